@@ -1,0 +1,69 @@
+"""metablin: the trials of blinatumomab in B-cell acute lymphoblastic leukaemia, pooled in the open.
+
+Heavy libraries load on first use, so ``import metablin`` stays quick.
+
+Examples
+--------
+>>> import metablin as mb
+>>> trials = mb.load("trials")
+>>> "tower" in set(trials["trial_id"])
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
+
+if TYPE_CHECKING:
+    from metablin.datasets import load, tables
+    from metablin.effects import (
+        EffectSizes,
+        generic,
+        hazard_ratios,
+        proportions,
+    )
+    from metablin.meta import MetaFit, pool
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "metablin.datasets",
+    "tables": "metablin.datasets",
+    "EffectSizes": "metablin.effects",
+    "generic": "metablin.effects",
+    "hazard_ratios": "metablin.effects",
+    "proportions": "metablin.effects",
+    "MetaFit": "metablin.meta",
+    "pool": "metablin.meta",
+}
+
+__all__ = [
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "DataError",
+    "EffectSizes",
+    "MetaFit",
+    "MetablinWarning",
+    "__version__",
+    "generic",
+    "hazard_ratios",
+    "load",
+    "pool",
+    "proportions",
+    "tables",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'metablin' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,191 @@
+"""The one door for data: arrays and options are checked here, once, before any numerics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metablin.errors import DataError
+
+__all__ = ["choice", "labels", "level", "numeric", "same_length"]
+
+FloatArray = NDArray[np.float64]
+
+
+def numeric(
+    column: str,
+    values: ArrayLike,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    integer: bool = False,
+    missing: bool = False,
+    studies: Sequence[str] | None = None,
+) -> FloatArray:
+    """Return `values` as a new one-dimensional float array after checking every entry.
+
+    Parameters
+    ----------
+    column : str
+        Name used in errors.
+    values : array-like, shape (k,)
+        Numbers; a scalar becomes an array of length one.
+    minimum, maximum : float, optional
+        Closed limits.
+    above : float, optional
+        Open lower limit.
+    integer : bool
+        Only whole numbers are allowed.
+    missing : bool
+        Allow NaN; infinite values are never allowed.
+    studies : sequence of str, optional
+        Labels for error messages.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+
+    Raises
+    ------
+    DataError
+        Naming the first offending row, the value and what is allowed.
+
+    Examples
+    --------
+    >>> numeric("events", [1, 2], minimum=0, integer=True)
+    array([1., 2.])
+    """
+    array = _as_floats(column, values)
+    rules: list[tuple[NDArray[np.bool_], str]] = [
+        (np.isinf(array) | (np.isnan(array) & (not missing)), "a finite number")
+    ]
+    if integer:
+        rules.append((array != np.floor(array), "a whole number"))
+    if minimum is not None:
+        rules.append((array < minimum, f"at least {minimum:g}"))
+    if maximum is not None:
+        rules.append((array > maximum, f"at most {maximum:g}"))
+    if above is not None:
+        rules.append((array <= above, f"greater than {above:g}"))
+    for bad, allowed in rules:
+        bad = bad & ~(np.isnan(array) & missing)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            shown = "missing" if np.isnan(array[i]) else f"{array[i]:g}"
+            raise DataError(
+                "not allowed",
+                row=i + 1,
+                column=column,
+                value=shown,
+                allowed=allowed,
+                study=None if studies is None else str(studies[i]),
+            )
+    return array
+
+
+def _as_floats(column: str, values: ArrayLike) -> FloatArray:
+    raw = np.atleast_1d(np.asarray(values))
+    if raw.ndim != 1:
+        raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
+    if raw.dtype.kind in "fiub":
+        return raw.astype(np.float64)
+    out = np.empty(raw.shape[0])
+    for i, item in enumerate(raw):
+        try:
+            out[i] = np.nan if item is None or item == "" else float(item)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                "not a number", row=i + 1, column=column, value=repr(item), allowed="a number"
+            ) from error
+    return out
+
+
+def same_length(**arrays: Sequence[Any] | NDArray[Any] | None) -> int:
+    """Return the common length of the given arrays (``None`` is passed over).
+
+    Raises
+    ------
+    DataError
+        Naming the first two arguments whose lengths differ.
+
+    Examples
+    --------
+    >>> same_length(events=[1, 2], n=[10, 20], studies=None)
+    2
+    """
+    lengths = {name: len(a) for name, a in arrays.items() if a is not None}
+    first = next(iter(lengths))
+    for name, length in lengths.items():
+        if length != lengths[first]:
+            raise DataError(
+                f"{length} values where {first!r} has {lengths[first]}",
+                column=name,
+                allowed="columns of one length",
+            )
+    return lengths[first]
+
+
+def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
+    """Return `k` study labels: those given, or ``study 1`` to ``study k``.
+
+    Raises
+    ------
+    DataError
+        When the number of labels is not `k`.
+
+    Examples
+    --------
+    >>> labels(None, 2)
+    ('study 1', 'study 2')
+    """
+    if studies is None:
+        return tuple(f"study {i + 1}" for i in range(k))
+    names = tuple(str(s) for s in studies)
+    if len(names) != k:
+        raise DataError(f"{len(names)} labels for {k} rows", column="studies")
+    return names
+
+
+def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
+    """Return `value` when it is one of the `allowed` options.
+
+    Raises
+    ------
+    DataError
+        Listing the allowed options.
+
+    Examples
+    --------
+    >>> choice("tau2", "REML", ["DL", "REML"])
+    'REML'
+    """
+    options = list(allowed)
+    if value not in options:
+        raise DataError(
+            "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
+        )
+    return str(value)
+
+
+def level(value: float) -> float:
+    """Return a confidence level after checking that it lies strictly between 0 and 1.
+
+    Raises
+    ------
+    DataError
+        When it does not.
+
+    Examples
+    --------
+    >>> level(0.95)
+    0.95
+    """
+    if not (isinstance(value, int | float | np.number) and 0 < value < 1):
+        raise DataError(
+            "not a confidence level", column="level", value=value, allowed="between 0 and 1"
+        )
+    return float(value)

@@ -1,0 +1,58 @@
+"""What every result record shares: read-only arrays, JSON-ready values, an HTML view."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Record", "freeze", "jsonable"]
+
+
+def freeze(record: object) -> None:
+    """Make every array field of a dataclass instance read-only (call it in ``__post_init__``)."""
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` in plain Python types that JSON can carry; NaN and infinities become None.
+
+    Examples
+    --------
+    >>> jsonable({"a": np.float64(1.5), "b": np.array([1, 2]), "c": float("nan")})
+    {'a': 1.5, 'b': [1, 2], 'c': None}
+    """
+    if isinstance(value, dict):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [jsonable(v) for v in value]
+    if isinstance(value, pd.DataFrame):
+        return [jsonable(row) for row in value.to_dict(orient="records")]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class Record:
+    """Mixin for frozen result dataclasses that have ``to_frame`` and ``summary``."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result as a tidy table."""
+        raise TypeError(f"{type(self).__name__} has no table")
+
+    def summary(self) -> str:
+        """Return the result as text for people."""
+        return self.to_frame().to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(index=False, border=0, float_format=lambda x: f"{x:.4g}")

@@ -1,0 +1,77 @@
+"""Errors and warnings that name what went wrong and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning"]
+
+
+class DataError(ValueError):
+    """Input that cannot be used, with its place and what would be allowed.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in one sentence without a final stop.
+    row : int, optional
+        Data row, counted from 1; in a file with a header it stands on line ``row + 1``.
+    column : str, optional
+        Name of the column or argument.
+    value : object, optional
+        The offending value.
+    allowed : str, optional
+        What would be accepted.
+    study : str, optional
+        Label of the study in that row.
+
+    Examples
+    --------
+    >>> print(DataError("more events than patients", row=3, column="events", value=12,
+    ...                 allowed="at most n = 10", study="BLAST"))
+    row 3 (BLAST), column 'events', value 12: more events than patients; allowed: at most n = 10
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        value: Any = None,
+        allowed: str | None = None,
+        study: str | None = None,
+    ) -> None:
+        self.message = message
+        self.row = row
+        self.column = column
+        self.value = value
+        self.allowed = allowed
+        self.study = study
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        place = []
+        if self.row is not None:
+            label = f" ({self.study})" if self.study not in (None, "") else ""
+            place.append(f"row {self.row}{label}")
+        elif self.study:
+            place.append(f"study {self.study}")
+        if self.column is not None:
+            place.append(f"column {self.column!r}")
+        if self.value is not None:
+            place.append(f"value {self.value}")
+        text = f"{', '.join(place)}: {self.message}" if place else self.message
+        return f"{text}; allowed: {self.allowed}" if self.allowed else text
+
+
+class ConvergenceError(RuntimeError):
+    """An iterative solver did not reach its tolerance and there is no usable answer."""
+
+
+class MetablinWarning(UserWarning):
+    """A result stands but carries a caveat the caller should read."""
+
+
+class ConvergenceWarning(MetablinWarning):
+    """An iterative solver stopped early; the result is the best point it reached."""

@@ -1,0 +1,60 @@
+# One list of commands. `make help` prints it.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+STAMP := .venv/.installed
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install reproduce verify expected test lint format lock reference bench site clean
+
+help: ## Print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
+	  awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create .venv with the pinned packages and metablin itself
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "metablin needs Python 3.11 or newer; name one with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+reproduce: $(STAMP) ## Run every analysis; end with the headline results and the report
+	@$(BIN)/metablin reproduce --jobs $(JOBS)
+
+verify: $(STAMP) ## Recompute everything; compare with expected values and published claims
+	$(BIN)/metablin verify --jobs $(JOBS)
+
+expected: $(STAMP) ## Accept today's results as the expected ones (say why in NEWS.md)
+	$(BIN)/metablin verify --jobs $(JOBS) --update
+
+test: $(STAMP) ## Run the tests and the examples in docstrings
+	$(RUN) pytest -n $(JOBS)
+
+lint: $(STAMP) ## Check style (ruff) and types (mypy, strict)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Put the code into the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## Pin all packages again (the one way to change requirements.lock)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --all-extras --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+
+reference: $(STAMP) ## Compute the reference values again (needs R, see CONTRIBUTING.md)
+	$(RUN) tests.reference.regenerate
+
+bench: $(STAMP) ## Measure speed and accuracy against peers (R ones where installed)
+	$(RUN) benchmarks
+
+site: $(STAMP) ## Render the site (needs Quarto 1.6 or newer)
+	$(BIN)/metablin site
+
+clean: ## Remove the environment, results and caches
+	rm -rf .venv results dist .pytest_cache .mypy_cache .ruff_cache

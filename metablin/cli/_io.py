@@ -1,0 +1,82 @@
+"""Files in and out of the command line: strict CSV in, whole files out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metablin.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["print_json", "read_csv", "write_csv"]
+
+
+def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
+    """Return a CSV file as text columns, after checking that it is a table.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, comma-separated, with a header.
+    required : iterable of str
+        Columns that must be there.
+
+    Raises
+    ------
+    DataError
+        For text that is not UTF-8, no rows, a doubled or missing column, or a row with too many
+        or too few cells.
+    """
+    import pandas as pd
+
+    rows = list(csv.reader(_decode(path).splitlines()))
+    rows = [[cell.strip() for cell in row] for row in rows if any(c.strip() for c in row)]
+    if len(rows) < 2:
+        raise DataError(f"{path.name} has no data rows", allowed="a header and at least one row")
+    header = rows[0]
+    for name in header:
+        if header.count(name) > 1:
+            raise DataError(f"{path.name} has the column twice", column=name)
+    for name in required:
+        if name not in header:
+            raise DataError(
+                f"{path.name} lacks the column", column=name, allowed=f"found: {', '.join(header)}"
+            )
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise DataError(
+                f"{path.name} has {len(row)} cells", row=number, allowed=f"{len(header)} cells"
+            )
+    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+
+
+def _decode(path: Path) -> str:
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path.name}, line {line}: byte {raw[error.start]:#04x} is not UTF-8",
+            allowed="a CSV file in UTF-8",
+        ) from error
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as CSV to a temporary file, then rename it into place."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    frame.to_csv(temporary, index=False, lineterminator="\n")
+    os.replace(temporary, path)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object to standard output."""
+    import typer
+
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,19 @@
+"""The main job: analyses, the runner, the manifest, verification."""
+
+from __future__ import annotations
+
+from metablin.pipeline.registry import Analysis, Evidence, analysis, discover, find_analyses
+from metablin.report import Figure, Headline, Outcome, Table, slug
+
+__all__ = [
+    "Analysis",
+    "Evidence",
+    "Figure",
+    "Headline",
+    "Outcome",
+    "Table",
+    "analysis",
+    "discover",
+    "find_analyses",
+    "slug",
+]

@@ -1,0 +1,163 @@
+"""Analyses: small functions from evidence to an outcome, found in a folder of modules."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metablin.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metablin.report import Outcome
+
+__all__ = ["Analysis", "Evidence", "analysis", "discover", "find_analyses"]
+
+PACKAGE = "metablin_analyses"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The evidence an analysis declared that it reads.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Names of the tables that may be loaded; the cache of the analysis hangs on them.
+    """
+
+    reads: tuple[str, ...]
+
+    def load(self, table: str, *, all_rows: bool = False) -> pd.DataFrame:
+        """Return a table of the evidence base.
+
+        Raises
+        ------
+        DataError
+            When the analysis did not declare the table.
+        """
+        from metablin.datasets import load
+
+        if table not in self.reads:
+            raise DataError(
+                f"table {table!r} is not declared", column="reads", allowed=" | ".join(self.reads)
+            )
+        return load(table, all_rows=all_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A registered analysis.
+
+    Attributes
+    ----------
+    name : str
+        Module name, also the folder of its results.
+    title, question : str
+        For people.
+    reads : tuple of str
+        Evidence tables.
+    function : callable
+        From :class:`Evidence` to :class:`metablin.report.Outcome`.
+    source : Path
+        The file it is in.
+    """
+
+    name: str
+    title: str
+    question: str
+    reads: tuple[str, ...]
+    function: Callable[[Evidence], Outcome]
+    source: Path
+
+    def run(self) -> Outcome:
+        """Return the outcome computed from the evidence base."""
+        return self.function(Evidence(self.reads))
+
+
+def analysis(
+    *, title: str, question: str, reads: tuple[str, ...]
+) -> Callable[[Callable[[Evidence], Outcome]], Analysis]:
+    """Register a function of a module in ``analyses/`` as that module's analysis.
+
+    Parameters
+    ----------
+    title, question : str
+        Heading and the question answered, for people.
+    reads : tuple of str
+        Tables of the evidence base the function may load.
+    """
+
+    def register(function: Callable[[Evidence], Outcome]) -> Analysis:
+        module = sys.modules[function.__module__]
+        source = Path(str(module.__file__))
+        return Analysis(source.stem, title, question, reads, function, source)
+
+    return register
+
+
+def find_analyses(start: Path | None = None) -> Path:
+    """Return the nearest folder ``analyses`` at or above `start` (default: here).
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "analyses" / "__init__.py").is_file():
+            return folder / "analyses"
+    raise DataError(
+        f"no folder 'analyses' in {here} or above it",
+        allowed="run inside a checkout, or name the folder with --analyses",
+    )
+
+
+def discover(folder: Path) -> dict[str, Analysis]:
+    """Return every analysis of a folder by name, in alphabetical order.
+
+    Modules whose name starts with an underscore hold shared helpers and are passed over.
+
+    Raises
+    ------
+    DataError
+        When a module registers no analysis or more than one.
+    """
+    _mount(folder)
+    found: dict[str, Analysis] = {}
+    for path in sorted(folder.glob("*.py")):
+        if path.stem.startswith("_"):
+            continue
+        module = importlib.import_module(f"{PACKAGE}.{path.stem}")
+        registered = [v for v in vars(module).values() if isinstance(v, Analysis)]
+        if len(registered) != 1:
+            raise DataError(f"{path.name} registers {len(registered)} analyses", allowed="one")
+        found[path.stem] = registered[0]
+    if not found:
+        raise DataError(f"no analysis in {folder}")
+    return found
+
+
+def _mount(folder: Path) -> None:
+    """Make `folder` importable as one package, whatever its place, so modules share helpers."""
+    current = sys.modules.get(PACKAGE)
+    if current is not None and list(current.__path__) == [str(folder)]:
+        return
+    for name in [n for n in sys.modules if n == PACKAGE or n.startswith(PACKAGE + ".")]:
+        del sys.modules[name]
+    init = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, init, submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None or not init.is_file():
+        raise DataError(f"{folder} is not a folder of analyses", allowed="a package of modules")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = module
+    spec.loader.exec_module(module)

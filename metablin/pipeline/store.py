@@ -1,0 +1,132 @@
+"""Outcomes on disk: one folder an analysis, written whole or not at all, read back by key."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metablin.errors import DataError
+from metablin.pipeline.registry import Analysis
+from metablin.report import Figure, Outcome
+
+__all__ = ["RESULT_DIGITS", "read_outcome", "read_table", "result_value", "save", "write_text"]
+
+# More digits than any reader needs, fewer than the noise of summation order.
+RESULT_DIGITS = 12
+
+_SVG = {"svg.hashsalt": "metablin", "svg.fonttype": "path"}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to a temporary file beside `path`, then rename it into place."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
+    """Write an outcome to ``out/<name>/`` and return that folder.
+
+    Tables become CSV, figures SVG, and ``outcome.json`` holds the words. The folder is built
+    aside and swapped in whole, so a stopped run leaves the earlier results as they were.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    building, final = out / f".{analysis.name}.tmp", out / analysis.name
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    for name, table in outcome.tables.items():
+        table.frame.to_csv(
+            building / f"{name}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g"
+        )
+    for name, picture in outcome.figures.items():
+        _save_figure(picture, building / f"{name}.svg")
+    write_text(building / "outcome.json", _dump(_words(analysis, outcome)))
+    _swap(building, final)
+    return final
+
+
+def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": analysis.name,
+        "title": analysis.title,
+        "question": analysis.question,
+        "reads": list(analysis.reads),
+        "notes": list(outcome.notes),
+        "headlines": [
+            {"label": h.label, "table": h.table, "key": h.key, "unit": h.unit}
+            for h in outcome.headlines
+        ],
+        "tables": {n: {"title": t.title, "caption": t.caption} for n, t in outcome.tables.items()},
+        "figures": {
+            n: {"title": f.title, "caption": f.caption, "alt": f.alt, "data": f.data}
+            for n, f in outcome.figures.items()
+        },
+    }
+
+
+def _save_figure(picture: Figure, path: Path) -> None:
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    with mpl.rc_context(_SVG):
+        picture.figure.savefig(
+            path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
+        )
+    plt.close(picture.figure)
+
+
+def _swap(building: Path, final: Path) -> None:
+    old = final.with_name(f".{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        os.replace(final, old)
+    os.replace(building, final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """Return the words of a saved outcome with its tables as frames under ``frames``."""
+    words: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
+    words["frames"] = {name: read_table(folder, name) for name in words["tables"]}
+    return words
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """Return one saved table; its keys and evidence rows stay text."""
+    return pd.read_csv(
+        folder / f"{name}.csv",
+        dtype={"key": str, "row_ids": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
+
+
+def result_value(out: Path, result: str) -> Any:
+    """Return the value of a result key ``analysis/table/key/column``.
+
+    Raises
+    ------
+    DataError
+        Naming the part of the key that leads nowhere.
+    """
+    parts = result.split("/")
+    if len(parts) != 4:
+        raise DataError("not a result key", value=result, allowed="analysis/table/key/column")
+    name, table, key, column = parts
+    if not (out / name / f"{table}.csv").is_file():
+        raise DataError(f"no result table {name}/{table}", value=result)
+    frame = read_table(out / name, table)
+    rows = frame.loc[frame["key"] == key]
+    if rows.empty or column not in frame.columns:
+        missing = f"key {key!r}" if rows.empty else f"column {column!r}"
+        raise DataError(f"{name}/{table} has no {missing}", value=result)
+    return rows.iloc[0][column]

@@ -1,0 +1,16 @@
+"""Results for people: nouns, number formats and the self-contained HTML report."""
+
+from __future__ import annotations
+
+from metablin.report.format import format_estimate, format_number
+from metablin.report.model import Figure, Headline, Outcome, Table, slug
+
+__all__ = [
+    "Figure",
+    "Headline",
+    "Outcome",
+    "Table",
+    "format_estimate",
+    "format_number",
+    "slug",
+]

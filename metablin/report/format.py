@@ -1,0 +1,62 @@
+"""How numbers are printed for people: one format a unit, the same everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["format_estimate", "format_number"]
+
+MISSING = "–"
+
+
+def format_number(value: Any, unit: str = "number") -> str:
+    """Return one number as text.
+
+    Parameters
+    ----------
+    value : float
+        The number; missing values print as an en dash.
+    unit : {"proportion", "ratio", "months", "count", "number"}
+        Proportions print as percentages with one decimal, ratios with two decimals, months with
+        one, counts as integers, other numbers with three significant digits.
+
+    Examples
+    --------
+    >>> format_number(0.4286, "proportion"), format_number(0.712, "ratio")
+    ('42.9%', '0.71')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, str):
+        return value
+    if unit == "proportion":
+        return f"{100 * value:.1f}%"
+    if unit == "ratio":
+        return f"{value:.2f}"
+    if unit == "months":
+        return f"{value:.1f}"
+    if unit == "count":
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def format_estimate(row: Mapping[str, Any], unit: str = "number") -> str:
+    """Return an estimate with its interval, e.g. ``42.9% (37.1% to 48.9%)``.
+
+    Parameters
+    ----------
+    row : mapping
+        With ``estimate`` and, where known, ``conf_low`` and ``conf_high``.
+    unit : str
+        See :func:`format_number`.
+
+    Examples
+    --------
+    >>> format_estimate({"estimate": 0.71, "conf_low": 0.55, "conf_high": 0.93}, "ratio")
+    '0.71 (0.55 to 0.93)'
+    """
+    low, high = (format_number(row.get(c), unit) for c in ("conf_low", "conf_high"))
+    text = format_number(row.get("estimate"), unit)
+    return text if MISSING in (low, high) else f"{text} ({low} to {high})"

@@ -1,0 +1,253 @@
+"""The report: one HTML page that needs nothing else, for screens and for paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from metablin.report.format import MISSING
+
+__all__ = ["Section", "render_report"]
+
+STYLE = """
+:root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--paper:#fff;--band:#f5f7fa;--accent:#0b5d8a;
+--good:#1d7a4c;--warn:#9a6700;--bad:#b3261e}
+@media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#a3adba;--line:#343c47;
+--paper:#14181d;--band:#1b2027;--accent:#6db9e3;--good:#5fc792;--warn:#e0b04f;--bad:#ff8f86}
+figure svg{background:#fff;border-radius:6px}}
+*{box-sizing:border-box}html{scroll-behavior:smooth}
+body{margin:0;background:var(--paper);color:var(--ink);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+main,header,footer{max-width:1080px;margin:0 auto;padding:0 20px}
+header{padding-top:36px}h1{font-size:1.9rem;line-height:1.2;margin:0 0 8px}
+h2{font-size:1.4rem;margin:48px 0 4px;padding-top:12px;border-top:2px solid var(--line)}
+h3{font-size:1.05rem;margin:28px 0 6px}p{margin:6px 0 12px;max-width:75ch}
+.soft,figcaption,caption{color:var(--soft)}nav{display:flex;flex-wrap:wrap;gap:6px 16px;
+margin:16px 0}a{color:var(--accent)}
+.scroll{overflow-x:auto;margin:8px 0 18px}
+table{border-collapse:collapse;font-size:.87rem;min-width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+th{background:var(--band);font-weight:600}
+td.num,th.num{text-align:right;white-space:nowrap}
+caption{caption-side:bottom;text-align:left;padding:6px 0;font-size:.87rem}
+figure{margin:18px 0 28px}figure svg{max-width:100%;height:auto}
+figcaption{font-size:.92rem;max-width:85ch;margin-top:6px}
+details{margin:10px 0}summary{cursor:pointer;color:var(--accent)}
+.reproduced{color:var(--good)}.documented{color:var(--warn)}.unexplained{color:var(--bad);
+font-weight:600}.tag{white-space:nowrap}
+footer{color:var(--soft);font-size:.85rem;padding:32px 20px 48px}
+@media print{details>*{display:block}nav{display:none}body{font-size:11px}h2{break-after:avoid}
+figure,tr{break-inside:avoid}}
+"""
+
+# Tables longer than this are folded away behind a line that says how long they are.
+OPEN_ROWS = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """One analysis as the report shows it.
+
+    Attributes
+    ----------
+    name, title, question : str
+    notes : tuple of str
+        Caveats.
+    tables : sequence of (name, words, frame)
+        ``words`` holds ``title`` and ``caption``.
+    figures : sequence of (name, words, svg)
+        ``words`` holds ``title``, ``caption`` and ``alt``; ``svg`` is the picture's text.
+    """
+
+    name: str
+    title: str
+    question: str
+    notes: tuple[str, ...]
+    tables: Sequence[tuple[str, Mapping[str, str], pd.DataFrame]]
+    figures: Sequence[tuple[str, Mapping[str, str], str]]
+
+
+def render_report(
+    *,
+    sections: Sequence[Section],
+    headlines: Sequence[Mapping[str, str]],
+    claims: pd.DataFrame,
+    discrepancies: pd.DataFrame,
+    versions: Mapping[str, str],
+) -> str:
+    """Return the report as one HTML document without any reference to another host.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+    headlines : sequence of mapping
+        Columns ``result, estimate, prediction, studies``.
+    claims, discrepancies : pandas.DataFrame
+        The claim ledger and the record of disagreements.
+    versions : mapping
+        Library versions, for the footer.
+    """
+    body = [
+        _header(sections),
+        "<main>",
+        _headlines(headlines),
+        *(_section(s) for s in sections),
+        _claims(claims),
+        _discrepancies(discrepancies),
+        "</main>",
+        _footer(versions),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        "<title>metablin: results</title>"
+        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(body) + "\n</body></html>\n"
+    )
+
+
+def _header(sections: Sequence[Section]) -> str:
+    links = [("headlines", "Headlines"), *((s.name, s.title) for s in sections)]
+    links += [("claims", "Claim ledger"), ("discrepancies", "Disagreements")]
+    nav = "".join(f'<a href="#{escape(a)}">{escape(t)}</a>' for a, t in links)
+    return (
+        "<header><h1>What the trials of blinatumomab show</h1>"
+        '<p class="soft">Every number below was computed from the evidence tables by the '
+        "analyses named here; nothing was typed by hand.</p>"
+        f"<nav>{nav}</nav></header>"
+    )
+
+
+def _headlines(rows: Sequence[Mapping[str, str]]) -> str:
+    frame = pd.DataFrame(rows, columns=["result", "estimate", "prediction", "studies"])
+    frame.columns = pd.Index(
+        ["Result", "Estimate (95% interval)", "Prediction interval", "Studies"]
+    )
+    return (
+        '<h2 id="headlines">Headlines</h2><p>Where several studies were pooled, the prediction '
+        "interval says where the result of a new, similar study would be expected.</p>"
+        + html_table(frame, "")
+    )
+
+
+def _section(section: Section) -> str:
+    parts = [
+        f'<h2 id="{escape(section.name)}">{escape(section.title)}</h2>',
+        f"<p>{escape(section.question)}</p>",
+    ]
+    if section.notes:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
+        parts.append(f"<h3>Read this with care</h3><ul>{notes}</ul>")
+    for name, words, svg in section.figures:
+        parts.append(
+            f'<figure id="fig-{escape(section.name)}-{escape(name)}">'
+            f"<h3>{escape(words['title'])}</h3>"
+            f"{inline_svg(svg, words['alt'], f'{section.name}-{name}')}"
+            f"<figcaption>{escape(words['caption'])}</figcaption></figure>"
+        )
+    for _, words, frame in section.tables:
+        parts.append(f"<h3>{escape(words['title'])}</h3>")
+        parts.append(_folded(frame, words["caption"]))
+    return "\n".join(parts)
+
+
+def _folded(frame: pd.DataFrame, caption: str) -> str:
+    table = html_table(frame, caption)
+    if len(frame) <= OPEN_ROWS:
+        return table
+    return f"<details><summary>{len(frame)} rows</summary>{table}</details>"
+
+
+def _claims(claims: pd.DataFrame) -> str:
+    counts = claims["status"].value_counts()
+    summary = ", ".join(f"{n} {escape(str(status))}" for status, n in counts.items())
+    shown = claims[["claim_id", "statement", "printed", "computed", "status", "reason", "result"]]
+    return (
+        '<h2 id="claims">Claim ledger</h2>'
+        "<p>Numbers printed in five review articles, each against the value recomputed from the "
+        f"evidence: {len(claims)} claims, {summary}.</p>" + _folded(shown, "")
+    )
+
+
+def _discrepancies(discrepancies: pd.DataFrame) -> str:
+    names = ["discrepancy_id", "trial_id", "item", "value_a", "value_b", "used", "reason"]
+    return (
+        '<h2 id="discrepancies">Disagreements between sources</h2>'
+        "<p>Where sources contradict each other or themselves, and what is used here instead.</p>"
+        + _folded(discrepancies[names], "")
+    )
+
+
+def _footer(versions: Mapping[str, str]) -> str:
+    text = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"<footer>Computed with {escape(text)}.</footer>"
+
+
+def html_table(frame: pd.DataFrame, caption: str) -> str:
+    """Return a frame as an HTML table: numbers to the right with four significant digits.
+
+    Examples
+    --------
+    >>> "<td>BLAST</td>" in html_table(pd.DataFrame({"study": ["BLAST"]}), "")
+    True
+    """
+    numeric = [pd.api.types.is_numeric_dtype(t) for t in frame.dtypes]
+    head = "".join(
+        f'<th class="num" scope="col">{escape(str(c))}</th>'
+        if is_number
+        else f'<th scope="col">{escape(str(c))}</th>'
+        for c, is_number in zip(frame.columns, numeric, strict=True)
+    )
+    rows = "".join(
+        "<tr>" + "".join(map(_cell, values, numeric)) + "</tr>"
+        for values in frame.itertuples(index=False, name=None)
+    )
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll"><table>{title}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: Any, is_number: bool) -> str:
+    if is_number:
+        return f'<td class="num">{_number(value)}</td>'
+    text = MISSING if value is None or value is pd.NA or value != value else str(value)
+    kind = {
+        "reproduced": "reproduced",
+        "differs (documented)": "documented",
+        "differs (unexplained)": "unexplained",
+    }.get(text)
+    return f'<td class="tag {kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+
+
+def _number(value: Any) -> str:
+    if value is None or value is pd.NA or value != value:
+        return MISSING
+    if float(value).is_integer() and abs(value) < 1e12:
+        return f"{value:.0f}"
+    return f"{value:.4g}"
+
+
+def inline_svg(svg: str, alt: str, prefix: str) -> str:
+    """Return an SVG for use inside a page: no prolog, unique ids, a title for screen readers.
+
+    Parameters
+    ----------
+    svg : str
+        A whole SVG document.
+    alt : str
+        Description read aloud in place of the picture.
+    prefix : str
+        Put before every id, so that pictures on one page do not share clip paths or glyphs.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
+    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = re.sub(r'href="#', f'href="#{prefix}-', body)
+    body = body.replace("url(#", f"url(#{prefix}-")
+    return body.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}"', 1)

@@ -1,0 +1,319 @@
+"""The descriptor of the evidence base: where it is, its tables, what each column may hold."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metablin.errors import DataError
+
+__all__ = [
+    "DESCRIPTOR",
+    "Field",
+    "ForeignKey",
+    "Package",
+    "Table",
+    "data_directory",
+    "nearest",
+    "read_package",
+]
+
+DESCRIPTOR = "datapackage.json"
+TYPES = ("string", "integer", "number", "boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column: what it means and what its cells may hold."""
+
+    name: str
+    type: str
+    description: str = ""
+    unit: str = ""
+    required: bool = False
+    unique: bool = False
+    enum: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    missing: tuple[str, ...] = ("",)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column's meaning in plain Python types."""
+        return {
+            "type": self.type,
+            "description": self.description,
+            "unit": self.unit,
+            "required": self.required,
+            "enum": list(self.enum),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A column whose filled cells name a row of another table."""
+
+    column: str
+    table: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the evidence base.
+
+    Attributes
+    ----------
+    rules : tuple of mapping
+        Checks across columns, rows and tables, as the descriptor states them.
+    show, quantity, values : tuple of str
+        Columns to show first; columns that say what is reported; columns that hold it.
+    """
+
+    name: str
+    path: str
+    title: str
+    description: str
+    fields: tuple[Field, ...]
+    primary_key: str
+    foreign_keys: tuple[ForeignKey, ...]
+    rules: tuple[Mapping[str, Any], ...]
+    show: tuple[str, ...]
+    quantity: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in file order."""
+        return [field.name for field in self.fields]
+
+    def field(self, name: str) -> Field:
+        """Return the column called `name`."""
+        return next(field for field in self.fields if field.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The descriptor, read and checked."""
+
+    directory: Path
+    title: str
+    tables: Mapping[str, Table]
+    files: tuple[str, ...]
+
+    def table(self, name: str) -> Table:
+        """Return the table called `name`.
+
+        Raises
+        ------
+        DataError
+            When there is none, with the nearest names.
+        """
+        if name not in self.tables:
+            raise DataError(
+                "no such table",
+                column="table",
+                value=repr(name),
+                allowed=nearest(name, self.tables),
+            )
+        return self.tables[name]
+
+
+def nearest(name: str, names: Any, limit: int = 8) -> str:
+    """Return the names most like `name`, or all of them when they are few.
+
+    Examples
+    --------
+    >>> nearest("towr", ["blast", "rialto", "tower"], limit=2)
+    'tower'
+    """
+    known = sorted(str(n) for n in names)
+    if len(known) <= limit:
+        return ", ".join(known)
+    close = difflib.get_close_matches(name.lower(), known, n=5, cutoff=0.4)
+    inside = [n for n in known if name and name.lower() in n and n not in close]
+    return ", ".join([*close, *inside[:5]] or [*known[:limit], "..."])
+
+
+def data_directory(path: str | Path | None = None) -> Path:
+    """Return the directory that holds the evidence base.
+
+    Parameters
+    ----------
+    path : path, optional
+        A directory to use instead of the one that belongs to the package.
+
+    Returns
+    -------
+    Path
+        `path` itself, else the tables inside the installed package, else those of a checkout.
+
+    Raises
+    ------
+    DataError
+        When there is no such directory.
+    """
+    if path is not None:
+        chosen = Path(path)
+        if not chosen.is_dir():
+            raise DataError(
+                "not a directory",
+                column="directory",
+                value=str(path),
+                allowed=f"a directory with {DESCRIPTOR}",
+            )
+        return chosen
+    here = Path(__file__).resolve()
+    candidates = (here.parent / "data", here.parents[2] / "datasets")
+    for candidate in candidates:
+        if (candidate / DESCRIPTOR).is_file():
+            return candidate
+    raise DataError(
+        "the evidence tables are not part of this installation",
+        column="directory",
+        allowed=f"a checkout or a wheel of metablin, or path= a directory with {DESCRIPTOR}",
+    )
+
+
+def read_package(directory: str | Path) -> Package:
+    """Read and check the descriptor in `directory`.
+
+    Raises
+    ------
+    DataError
+        Naming the part of ``datapackage.json`` that is wrong.
+    """
+    root = Path(directory)
+    descriptor = _json(root / DESCRIPTOR)
+    resources = descriptor.get("resources")
+    if not isinstance(resources, list) or not resources:
+        raise _broken("has no resources", column="resources", allowed="a list of tables")
+    tables: dict[str, Table] = {}
+    files: list[str] = []
+    for i, resource in enumerate(resources):
+        where = f"resources[{i}]"
+        name, path = _text(resource, "name", where), _text(resource, "path", where)
+        if Path(path).name != path:
+            raise _broken("not a plain file name", column=f"{where}.path", value=path)
+        if name in tables or path in files:
+            raise _broken("listed twice", column=f"{where}.name", value=name)
+        files.append(path)
+        if resource.get("type") == "table":
+            tables[name] = _table(resource, where)
+    for table in tables.values():
+        _check_references(table, tables)
+    return Package(root, str(descriptor.get("title", "")), tables, tuple(files))
+
+
+def _broken(
+    message: str, *, column: str | None = None, value: Any = None, allowed: str | None = None
+) -> DataError:
+    return DataError(f"{DESCRIPTOR} {message}", column=column, value=value, allowed=allowed)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError as error:
+        raise _broken("is missing", allowed="a directory that holds the evidence base") from error
+    except UnicodeDecodeError as error:
+        raise _broken(f"is not UTF-8 text at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise _broken(
+            f"is not valid JSON at line {error.lineno}, column {error.colno} ({error.msg})"
+        ) from error
+    except RecursionError as error:
+        raise _broken("is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise _broken("is not a JSON object")
+    return content
+
+
+def _text(owner: Any, key: str, where: str) -> str:
+    value = owner.get(key) if isinstance(owner, dict) else None
+    if not isinstance(value, str) or not value:
+        raise _broken("lacks a text", column=f"{where}.{key}")
+    return value
+
+
+def _list(owner: Any, key: str, where: str) -> list[Any]:
+    value = owner.get(key, []) if isinstance(owner, dict) else None
+    if not isinstance(value, list):
+        raise _broken("lacks a list", column=f"{where}.{key}")
+    return value
+
+
+def _table(resource: dict[str, Any], where: str) -> Table:
+    schema = resource.get("schema")
+    fields = _list(schema, "fields", f"{where}.schema")
+    if not isinstance(schema, dict) or not fields:
+        raise _broken("has a table without fields", column=f"{where}.schema")
+    key = _list(schema, "primaryKey", f"{where}.schema")
+    if len(key) != 1:
+        raise _broken("has a table without one key column", column=f"{where}.schema.primaryKey")
+    return Table(
+        name=resource["name"],
+        path=resource["path"],
+        title=str(resource.get("title", "")),
+        description=str(resource.get("description", "")),
+        fields=tuple(_field(f, f"{where}.schema.fields[{i}]") for i, f in enumerate(fields)),
+        primary_key=str(key[0]),
+        foreign_keys=tuple(
+            _foreign_key(k, f"{where}.schema.foreignKeys[{i}]")
+            for i, k in enumerate(_list(schema, "foreignKeys", f"{where}.schema"))
+        ),
+        rules=tuple(_list(resource, "rules", where)),
+        show=tuple(_list(resource, "show", where)),
+        quantity=tuple(_list(resource, "quantity", where)),
+        values=tuple(_list(resource, "values", where)),
+    )
+
+
+def _field(spec: Any, where: str) -> Field:
+    name, kind = _text(spec, "name", where), _text(spec, "type", where)
+    if kind not in TYPES:
+        raise _broken("unknown type", column=f"{where}.type", value=kind, allowed=", ".join(TYPES))
+    limits = spec.get("constraints", {})
+    if not isinstance(limits, dict):
+        raise _broken("lacks an object", column=f"{where}.constraints")
+    return Field(
+        name=name,
+        type=kind,
+        description=str(spec.get("description", "")),
+        unit=str(spec.get("unit", "")),
+        required=limits.get("required") is True,
+        unique=limits.get("unique") is True,
+        enum=tuple(_list(limits, "enum", where)),
+        minimum=limits.get("minimum"),
+        maximum=limits.get("maximum"),
+        pattern=str(limits.get("pattern", "")),
+        missing=tuple(spec.get("missingValues", [""])),
+    )
+
+
+def _foreign_key(spec: Any, where: str) -> ForeignKey:
+    columns = _list(spec, "fields", where)
+    reference = spec.get("reference")
+    targets = _list(reference, "fields", f"{where}.reference")
+    if len(columns) != 1 or len(targets) != 1:
+        raise _broken("has a foreign key that is not one column to one", column=where)
+    return ForeignKey(columns[0], _text(reference, "resource", where), targets[0])
+
+
+def _check_references(table: Table, tables: Mapping[str, Table]) -> None:
+    known = set(table.columns)
+    named = {table.primary_key, *table.show, *table.quantity, *table.values}
+    named |= {key.column for key in table.foreign_keys}
+    for column in sorted(named - known):
+        raise _broken("names a column that is not in the table", column=table.name, value=column)
+    for key in table.foreign_keys:
+        if key.table not in tables or key.target not in tables[key.table].columns:
+            raise _broken(
+                "has a foreign key to nowhere",
+                column=f"{table.name}.{key.column}",
+                value=f"{key.table}.{key.target}",
+            )

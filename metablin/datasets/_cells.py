@@ -75,11 +75,6 @@ class Raw:
     lines: list[int]
     keys: frozenset[str]
 
-    def cell(self, column: str, i: int) -> str:
-        """Return a cell, with empty text where the descriptor calls it missing."""
-        text = self.columns[column][i]
-        return "" if text in self.table.field(column).missing else text
-
     def violation(self, i: int, column: str, rule: str, message: str) -> Violation:
         """Describe what is wrong with the cell of row `i` in `column`."""
         value = _shown(self.columns[column][i])
@@ -192,7 +187,7 @@ def _check_column(raw: Raw, field: Field) -> list[Violation]:
     if field.unique or field.name == raw.table.primary_key:
         first: dict[str, int] = {}
         for i, value in enumerate(values):
-            if value in first and value not in field.missing:
+            if value and value in first:
                 message = f"must be unique; row {raw.rows[first[value]]} has it already"
                 problems.append(raw.violation(i, field.name, "unique", message))
             first.setdefault(value, i)
@@ -203,7 +198,7 @@ def _verdict(field: Field, text: str) -> tuple[str, str] | None:
     """Return the rule a cell breaks and what it allows, or None."""
     if NOT_UTF8.search(text):
         return "utf8", "the file must be UTF-8 text"
-    if text in field.missing:
+    if not text:
         return ("required", "must not be empty") if field.required else None
     for rule, message, holds in _checks(field):
         if not holds(text):

@@ -127,10 +127,10 @@ def _error(problem: Violation, more: int) -> DataError:
 
 def _typed(field: Field, cells: list[str]) -> pd.Series:
     if field.type == "string":
-        return pd.Series(["" if c in field.missing else c for c in cells], dtype=object)
+        return pd.Series(cells, dtype=object)
     if field.type == "boolean":
         return pd.Series([c == "true" for c in cells], dtype=bool)
     if field.type == "integer" and field.required:
         return pd.Series([int(c) for c in cells], dtype="int64")
-    values = [float("nan") if c in field.missing else float(c) for c in cells]
+    values = [float(c) if c else float("nan") for c in cells]
     return pd.Series(values, dtype="float64")

@@ -40,7 +40,6 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
-    missing: tuple[str, ...] = ("",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column's meaning in plain Python types."""
@@ -291,7 +290,6 @@ def _field(spec: Any, where: str) -> Field:
         minimum=limits.get("minimum"),
         maximum=limits.get("maximum"),
         pattern=str(limits.get("pattern", "")),
-        missing=tuple(spec.get("missingValues", [""])),
     )
 
 

@@ -1,0 +1,180 @@
+"""Effect sizes given as estimates: hazard ratios with intervals, and generic effects."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from metablin._input import labels, numeric, same_length
+from metablin._input import level as check_level
+from metablin.effects.sizes import EffectSizes, build
+from metablin.errors import DataError, MetablinWarning
+
+__all__ = ["INTERVAL_ASYMMETRY", "generic", "hazard_ratios", "log_interval"]
+
+FloatArray = NDArray[np.float64]
+
+INTERVAL_ASYMMETRY = 0.05
+"""Largest difference of the two half-widths, as a share of the whole width on the log scale, that
+passes without a warning once rounding of the printed figures is allowed for."""
+
+
+def hazard_ratios(
+    hr: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    level: ArrayLike = 0.95,
+    studies: Iterable[Any] | None = None,
+) -> EffectSizes:
+    """Return log hazard ratios and variances from printed estimates with confidence intervals.
+
+    Parameters
+    ----------
+    hr : array-like, shape (k,)
+        Hazard ratios, treatment over control.
+    low, high : array-like, shape (k,)
+        Limits of the confidence interval.
+    level : float or array-like, shape (k,)
+        Level of the interval, one for all or one per study.
+    studies : iterable of str, optional
+        Labels.
+
+    Returns
+    -------
+    EffectSizes
+        ``yi = log(hr)`` and ``vi = ((log(high) - log(low)) / (2 z))**2``.
+
+    Raises
+    ------
+    DataError
+        When a value is not positive or the estimate is not inside its interval.
+
+    Warns
+    -----
+    MetablinWarning
+        When an interval is not symmetric on the log scale beyond rounding, naming the study:
+        a misprint, another level, or an interval that is not of the Wald kind.
+
+    References
+    ----------
+    Parmar MKB, Torri V, Stewart L (1998). Extracting summary statistics to perform
+    meta-analyses of the published literature for survival endpoints, eq. 7.
+    doi:10.1002/(SICI)1097-0258(19981230)17:24<2815::AID-SIM110>3.0.CO;2-8
+
+    Examples
+    --------
+    >>> e = hazard_ratios([0.71], [0.55], [0.93], studies=["TOWER"])
+    >>> round(float(e.yi[0]), 4), round(float(e.vi[0]), 5)
+    (-0.3425, 0.01796)
+    """
+    known = None if studies is None else [str(s) for s in studies]
+    estimate = numeric("estimate", hr, above=0, studies=known)
+    lower = numeric("conf_low", low, above=0, studies=known)
+    upper = numeric("conf_high", high, above=0, studies=known)
+    k = same_length(estimate=estimate, conf_low=lower, conf_high=upper)
+    names = labels(known, k)
+    levels = _levels(level, k)
+    yi, vi = log_interval(estimate, lower, upper, levels, names)
+    counts = {"estimate": estimate, "conf_low": lower, "conf_high": upper}
+    return build(yi, vi, names, "hr", "log", counts)
+
+
+def _levels(level: ArrayLike, k: int) -> FloatArray:
+    given = np.asarray(level, dtype=np.float64)
+    values = np.broadcast_to(given, (k,)) if given.ndim == 0 else numeric("level", level)
+    same_length(estimate=np.empty(k), level=values)
+    for value in np.unique(values):
+        check_level(float(value))
+    return np.asarray(values)
+
+
+def log_interval(
+    estimate: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    level: FloatArray,
+    names: tuple[str, ...],
+) -> tuple[FloatArray, FloatArray]:
+    """Return log estimates and variances of ratios with intervals, after checking them.
+
+    Raises
+    ------
+    DataError
+        When low < estimate < high does not hold.
+    """
+    wrong = ~((low < estimate) & (estimate < high))
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        column = "conf_low" if not low[i] < estimate[i] else "conf_high"
+        raise DataError(
+            "the interval does not contain the estimate",
+            row=i + 1,
+            column=column,
+            value=f"{estimate[i]:g} [{low[i]:g}, {high[i]:g}]",
+            allowed="conf_low < estimate < conf_high",
+            study=names[i],
+        )
+    for i in map(int, np.flatnonzero(_asymmetry(estimate, low, high) > INTERVAL_ASYMMETRY)):
+        warnings.warn(
+            f"row {i + 1} ({names[i]}): {estimate[i]:g} [{low[i]:g}, {high[i]:g}] is not "
+            "symmetric on the log scale; check the figures and the level",
+            MetablinWarning,
+            stacklevel=3,
+        )
+    z = special.ndtri((1 + level) / 2)
+    return np.log(estimate), ((np.log(high) - np.log(low)) / (2 * z)) ** 2
+
+
+def _asymmetry(estimate: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Difference of half-widths over width, less what rounding to the printed digits explains."""
+    width = np.log(high) - np.log(low)
+    gap = np.abs(np.log(high) + np.log(low) - 2 * np.log(estimate))
+    unit = np.array([_last_digit(t) for t in zip(estimate, low, high, strict=True)])
+    rounding = unit / 2 * (1 / low + 1 / high + 2 / estimate)
+    return np.asarray(np.maximum(gap - rounding, 0.0) / width)
+
+
+def _last_digit(figures: Iterable[float]) -> float:
+    """Size of the last printed digit, at most 0.01, judged from the figure with most digits."""
+    exponents = [Decimal(repr(float(x))).normalize().as_tuple().exponent for x in figures]
+    return 10.0 ** min(-2, *(int(e) for e in exponents))
+
+
+def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) -> EffectSizes:
+    """Return effect sizes that are already on the analysis scale.
+
+    Parameters
+    ----------
+    yi : array-like, shape (k,)
+        Effects.
+    vi : array-like, shape (k,)
+        Sampling variances, all positive.
+    studies : iterable of str, optional
+        Labels.
+
+    Returns
+    -------
+    EffectSizes
+        With ``transform == "none"``.
+
+    Raises
+    ------
+    DataError
+        Naming the study whose value is missing or whose variance is not positive.
+
+    Examples
+    --------
+    >>> generic([0.1, 0.3], [0.02, 0.05]).k
+    2
+    """
+    known = None if studies is None else [str(s) for s in studies]
+    y = numeric("yi", yi, studies=known)
+    v = numeric("vi", vi, above=0, studies=known)
+    names = labels(known, same_length(yi=y, vi=v))
+    return build(y, v, names, "generic", "none", {})

@@ -1,0 +1,144 @@
+"""Effect sizes of single groups: proportions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from metablin._input import choice, labels, numeric, same_length
+from metablin.effects._scales import freeman_tukey
+from metablin.effects.sizes import EffectSizes, build
+from metablin.errors import DataError
+
+__all__ = ["PROPORTION_TRANSFORMS", "ZERO_RULES_SINGLE", "proportions"]
+
+FloatArray = NDArray[np.float64]
+
+PROPORTION_TRANSFORMS = ("logit", "log", "raw", "arcsine", "freeman-tukey")
+ZERO_RULES_SINGLE = ("only-needed", "all", "none")
+
+HALF = 0.5
+"""What is added to events and to non-events when a zero cell needs it."""
+
+
+def proportions(
+    events: ArrayLike,
+    n: ArrayLike,
+    transform: str = "logit",
+    studies: Iterable[Any] | None = None,
+    zero_cells: str = "only-needed",
+) -> EffectSizes:
+    """Return effect sizes of single proportions.
+
+    Parameters
+    ----------
+    events, n : array-like of whole numbers, shape (k,)
+        Patients with the event, and patients; 0 <= events <= n, n >= 1.
+    transform : {"logit", "log", "raw", "arcsine", "freeman-tukey"}
+        Analysis scale.
+    studies : iterable of str, optional
+        Labels; ``study 1`` to ``study k`` when not given.
+    zero_cells : {"only-needed", "all", "none"}
+        For logit, log and raw: add 1/2 to events and to non-events in studies with no event or
+        with nothing but events, in all studies, or nowhere (then such studies are set aside and
+        listed in ``excluded``). Arcsine and Freeman-Tukey need no correction and get none.
+
+    Returns
+    -------
+    EffectSizes
+        Variances, with events x, and p = x / n: logit 1/x + 1/(n - x); log 1/x - 1/n;
+        raw p (1 - p) / n; arcsine 1/(4 n); Freeman-Tukey 1/(4 n + 2).
+
+    Raises
+    ------
+    DataError
+        When a count is missing, fractional, negative, or more events than patients are given.
+
+    Notes
+    -----
+    A pooled Freeman-Tukey value goes back to a proportion through the harmonic mean of n, and
+    that step can mislead when study sizes differ a lot (Schwarzer and others 2019,
+    doi:10.1002/jrsm.1348); compare with the logit or a binomial-normal model.
+
+    References
+    ----------
+    Viechtbauer W (2010). Conducting meta-analyses in R with the metafor package.
+    doi:10.18637/jss.v036.i03 (conventions of PLO, PLN, PR, PAS and PFT).
+
+    Examples
+    --------
+    >>> e = proportions([3, 0], [10, 12], studies=["A", "B"])
+    >>> e.yi.round(4).tolist(), e.corrected.tolist()
+    ([-0.8473, -3.2189], [False, True])
+    """
+    transform = choice("transform", transform, PROPORTION_TRANSFORMS)
+    zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
+    x, size, names = _events_of(events, n, studies)
+    edge = (x == 0) | (x == size)
+    smooth = transform in ("arcsine", "freeman-tukey")
+    fix = np.zeros_like(edge) if smooth else _where(zero_cells, edge)
+    xc, nc = x + HALF * fix, size + 2 * HALF * fix
+    reasons = {}
+    if zero_cells == "none" and not smooth:
+        reasons = {
+            int(i): f"{x[i]:g} of {size[i]:g} has no {transform} variance without a correction"
+            for i in np.flatnonzero(edge)
+        }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yi, vi = _proportion_effects(transform, xc, nc)
+    return build(
+        yi,
+        vi,
+        names,
+        "proportion",
+        transform,
+        {"events": x, "n": size},
+        "none" if smooth else zero_cells,
+        fix,
+        reasons,
+    )
+
+
+def _where(rule: str, edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if rule == "all":
+        return np.ones_like(edge)
+    return edge if rule == "only-needed" else np.zeros_like(edge)
+
+
+def _events_of(
+    events: ArrayLike, n: ArrayLike, studies: Iterable[Any] | None
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    known = None if studies is None else [str(s) for s in studies]
+    x = numeric("events", events, minimum=0, integer=True, studies=known)
+    size = numeric("n", n, minimum=1, integer=True, studies=known)
+    names = labels(known, same_length(events=x, n=size))
+    if (x > size).any():
+        i = int(np.flatnonzero(x > size)[0])
+        raise DataError(
+            "more events than patients",
+            row=i + 1,
+            column="events",
+            value=f"{x[i]:g}",
+            allowed=f"at most n = {size[i]:g}",
+            study=names[i],
+        )
+    return x, size, names
+
+
+def _proportion_effects(
+    transform: str, x: FloatArray, n: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    p = x / n
+    if transform == "logit":
+        return np.asarray(special.logit(p)), 1 / x + 1 / (n - x)
+    if transform == "log":
+        return np.log(p), 1 / x - 1 / n
+    if transform == "raw":
+        return p, p * (1 - p) / n
+    if transform == "arcsine":
+        return np.arcsin(np.sqrt(p)), 1 / (4 * n)
+    return freeman_tukey(x, n), 1 / (4 * n + 2)

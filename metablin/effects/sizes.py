@@ -1,0 +1,239 @@
+"""The container every effect-size function returns and every model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from metablin._input import level as check_level
+from metablin._records import Record, freeze, jsonable
+from metablin.effects._scales import back_transform, from_freeman_tukey
+
+__all__ = ["Counts", "EffectSizes", "Excluded"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Counts(Mapping[str, FloatArray]):
+    """Read-only mapping of column name to a read-only array of length k.
+
+    Examples
+    --------
+    >>> c = Counts({"events": np.array([1.0, 2.0])})
+    >>> c["events"].flags.writeable, list(c)
+    (False, ['events'])
+    """
+
+    __slots__ = ("_arrays",)
+
+    def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
+        self._arrays: dict[str, FloatArray] = {}
+        for name, values in arrays.items():
+            array = np.array(values, dtype=np.float64)
+            array.setflags(write=False)
+            self._arrays[name] = array
+
+    def __getitem__(self, name: str) -> FloatArray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def take(self, index: NDArray[np.intp]) -> Counts:
+        """Return the same columns for the rows in `index`."""
+        return Counts({name: a[index] for name, a in self._arrays.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A study that gives no effect size, and why.
+
+    Attributes
+    ----------
+    study : str
+        Label.
+    row : int
+        Data row, counted from 1.
+    reason : str
+        One sentence.
+    """
+
+    study: str
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectSizes(Record):
+    """Effect sizes on the analysis scale with sampling variances, ready to pool.
+
+    Attributes
+    ----------
+    yi, vi : ndarray, shape (k,)
+        Effect sizes on the analysis scale (a log hazard ratio, a logit) and their variances.
+    studies : tuple of str
+        Labels of the k included studies.
+    measure : str
+        ``proportion``, ``or``, ``rr``, ``rd``, ``peto``, ``asd``, ``hr``, ``rate``, ``irr``,
+        ``ird`` or ``generic``.
+    transform : str
+        What was applied to reach the analysis scale: ``logit``, ``log``, ``raw``, ``arcsine``,
+        ``freeman-tukey``, ``sqrt`` or ``none``.
+    counts : Counts
+        The numbers behind the effects, one array of length k each (``events`` and ``n``, ...),
+        before any correction.
+    rows : ndarray of int, shape (k,)
+        Zero-based input rows the k studies come from.
+    n_rows : int
+        Rows in the input, excluded ones included.
+    zero_cells : str
+        The rule for zero cells.
+    corrected : ndarray of bool, shape (k,)
+        Where that rule changed the counts before the effect was computed.
+    excluded : tuple of Excluded
+        Input rows that give no effect size, with the reason.
+    """
+
+    yi: FloatArray
+    vi: FloatArray
+    studies: tuple[str, ...]
+    measure: str
+    transform: str
+    counts: Counts
+    rows: NDArray[np.intp]
+    n_rows: int
+    zero_cells: str
+    corrected: NDArray[np.bool_]
+    excluded: tuple[Excluded, ...]
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def k(self) -> int:
+        """Number of included studies."""
+        return len(self.yi)
+
+    def back(self, x: ArrayLike, n: ArrayLike | None = None) -> FloatArray:
+        """Return values of the analysis scale on the reader's scale.
+
+        Parameters
+        ----------
+        x : array-like
+            Values on the analysis scale.
+        n : array-like, optional
+            Sample size for the Freeman-Tukey back-transform; the harmonic mean of the included
+            studies' n when it is not given. Other transforms do not use it.
+
+        Returns
+        -------
+        ndarray
+            Proportions, ratios, differences or rates, of the shape of `x`.
+        """
+        x = np.asarray(x, dtype=np.float64)
+        if self.transform != "freeman-tukey":
+            return np.asarray(back_transform(self.transform)(x))
+        size = self.harmonic_n if n is None else np.asarray(n, dtype=np.float64)
+        return from_freeman_tukey(x, size)
+
+    @property
+    def harmonic_n(self) -> float:
+        """Harmonic mean of the sample sizes, used to undo the Freeman-Tukey transform."""
+        return float(self.k / np.sum(1 / self.counts["n"]))
+
+    def select(self, index: ArrayLike) -> EffectSizes:
+        """Return the included studies at positions `index` (or where a mask is true)."""
+        at = np.arange(self.k)[np.asarray(index)]
+        return EffectSizes(
+            yi=self.yi[at],
+            vi=self.vi[at],
+            studies=tuple(self.studies[i] for i in at),
+            measure=self.measure,
+            transform=self.transform,
+            counts=self.counts.take(at),
+            rows=self.rows[at],
+            n_rows=self.n_rows,
+            zero_cells=self.zero_cells,
+            corrected=self.corrected[at],
+            excluded=self.excluded,
+        )
+
+    def limits(self, level: float = 0.95) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return every study's estimate and normal limits on the reader's scale, each (k,)."""
+        z = special.ndtri((1 + check_level(level)) / 2)
+        half = z * np.sqrt(self.vi)
+        n = self.counts["n"] if self.transform == "freeman-tukey" else None
+        middle, low, high = (self.back(x, n) for x in (self.yi, self.yi - half, self.yi + half))
+        return middle, low, high
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Return one row per study: counts, ``yi``, ``vi``, and the reader's scale with limits."""
+        estimate, low, high = self.limits(level)
+        return pd.DataFrame(
+            {
+                "study": list(self.studies),
+                **dict(self.counts.items()),
+                "yi": self.yi,
+                "vi": self.vi,
+                "corrected": self.corrected,
+                "estimate": estimate,
+                "conf_low": low,
+                "conf_high": high,
+                "conf_level": level,
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-ready Python types."""
+        out: dict[str, Any] = jsonable(
+            {
+                "measure": self.measure,
+                "transform": self.transform,
+                "k": self.k,
+                "zero_cells": self.zero_cells,
+                "studies": self.to_frame(),
+                "excluded": [
+                    {"study": x.study, "row": x.row, "reason": x.reason} for x in self.excluded
+                ],
+            }
+        )
+        return out
+
+
+def build(
+    yi: FloatArray,
+    vi: FloatArray,
+    studies: tuple[str, ...],
+    measure: str,
+    transform: str,
+    counts: Mapping[str, ArrayLike],
+    zero_cells: str = "none",
+    corrected: NDArray[np.bool_] | None = None,
+    reasons: Mapping[int, str] | None = None,
+) -> EffectSizes:
+    """Return an :class:`EffectSizes`, setting aside the rows in `reasons` (row -> reason)."""
+    reasons = reasons or {}
+    keep = np.array([i for i in range(len(yi)) if i not in reasons], dtype=np.intp)
+    marks = np.zeros(len(yi), dtype=np.bool_) if corrected is None else corrected
+    return EffectSizes(
+        yi=yi[keep],
+        vi=vi[keep],
+        studies=tuple(studies[i] for i in keep),
+        measure=measure,
+        transform=transform,
+        counts=Counts(counts).take(keep),
+        rows=keep,
+        n_rows=len(yi),
+        zero_cells=zero_cells,
+        corrected=marks[keep],
+        excluded=tuple(Excluded(studies[i], i + 1, why) for i, why in sorted(reasons.items())),
+    )

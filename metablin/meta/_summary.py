@@ -1,0 +1,84 @@
+"""A fitted meta-analysis as text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metablin.meta.fit import MetaFit
+
+__all__ = ["p_text", "summarise"]
+
+MODEL_NAMES = {
+    "random": "Random-effects model",
+    "common": "Common-effect model",
+    "glmm": "Generalised linear mixed model",
+    "mantel-haenszel": "Mantel-Haenszel model",
+    "peto": "Peto model",
+    "beta-binomial": "Beta-binomial model",
+    "multilevel": "Multilevel model",
+    "bayes": "Bayesian random-effects model",
+}
+
+
+def p_text(p: float) -> str:
+    """Return a p-value for people.
+
+    Examples
+    --------
+    >>> p_text(0.0301), p_text(1e-9)
+    ('0.030', '< 0.0001')
+    """
+    if math.isnan(p):
+        return "not defined"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
+
+
+def summarise(fit: MetaFit) -> str:
+    """Return the summary lines of a fit."""
+    percent = f"{100 * fit.level:g}%"
+    tau = f" (tau2: {fit.tau2_method})" if fit.tau2_method else ""
+    transform = "" if fit.transform == "none" else f", {fit.transform} scale"
+    lines = [
+        f"{MODEL_NAMES.get(fit.model, fit.model)}{tau}: {fit.k} "
+        f"{'study' if fit.k == 1 else 'studies'}, measure {fit.measure}{transform}",
+        *_estimate_lines("Pooled", fit, percent),
+        *_heterogeneity_lines(fit, percent),
+    ]
+    for name, group in fit.subgroups.items():
+        lines += _estimate_lines(f"{name} (k = {group.k})", group, percent)
+    if fit.subgroup_test is not None:
+        test = fit.subgroup_test
+        lines.append(
+            f"Subgroups: {test.method}: {test.statistic:.3f}, df = {test.df}, "
+            f"p = {p_text(test.p_value)}"
+        )
+    return "\n".join([*lines, *(f"Note: {note}" for note in fit.notes)])
+
+
+def _estimate_lines(label: str, fit: MetaFit, percent: str) -> list[str]:
+    if math.isnan(fit.estimate):
+        return []
+    reference = "z" if math.isinf(fit.df) else f"t({fit.df:g})"
+    lines = [
+        f"{label}: {fit.estimate:.4g} [{percent} CI {fit.conf_low:.4g} to {fit.conf_high:.4g}], "
+        f"{reference} = {fit.statistic:.3f}, p = {p_text(fit.p_value)} ({fit.ci_method})"
+    ]
+    if not math.isnan(fit.pred_low):
+        lines.append(f"  prediction interval {fit.pred_low:.4g} to {fit.pred_high:.4g}")
+    return lines
+
+
+def _heterogeneity_lines(fit: MetaFit, percent: str) -> list[str]:
+    lines = []
+    if not math.isnan(fit.tau2):
+        text = f"tau2 = {fit.tau2:.4g}"
+        if not math.isnan(fit.tau2_conf_low):
+            text += f" [{percent} CI {fit.tau2_conf_low:.4g} to {fit.tau2_conf_high:.4g}]"
+        if not math.isnan(fit.i2):
+            text += f", I2 = {100 * fit.i2:.1f}%, H2 = {fit.h2:.3g}"
+        lines.append(text)
+    if not math.isnan(fit.q):
+        lines.append(f"Q = {fit.q:.3f}, df = {fit.q_df:g}, p = {p_text(fit.q_p)}")
+    return lines

@@ -1,0 +1,223 @@
+"""Estimators of the between-study variance tau2, for one or many meta-analyses at once.
+
+Shapes as in :mod:`metablin.meta._gls`; an absent study has infinite variance.
+
+References
+----------
+Viechtbauer W (2005). Bias and efficiency of meta-analytic variance estimators in the
+random-effects model. doi:10.3102/10769986030003261
+Viechtbauer W (2010). Conducting meta-analyses in R with the metafor package.
+doi:10.18637/jss.v036.i03 (the conventions kept here where packages differ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.errors import ConvergenceError
+from metablin.meta._gls import Fit, gls
+
+__all__ = ["TAU2_METHODS", "estimate_tau2", "generalised_q", "solve_q"]
+
+FloatArray = NDArray[np.float64]
+
+STEP_TOLERANCE = 1e-13
+"""Iterations stop when tau2 moves by less than this times tau2 plus the typical variance; with
+quadratic convergence the value is then good to rounding."""
+
+MAX_STEPS = 200
+"""Newton needs about ten steps; a set still moving after this many goes to bisection."""
+
+MAX_BISECTIONS = 400
+"""Halvings that take any bracket below the step tolerance."""
+
+
+def estimate_tau2(
+    method: str, y: FloatArray, v: FloatArray, x: FloatArray | None = None
+) -> FloatArray:
+    """Return tau2, truncated at zero, shape (...).
+
+    Parameters
+    ----------
+    method : {"DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"}
+        DerSimonian-Laird, Hedges, Hunter-Schmidt, Sidik-Jonkman (start value: the variance of
+        the effects with divisor k), maximum likelihood, restricted maximum likelihood,
+        empirical Bayes, Paule-Mandel.
+    y, v : ndarray, shape (..., k)
+        Effects and sampling variances; an absent study has variance infinity and effect 0.
+    x : ndarray, shape (k, p) or (..., k, p), optional
+        Design; the intercept alone when not given.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Examples
+    --------
+    >>> y, v = np.array([0.1, 0.5, 0.9]), np.array([0.04, 0.05, 0.03])
+    >>> float(estimate_tau2("DL", y, v).round(6))
+    0.140833
+    """
+    return np.maximum(_ESTIMATORS[method](y, v, x), 0.0)
+
+
+def _present(v: FloatArray) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Return which studies are there, and the residual degrees of freedom before p is taken."""
+    there = np.isfinite(v)
+    return there, there.sum(-1).astype(np.float64)
+
+
+def _columns(x: FloatArray | None) -> int:
+    return 1 if x is None else int(x.shape[-1])
+
+
+def _scale(v: FloatArray) -> FloatArray:
+    there, k = _present(v)
+    return np.asarray(np.where(there, v, 0.0).sum(-1) / np.maximum(k, 1))
+
+
+def _dl(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    k = _present(v)[1]
+    fit = gls(y, 1 / v, x)
+    return np.asarray((fit.rss - (k - _columns(x))) / fit.trace_p())
+
+
+def _hs(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    k = _present(v)[1]
+    fit = gls(y, 1 / v, x)
+    return np.asarray((fit.rss - k) / fit.w.sum(-1))
+
+
+def _he(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    there, k = _present(v)
+    fit = gls(y, there.astype(np.float64), x)
+    spread = (np.where(there, v, 0.0) * (1 - fit.leverage())).sum(-1)
+    return np.asarray((fit.rss - spread) / (k - _columns(x)))
+
+
+def _sj(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    there, k = _present(v)
+    start = gls(y, there.astype(np.float64), None).rss / k
+    safe = np.where(start > 0, start, 1.0)
+    fit = gls(y, 1 / (v + safe[..., None]), x)
+    return np.asarray(np.where(start > 0, safe * fit.rss / (k - _columns(x)), 0.0))
+
+
+def _score_reml(fit: Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Twice the score, twice the expected and twice the observed information about tau2."""
+    pp = fit.trace_pp()
+    return fit.y_pp_y - fit.trace_p(), pp, 2 * fit.y_ppp_y - pp
+
+
+def _score_ml(fit: Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
+    w2 = np.asarray((fit.w**2).sum(-1))
+    return fit.y_pp_y - fit.w.sum(-1), w2, 2 * fit.y_ppp_y - w2
+
+
+Score = Callable[[Fit], tuple[FloatArray, FloatArray, FloatArray]]
+
+
+def _likelihood(score: Score) -> Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]:
+    """Return a solver of score = 0.
+
+    Newton steps from the Hedges start, scoring steps where Newton would climb the wrong way, and
+    bisection for what still moves.
+    """
+
+    def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+        scale = _scale(v)
+        tau2 = np.maximum(_he(y, v, x), 0.0)
+        for _ in range(MAX_STEPS):
+            u, expected, observed = score(gls(y, 1 / (v + tau2[..., None]), x))
+            step = u / np.where(observed > 0.1 * expected, observed, expected)
+            new = np.maximum(tau2 + step, 0.0)
+            done = np.abs(new - tau2) <= STEP_TOLERANCE * (new + scale)
+            tau2 = new
+            if done.all():
+                return np.asarray(tau2)
+        return _bisect_score(score, y, v, x, tau2, done)
+
+    return solve
+
+
+def _bisect_score(
+    score: Score,
+    y: FloatArray,
+    v: FloatArray,
+    x: FloatArray | None,
+    tau2: FloatArray,
+    done: NDArray[np.bool_],
+) -> FloatArray:
+    def value(t: FloatArray) -> FloatArray:
+        return score(gls(y, 1 / (v + t[..., None]), x))[0]
+
+    low, high = np.zeros_like(tau2), tau2 + _scale(v)
+    for _ in range(MAX_STEPS):
+        rising = value(high) > 0
+        if not rising.any():
+            break
+        high = np.where(rising, 2 * high, high)
+    else:
+        raise ConvergenceError("the likelihood of tau2 has no maximum in reach")
+    for _ in range(MAX_BISECTIONS):
+        middle = (low + high) / 2
+        up = value(middle) > 0
+        low, high = np.where(up, middle, low), np.where(up, high, middle)
+    return np.asarray(np.where(done, tau2, np.where(low == 0, 0.0, (low + high) / 2)))
+
+
+def generalised_q(
+    y: FloatArray, v: FloatArray, tau2: FloatArray, x: FloatArray | None = None
+) -> FloatArray:
+    """Return Q(tau2) = y'Py with weights 1/(v + tau2), shape (...)."""
+    return gls(y, 1 / (v + np.asarray(tau2)[..., None]), x).rss
+
+
+def solve_q(
+    y: FloatArray, v: FloatArray, target: FloatArray | float, x: FloatArray | None = None
+) -> FloatArray:
+    """Return the tau2 >= 0 at which Q(tau2) equals `target`, 0 where Q(0) is below it already.
+
+    Q is decreasing and convex in tau2, so Newton's method from 0 climbs to the root without
+    overshooting (DerSimonian and Kacker 2007, doi:10.1016/j.cct.2006.04.004).
+
+    Examples
+    --------
+    >>> y, v = np.array([0.1, 0.5, 0.9]), np.array([0.04, 0.05, 0.03])
+    >>> t = solve_q(y, v, 2.0)
+    >>> float(generalised_q(y, v, t).round(12))
+    2.0
+    """
+    scale = _scale(v)
+    tau2 = np.zeros(y.shape[:-1])
+    for _ in range(MAX_STEPS):
+        fit = gls(y, 1 / (v + tau2[..., None]), x)
+        slope = fit.y_pp_y
+        gap = fit.rss - target
+        step = np.where(slope > 0, gap / np.where(slope > 0, slope, 1.0), 0.0)
+        new = np.maximum(tau2 + step, 0.0)
+        if (np.abs(new - tau2) <= STEP_TOLERANCE * (new + scale)).all():
+            return np.asarray(new)
+        tau2 = new
+    raise ConvergenceError("the equation Q(tau2) = target was not solved")
+
+
+def _pm(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    return solve_q(y, v, _present(v)[1] - _columns(x), x)
+
+
+_ESTIMATORS: dict[str, Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]] = {
+    "DL": _dl,
+    "HE": _he,
+    "HS": _hs,
+    "SJ": _sj,
+    "ML": _likelihood(_score_ml),
+    "REML": _likelihood(_score_reml),
+    "EB": _pm,
+    "PM": _pm,
+}
+
+TAU2_METHODS = tuple(_ESTIMATORS)

@@ -1,0 +1,111 @@
+"""`pool`: from effect sizes to a fitted meta-analysis."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from metablin._input import choice
+from metablin._input import level as check_level
+from metablin.effects import EffectSizes
+from metablin.errors import DataError
+from metablin.meta._inference import chi2_tail
+from metablin.meta.fit import MetaFit, SubgroupTest
+from metablin.meta.models import MODELS, Options, align, fitter
+
+__all__ = ["pool"]
+
+
+def pool(
+    e: EffectSizes,
+    model: str = "random",
+    tau2: str | float = "REML",
+    ci: str | None = None,
+    level: float = 0.95,
+    by: Sequence[Any] | None = None,
+    **extra: Any,
+) -> MetaFit:
+    """Pool effect sizes.
+
+    Parameters
+    ----------
+    e : EffectSizes
+        From :func:`metablin.proportions`, :func:`metablin.hazard_ratios` and their kin.
+    model : str
+        ``random`` (default), ``common``, or another name of
+        :data:`metablin.meta.models.MODELS`.
+    tau2 : str or float
+        Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
+        ``SJ``, ``ML``, ``EB`` or ``PM``, or a known value.
+    ci : str, optional
+        ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
+        narrower than Wald), ``z`` (default of the other models) or ``t``.
+    level : float
+        Confidence level.
+    by : sequence, optional
+        One label per input row: a fit per subgroup, each with its own tau2, and a test of their
+        difference, beside the fit of all studies.
+    **extra
+        Options of one model only.
+
+    Returns
+    -------
+    MetaFit
+
+    Raises
+    ------
+    DataError
+        For an unknown option or data the model cannot take, naming the study.
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> e = mb.hazard_ratios([0.71, 0.55, 0.90], [0.55, 0.35, 0.60], [0.92, 0.86, 1.35])
+    >>> fit = mb.pool(e, ci="z")
+    >>> round(fit.estimate, 3), fit.k
+    (0.715, 3)
+    """
+    spec = MODELS[choice("model", model, MODELS)]
+    ci = choice("ci", spec.ci[0] if ci is None else ci, spec.ci)
+    options = Options(model, ci, tau2, check_level(level), extra)
+    if e.k == 0:
+        why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
+        raise DataError("no study to pool", value=why or None, allowed="at least one study")
+    fit = fitter(model)(e, options)
+    return fit if by is None else _with_subgroups(e, options, fit, align(e, "by", by))
+
+
+def _with_subgroups(
+    e: EffectSizes, options: Options, fit: MetaFit, labels: np.ndarray[Any, Any]
+) -> MetaFit:
+    names = [str(x) for x in labels]
+    for i, (name, raw) in enumerate(zip(names, labels, strict=True)):
+        if raw is None or name in ("", "nan", "<NA>"):
+            raise DataError("no subgroup", row=int(e.rows[i]) + 1, column="by", study=e.studies[i])
+    run = fitter(options.model)
+    groups = {
+        name: run(e.select(np.array([n == name for n in names])), options)
+        for name in dict.fromkeys(names)
+    }
+    return dataclasses.replace(fit, subgroups=groups, subgroup_test=_subgroup_test(groups))
+
+
+def _subgroup_test(groups: dict[str, MetaFit]) -> SubgroupTest | None:
+    """Return Cochran's Q of the subgroup estimates with their own standard errors."""
+    if len(groups) < 2:
+        return None
+    y = np.array([g.analysis.estimate for g in groups.values()])
+    se = np.array([g.analysis.std_error for g in groups.values()])
+    if not (se > 0).all():
+        raise DataError(
+            "the standard error of a subgroup is zero, so subgroups cannot be compared",
+            column="by",
+            value=", ".join(np.array(list(groups))[~(se > 0)]),
+        )
+    w = 1 / se**2
+    q = float(np.sum(w * (y - np.sum(w * y) / np.sum(w)) ** 2))
+    df = len(groups) - 1
+    return SubgroupTest(q, df, float(chi2_tail(q, df)), "Q between subgroups, separate tau2")

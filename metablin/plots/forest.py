@@ -1,0 +1,340 @@
+"""The forest plot: studies with weights, pooled diamonds, prediction intervals, subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Polygon
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from metablin.plots import style
+
+if TYPE_CHECKING:
+    from metablin.meta import MetaFit
+
+__all__ = ["draw_forest", "forest", "forest_frame"]
+
+COLUMNS = [
+    "position",
+    "kind",
+    "group",
+    "label",
+    "counts",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "pred_low",
+    "pred_high",
+    "weight",
+    "text",
+]
+
+NUMBERS = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")
+
+RATIOS = ("or", "rr", "hr", "irr", "peto")
+NAMES = {
+    "proportion": "Proportion",
+    "or": "Odds ratio",
+    "peto": "Peto odds ratio",
+    "rr": "Risk ratio",
+    "rd": "Risk difference",
+    "hr": "Hazard ratio",
+    "rate": "Rate",
+    "irr": "Rate ratio",
+    "ird": "Rate difference",
+    "asd": "Arcsine difference",
+    "generic": "Effect",
+}
+
+# Widths in points of one character at the house font size, and of the gaps between columns.
+CHARACTER = 5.5
+GAP = 12.0
+ROW_INCHES = 0.235
+
+POOLED = style.colour("chemotherapy")
+
+
+def forest_frame(fit: MetaFit) -> pd.DataFrame:
+    """Return the rows of a forest plot, top to bottom, with positions, numbers and labels.
+
+    Parameters
+    ----------
+    fit : MetaFit
+        A pooled result, with or without subgroups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``position`` (0 is the top row), ``kind`` (``heading``, ``study``, ``pooled``,
+        ``prediction``, ``note`` or ``gap``), ``group``, ``label``, ``counts`` (text such as
+        ``81/189``), ``estimate, conf_low, conf_high, pred_low, pred_high`` on the reader's
+        scale, ``weight`` (a share of 1 within its own pool) and ``text`` (the estimate as
+        printed).
+    """
+    whole = fit.to_dict()
+    show = _formatter(fit.measure)
+    counts = _count_texts(fit)
+    rows: list[dict[str, Any]] = []
+    for level, part in (whole.get("subgroups") or {}).items():
+        rows.append(_row("heading", str(level), group=str(level)))
+        rows += _studies(part, counts, show, str(level))
+        rows += _pooled(part, show, f"Pooled, {level}", str(level))
+        rows += [_row("note", _heterogeneity(part), group=str(level)), _row("gap", "")]
+    if not rows:
+        rows += _studies(whole, counts, show, "")
+    rows += _pooled(whole, show, "Pooled, all studies" if whole.get("subgroups") else "Pooled")
+    rows.append(_row("note", _heterogeneity(whole)))
+    test = whole.get("subgroup_test")
+    if test:
+        rows.append(_row("note", _subgroup_test(test)))
+    frame = pd.DataFrame(rows, columns=COLUMNS[1:])
+    frame.insert(0, "position", np.arange(len(frame)))
+    return frame
+
+
+def _row(kind: str, label: str, **values: Any) -> dict[str, Any]:
+    blank: dict[str, Any] = {c: np.nan for c in COLUMNS[5:11]}
+    return {"kind": kind, "label": label, "group": "", "counts": "", "text": "", **blank, **values}
+
+
+def _studies(
+    part: dict[str, Any], counts: dict[str, str], show: Callable[[float], str], group: str
+) -> list[dict[str, Any]]:
+    return [
+        _row(
+            "study",
+            s["study"],
+            group=group,
+            counts=counts.get(s["study"], ""),
+            estimate=s["estimate"],
+            conf_low=s["conf_low"],
+            conf_high=s["conf_high"],
+            weight=s["weight"],
+            text=_interval(s, show),
+        )
+        for s in part["studies"]
+    ]
+
+
+def _pooled(
+    part: dict[str, Any], show: Callable[[float], str], label: str, group: str = ""
+) -> list[dict[str, Any]]:
+    numbers = {n: np.nan if part.get(n) is None else part[n] for n in NUMBERS}
+    inner = {n: numbers[n] for n in NUMBERS[:3]}
+    rows = [_row("pooled", label, group=group, text=_interval(part, show), **inner)]
+    if not np.isnan(numbers["pred_low"]):
+        outer = {n: numbers[n] for n in NUMBERS[3:]}
+        text = f"{show(outer['pred_low'])} to {show(outer['pred_high'])}"
+        rows.append(_row("prediction", "Prediction interval", group=group, text=text, **outer))
+    return rows
+
+
+def _interval(values: dict[str, Any], show: Callable[[float], str]) -> str:
+    estimate, low, high = (values.get(n) for n in ("estimate", "conf_low", "conf_high"))
+    if estimate is None or low is None or high is None:
+        return "" if estimate is None else show(estimate)
+    return f"{show(estimate)} ({show(low)} to {show(high)})"
+
+
+def _formatter(measure: str) -> Callable[[float], str]:
+    if measure == "proportion":
+        return lambda x: f"{100 * x:.0f}%"
+    return lambda x: f"{x:.2f}"
+
+
+def _count_texts(fit: MetaFit) -> dict[str, str]:
+    counts = fit.effects.counts
+    if "events" not in counts:
+        return {}
+    second = "n" if "n" in counts else "person_time"
+    pairs = zip(fit.effects.studies, counts["events"], counts[second], strict=True)
+    return {study: f"{events:g}/{size:g}" for study, events, size in pairs}
+
+
+def _heterogeneity(part: dict[str, Any]) -> str:
+    if part["k"] < 2:
+        return "one study: heterogeneity cannot be estimated"
+    text = f"Q = {part['q']:.1f} (df {part['q_df']:.0f}, p {_p(part['q_p'])})"
+    if part.get("tau2") is None:
+        return text
+    return f"tau² = {part['tau2']:.3f}, I² = {100 * part['i2']:.0f}%, {text}"
+
+
+def _subgroup_test(test: dict[str, Any]) -> str:
+    df = test["df"] if "df" in test else test["q_df"]
+    p = test["p_value"] if "p_value" in test else test["q_p"]
+    return f"Test for subgroup differences: df {df:.0f}, p {_p(p)}"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def forest(fit: MetaFit, ax: Axes | None = None) -> Axes:
+    """Draw the forest plot of a pooled result.
+
+    Parameters
+    ----------
+    fit : MetaFit
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of fitting height is made when there is none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Text columns hang outside the axes; save with ``bbox_inches="tight"``.
+    """
+    frame = forest_frame(fit)
+    if ax is None:
+        _, ax = style.figure(4.2, ROW_INCHES * (len(frame) + 3))
+    return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
+
+
+def draw_forest(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    measure: str,
+    level: float = 0.95,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw the rows of :func:`forest_frame` on `ax` and return it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    ax : matplotlib.axes.Axes
+    measure : str
+        Fixes the axis: logarithmic for ratios, percent for proportions.
+    level : float
+        Confidence level of the intervals, for the column heading.
+    limits : (float, float), optional
+        Ends of the axis; intervals beyond them end in an arrow.
+    """
+    low, high = limits or _axis_limits(frame, measure)
+    _axis(ax, measure, low, high, len(frame))
+    for row in frame.itertuples():
+        if row.kind == "study":
+            _draw_study(ax, row, low, high)
+        elif row.kind == "pooled":
+            _draw_pooled(ax, row, low, high)
+        elif row.kind == "prediction":
+            _draw_prediction(ax, row, low, high)
+    overall = frame.loc[frame["kind"] == "pooled"].iloc[-1]
+    ax.axvline(overall["estimate"], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    return ax
+
+
+def _axis_limits(frame: pd.DataFrame, measure: str) -> tuple[float, float]:
+    if measure == "proportion":
+        return 0.0, 1.0
+    lows = frame[["conf_low", "pred_low"]].min(axis=1).dropna()
+    highs = frame[["conf_high", "pred_high"]].max(axis=1).dropna()
+    if measure in RATIOS:
+        return float(np.clip(lows.min() / 1.1, 0.05, 0.8)), float(
+            np.clip(highs.max() * 1.1, 1.25, 20.0)
+        )
+    span = highs.max() - lows.min() or 1.0
+    return float(lows.min() - 0.05 * span), float(highs.max() + 0.05 * span)
+
+
+def _axis(ax: Axes, measure: str, low: float, high: float, rows: int) -> None:
+    ax.set_ylim(rows - 0.4, -1.2)
+    if measure in RATIOS:
+        ax.set_xscale("log")
+        ticks = [t for t in (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 4, 10, 20) if low <= t <= high]
+        ax.set_xticks(_thin(ticks))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.minorticks_off()
+        ax.axvline(1.0, color=style.INK, lw=0.8, zorder=0)
+    elif measure == "proportion":
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    else:
+        ax.axvline(0.0, color=style.INK, lw=0.8, zorder=0)
+    ax.set_xlim(low, high)
+    ax.set_xlabel(NAMES.get(measure, measure))
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+
+
+def _thin(ticks: Sequence[float]) -> list[float]:
+    """Drop the ticks that would crowd their neighbours on a wide axis."""
+    if len(ticks) <= 7:
+        return list(ticks)
+    return [t for t in ticks if t not in (0.75, 1.5, 0.05)]
+
+
+def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
+    left, right = max(row.conf_low, low), min(row.conf_high, high)
+    ax.plot([left, right], [row.position] * 2, color=style.INK, lw=1.1, solid_capstyle="butt")
+    for beyond, x, marker in ((row.conf_low < low, low, "<"), (row.conf_high > high, high, ">")):
+        if beyond:
+            ax.plot(x, row.position, marker, color=style.INK, ms=4, clip_on=False)
+    if low <= row.estimate <= high:
+        size = 14 + 110 * (0.0 if np.isnan(row.weight) else row.weight)
+        ax.scatter(
+            row.estimate, row.position, s=size, marker="s", color=style.colour("blinatumomab")
+        )
+
+
+def _draw_pooled(ax: Axes, row: Any, low: float, high: float) -> None:
+    left = row.estimate if np.isnan(row.conf_low) else max(row.conf_low, low)
+    right = row.estimate if np.isnan(row.conf_high) else min(row.conf_high, high)
+    y = row.position
+    corners = [(left, y), (row.estimate, y - 0.32), (right, y), (row.estimate, y + 0.32)]
+    ax.add_patch(Polygon(corners, closed=True, facecolor=POOLED, edgecolor=POOLED, zorder=3))
+
+
+def _draw_prediction(ax: Axes, row: Any, low: float, high: float) -> None:
+    ends = [max(row.pred_low, low), min(row.pred_high, high)]
+    ax.plot(ends, [row.position] * 2, color=POOLED, lw=3, alpha=0.55, solid_capstyle="butt")
+
+
+def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
+    """Put the text columns left and right of the axes, at distances in points."""
+    studies = frame.loc[frame["kind"].isin(["study", "pooled", "heading"])]
+    has_counts = bool((frame["counts"] != "").any())
+    counts_width = CHARACTER * max(9, int(frame["counts"].str.len().max())) if has_counts else 0.0
+    label_width = CHARACTER * int(studies["label"].str.len().max())
+    longest = max(len(heading) * 1.1, int(frame["text"].str.len().max()))
+    text_width = CHARACTER * longest + 2 * GAP
+    label_x = -(label_width + counts_width + 2 * GAP)
+    weight_x = text_width + 7 * CHARACTER + GAP
+    head = {"fontweight": "bold"}
+    _put(ax, 0, -1, label_x, "Study", "left", **head)
+    if has_counts:
+        _put(ax, 0, -1, -GAP, "Events/n", "right", **head)
+    _put(ax, 1, -1, text_width, heading, "right", **head)
+    _put(ax, 1, -1, weight_x, "Weight", "right", **head)
+    for row in frame.itertuples():
+        words: dict[str, Any] = {}
+        if row.kind in ("heading", "pooled"):
+            words["fontweight"] = "bold"
+        if row.kind == "note":
+            words.update(color=style.SOFT, fontsize=8)
+        _put(ax, 0, row.position, label_x, row.label, "left", **words)
+        _put(ax, 0, row.position, -GAP, row.counts, "right")
+        _put(ax, 1, row.position, text_width, row.text, "right", **words)
+        if not np.isnan(row.weight):
+            _put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
+
+
+def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
+    if text:
+        ax.annotate(
+            text,
+            xy=(side, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(offset, 0),
+            textcoords="offset points",
+            ha=align,
+            va="center",
+            annotation_clip=False,
+            **words,
+        )

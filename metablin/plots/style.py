@@ -1,0 +1,92 @@
+"""One look for every figure: colours that mean the same thing everywhere, no global state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["ARM_COLOURS", "INK", "POPULATION_COLOURS", "SOFT", "colour", "figure", "house_style"]
+
+# Okabe and Ito's palette: told apart with any common colour vision.
+_OKABE_ITO = {
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "yellow": "#F0E442",
+    "grey": "#7A7A7A",
+}
+
+INK = "#1c2430"
+SOFT = "#6b7480"
+
+ARM_COLOURS = {
+    "blinatumomab": _OKABE_ITO["blue"],
+    "blinatumomab_plus_chemotherapy": _OKABE_ITO["sky"],
+    "chemotherapy": _OKABE_ITO["vermilion"],
+    "historical_control": _OKABE_ITO["grey"],
+    "inotuzumab": _OKABE_ITO["purple"],
+}
+
+POPULATION_COLOURS = {
+    "adult_rr_ph_negative": _OKABE_ITO["blue"],
+    "adult_rr_ph_positive": _OKABE_ITO["purple"],
+    "paediatric_rr": _OKABE_ITO["green"],
+    "mrd_positive": _OKABE_ITO["orange"],
+    "first_line": _OKABE_ITO["vermilion"],
+    "first_relapse": _OKABE_ITO["sky"],
+}
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Apply the house style to what is drawn inside the block and to nothing else."""
+    with mpl.rc_context({**sns.axes_style("ticks"), **_RC}):
+        yield
+
+
+def figure(width: float, height: float, **axes: Any) -> tuple[Figure, Axes]:
+    """Return a new figure of `width` by `height` inches with one axes, in the house style.
+
+    The figure does not belong to pyplot, so it leaves no state behind.
+    """
+    with house_style():
+        fig = Figure(figsize=(width, height))
+        return fig, fig.add_subplot(**axes)
+
+
+def colour(name: str) -> str:
+    """Return the colour that stands for an arm or a population everywhere.
+
+    Examples
+    --------
+    >>> colour("blinatumomab")
+    '#0072B2'
+    """
+    return {**POPULATION_COLOURS, **ARM_COLOURS}.get(name, INK)

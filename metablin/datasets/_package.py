@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "Field",
     "ForeignKey",
     "Package",
+    "Rule",
     "Table",
     "data_directory",
     "nearest",
@@ -24,6 +26,16 @@ __all__ = [
 
 DESCRIPTOR = "datapackage.json"
 TYPES = ("string", "integer", "number", "boolean")
+RULE_KINDS = (
+    "check",
+    "filled",
+    "some",
+    "at_most_one",
+    "exactly_one",
+    "together",
+    "one_preferred_per",
+    "row_ids",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +74,47 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A check across columns, rows or tables, as the descriptor states it.
+
+    Attributes
+    ----------
+    kind : str
+        What is checked. Empty cells are passed over.
+
+        ``check``: a chain of comparisons, ``"ci_low <= estimate <= ci_high"``;
+        ``filled``: columns that must not be empty;
+        ``some``: columns of which at least one must be filled;
+        ``at_most_one``: columns of which no two may be filled;
+        ``exactly_one``: columns of which one must be filled;
+        ``together``: columns that are all filled or all empty;
+        ``one_preferred_per``: columns that name a quantity, one preferred row for each;
+        ``row_ids``: a column of row identifiers, of any table or of the one named in the
+        second column.
+    columns : tuple of str
+        The columns, or the operands of a chain (columns and numbers).
+    signs : tuple of str
+        The comparisons of a chain.
+    when : mapping
+        Column to the values that select the rows to check.
+    """
+
+    name: str
+    description: str
+    kind: str
+    columns: tuple[str, ...]
+    signs: tuple[str, ...]
+    when: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table of the evidence base.
 
     Attributes
     ----------
-    rules : tuple of mapping
-        Checks across columns, rows and tables, as the descriptor states them.
+    rules : tuple of Rule
+        Checks across columns, rows and tables.
     show, quantity, values : tuple of str
         Columns to show first; columns that say what is reported; columns that hold it.
     """
@@ -80,7 +126,7 @@ class Table:
     fields: tuple[Field, ...]
     primary_key: str
     foreign_keys: tuple[ForeignKey, ...]
-    rules: tuple[Mapping[str, Any], ...]
+    rules: tuple[Rule, ...]
     show: tuple[str, ...]
     quantity: tuple[str, ...]
     values: tuple[str, ...]
@@ -265,7 +311,9 @@ def _table(resource: dict[str, Any], where: str) -> Table:
             _foreign_key(k, f"{where}.schema.foreignKeys[{i}]")
             for i, k in enumerate(_list(schema, "foreignKeys", f"{where}.schema"))
         ),
-        rules=tuple(_list(resource, "rules", where)),
+        rules=tuple(
+            _rule(r, f"{where}.rules[{i}]") for i, r in enumerate(_list(resource, "rules", where))
+        ),
         show=tuple(_list(resource, "show", where)),
         quantity=tuple(_list(resource, "quantity", where)),
         values=tuple(_list(resource, "values", where)),
@@ -302,14 +350,41 @@ def _foreign_key(spec: Any, where: str) -> ForeignKey:
     return ForeignKey(columns[0], _text(reference, "resource", where), targets[0])
 
 
+def _rule(spec: Any, where: str) -> Rule:
+    name = _text(spec, "name", where)
+    kinds = [kind for kind in RULE_KINDS if kind in spec]
+    if len(kinds) != 1:
+        raise _broken("has a rule without one check", column=where, allowed=", ".join(RULE_KINDS))
+    kind, signs = kinds[0], tuple[str, ...]()
+    if kind == "check":
+        tokens = re.split(r"\s*(<=|>=|==|<|>)\s*", _text(spec, kind, where).strip())
+        columns, signs = tuple(tokens[::2]), tuple(tokens[1::2])
+    elif kind == "row_ids":
+        columns = tuple(str(spec[key]) for key in (kind, "table") if key in spec)
+    else:
+        columns = tuple(map(str, _list(spec, kind, where)))
+    when = spec.get("when", {})
+    if not isinstance(when, dict):
+        raise _broken("lacks an object", column=f"{where}.when")
+    chosen = {k: tuple(v) if isinstance(v, list) else (str(v),) for k, v in when.items()}
+    return Rule(name, str(spec.get("description", "")), kind, columns, signs, chosen)
+
+
+def _rule_columns(rule: Rule) -> set[str]:
+    named = {c for c in rule.columns if rule.kind != "check" or re.match("[A-Za-z_]", c)}
+    marks = {"patient_set", "preferred"} if rule.kind == "one_preferred_per" else set()
+    return named | marks | set(rule.when)
+
+
 def _check_references(table: Table, tables: Mapping[str, Table]) -> None:
     known = set(table.columns)
     named = {table.primary_key, *table.show, *table.quantity, *table.values}
     named |= {key.column for key in table.foreign_keys}
+    named = named.union(*map(_rule_columns, table.rules))
     for column in sorted(named - known):
         raise _broken("names a column that is not in the table", column=table.name, value=column)
     for key in table.foreign_keys:
-        if key.table not in tables or key.target not in tables[key.table].columns:
+        if key.table not in tables or key.target != tables[key.table].primary_key:
             raise _broken(
                 "has a foreign key to nowhere",
                 column=f"{table.name}.{key.column}",

@@ -1,0 +1,188 @@
+"""Rules across columns, rows and tables: the checks behind each kind of `Rule`."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from metablin.datasets._cells import Raw, Violation, number
+from metablin.datasets._package import Rule, nearest
+
+__all__ = ["check_foreign_keys", "check_rules"]
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+}
+Keys = Mapping[str, frozenset[str]]
+Found = Iterator[tuple[int, str, str]]
+
+
+def check_rules(raw: Raw, keys: Keys) -> list[Violation]:
+    """Check the rules of one table.
+
+    Parameters
+    ----------
+    raw : Raw
+        Its rows.
+    keys : mapping
+        Key values of every table that could be read, by table name.
+    """
+    problems = []
+    for rule in raw.table.rules:
+        if not set(_columns(rule, raw)) <= set(raw.columns):
+            continue  # the header lacks a column, which is named already
+        rows = [
+            i
+            for i in range(len(raw.rows))
+            if all(raw.columns[c][i] in wanted for c, wanted in rule.when.items())
+        ]
+        for i, column, message in KINDS[rule.kind](rule, raw, rows, keys):
+            problems.append(raw.violation(i, column, rule.name, message))
+    return problems
+
+
+def check_foreign_keys(raw: Raw, keys: Keys) -> list[Violation]:
+    """Check that filled foreign keys name a row of the table they point to."""
+    problems = []
+    for key in raw.table.foreign_keys:
+        known = keys.get(key.table)
+        if known is None or key.column not in raw.columns:
+            continue
+        for i, value in enumerate(raw.columns[key.column]):
+            if value and value not in known:
+                message = f"must be a {key.target} of {key.table}; nearest: {nearest(value, known)}"
+                problems.append(raw.violation(i, key.column, "foreign_key", message))
+    return problems
+
+
+def _columns(rule: Rule, raw: Raw) -> list[str]:
+    marks = ["patient_set", "preferred"] if rule.kind == "one_preferred_per" else []
+    return [c for c in (*rule.columns, *rule.when) if number(c) is None] + marks
+
+
+def _check(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    types = {f.type for f in raw.table.fields if f.name in rule.columns}
+    holds = _dates_hold if types == {"string"} else _numbers_hold
+    for i in rows:
+        texts = [raw.columns[c][i] if c in raw.columns else c for c in rule.columns]
+        filled = [j for j, text in enumerate(texts) if text]
+        pairs = pairwise(filled)
+        if all(holds(texts[a], rule.signs[a], texts[b]) for a, b in pairs):
+            continue
+        middle = [len(texts) // 2] if len(texts) > 2 else []
+        subject = next(
+            j for j in [*middle, *filled] if j in filled and rule.columns[j] in raw.columns
+        )
+        chain = _chain(rule.columns, rule.signs)
+        here = _chain([text or "(empty)" for text in texts], rule.signs)
+        yield i, rule.columns[subject], f"must hold: {chain}; here {here}"
+
+
+def _chain(operands: Sequence[str], signs: Sequence[str]) -> str:
+    rest = (f" {sign} {operand}" for sign, operand in zip(signs, operands[1:], strict=True))
+    return operands[0] + "".join(rest)
+
+
+def _numbers_hold(left: str, sign: str, right: str) -> bool:
+    a, b = number(left), number(right)
+    if a is None or b is None:
+        return True  # a cell that is no number is named by the check of its type
+    return COMPARE[sign](a, b)
+
+
+def _dates_hold(left: str, sign: str, right: str) -> bool:
+    """Compare dates as far as both go: a year, a month or a day."""
+    length = min(len(left), len(right))
+    return COMPARE[sign](left[:length], right[:length])
+
+
+def _filled(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    for i in rows:
+        for column in rule.columns:
+            if not raw.columns[column][i]:
+                yield i, column, rule.description
+
+
+def _count(low: int, high: int, text: str) -> Callable[..., Found]:
+    def check(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+        columns = rule.columns
+        for i in rows:
+            filled = [c for c in columns if raw.columns[c][i]]
+            if not low <= len(filled) <= high:
+                has = ", ".join(filled) or "none"
+                message = f"{text} of {', '.join(columns)} must be filled; the row has {has}"
+                yield i, (filled[-1] if filled else columns[0]), message
+
+    return check
+
+
+def _together(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    columns = rule.columns
+    for i in rows:
+        empty = [c for c in columns if not raw.columns[c][i]]
+        if empty and len(empty) < len(columns):
+            yield i, empty[0], f"{', '.join(columns)} must be filled together"
+
+
+def _one_preferred(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    quantity = rule.columns
+    first: dict[tuple[str, ...], int] = {}
+    preferred = [
+        i for i in rows if raw.columns["preferred"][i] == "true" and raw.columns["patient_set"][i]
+    ]
+    for i in preferred:
+        key = (raw.columns["patient_set"][i], *(_same(raw.columns[c][i]) for c in quantity))
+        if key in first:
+            yield i, "preferred", _already(raw, first[key], key)
+        first.setdefault(key, i)
+    for i in preferred:
+        patients, *rest = (raw.columns["patient_set"][i], *(raw.columns[c][i] for c in quantity))
+        for part in patients.split("+") if "+" in patients else []:
+            key = (part, *map(_same, rest))
+            if key in first:
+                yield i, "preferred", _already(raw, first[key], key)
+                break
+
+
+def _already(raw: Raw, i: int, key: tuple[str, ...]) -> str:
+    what = ", ".join(part for part in key if part)
+    return f"row {raw.rows[i]} is preferred already for {what}"
+
+
+def _same(text: str) -> str:
+    value = number(text)
+    return text if value is None else repr(value)
+
+
+def _row_ids(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    column, *table = rule.columns
+    everything: frozenset[str] = frozenset().union(*keys.values())
+    for i in rows:
+        known, where = everything, "any table"
+        if table:
+            where = raw.columns[table[0]][i]
+            if where not in keys:
+                yield i, table[0], "must be the name of a table"
+                continue
+            known = keys[where]
+        for value in raw.columns[column][i].split():
+            if value not in known:
+                yield i, column, f"{value} must be a row of {where}"
+
+
+KINDS: dict[str, Callable[[Rule, Raw, Sequence[int], Keys], Found]] = {
+    "check": _check,
+    "filled": _filled,
+    "some": _count(1, 99, "at least one"),
+    "at_most_one": _count(0, 1, "at most one"),
+    "exactly_one": _count(1, 1, "exactly one"),
+    "together": _together,
+    "one_preferred_per": _one_preferred,
+    "row_ids": _row_ids,
+}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from metablin.datasets._load import load, tables
-from metablin.datasets._package import data_directory
-from metablin.datasets._trace import trace
+from metablin.datasets._load import describe, load, tables
+from metablin.datasets._package import Field, Table, data_directory
+from metablin.datasets._trace import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
 
 __all__ = [
+    "Field",
+    "Table",
     "ValidationReport",
     "Violation",
     "data_directory",
+    "describe",
+    "find_trial",
     "load",
     "tables",
     "trace",

@@ -10,7 +10,7 @@ from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._package import Field, Table, data_directory, read_package
 from metablin.errors import DataError
 
-__all__ = ["load", "tables"]
+__all__ = ["describe", "load", "tables"]
 
 
 def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> pd.DataFrame:
@@ -104,6 +104,33 @@ def tables(path: str | Path | None = None) -> pd.DataFrame:
             (spec.name, len(raw.rows), marks.count("true"), spec.title, spec.description)
         )
     return pd.DataFrame(listing, columns=["table", "rows", "preferred", "title", "description"])
+
+
+def describe(table: str, path: str | Path | None = None) -> Table:
+    """Return the descriptor of one table: fields, units, keys and rules.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table, see `tables`.
+    path : path, optional
+        Directory of an evidence base; by default the one that belongs to the package.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DataError
+        When the table does not exist.
+
+    Examples
+    --------
+    >>> describe("proportions").primary_key
+    'row_id'
+    """
+    return read_package(data_directory(path)).table(table)
 
 
 def _checked(directory: Path, spec: Table) -> Raw:

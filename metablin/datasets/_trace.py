@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from metablin.datasets._load import load
 from metablin.datasets._package import Table, data_directory, nearest, read_package
 from metablin.errors import DataError
 
-__all__ = ["trace"]
+__all__ = ["find_trial", "trace"]
 
 COLUMNS = [
     "table",
@@ -62,14 +63,7 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     True
     """
     package = read_package(data_directory(path))
-    trials = load("trials", all_rows=True, path=path)
-    if trial_id not in set(trials["trial_id"]):
-        raise DataError(
-            "no such trial",
-            column="trial_id",
-            value=repr(trial_id),
-            allowed=nearest(trial_id, trials["trial_id"]),
-        )
+    find_trial(trial_id, path)
     sources = _sources(load("references", path=path))
     parts = [
         _rows(table, load(table.name, all_rows=True, path=path), trial_id)
@@ -80,6 +74,43 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     for column in ("citation", "doi"):
         rows[column] = rows["source_key"].map(sources[column]).fillna("")
     return rows[COLUMNS]
+
+
+def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
+    """Return the row of a trial.
+
+    Parameters
+    ----------
+    trial_id : str
+        A row of ``trials``.
+    path : path, optional
+        Directory of an evidence base; by default the one that belongs to the package.
+
+    Returns
+    -------
+    dict
+        Column to value.
+
+    Raises
+    ------
+    DataError
+        When there is no such trial, with the nearest names.
+
+    Examples
+    --------
+    >>> find_trial("tower")["design"]
+    'rct'
+    """
+    trials = load("trials", all_rows=True, path=path)
+    found = trials[trials["trial_id"] == trial_id]
+    if found.empty:
+        raise DataError(
+            "no such trial",
+            column="trial_id",
+            value=repr(trial_id),
+            allowed=nearest(trial_id, trials["trial_id"]),
+        )
+    return {str(k): v for k, v in found.iloc[0].items()}
 
 
 def _rows(table: Table, frame: pd.DataFrame, trial_id: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 # Words longer than this are folded rather than given a column of their own width.
-MAX_WORD = 13
+MAX_WORD = 15
 MAX_KEY = 20
 GAP = 2
 
@@ -188,33 +188,41 @@ def _print_table(
     console = Console(highlight=False)
     plain = _plain(frame)
     cells = {c: [_text(v) for v in plain[c]] for c in columns}
-    widths = {
-        c: _word_width(c, cells[c], MAX_WORD if i else MAX_KEY) for i, c in enumerate(columns)
-    }
-    shown: list[str] = []
-    left = console.width
-    for name in columns:
-        if widths[name] + GAP <= left or len(shown) < 2:
-            shown.append(name)
-            left -= widths[name] + GAP
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in shown:
+    widths = _widths(cells, console.width)
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    for name, width in widths.items():
         numeric = frame[name].dtype.kind in "fi"
         table.add_column(
             Text(name.replace("_", " ")),
             justify="right" if numeric else "left",
-            min_width=widths[name],
+            width=width,
             overflow="fold",
         )
-    for row in zip(*(cells[c] for c in shown), strict=True):
+    for row in zip(*(cells[c] for c in widths), strict=True):
         table.add_row(*map(Text, row))
     console.print(table)
-    return shown
+    return list(widths)
 
 
-def _word_width(name: str, cells: Sequence[str], limit: int) -> int:
-    words = [*name.split("_"), *(word for cell in set(cells) for word in cell.split())]
-    return min(limit, max(map(len, words)))
+def _widths(cells: dict[str, list[str]], total: int) -> dict[str, int]:
+    """Return the columns that fit a total width, each wide enough for its words."""
+    left = total
+    widths: dict[str, int] = {}
+    wanted: dict[str, int] = {}
+    for i, (name, column) in enumerate(cells.items()):
+        texts = [name.replace("_", " "), *set(column)]
+        word = max(len(word) for text in texts for word in text.split() or [""])
+        width = min(word, MAX_WORD if i else MAX_KEY)
+        if width + GAP <= left or i == 0:
+            widths[name], wanted[name] = width, max(map(len, texts))
+            left -= width + GAP
+    while left > 0 and (hungry := [c for c in widths if widths[c] < wanted[c]]):
+        for name in hungry[:left]:
+            widths[name] += 1
+        left -= len(hungry[:left])
+    return widths
 
 
 def _print_trace(frame: pd.DataFrame, trial_id: str) -> None:
@@ -224,6 +232,7 @@ def _print_trace(frame: pd.DataFrame, trial_id: str) -> None:
         _print_table(
             out, ["row_id", "item", "reported", "source_key", "locator"], f"{trial_id}: {name}"
         )
+        typer.echo()
     cited = frame[frame["source_key"] != ""].drop_duplicates("source_key")
     cited = cited.sort_values("source_key")
     cited = cited.assign(where=cited["doi"].where(cited["doi"] != "", cited["source_url"]))

@@ -33,6 +33,7 @@ RULE_KINDS = (
     "at_most_one",
     "exactly_one",
     "together",
+    "needs",
     "one_preferred_per",
     "row_ids",
 )
@@ -88,6 +89,7 @@ class Rule:
         ``at_most_one``: columns of which no two may be filled;
         ``exactly_one``: columns of which one must be filled;
         ``together``: columns that are all filled or all empty;
+        ``needs``: columns of which the first, when filled, needs the others filled;
         ``one_preferred_per``: columns that name a quantity, one preferred row for each;
         ``row_ids``: a column of row identifiers, of any table or of the one named in the
         second column.

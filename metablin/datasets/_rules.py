@@ -130,6 +130,14 @@ def _together(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
             yield i, empty[0], f"{', '.join(columns)} must be filled together"
 
 
+def _needs(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    first, *others = rule.columns
+    for i in rows:
+        empty = [c for c in others if not raw.columns[c][i]]
+        if raw.columns[first][i] and empty:
+            yield i, empty[0], f"must be filled where {first} is"
+
+
 def _one_preferred(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
     quantity = rule.columns
     first: dict[tuple[str, ...], int] = {}
@@ -183,6 +191,7 @@ KINDS: dict[str, Callable[[Rule, Raw, Sequence[int], Keys], Found]] = {
     "at_most_one": _count(0, 1, "at most one"),
     "exactly_one": _count(1, 1, "exactly one"),
     "together": _together,
+    "needs": _needs,
     "one_preferred_per": _one_preferred,
     "row_ids": _row_ids,
 }

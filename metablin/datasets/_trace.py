@@ -47,7 +47,8 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
         ``reported`` (the values, as ``column=value``); ``printed``; ``preferred`` (bool);
         ``confidence``; the source as ``source_key, citation, doi, source_url, locator``; and
         ``note``. Preferred rows and the others alike; empty text where a table has no such
-        column.
+        column. Rows of tables that point to rows (discrepancies, cells of the reviews, sums) are
+        included when they point to one about the trial.
 
     Raises
     ------
@@ -65,11 +66,13 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     package = read_package(data_directory(path))
     find_trial(trial_id, path)
     sources = _sources(load("references", path=path))
-    parts = [
-        _rows(table, load(table.name, all_rows=True, path=path), trial_id)
-        for table in package.tables.values()
-        if "trial_id" in table.columns
-    ]
+    parts: list[pd.DataFrame] = []
+    ids: set[str] = set()
+    for table in sorted(package.tables.values(), key=_points_to_rows):
+        frame = load(table.name, all_rows=True, path=path)
+        part = _rows(table, frame[_about(table, frame, trial_id, ids)])
+        ids |= set(part["row_id"])
+        parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
     for column in ("citation", "doi"):
         rows[column] = rows["source_key"].map(sources[column]).fillna("")
@@ -113,8 +116,22 @@ def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
     return {str(k): v for k, v in found.iloc[0].items()}
 
 
-def _rows(table: Table, frame: pd.DataFrame, trial_id: str) -> pd.DataFrame:
-    frame = frame[frame["trial_id"] == trial_id]
+def _points_to_rows(table: Table) -> bool:
+    return any(rule.kind == "row_ids" for rule in table.rules)
+
+
+def _about(table: Table, frame: pd.DataFrame, trial_id: str, ids: set[str]) -> list[bool]:
+    """Tell which rows name the trial, or name a row about it."""
+    own = "trial_id" if "trial_id" in frame else None
+    pointers = [rule.columns[0] for rule in table.rules if rule.kind == "row_ids"]
+    return [
+        (own is not None and row[own] == trial_id)
+        or any(not ids.isdisjoint(str(row[column]).split()) for column in pointers)
+        for row in frame.to_dict(orient="records")
+    ]
+
+
+def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=frame.index)
     out["table"] = table.name
     out["row_id"] = frame[table.primary_key]

@@ -1,4 +1,4 @@
-"""Effect sizes of single groups: proportions."""
+"""Effect sizes of single groups: proportions and rates."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from metablin.effects._scales import freeman_tukey
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError
 
-__all__ = ["PROPORTION_TRANSFORMS", "ZERO_RULES_SINGLE", "proportions"]
+__all__ = ["PROPORTION_TRANSFORMS", "RATE_TRANSFORMS", "ZERO_RULES_SINGLE", "proportions", "rates"]
 
 FloatArray = NDArray[np.float64]
 
 PROPORTION_TRANSFORMS = ("logit", "log", "raw", "arcsine", "freeman-tukey")
+RATE_TRANSFORMS = ("log", "sqrt", "raw")
 ZERO_RULES_SINGLE = ("only-needed", "all", "none")
 
 HALF = 0.5
@@ -142,3 +143,73 @@ def _proportion_effects(
     if transform == "arcsine":
         return np.arcsin(np.sqrt(p)), 1 / (4 * n)
     return freeman_tukey(x, n), 1 / (4 * n + 2)
+
+
+def rates(
+    events: ArrayLike,
+    person_time: ArrayLike,
+    transform: str = "log",
+    studies: Iterable[Any] | None = None,
+    zero_cells: str = "only-needed",
+) -> EffectSizes:
+    """Return effect sizes of single incidence rates.
+
+    Parameters
+    ----------
+    events : array-like of whole numbers, shape (k,)
+        Events counted.
+    person_time : array-like, shape (k,)
+        Time at risk, greater than 0; the rate is per unit of it.
+    transform : {"log", "sqrt", "raw"}
+        Analysis scale.
+    studies : iterable of str, optional
+        Labels.
+    zero_cells : {"only-needed", "all", "none"}
+        For log and raw: add 1/2 to the events of studies without events, of all, or nowhere (then
+        studies without events are set aside and listed in ``excluded``). The square root needs no
+        correction and gets none.
+
+    Returns
+    -------
+    EffectSizes
+        Variances, with x events in time t: log 1/x; raw x / t**2; square root 1/(4 t).
+
+    Raises
+    ------
+    DataError
+        When a count is not a whole number of at least 0 or a time is not positive.
+
+    References
+    ----------
+    Viechtbauer W (2010). doi:10.18637/jss.v036.i03 (conventions of IRLN, IR and IRS).
+
+    Examples
+    --------
+    >>> e = rates([4, 0], [20, 12.5])
+    >>> e.yi.round(4).tolist(), e.vi.tolist()
+    ([-1.6094, -3.2189], [0.25, 2.0])
+    """
+    transform = choice("transform", transform, RATE_TRANSFORMS)
+    zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
+    known = None if studies is None else [str(s) for s in studies]
+    x = numeric("events", events, minimum=0, integer=True, studies=known)
+    t = numeric("person_time", person_time, above=0, studies=known)
+    names = labels(known, same_length(events=x, person_time=t))
+    none = x == 0
+    smooth = transform == "sqrt"
+    fix = np.zeros_like(none) if smooth else _where(zero_cells, none)
+    xc = x + HALF * fix
+    reasons = {}
+    if zero_cells == "none" and not smooth:
+        why = f"no events, so no {transform} variance without a correction"
+        reasons = {int(i): why for i in np.flatnonzero(none)}
+    with np.errstate(divide="ignore"):
+        if transform == "log":
+            yi, vi = np.log(xc / t), 1 / xc
+        elif transform == "raw":
+            yi, vi = xc / t, xc / t**2
+        else:
+            yi, vi = np.sqrt(x / t), 1 / (4 * t)
+    counts = {"events": x, "person_time": t}
+    rule = "none" if smooth else zero_cells
+    return build(yi, vi, names, "rate", transform, counts, rule, fix, reasons)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin.meta._gls import gls
-from metablin.meta._tau2 import generalised_q, solve_q
+from metablin.meta._tau2 import solve_q
 
 __all__ = ["chi2_tail", "critical", "hksj_factor", "i2_h2", "q_profile", "two_sided"]
 
@@ -109,9 +109,7 @@ def q_profile(
     """
     p = 1 if x is None else x.shape[-1]
     df = np.isfinite(v).sum(-1) - p
-    at_zero = generalised_q(y, v, np.zeros(y.shape[:-1]), x)
-    limits = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
-        target = special.chdtri(np.maximum(df, 1), tail)
-        limits.append(np.where(at_zero > target, solve_q(y, v, target, x), 0.0))
-    return limits[0], limits[1]
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    target = special.chdtri(np.maximum(df, 1), tails.reshape(2, *[1] * (y.ndim - 1)))
+    low, high = solve_q(y, v, target, x)
+    return np.asarray(low), np.asarray(high)

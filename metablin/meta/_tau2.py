@@ -181,8 +181,9 @@ def solve_q(
 ) -> FloatArray:
     """Return the tau2 >= 0 at which Q(tau2) equals `target`, 0 where Q(0) is below it already.
 
-    Q is decreasing and convex in tau2, so Newton's method from 0 climbs to the root without
-    overshooting (DerSimonian and Kacker 2007, doi:10.1016/j.cct.2006.04.004).
+    1/Q is close to linear in tau2, so Newton's method on it needs about five steps (DerSimonian
+    and Kacker 2007, doi:10.1016/j.cct.2006.04.004, iterate on Q itself); a step that leaves the
+    interval known to hold the root is replaced by bisection.
 
     Examples
     --------
@@ -191,15 +192,19 @@ def solve_q(
     >>> float(generalised_q(y, v, t).round(12))
     2.0
     """
-    scale = _scale(v)
-    tau2 = np.zeros(y.shape[:-1])
+    tolerance = STEP_TOLERANCE * _scale(v)
+    tau2 = np.zeros(np.broadcast_shapes(y.shape[:-1], np.shape(target)))
+    low, high = tau2, np.full_like(tau2, np.inf)
     for _ in range(MAX_STEPS):
         fit = gls(y, 1 / (v + tau2[..., None]), x)
-        slope = fit.y_pp_y
-        gap = fit.rss - target
-        step = np.where(slope > 0, gap / np.where(slope > 0, slope, 1.0), 0.0)
-        new = np.maximum(tau2 + step, 0.0)
-        if (np.abs(new - tau2) <= STEP_TOLERANCE * (new + scale)).all():
+        q = fit.rss
+        gap = q - target
+        low, high = np.where(gap >= 0, tau2, low), np.where(gap <= 0, tau2, high)
+        slope = np.maximum(fit.y_pp_y, np.finfo(float).tiny)
+        new = tau2 + q * gap / (target * slope)
+        inside = (new >= low) & (new <= high)
+        new = np.where(inside, new, np.where(np.isinf(high), 2 * low, (low + high) / 2))
+        if (np.abs(new - tau2) <= STEP_TOLERANCE * new + tolerance).all():
             return np.asarray(new)
         tau2 = new
     raise ConvergenceError("the equation Q(tau2) = target was not solved")

@@ -121,10 +121,13 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
+    from metablin.plots.style import house_style
+
     mpl.use("Agg")
     chosen = discover(folder)[name]
     start = time.perf_counter()
-    store.save(chosen, chosen.run(), out)
+    with house_style():
+        store.save(chosen, chosen.run(), out)
     return name, time.perf_counter() - start
 
 

@@ -189,9 +189,10 @@ def forest(fit: MetaFit, ax: Axes | None = None) -> Axes:
         Text columns hang outside the axes; save with ``bbox_inches="tight"``.
     """
     frame = forest_frame(fit)
-    if ax is None:
-        _, ax = style.figure(4.2, ROW_INCHES * (len(frame) + 3))
-    return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
+    with style.house_style():
+        if ax is None:
+            _, ax = style.figure(4.2, ROW_INCHES * (len(frame) + 3))
+        return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
 
 
 def draw_forest(

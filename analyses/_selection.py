@@ -1,0 +1,98 @@
+"""Which evidence rows answer which question: one row a cohort, chosen by rules, not by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ._shared import with_trials
+
+# Response is CR/CRh where a trial reports it; otherwise the nearest definition it does report.
+RESPONSES = ("cr_crh", "cr_crh_cri", "cr_cri", "cr")
+MRD_RESPONSES = ("mrd_response", "complete_mrd_response")
+
+# Subgroups that make up the whole of a cohort of relapsed or refractory patients.
+WHOLE = (
+    "all",
+    "disease_status=relapsed_refractory",
+    "blasts=>=5",
+    "matched=yes",
+    "phase=1b",
+    "phase=2",
+    "ph=negative",
+    "ph=positive",
+    "population=relapsed",
+)
+# Subgroups that are in remission with MRD when blinatumomab starts.
+IN_REMISSION = (
+    "disease_status=mrd_positive",
+    "disease_status=cr_mrd_positive",
+    "indication=mrd",
+    "blasts=<5",
+    "population=cr1_mrd_positive",
+    "mrd_baseline=positive",
+    "pre_blina_mrd=positive",
+)
+RESPONDERS = ("cr=yes", "cr_crh=yes", "cr_crh_cri=yes", "response=m1", "blasts=>=5;cr=yes")
+EVALUABLE = ("fda_evaluable=yes", "phase=1b;mrd_evaluable=yes", "phase=2;mrd_evaluable=yes")
+
+# Not blinatumomab as these populations get it.
+EXCLUDED = {
+    "yin2024_short": "short course, not the labelled schedule",
+    "blina_nivo_ipi": "given with checkpoint inhibitors",
+    "genomics_44": "chosen for a genomic study; may overlap trials",
+}
+
+
+def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ...]) -> pd.DataFrame:
+    """Return counted blinatumomab rows of the outcomes, with trial, population and denominator."""
+    found = with_trials(rows, trials)
+    found = found.loc[
+        found["arm"].str.contains("blinatumomab")
+        & found["outcome"].isin(outcomes)
+        & found["events"].notna()
+        & found["n"].notna()
+    ]
+    return found.assign(
+        population=[_population(r) for r in found.to_dict(orient="records")],
+        rank=found["outcome"].map({name: i for i, name in enumerate(outcomes)}),
+        denominator=[_denominator(r) for r in found.to_dict(orient="records")],
+    )
+
+
+def _population(row: dict[str, str]) -> str:
+    """Return the population of a row: its trial's, unless its subgroup says otherwise."""
+    subgroup, population = row["subgroup"], row["population"]
+    if subgroup in IN_REMISSION and population != "first_line":
+        return "mrd_positive" if population != "first_relapse" else population
+    if subgroup == "population=relapsed":
+        return "adult_rr_ph_negative"
+    if population.startswith("adult_rr") and subgroup == "ph=positive":
+        return "adult_rr_ph_positive"
+    return population
+
+
+def _denominator(row: dict[str, str]) -> str:
+    text = f"{row['subgroup']} {row['definition']} {row['note']}".lower()
+    if row["subgroup"] in RESPONDERS:
+        return "responders"
+    return "evaluable" if "evaluable" in text else "treated"
+
+
+def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame:
+    """Return one row a cohort: the best-ranked outcome; parts only where there is no whole."""
+    kept = rows.loc[rows["subgroup"].isin(subgroups) & ~rows["trial_id"].isin(list(EXCLUDED))]
+    kept = kept.sort_values(["trial_id", "subgroup", "rank"], kind="stable")
+    kept = kept.drop_duplicates(["trial_id", "subgroup", "denominator"])
+    whole = set(kept.loc[kept["subgroup"] == "all", "trial_id"])
+    parts = (kept["subgroup"] != "all") & kept["trial_id"].isin(whole)
+    kept = kept.loc[~(parts & kept["subgroup"].isin(WHOLE))]
+    return kept.assign(study=_labels(kept)).reset_index(drop=True)
+
+
+def _labels(rows: pd.DataFrame) -> list[str]:
+    """Return study labels, with the subgroup where a trial gives more than one cohort."""
+    several = rows["trial_id"].duplicated(keep=False)
+    return [
+        f"{label} ({subgroup.replace('=', ' ')})" if many else str(label)
+        for label, subgroup, many in zip(rows["label"], rows["subgroup"], several, strict=True)
+    ]

@@ -1,0 +1,68 @@
+"""What several analyses share: who the patients are, and how a pooled result becomes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+import metablin as mb
+
+POPULATIONS = {
+    "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
+    "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
+    "paediatric_rr": "Children, relapsed/refractory",
+    "mrd_positive": "In remission, MRD-positive",
+    "first_relapse": "First relapse, children and young adults",
+    "first_line": "First line",
+}
+
+
+def population(trial: pd.Series) -> str:
+    """Return the population of a trial from its disease status, age group and Ph status."""
+    status, age = str(trial["disease_status"]), str(trial["age_group"])
+    if status == "newly_diagnosed":
+        return "first_line"
+    if status in ("mrd_positive", "first_relapse"):
+        return status
+    if age == "adult":
+        return f"adult_rr_ph_{'positive' if trial['ph_status'] == 'positive' else 'negative'}"
+    return "paediatric_rr"
+
+
+def with_trials(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return evidence rows joined to their trial's label, design and population."""
+    about = trials[["trial_id", "acronym", "design", "age_group", "ph_status", "disease_status"]]
+    about = about.assign(
+        population=about.apply(population, axis=1),
+        label=about["acronym"].where(about["acronym"].fillna("") != "", about["trial_id"]),
+    )
+    return rows.merge(about, on="trial_id", how="inner", validate="many_to_one")
+
+
+def join_ids(ids: Iterable[object]) -> str:
+    """Return evidence row ids as one cell."""
+    return " ".join(str(i) for i in ids)
+
+
+def pooled_row(key: str, fit: mb.MetaFit, rows: pd.DataFrame, **more: Any) -> dict[str, Any]:
+    """Return one line of a result table from a pooled fit and the evidence rows behind it."""
+    return {
+        "key": key,
+        **more,
+        "k": fit.k,
+        "estimate": fit.estimate,
+        "conf_low": fit.conf_low,
+        "conf_high": fit.conf_high,
+        "pred_low": fit.pred_low,
+        "pred_high": fit.pred_high,
+        "tau2": fit.tau2,
+        "i2": fit.i2,
+        "q_p": fit.q_p,
+        "p_value": fit.p_value,
+        "model": fit.model,
+        "tau2_method": fit.tau2_method,
+        "ci_method": fit.ci_method,
+        "row_ids": join_ids(rows["row_id"]),
+    }

@@ -1,0 +1,449 @@
+"""Kaplan-Meier curves with quantiles, landmarks and numbers at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from metablin import _input
+from metablin._records import Record, freeze, jsonable
+from metablin.survival._data import Counts, Patients, count, groups, patients
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "KMCurve",
+    "kaplan_meier",
+    "kaplan_meier_by",
+    "reverse_kaplan_meier",
+]
+
+FloatArray = NDArray[np.float64]
+
+CONF_TYPES = ("log-log", "log", "plain")
+
+FLAT = 1.5e-8
+"""A curve this close to 1 - p counts as equal to it (the square root of the machine epsilon)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KMCurve(Record):
+    """A Kaplan-Meier curve at the m distinct follow-up times.
+
+    Attributes
+    ----------
+    time : ndarray, shape (m,)
+        Distinct follow-up times, censored ones included.
+    n_risk, n_event, n_censored : ndarray, shape (m,)
+        Weighted counts; at risk means just before the time.
+    survival : ndarray, shape (m,)
+        S(t), right-continuous.
+    std_error : ndarray, shape (m,)
+        Greenwood's standard error of S(t); NaN where S(t) is 0, where it is not defined.
+    conf_low, conf_high : ndarray, shape (m,)
+        Pointwise limits; NaN where S(t) is 0.
+    cumulative_hazard, std_error_hazard : ndarray, shape (m,)
+        Nelson-Aalen estimate and its standard error (Aalen's).
+    conf_type : str
+        ``log-log``, ``log`` or ``plain``.
+    level : float
+        Confidence level.
+    n, events : float
+        Weighted patients and events.
+    entry, entry_weights : ndarray, shape (n,) or (0,)
+        Sorted late entries and their weights; empty when everyone is seen from time 0.
+    label : str
+        Name of the group.
+    """
+
+    time: FloatArray
+    n_risk: FloatArray
+    n_event: FloatArray
+    n_censored: FloatArray
+    survival: FloatArray
+    std_error: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+    cumulative_hazard: FloatArray
+    std_error_hazard: FloatArray
+    conf_type: str
+    level: float
+    n: float
+    events: float
+    entry: FloatArray
+    entry_weights: FloatArray
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def median(self) -> float:
+        """Median survival time; infinite when the curve does not reach one half."""
+        found = quantile_of(self.time, self.survival, 0.5)
+        return np.inf if np.isnan(found) else found
+
+    def quantile(self, p: ArrayLike = 0.5) -> pd.DataFrame:
+        """Return quantiles of the event time with Brookmeyer-Crowley limits.
+
+        The limits are where the limits of S(t) cross 1 - p, as R's ``quantile.survfit`` gives
+        them: when a curve is flat at exactly 1 - p, the middle of the flat stretch.
+
+        Parameters
+        ----------
+        p : array-like
+            Shares of patients with the event, in (0, 1).
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term, p, estimate, conf_low, conf_high, conf_level``; infinite where not reached.
+
+        References
+        ----------
+        Brookmeyer R, Crowley J (1982). A confidence interval for the median survival time.
+        Biometrics 38:29-41. doi:10.2307/2530286
+
+        Examples
+        --------
+        >>> kaplan_meier([1, 2, 3, 4], [1, 1, 1, 0]).quantile()["estimate"].tolist()
+        [2.5]
+        """
+        shares = _input.numeric("p", p, above=0.0)
+        _input.numeric("p", 1.0 - shares, above=0.0)
+        rows = []
+        for share in shares:
+            values = [
+                quantile_of(self.time, y, share)
+                for y in (self.survival, self.conf_low, self.conf_high)
+            ]
+            estimate, low, high = (np.inf if np.isnan(v) else v for v in values)
+            name = "median" if share == 0.5 else f"quantile {share:g}"
+            rows.append((name, share, estimate, low, high, self.level))
+        return pd.DataFrame(
+            rows, columns=["term", "p", "estimate", "conf_low", "conf_high", "conf_level"]
+        )
+
+    def survival_at(self, times: ArrayLike) -> pd.DataFrame:
+        """Return survival at landmark times.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term, time, estimate, std_error, conf_low, conf_high, conf_level, n_risk, note``.
+            Beyond the last follow-up of a curve that has not reached 0 the estimate is NaN and
+            ``note`` says so.
+        """
+        t = _input.numeric("times", times, minimum=0.0)
+        i = np.searchsorted(self.time, t, side="right") - 1
+
+        def at(values: FloatArray, before: float) -> FloatArray:
+            return np.asarray(np.where(i < 0, before, values[np.maximum(i, 0)]))
+
+        beyond = (t > self.time[-1]) & (self.survival[-1] > 0)
+        frame = pd.DataFrame(
+            {
+                "term": [f"survival at {x:g}" for x in t],
+                "time": t,
+                "estimate": at(self.survival, 1.0),
+                "std_error": at(self.std_error, 0.0),
+                "conf_low": at(self.conf_low, 1.0),
+                "conf_high": at(self.conf_high, 1.0),
+                "conf_level": self.level,
+                "n_risk": self._risk(t),
+                "note": np.where(beyond, "beyond follow-up", ""),
+            }
+        )
+        frame.loc[beyond, ["estimate", "std_error", "conf_low", "conf_high"]] = np.nan
+        return frame
+
+    def at_risk(self, times: ArrayLike) -> pd.DataFrame:
+        """Return numbers at risk, with what happened since the row before.
+
+        The convention: ``n_risk`` is just before the time, so an event or censoring at exactly
+        that time is still counted; ``n_event``, ``n_censored`` and ``n_entered`` are of the
+        interval from the previous row's time (included) to this one (excluded). Each row is the
+        one before, less events and censorings, plus entries.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``time, n_risk, n_event, n_censored, n_entered, cumulative_events``.
+        """
+        t = np.sort(_input.numeric("times", times, minimum=0.0))
+        i = np.searchsorted(self.time, t, side="left")
+        events = np.r_[0.0, np.cumsum(self.n_event)][i]
+        censored = np.r_[0.0, np.cumsum(self.n_censored)][i]
+        risk = self._risk(t)
+        entered = risk + events + censored
+        return pd.DataFrame(
+            {
+                "time": t,
+                "n_risk": risk,
+                "n_event": np.diff(events, prepend=0.0),
+                "n_censored": np.diff(censored, prepend=0.0),
+                "n_entered": np.diff(entered, prepend=0.0),
+                "cumulative_events": events,
+            }
+        )
+
+    def _risk(self, t: FloatArray) -> FloatArray:
+        i = np.searchsorted(self.time, t, side="left")
+        left = np.r_[0.0, np.cumsum(self.n_event + self.n_censored)][i]
+        entered = np.full(t.shape, self.n)
+        if self.entry.size:
+            late = np.r_[0.0, np.cumsum(self.entry_weights)]
+            index = np.searchsorted(self.entry, t, side="left")
+            entered = self.n - late[-1] + late[index]
+        # Rounding of fractional weights must not leave a negative count.
+        return np.asarray(np.maximum(entered - left, 0.0))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the curve, one row a distinct time."""
+        names = [
+            "time",
+            "n_risk",
+            "n_event",
+            "n_censored",
+            "survival",
+            "std_error",
+            "conf_low",
+            "conf_high",
+            "cumulative_hazard",
+            "std_error_hazard",
+        ]
+        frame = pd.DataFrame({name: getattr(self, name) for name in names})
+        if self.label:
+            frame.insert(0, "group", self.label)
+        return frame
+
+    def summary(self) -> str:
+        """Return patients, events and the median as text."""
+        q = self.quantile().iloc[0]
+        name = f"{self.label}: " if self.label else ""
+        return (
+            f"{name}{self.n:g} patients, {self.events:g} events, median "
+            f"{_reached(q['estimate'])} ({self.level:.0%} CI {_reached(q['conf_low'])} to "
+            f"{_reached(q['conf_high'])}; {self.conf_type})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts, the median and the curve, ready for JSON."""
+        q = self.quantile().iloc[0]
+        curve = {c: self.to_frame()[c].to_numpy() for c in self.to_frame().columns if c != "group"}
+        out: dict[str, Any] = jsonable(
+            {
+                "n": self.n,
+                "events": self.events,
+                "conf_type": self.conf_type,
+                "conf_level": self.level,
+                "median": {k: q[k] for k in ("estimate", "conf_low", "conf_high")},
+                "curve": curve,
+            }
+        )
+        return out
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the curve with its number-at-risk table."""
+        from metablin.plots.km import km
+
+        return km([self], ax=ax)
+
+
+def _reached(value: float) -> str:
+    return "not reached" if np.isinf(value) else f"{value:.4g}"
+
+
+def kaplan_meier(
+    time: ArrayLike,
+    event: ArrayLike,
+    *,
+    entry: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    conf_type: str = "log-log",
+    level: float = 0.95,
+    label: str = "",
+) -> KMCurve:
+    """Estimate a survival curve by the product-limit method.
+
+    Parameters
+    ----------
+    time : array-like, shape (n,)
+        Follow-up, in months by convention, at least 0.
+    event : array-like, shape (n,)
+        1 event, 0 censored.
+    entry : array-like, shape (n,), optional
+        Start of observation (left truncation), less than `time`.
+    weights : array-like, shape (n,), optional
+        Positive case weights.
+    conf_type : {"log-log", "log", "plain"}
+        Scale of the pointwise interval.
+    level : float
+        Confidence level.
+    label : str
+        Name of the group, for tables and figures.
+
+    Returns
+    -------
+    KMCurve
+
+    Raises
+    ------
+    DataError
+        Naming row, column and value.
+
+    References
+    ----------
+    Kaplan EL, Meier P (1958). Nonparametric estimation from incomplete observations.
+    J Am Stat Assoc 53:457-481, eqs 2b, 6e. doi:10.1080/01621459.1958.10501452
+
+    Kalbfleisch JD, Prentice RL (2002). The Statistical Analysis of Failure Time Data, section
+    1.4 (log-log interval). doi:10.1002/9781118032985
+
+    Examples
+    --------
+    >>> kaplan_meier([1, 2, 3, 4], [1, 0, 1, 1]).survival
+    array([0.75 , 0.75 , 0.375, 0.   ])
+    """
+    p = patients(time, event, entry, weights)
+    _input.choice("conf_type", conf_type, CONF_TYPES)
+    return curve_of(p, conf_type, _input.level(level), label)
+
+
+def kaplan_meier_by(
+    time: ArrayLike,
+    event: ArrayLike,
+    group: Iterable[Any],
+    *,
+    entry: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    conf_type: str = "log-log",
+    level: float = 0.95,
+    control: object = None,
+) -> dict[str, KMCurve]:
+    """Estimate a survival curve for each group, in the order of the groups (control first).
+
+    Parameters are those of `kaplan_meier`; `control` is the label of the reference group.
+
+    Examples
+    --------
+    >>> list(kaplan_meier_by([1, 2, 3], [1, 1, 0], ["b", "a", "b"]))
+    ['a', 'b']
+    """
+    p = patients(time, event, entry, weights)
+    g = groups(group, p.n, control, minimum=1)
+    _input.choice("conf_type", conf_type, CONF_TYPES)
+    return {
+        name: curve_of(p.take(g.codes == i), conf_type, _input.level(level), name)
+        for i, name in enumerate(g.levels)
+    }
+
+
+def reverse_kaplan_meier(
+    time: ArrayLike, event: ArrayLike, *, conf_type: str = "log-log", level: float = 0.95
+) -> KMCurve:
+    """Estimate the distribution of follow-up: censoring is the event, death censors.
+
+    The median of the returned curve is the median follow-up.
+
+    References
+    ----------
+    Schemper M, Smith TL (1996). A note on quantifying follow-up in studies of failure time.
+    Control Clin Trials 17:343-346. doi:10.1016/0197-2456(96)00075-X
+
+    Examples
+    --------
+    >>> reverse_kaplan_meier([1, 2, 3, 4], [1, 0, 1, 0]).median
+    4.0
+    """
+    p = patients(time, event)
+    turned = Patients(p.time, 1.0 - p.event, None, None)
+    _input.choice("conf_type", conf_type, CONF_TYPES)
+    return curve_of(turned, conf_type, _input.level(level), "follow-up")
+
+
+def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
+    """Return the curve of checked patients."""
+    c = count(p)
+    survival, se_log = product_limit(c)
+    low, high = limits(survival, se_log, conf_type, level)
+    with np.errstate(invalid="ignore"):
+        std_error = survival * se_log
+    late = np.zeros(0) if p.entry is None else p.entry[p.entry > 0.0]
+    order = np.argsort(late)
+    return KMCurve(
+        time=c.time,
+        n_risk=c.n_risk,
+        n_event=c.n_event,
+        n_censored=c.n_censored,
+        survival=survival,
+        std_error=std_error,
+        conf_low=low,
+        conf_high=high,
+        cumulative_hazard=np.cumsum(_ratio(c.n_event, c.n_risk)),
+        std_error_hazard=np.sqrt(np.cumsum(_ratio(c.n_event, c.n_risk**2))),
+        conf_type=conf_type,
+        level=level,
+        n=float(p.w.sum()),
+        events=float(c.n_event.sum()),
+        entry=late[order],
+        entry_weights=np.zeros(0) if p.entry is None else p.w[p.entry > 0.0][order],
+        label=label,
+    )
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return a / b with 0 / 0 = 0 (a time at which nobody is at risk has no event)."""
+    return np.divide(a, b, out=np.zeros_like(a), where=a > 0)
+
+
+def product_limit(c: Counts) -> tuple[FloatArray, FloatArray]:
+    """Return S(t) and Greenwood's standard error of log S(t), infinite once S(t) is 0."""
+    survival = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk))
+    alive = c.n_risk - c.n_event
+    # Fractional weights can leave rounding where everyone has died.
+    done = alive <= 1e-12 * c.n_risk
+    survival[np.maximum.accumulate(done & (c.n_event > 0))] = 0.0
+    with np.errstate(divide="ignore"):
+        terms = np.where(c.n_event > 0, c.n_event / (c.n_risk * np.where(done, 0.0, alive)), 0.0)
+    return survival, np.sqrt(np.cumsum(terms))
+
+
+def limits(
+    survival: FloatArray, se_log: FloatArray, conf_type: str, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return pointwise limits of S(t), shape (m,) each; NaN where S(t) is 0."""
+    z = float(special.ndtri(0.5 + level / 2.0))
+    inside = (survival > 0) & (survival < 1)
+    s = np.where(inside, survival, 0.5)
+    se = np.where(inside, se_log, 0.0)
+    if conf_type == "plain":
+        low, high = np.maximum(s - z * s * se, 0.0), np.minimum(s + z * s * se, 1.0)
+    elif conf_type == "log":
+        low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
+    else:
+        width = z * se / -np.log(s)
+        low, high = s ** np.exp(width), s ** np.exp(-width)
+    edge = np.where(survival == 0, np.nan, 1.0)
+    return np.where(inside, low, edge), np.where(inside, high, edge)
+
+
+def quantile_of(time: FloatArray, curve: FloatArray, p: float) -> float:
+    """Return the first time a falling curve is at 1 - p or below; NaN when it never is."""
+    target = 1.0 - p
+    below = np.flatnonzero(curve <= target + FLAT)
+    if below.size == 0:
+        return np.nan
+    i = int(below[0])
+    if curve[i] < target - FLAT:
+        return float(time[i])
+    under = np.flatnonzero(curve < target - FLAT)
+    end = time[int(under[0])] if under.size else time[-1]
+    return float((time[i] + end) / 2.0)

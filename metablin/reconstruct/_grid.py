@@ -1,0 +1,114 @@
+"""Nodes of a reconstruction: clicks and risk-table times on one sorted axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Curve", "Grid", "build_grid"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One checked curve, ready for the fit.
+
+    Times are in the caller's unit, survival in 0..1. `starts` holds the times of the risk table
+    with 0 first, shape (K,); `counts` the patients whose time is at least `starts`, shape (K,).
+    """
+
+    time: FloatArray
+    survival: FloatArray
+    n: int
+    starts: FloatArray
+    counts: IntArray
+    events: int | None
+    marks: FloatArray | None
+
+    @property
+    def has_table(self) -> bool:
+        """Whether numbers at risk after time zero are known."""
+        return self.starts.size > 1
+
+    @property
+    def end(self) -> float:
+        """Last time of the curve or of the risk table, whichever is later."""
+        return float(max(self.time[-1], self.starts[-1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Nodes of one curve.
+
+    Node 0 is the origin (time 0, S = 1). `interval` is the risk interval of the gap that ends at
+    the node, `click` maps clicks to nodes, `last` and `first` give the last node of each interval
+    and the node at which it starts; `frac` is the position within the interval, 0..1.
+    """
+
+    time: FloatArray
+    interval: IntArray
+    click: IntArray
+    start: FloatArray
+    stop: FloatArray
+    first: IntArray
+    last: IntArray
+    n: FloatArray
+    lost: FloatArray
+    frac: FloatArray
+    frac_mid: FloatArray
+    opens: BoolArray
+    at_drops: bool
+
+
+def build_grid(curve: Curve, at_drops: bool = False) -> Grid:
+    """Merge clicks and risk-table times; a click at a table time belongs to the later interval.
+
+    With `at_drops` the curve is flat up to each click and falls there; otherwise a fall lies
+    anywhere between two clicks.
+    """
+    r, t = curve.starts, curve.time
+    k = r.size
+    end = curve.end
+    bounds = r[1:]
+    closing = np.array([end]) if t[-1] < r[-1] else np.empty(0)
+    at = np.searchsorted(t, bounds, side="left")
+    time = np.insert(t, at, bounds)
+    moved = np.arange(t.size) + np.searchsorted(bounds, t, side="right")
+    interval = np.searchsorted(bounds, time, side="right")
+    where_bound = at + np.arange(bounds.size)
+    interval[where_bound] = np.arange(bounds.size)
+    if closing.size:
+        time = np.append(time, closing)
+        interval = np.append(interval, k - 1)
+    first = np.concatenate([[0], where_bound]).astype(np.int64)
+    last = np.concatenate([where_bound, [time.size - 1]]).astype(np.int64)
+    stop = np.append(bounds, end)
+    width = np.maximum(stop - r, np.finfo(float).tiny)
+    frac = np.clip((time - r[interval]) / width[interval], 0.0, 1.0)
+    opens = np.zeros(time.size, dtype=bool)
+    opens[np.minimum(first + 1, time.size - 1)] = True
+    opens[0] = False
+    before = np.concatenate([[0.0], frac[:-1]])
+    before[opens] = 0.0
+    n = curve.counts.astype(np.float64)
+    lost = n - np.append(n[1:], 0.0)
+    return Grid(
+        time=time,
+        interval=interval.astype(np.int64),
+        click=moved.astype(np.int64),
+        start=r,
+        stop=stop,
+        first=first,
+        last=last,
+        n=n,
+        lost=lost,
+        frac=frac,
+        frac_mid=frac if at_drops else 0.5 * (before + frac),
+        opens=opens,
+        at_drops=at_drops,
+    )

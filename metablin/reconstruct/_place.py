@@ -1,0 +1,160 @@
+"""From whole patients per gap to event and censoring times."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.reconstruct._fit import READING_SD, Allocation, RealFit
+from metablin.reconstruct._grid import Grid
+from metablin.reconstruct._search import Blocks
+
+__all__ = ["clicked_at_drops", "place", "place_found"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SINGLES = 0.3  # share of single falls from which every drop counts as clicked, so others are ties
+VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
+LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
+
+
+def clicked_at_drops(grid: Grid, survival: FloatArray, fit: RealFit) -> bool:
+    """Whether the clicks look taken just after drops rather than at times of their own.
+
+    Compares two likelihoods of the falls between clicks, where one patient is visible: at times
+    of their own the number of events in a gap is Poisson with a mean that grows with the gap's
+    length; on drops there is at least one whatever the length.
+    """
+    step = step_sizes(grid, fit)
+    gap = np.diff(grid.time[grid.click])
+    fall = -np.diff(survival)
+    seen = (step > VISIBLE * READING_SD) & (gap > 0)
+    seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
+    if seen.sum() < 4:
+        return False
+    step, gap, fall = step[seen], gap[seen], fall[seen]
+    mean = max(float((fall / step).mean()), 0.05)
+    e = np.arange(9.0)[:, None]
+    misfit = (fall - e * step) / (np.sqrt(2.0) * READING_SD)
+    normal = np.exp(-0.5 * np.minimum(misfit**2, 60.0))
+    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
+    poisson = np.exp(e * np.log(rate) - rate - LOG_FACTORIAL)
+    q = 1.0 - 1.0 / max(mean, 1.05)
+    geometric = np.where(e > 0, 0.97 * (1.0 - q) * q ** np.maximum(e - 1.0, 0.0), 0.03)
+    own = np.log((normal * poisson).sum(axis=0) + 1e-12)
+    drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
+    return bool((drops - own).sum() > 0.0)
+
+
+def step_sizes(grid: Grid, fit: RealFit) -> FloatArray:
+    """Fall of the curve per event in each gap between clicks, shape (clicks - 1,)."""
+    scale = (grid.n / np.maximum(fit.z[grid.first], 1e-9))[grid.interval]
+    drop = -np.diff(fit.z, prepend=1.0)
+    share = np.where(drop > 1e-12, fit.events / np.maximum(scale * drop, 1e-12), 1.0)
+    per_event = 1.0 / np.maximum(scale * np.clip(share, 0.02, 1.0), 1e-9)
+    return np.asarray(per_event[grid.click][1:])
+
+
+def place(
+    grid: Grid, fit: Allocation, before: int, rng: np.random.Generator | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Event and censoring times in the risk intervals ahead of interval `before`.
+
+    Without `rng` events and censorings take the middle ranks of their gap; with it they are
+    uniform within the gap.
+    """
+    head = grid.interval < before
+    per_gap = np.where(head, fit.per_gap, 0)
+    censored = np.where(np.arange(fit.censored.size) < before, fit.censored, 0)
+    return _event_times(grid, per_gap, rng), _censor_times(grid, censored, fit.lost_share, rng)
+
+
+def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None) -> FloatArray:
+    gap = np.repeat(np.arange(per_gap.size), per_gap)
+    if gap.size == 0:
+        return np.empty(0)
+    left = np.concatenate([[0.0], grid.time[:-1]])
+    size = per_gap[gap]
+    rank = np.arange(gap.size) - (np.cumsum(per_gap) - per_gap)[gap]
+    if grid.at_drops:
+        on_click = np.zeros(grid.time.size, dtype=bool)
+        on_click[grid.click] = True
+        falls = per_gap[grid.click]
+        u = np.where(on_click[gap], on_drop(rank, size, falls), (rank + 0.5) / size)
+    elif rng is None:
+        u = (rank + 0.5) / size
+    else:
+        u = rng.random(gap.size)
+    return np.asarray(left[gap] + u * (grid.time[gap] - left[gap]))
+
+
+def on_drop(rank: IntArray, size: IntArray, falls: IntArray) -> FloatArray:
+    """Position within the gap of events clicked at drops: ties when every drop is clicked."""
+    every = (falls == 1).sum() >= SINGLES * (falls > 0).sum()
+    return np.ones(rank.size) if every else (rank + 1.0) / size
+
+
+def _censor_times(
+    grid: Grid, c: IntArray, share: FloatArray, rng: np.random.Generator | None
+) -> FloatArray:
+    k = np.repeat(np.arange(c.size), c)
+    if k.size == 0:
+        return np.empty(0)
+    if rng is None:
+        rank = np.arange(k.size) - (np.cumsum(c) - c)[k]
+        u = (rank + 0.5) / c[k]
+    else:
+        u = rng.random(k.size)
+    times = np.interp(k + u, share + grid.interval, grid.time)
+    last = k == c.size - 1
+    times = np.clip(times, grid.start[k], np.where(last, grid.stop[k], _inside(grid)[k]))
+    if last.any():
+        times[np.argmax(times)] = grid.stop[-1]
+    return np.asarray(times)
+
+
+def _inside(grid: Grid) -> FloatArray:
+    """Largest time that still belongs to each interval."""
+    return np.asarray(np.maximum(np.nextafter(grid.stop, -np.inf), grid.start))
+
+
+def place_found(
+    grid: Grid,
+    blocks: Blocks,
+    d: IntArray,
+    c: IntArray,
+    rng: np.random.Generator | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Event and censoring times of the searched intervals, given counts per block.
+
+    Censorings of a gap come ahead of its events and after the previous plateau began.
+    """
+    fresh = np.diff(blocks.interval, prepend=-1) > 0
+    opening = grid.start[blocks.interval]
+    left = np.where(fresh, opening, np.concatenate([[0.0], blocks.last[:-1]]))
+    earlier = np.where(fresh, opening, np.concatenate([[0.0], blocks.first[:-1]]))
+    gap = np.repeat(np.arange(d.size), d)
+    rank = np.arange(gap.size) - (np.cumsum(d) - d)[gap]
+    clicked = blocks.clicks[gap] > 0
+    middle = (rank + 0.5) / np.maximum(d[gap], 1)
+    if grid.at_drops:
+        u = np.where(clicked, on_drop(rank, d[gap], d[blocks.clicks > 0]), middle)
+    else:
+        u = middle if rng is None else rng.random(gap.size)
+    events = left[gap] + u * (blocks.first[gap] - left[gap])
+    first_event = blocks.first.copy()
+    np.minimum.at(first_event, gap, events)
+    rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())
+    c = np.append(c, rest)
+    opens = np.append(earlier, blocks.first[-1])
+    closes = np.append(first_event, grid.stop[-1])
+    own = np.repeat(np.arange(c.size), c)
+    rank = np.arange(own.size) - (np.cumsum(c) - c)[own]
+    v = (rank + 0.5) / np.maximum(c[own], 1) if rng is None else rng.random(own.size)
+    censored = opens[own] + v * (closes[own] - opens[own])
+    limit = np.append(_inside(grid)[blocks.interval], grid.stop[-1])
+    censored = np.minimum(censored, limit[own])
+    if rest:
+        censored[-1] = grid.stop[-1]
+    return events, censored

@@ -24,8 +24,8 @@ class Fit:
     ----------
     w, resid : ndarray, shape (..., k)
         Weights and residuals.
-    x : ndarray or None
-        Design; None is the intercept.
+    basis : ndarray, shape (..., k, p), or None
+        U = X R^-1 with QR = W^(1/2) X, so that U'WU = I; None is the intercept.
     beta : ndarray, shape (..., p)
         Coefficients.
     cov : ndarray, shape (..., p, p)
@@ -34,7 +34,7 @@ class Fit:
 
     w: FloatArray
     resid: FloatArray
-    x: FloatArray | None
+    basis: FloatArray | None
     beta: FloatArray
     cov: FloatArray
 
@@ -52,36 +52,32 @@ class Fit:
     def y_ppp_y(self) -> FloatArray:
         """Return y'PPPy, shape (...)."""
         u = self.w * self.resid
-        if self.x is None:
+        if self.basis is None:
             weighted = (self.w * u).sum(-1)
             return np.asarray((self.w * u * u).sum(-1) - weighted**2 * self.cov[..., 0, 0])
-        b = np.einsum("...ki,...k->...i", self.x, self.w * u)
-        return np.asarray(
-            (self.w * u * u).sum(-1) - np.einsum("...i,...ij,...j->...", b, self.cov, b)
-        )
+        b = np.einsum("...ki,...k->...i", self.basis, self.w * u)
+        return np.asarray((self.w * u * u).sum(-1) - (b * b).sum(-1))
 
     def leverage(self) -> FloatArray:
         """Return x_i' (X'WX)^-1 x_i, shape (..., k): the hat values divided by the weights."""
-        if self.x is None:
+        if self.basis is None:
             return np.asarray(np.broadcast_to(self.cov[..., 0], self.w.shape))
-        return np.asarray(np.einsum("...ki,...ij,...kj->...k", self.x, self.cov, self.x))
+        return np.asarray((self.basis**2).sum(-1))
 
     def trace_p(self) -> FloatArray:
         """Return tr(P), shape (...)."""
-        if self.x is None:
+        if self.basis is None:
             return np.asarray(self.w.sum(-1) - (self.w**2).sum(-1) * self.cov[..., 0, 0])
         return np.asarray((self.w - self.w**2 * self.leverage()).sum(-1))
 
     def trace_pp(self) -> FloatArray:
         """Return tr(PP), shape (...)."""
         w2 = self.w**2
-        if self.x is None:
+        if self.basis is None:
             a, s2 = self.cov[..., 0, 0], w2.sum(-1)
             return np.asarray(s2 - 2 * a * (w2 * self.w).sum(-1) + (a * s2) ** 2)
-        b = np.einsum("...ki,...k,...kj->...ij", self.x, w2, self.x)
-        ab = self.cov @ b
-        cross = np.einsum("...ij,...ji->...", ab, ab)
-        return np.asarray((w2 - 2 * w2 * self.w * self.leverage()).sum(-1) + cross)
+        b = np.swapaxes(self.basis, -1, -2) @ (w2[..., None] * self.basis)
+        return np.asarray((w2 - 2 * w2 * self.w * self.leverage()).sum(-1) + (b * b).sum((-1, -2)))
 
 
 def gls(y: FloatArray, w: FloatArray, x: FloatArray | None = None) -> Fit:
@@ -97,8 +93,11 @@ def gls(y: FloatArray, w: FloatArray, x: FloatArray | None = None) -> Fit:
         total = w.sum(-1)
         mean = (w * y).sum(-1) / total
         return Fit(w, y - mean[..., None], None, mean[..., None], (1 / total)[..., None, None])
-    weighted = x * w[..., None]
-    cov = np.asarray(np.linalg.inv(np.swapaxes(weighted, -1, -2) @ x), dtype=np.float64)
-    beta = np.einsum("...ij,...kj,...k->...i", cov, weighted, y)
+    root = np.sqrt(w)
+    q, r = np.linalg.qr(x * root[..., None])
+    inverse = np.asarray(np.linalg.inv(r), dtype=np.float64)
+    z = np.einsum("...kj,...k->...j", q, root * y)
+    beta = np.einsum("...ij,...j->...i", inverse, z)
     resid = y - np.einsum("...kj,...j->...k", x, beta)
-    return Fit(w, np.asarray(resid), x, np.asarray(beta), cov)
+    cov = inverse @ np.swapaxes(inverse, -1, -2)
+    return Fit(w, np.asarray(resid), x @ inverse, np.asarray(beta), cov)

@@ -9,7 +9,7 @@ from scipy import special
 from metablin.meta._gls import gls
 from metablin.meta._tau2 import solve_q
 
-__all__ = ["chi2_tail", "critical", "hksj_factor", "i2_h2", "q_profile", "two_sided"]
+__all__ = ["chi2_tail", "critical", "f_tail", "hksj_factor", "i2_h2", "q_profile", "two_sided"]
 
 FloatArray = NDArray[np.float64]
 
@@ -48,6 +48,17 @@ def chi2_tail(q: FloatArray | float, df: FloatArray | float) -> FloatArray:
     df = np.asarray(df, dtype=np.float64)
     tail = special.chdtrc(np.where(df > 0, df, 1.0), np.maximum(q, 0.0))
     return np.asarray(np.where(df > 0, tail, 1.0))
+
+
+def f_tail(f: FloatArray | float, df1: float, df2: float) -> FloatArray:
+    """Return P(F > f) with `df1` and `df2` degrees of freedom.
+
+    Examples
+    --------
+    >>> float(f_tail(4.0, 1, 1e9).round(4))
+    0.0455
+    """
+    return np.asarray(special.fdtrc(df1, df2, np.maximum(f, 0.0)))
 
 
 def hksj_factor(rss: FloatArray, df: FloatArray | float, ad_hoc: bool = False) -> FloatArray:

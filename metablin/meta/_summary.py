@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from metablin.meta.fit import MetaFit
+    from metablin.meta.regression import Regression
 
 __all__ = ["p_text", "summarise"]
 
@@ -46,6 +47,8 @@ def summarise(fit: MetaFit) -> str:
         *_estimate_lines("Pooled", fit, percent),
         *_heterogeneity_lines(fit, percent),
     ]
+    if fit.regression is not None:
+        lines += _regression_lines(fit.regression)
     for name, group in fit.subgroups.items():
         lines += _estimate_lines(f"{name} (k = {group.k})", group, percent)
     if fit.subgroup_test is not None:
@@ -82,3 +85,16 @@ def _heterogeneity_lines(fit: MetaFit, percent: str) -> list[str]:
     if not math.isnan(fit.q):
         lines.append(f"Q = {fit.q:.3f}, df = {fit.q_df:g}, p = {p_text(fit.q_p)}")
     return lines
+
+
+def _regression_lines(regression: Regression) -> list[str]:
+    table = regression.to_frame().drop(columns="conf_level")
+    if math.isnan(regression.qm_df2):
+        test = f"QM = {regression.qm:.3f}, df = {regression.qm_df}"
+    else:
+        test = f"F({regression.qm_df}, {regression.qm_df2:g}) = {regression.qm:.3f}"
+    explained = "" if math.isnan(regression.r2) else f", R2 = {100 * regression.r2:.1f}%"
+    return [
+        *table.to_string(index=False, float_format=lambda x: f"{x:.4f}").splitlines(),
+        f"Moderators: {test}, p = {p_text(regression.qm_p)}{explained}",
+    ]

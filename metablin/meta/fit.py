@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from metablin._records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
+from metablin.errors import DataError
 from metablin.meta._inference import critical, two_sided
 from metablin.meta.models import Options
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from metablin.meta.regression import Regression
 
 __all__ = ["Analysis", "Heterogeneity", "MetaFit", "SubgroupTest", "make_fit"]
 
@@ -103,6 +106,9 @@ class MetaFit(Record):
         Difference between subgroups.
     extra : mapping
         What only this model reports (log-likelihood, ...), JSON-ready.
+    regression : Regression or None
+        Coefficients of a meta-regression; the pooled effect is then NaN, and the heterogeneity is
+        what the moderators leave over.
     """
 
     effects: EffectSizes
@@ -125,6 +131,7 @@ class MetaFit(Record):
     subgroups: Mapping[str, MetaFit] = field(default_factory=dict)
     subgroup_test: SubgroupTest | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    regression: Regression | None = None
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -204,8 +211,11 @@ class MetaFit(Record):
         """Return one row per subgroup and one for the whole.
 
         Estimates and limits are on the reader's scale; ``std_error`` and ``statistic`` belong to
-        the analysis scale.
+        the analysis scale. A meta-regression gives one row per coefficient, on the analysis
+        scale.
         """
+        if self.regression is not None:
+            return self.regression.to_frame()
         rows = [_frame_row(name, fit) for name, fit in self.subgroups.items()]
         return pd.DataFrame([*rows, _frame_row("overall", self)])
 
@@ -229,6 +239,8 @@ class MetaFit(Record):
             out["subgroups"] = {name: fit.to_dict() for name, fit in self.subgroups.items()}
         if self.subgroup_test is not None:
             out["subgroup_test"] = self.subgroup_test.to_dict()
+        if self.regression is not None:
+            out.update(self.regression.to_dict())
         out.update(self.extra)
         ready: dict[str, Any] = jsonable(out)
         return ready
@@ -238,6 +250,24 @@ class MetaFit(Record):
         from metablin.meta._summary import summarise
 
         return summarise(self)
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Return the effect a meta-regression expects at new values of its moderators.
+
+        Parameters
+        ----------
+        data : DataFrame or mapping of columns
+            One row per prediction, with the moderators of the formula.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, conf_low, conf_high, conf_level, pred_low, pred_high``; estimate
+            and limits on the reader's scale, the standard error on the analysis scale.
+        """
+        if self.regression is None:
+            raise DataError("only a fit with moderators predicts", column="moderators")
+        return self.regression.predict(self, data)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw a forest plot and return its axes."""

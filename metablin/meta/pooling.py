@@ -26,6 +26,8 @@ def pool(
     ci: str | None = None,
     level: float = 0.95,
     by: Sequence[Any] | None = None,
+    moderators: str | None = None,
+    data: Any = None,
     **extra: Any,
 ) -> MetaFit:
     """Pool effect sizes.
@@ -48,6 +50,11 @@ def pool(
     by : sequence, optional
         One label per input row: a fit per subgroup, each with its own tau2, and a test of their
         difference, beside the fit of all studies.
+    moderators : str, optional
+        Formula of a meta-regression (models ``random`` and ``common``), such as
+        ``"year + C(line)"``.
+    data : DataFrame or mapping, optional
+        Table of the moderators, one row per input row.
     **extra
         Options of one model only.
 
@@ -74,8 +81,31 @@ def pool(
     if e.k == 0:
         why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
         raise DataError("no study to pool", value=why or None, allowed="at least one study")
+    if moderators is not None:
+        return _with_moderators(e, options, moderators, data, by)
     fit = fitter(model)(e, options)
     return fit if by is None else _with_subgroups(e, options, fit, align(e, "by", by))
+
+
+def _with_moderators(
+    e: EffectSizes, options: Options, formula: str, data: Any, by: Sequence[Any] | None
+) -> MetaFit:
+    from metablin.meta.regression import design_matrix, fit_regression
+
+    if options.model not in ("random", "common"):
+        raise DataError(
+            "moderators need an inverse-variance model",
+            column="model",
+            value=options.model,
+            allowed="random | common",
+        )
+    if by is not None:
+        raise DataError(
+            "subgroups and moderators cannot be asked for at once",
+            column="by",
+            allowed='the subgroup as a moderator, "C(column)"',
+        )
+    return fit_regression(e, options, design_matrix(e, formula, data))
 
 
 def _with_subgroups(

@@ -229,9 +229,9 @@ def _print_trace(frame: pd.DataFrame, trial_id: str) -> None:
     for name, rows in frame.groupby("table", sort=False):
         marks = ["" if p else "(not preferred)" for p in rows["preferred"]]
         out = rows.assign(reported=(rows["reported"] + " ").str.cat(marks).str.strip())
-        _print_table(
-            out, ["row_id", "item", "reported", "source_key", "locator"], f"{trial_id}: {name}"
-        )
+        columns = ["row_id", "item", "reported", "source_key", "locator"]
+        filled = [c for c in columns if (out[c] != "").any()]
+        _print_table(out, filled, f"{trial_id}: {name}")
         typer.echo()
     cited = frame[frame["source_key"] != ""].drop_duplicates("source_key")
     cited = cited.sort_values("source_key")

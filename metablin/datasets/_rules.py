@@ -19,7 +19,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-Keys = Mapping[str, frozenset[str]]
+Keys = Mapping[str, frozenset[str] | None]
 Found = Iterator[tuple[int, str, str]]
 
 
@@ -31,7 +31,7 @@ def check_rules(raw: Raw, keys: Keys) -> list[Violation]:
     raw : Raw
         Its rows.
     keys : mapping
-        Key values of every table that could be read, by table name.
+        Key values of every table by name; None for a table that could not be read.
     """
     problems = []
     for rule in raw.table.rules:
@@ -170,7 +170,8 @@ def _same(text: str) -> str:
 
 def _row_ids(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
     column, *table = rule.columns
-    everything: frozenset[str] = frozenset().union(*keys.values())
+    read = [known for known in keys.values() if known is not None]
+    everything = frozenset[str]().union(*read) if len(read) == len(keys) else None
     for i in rows:
         known, where = everything, "any table"
         if table:
@@ -179,6 +180,8 @@ def _row_ids(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
                 yield i, table[0], "must be the name of a table"
                 continue
             known = keys[where]
+        if known is None:
+            continue  # a table that cannot be read is named already
         for value in raw.columns[column][i].split():
             if value not in known:
                 yield i, column, f"{value} must be a row of {where}"

@@ -109,7 +109,7 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
         problems += wrong
         if raw is not None:
             raws[table.name] = raw
-    keys = {name: raw.keys for name, raw in raws.items()}
+    keys = {name: raws[name].keys if name in raws else None for name in package.tables}
     for raw in raws.values():
         problems += [*check_cells(raw), *check_foreign_keys(raw, keys), *check_rules(raw, keys)]
     if not problems:

@@ -1,0 +1,355 @@
+"""From counts and a design to estimates, intervals and tests of a count model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special
+
+from metablin._input import numeric
+from metablin.errors import ConvergenceError, DataError
+from metablin.meta._aghq import Counts, constants, saturated
+from metablin.meta._inference import chi2_tail, critical, two_sided
+from metablin.meta._mixed import ZERO_SD, Problem, Solution, loglik, maximise
+
+__all__ = [
+    "Result", "Settings", "Spec", "design_matrix", "one_sample", "run", "two_arms",
+    "typical_variance",
+]  # fmt: skip
+
+FloatArray = NDArray[np.float64]
+#: Gains in log likelihood below this do not move tau2 off its boundary.
+MIN_GAIN = 1e-9
+#: Quadrature points tried in turn (per random effect) until the next rung changes the log
+#: likelihood at the estimate by less than the tolerance; 7 or 15 do for most data, sparse tables
+#: with a large tau2 need more.
+LADDER = {1: (15, 45, 100), 2: (7, 13, 21)}
+LADDER_TOL = {1: 1e-9, 2: 1e-6}
+#: A profile that has not fallen this far (in Wald standard errors) counts as unbounded.
+FAR = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked for."""
+
+    test: str
+    interval: str
+    level: float
+    points: int | None
+    random: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spec:
+    """A model before its moderators: counts, offset, and how the arms are coded.
+
+    Attributes
+    ----------
+    counts : Counts
+        With all random effects in ``z``; the last one has variance tau2.
+    offset : ndarray, shape (k, J)
+        Log exposure, or zero.
+    group : ndarray, shape (J,)
+        What multiplies the moderators in each arm.
+    intercepts : bool
+        Fixed study intercepts.
+    baseline : bool
+        A common intercept for the baseline (random study effects).
+    """
+
+    counts: Counts
+    offset: FloatArray
+    group: FloatArray
+    intercepts: bool
+    baseline: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Everything a :class:`metablin.meta.glmm.GLMMFit` holds beyond labels."""
+
+    beta: FloatArray
+    std_error: FloatArray
+    statistic: FloatArray
+    p_value: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+    cov: FloatArray
+    df: float
+    tau2: float
+    tau2_limits: tuple[float, float]
+    sigma2: float
+    loglik: float
+    parameters: int
+    q: float
+    q_p: float
+    tau2_lrt: float
+    tau2_lrt_p: float
+    boundary: bool
+    steps: int
+    points: int
+
+
+def one_sample(counts: Counts, offset: FloatArray | None = None) -> Spec:
+    """Return the model of one arm per study."""
+    offset = np.zeros_like(counts.y) if offset is None else offset
+    return Spec(counts, offset, np.ones(1), False, False)
+
+
+def two_arms(counts: Counts, model: str, offset: FloatArray | None = None) -> Spec:
+    """Return the model of two arms with fixed (UM.FS) or random (UM.RS) study effects."""
+    offset = np.zeros_like(counts.y) if offset is None else offset
+    if model == "UM.FS":
+        return Spec(counts, offset, np.array([1.0, 0.0]), True, False)
+    z = np.concatenate([np.ones_like(counts.z), counts.z], axis=2)
+    counts = Counts(counts.y, counts.n, z, counts.poisson)
+    return Spec(counts, offset, np.array([1.0, 0.0]), False, True)
+
+
+def design_matrix(
+    design: ArrayLike | None, terms: Sequence[str] | None, keep: NDArray[np.bool_]
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return the design of the kept studies and its column names, checked for rank."""
+    k = len(keep)
+    x = np.ones((k, 1)) if design is None else np.asarray(design, dtype=np.float64)
+    if x.ndim != 2 or len(x) != k:
+        raise DataError("must be a matrix", column="design", value=f"shape {x.shape}",
+                        allowed=f"({k}, p)")  # fmt: skip
+    for j in range(x.shape[1]):
+        numeric(f"design[{j}]", x[:, j])
+    if terms is None:
+        names = ("intercept",) if design is None else tuple(f"x{j}" for j in range(x.shape[1]))
+    else:
+        names = tuple(str(t) for t in terms)
+    if len(names) != x.shape[1]:
+        raise DataError(f"{len(names)} names for {x.shape[1]} columns", column="terms")
+    x = x[keep]
+    if len(x) < x.shape[1]:
+        raise DataError("more coefficients than studies", column="design",
+                        value=f"{x.shape[1]} coefficients, {len(x)} studies")  # fmt: skip
+    if np.linalg.matrix_rank(x) < x.shape[1]:
+        raise DataError("its columns are linearly dependent, or one does not vary",
+                        column="design", allowed="columns of full rank")  # fmt: skip
+    return x, names
+
+
+def typical_variance(vi: FloatArray) -> float:
+    """Return the typical sampling variance of Higgins and Thompson.
+
+    References
+    ----------
+    Higgins JPT, Thompson SG (2002), Stat Med 21:1539, eq. 9, doi:10.1002/sim.1186.
+    """
+    if len(vi) == 1:
+        return float(vi[0])
+    w = 1 / vi
+    return float((len(w) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))
+
+
+def run(spec: Spec, x: FloatArray, settings: Settings) -> Result:
+    """Fit with and without tau2 and derive tests and intervals."""
+    k, p = x.shape
+    problem = _problem(spec, x, settings)
+    size = problem.p + problem.q
+    free = np.ones(size, dtype=bool)
+    free[-1] = False
+    null = _fit_null(problem, free)
+    best, boundary = null, True
+    if settings.random:
+        problem, best, boundary = _refine(problem, null, settings.points is None)
+    free[-1] = not boundary
+    cov = np.zeros((size, size))
+    cov[np.ix_(free, free)] = np.linalg.inv(best.information[np.ix_(free, free)])
+    df = float(k - p) if settings.test == "t" else math.inf
+    if df == 0:
+        raise DataError("no degrees of freedom for test='t'", value=f"{k} studies")
+    beta, std_error = best.theta[:p].copy(), np.sqrt(np.diag(cov))[:p]
+    half = float(critical(settings.level, df)) * std_error
+    low, high = beta - half, beta + half
+    tau2_limits = (math.nan, math.nan)
+    if settings.interval == "profile":
+        cut = float(critical(settings.level, df)) ** 2
+        # away from the maximum tau2 may leave its boundary, so it is free unless fixed by request
+        moves = np.ones(size, dtype=bool)
+        moves[-1] = settings.random
+        ends = [_profile(problem, best, moves, j, std_error[j], cut) for j in range(p)]
+        low, high = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
+        if settings.random:
+            chi2 = float(special.chdtri(1, 1 - settings.level))
+            tau2_limits = _profile_tau2(problem, best, null, chi2)
+    gain = max(2 * (best.loglik - null.loglik), 0.0)
+    q = 2 * (saturated(spec.counts) - null.loglik) if not spec.baseline else math.nan
+    q = max(q, 0.0) if q == q else q
+    statistic = beta / std_error
+    return Result(
+        beta=beta, std_error=std_error, statistic=statistic,
+        p_value=np.atleast_1d(two_sided(statistic, df)), conf_low=low, conf_high=high,
+        cov=cov[:p, :p].copy(), df=df, tau2=float(best.theta[-1] ** 2), tau2_limits=tau2_limits,
+        sigma2=float(best.theta[-2] ** 2) if spec.baseline else math.nan,
+        loglik=best.loglik + constants(spec.counts),
+        parameters=problem.p + (k if spec.intercepts else 0) + problem.q - (not settings.random),
+        q=q, q_p=float(chi2_tail(q, k - p)) if q == q else math.nan, tau2_lrt=gain,
+        tau2_lrt_p=1.0 if gain == 0 else 0.5 * float(special.chdtrc(1, gain)),
+        boundary=boundary, steps=best.steps, points=problem.points,
+    )  # fmt: skip
+
+
+def _refine(problem: Problem, null: Solution, climb: bool) -> tuple[Problem, Solution, bool]:
+    """Fit with tau2, climbing the ladder of points until the next rung agrees."""
+    best, boundary = _fit_random(problem, null, None)
+    if not climb:
+        return problem, best, boundary
+    for points in LADDER[problem.q][1:]:
+        finer = dataclasses.replace(problem, points=points)
+        if boundary or abs(loglik(finer, best) - best.loglik) < LADDER_TOL[problem.q]:
+            break
+        problem = finer
+        best, boundary = _fit_random(problem, null, best)
+    return problem, best, boundary
+
+
+def _problem(spec: Spec, x: FloatArray, settings: Settings) -> Problem:
+    full = spec.group[None, :, None] * x[:, None, :]
+    if spec.baseline:
+        full = np.concatenate([full, np.ones((*full.shape[:2], 1))], axis=2)
+    points = LADDER[spec.counts.z.shape[2]][0] if settings.points is None else settings.points
+    return Problem(spec.counts, full, spec.offset, spec.intercepts, points)
+
+
+def _crude(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Return smoothed linear predictors of all arms and their variances, each (k, J)."""
+    y, n = problem.counts.y + 0.5, problem.counts.n + 1
+    if problem.counts.poisson:
+        return np.log(y) - problem.offset, 1 / y
+    return np.log(y / (n - y)), 1 / y + 1 / (n - y)
+
+
+def _pooled(problem: Problem) -> FloatArray:
+    """Return the estimate from all counts thrown together, in units of the constant design."""
+    y, n = problem.counts.y.sum(), problem.counts.n.sum()
+    if problem.counts.poisson:
+        value = math.log(y / np.exp(problem.offset).sum())
+    else:
+        value = math.log(y / (n - y))
+    return np.array([value / problem.x[0, 0, 0]])
+
+
+def _fit_null(problem: Problem, free: NDArray[np.bool_]) -> Solution:
+    """Fit without tau2 from a weighted least squares start."""
+    eta, v = _crude(problem)
+    alpha = eta.mean(axis=1) if problem.intercepts else np.zeros(len(eta))
+    x = problem.x.reshape(-1, problem.p) / np.sqrt(v.reshape(-1, 1))
+    start = np.linalg.lstsq(x, ((eta - alpha[:, None]) / np.sqrt(v)).ravel(), rcond=None)[0]
+    if problem.counts.single and problem.p == 1 and np.ptp(problem.x) == 0:
+        start = _pooled(problem)
+    theta = np.concatenate([start, np.zeros(problem.q)])
+    if problem.q == 2:
+        theta[-2] = max(float(np.std(eta.mean(axis=1))), 0.1)
+    found = maximise(problem, theta, free, alpha)
+    if problem.q == 2 and abs(found.theta[-2]) < ZERO_SD:
+        raise ConvergenceError(
+            "the baseline does not vary between studies: use fixed study effects"
+        )
+    return found
+
+
+def _dersimonian_laird(y: FloatArray, v: FloatArray) -> float:
+    w = 1 / v
+    if len(y) == 1:
+        return 0.0
+    q = float((w * (y - (w * y).sum() / w.sum()) ** 2).sum())
+    return (q - len(y) + 1) / float(w.sum() - (w * w).sum() / w.sum())
+
+
+def _fit_random(problem: Problem, null: Solution, start: Solution | None) -> tuple[Solution, bool]:
+    """Fit with tau2, from `start` or a moment start; return the fit and whether tau2 is zero."""
+    eta, v = _crude(problem)
+    code = problem.counts.z[:, :, -1]
+    effect = eta[:, 0] if eta.shape[1] == 1 else eta[:, 0] - eta[:, 1]
+    spread = _dersimonian_laird(effect, (v * (code != 0)).sum(axis=1))
+    theta = null.theta.copy()
+    theta[-1] = math.sqrt(min(max(spread, 0.05), 9.0))
+    if eta.shape[1] == 1:
+        root = np.sqrt(v[:, 0] + theta[-1] ** 2)
+        x = problem.x[:, 0] / root[:, None]
+        theta[:-1] = np.linalg.lstsq(x, effect / root, rcond=None)[0]
+    alpha = null.alpha
+    if start is not None:
+        theta, alpha = start.theta, start.alpha
+    found = maximise(problem, theta, np.ones(len(theta), dtype=bool), alpha)
+    if abs(found.theta[-1]) < ZERO_SD or found.loglik < null.loglik + MIN_GAIN:
+        return null, True
+    return found, False
+
+
+def _drop(
+    problem: Problem, best: Solution, free: NDArray[np.bool_], j: int
+) -> Callable[[float], float]:
+    """Return a function of one parameter: twice the fall of its profile from the top."""
+    others = free.copy()
+    others[j] = False
+    state = {"theta": best.theta.copy(), "alpha": best.alpha}
+
+    def fall(value: float) -> float:
+        theta = state["theta"].copy()
+        # exactly zero is a stationary point in a standard deviation: start away from it
+        theta[problem.p :] = np.maximum(np.abs(theta[problem.p :]), 0.1)
+        theta[j] = value
+        fit = maximise(problem, theta, others, state["alpha"])
+        state.update(theta=fit.theta, alpha=fit.alpha)
+        return 2 * (best.loglik - fit.loglik)
+
+    return fall
+
+
+def _profile(
+    problem: Problem,
+    best: Solution,
+    free: NDArray[np.bool_],
+    j: int,
+    std_error: float,
+    cut: float,
+) -> tuple[float, float]:
+    """Return the profile-likelihood limits of coefficient `j`; infinite when it never falls."""
+    centre, ends = float(best.theta[j]), []
+    for sign in (-1.0, 1.0):
+        fall = _drop(problem, best, free, j)
+        reach = math.sqrt(cut)
+        while fall(centre + sign * reach * std_error) < cut and reach < FAR:
+            reach *= 1.5
+        if reach >= FAR:
+            ends.append(sign * math.inf)
+            continue
+        bracket = sorted((centre, centre + sign * reach * std_error))
+        ends.append(float(optimize.brentq(lambda b, f=fall: f(b) - cut, *bracket, xtol=1e-10)))
+    return ends[0], ends[1]
+
+
+def _profile_tau2(
+    problem: Problem, best: Solution, null: Solution, cut: float
+) -> tuple[float, float]:
+    """Return the profile-likelihood limits of tau2; zero and infinity where they are open."""
+    last = len(best.theta) - 1
+    free = np.ones(last + 1, dtype=bool)
+    top = abs(float(best.theta[last]))
+    fall = _drop(problem, best, free, last)
+    low = 0.0
+    if 2 * (best.loglik - null.loglik) > cut:
+        low = float(optimize.brentq(lambda s: fall(s) - cut, 1e-4 * top, top, xtol=1e-10))
+    fall = _drop(problem, best, free, last)
+    high = 2 * top + 0.5
+    try:
+        while fall(high) < cut and high < 16:
+            high *= 1.5
+    except ConvergenceError:
+        return low**2, math.inf
+    if high >= 16:
+        return low**2, math.inf
+    high = float(optimize.brentq(lambda s: fall(s) - cut, top, high, xtol=1e-10))
+    return low**2, high**2

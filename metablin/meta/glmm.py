@@ -1,0 +1,511 @@
+"""Generalised linear mixed models for counts: no effect sizes, no zero-cell corrections.
+
+Binomial-normal models for proportions and 2x2 tables, Poisson-normal models for rates and rate
+ratios, by maximum likelihood with adaptive Gauss-Hermite quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from metablin import _input
+from metablin._records import Record, freeze, jsonable
+from metablin.effects import EffectSizes
+from metablin.errors import DataError
+from metablin.meta import _glmm
+from metablin.meta._aghq import Counts
+from metablin.meta.fit import Heterogeneity, MetaFit, make_fit
+from metablin.meta.models import Options, needs_measure
+
+__all__ = [
+    "GLMMFit",
+    "fit_glmm",
+    "glmm_proportions",
+    "glmm_rate_ratios",
+    "glmm_rates",
+    "glmm_two_by_two",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GLMMFit(Record):
+    """A fitted count model.
+
+    Attributes
+    ----------
+    measure, model : str
+        ``proportion``, ``or``, ``rate`` or ``irr``; ``one-sample``, ``UM.FS`` or ``UM.RS``.
+    studies : tuple of str
+        The k studies in the fit; `excluded` holds (study, reason) of the others.
+    terms : tuple of str
+        Names of the p coefficients.
+    beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
+        On the logit (proportions, odds ratios) or log (rates) scale.
+    cov : ndarray, shape (p, p)
+        Inverse observed information, uncertainty of the variances included.
+    df : float
+        k - p for ``test="t"``, infinite for ``"z"``.
+    tau2, sigma2 : float
+        Variance of the effect, and of the baseline (UM.RS; NaN otherwise).
+    tau2_conf_low, tau2_conf_high : float
+        Profile likelihood interval (NaN unless ``interval="profile"``).
+    loglik, aic : float
+        With all constants of the counts.
+    q, q_df, q_p : float
+        Likelihood-ratio test of the model without tau2 against the saturated one (NaN for UM.RS).
+    tau2_lrt, tau2_lrt_p : float
+        Likelihood-ratio test of tau2 = 0 (mixture of chi2_0 and chi2_1, half each).
+    boundary : bool
+        Whether tau2 is estimated at its boundary zero.
+    points, steps : int
+        Quadrature points per random effect, Newton steps.
+    """
+
+    measure: str
+    model: str
+    studies: tuple[str, ...]
+    terms: tuple[str, ...]
+    beta: FloatArray
+    std_error: FloatArray
+    statistic: FloatArray
+    p_value: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+    conf_level: float
+    interval: str
+    cov: FloatArray
+    df: float
+    tau2: float
+    tau2_conf_low: float
+    tau2_conf_high: float
+    sigma2: float
+    loglik: float
+    aic: float
+    q: float
+    q_df: int
+    q_p: float
+    tau2_lrt: float
+    tau2_lrt_p: float
+    boundary: bool
+    points: int
+    steps: int
+    excluded: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per coefficient."""
+        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
+        table = {"term": list(self.terms), "estimate": self.beta}
+        table |= {name: getattr(self, name) for name in names}
+        return pd.DataFrame(table | {"conf_level": self.conf_level})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field in plain types, ready for JSON."""
+        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in self.__slots__})
+        return out
+
+
+def glmm_proportions(
+    events: ArrayLike,
+    n: ArrayLike,
+    *,
+    design: ArrayLike | None = None,
+    terms: Sequence[str] | None = None,
+    random: bool = True,
+    points: int | None = None,
+    test: str = "z",
+    interval: str = "wald",
+    level: float = 0.95,
+    studies: Sequence[str] | None = None,
+) -> GLMMFit:
+    """Fit the binomial-normal model for single proportions.
+
+    ``events_i ~ Binomial(n_i, p_i)``, ``logit p_i ~ N(x_i beta, tau2)``.
+
+    Parameters
+    ----------
+    events, n : array-like, shape (k,)
+        Patients with the event, and patients.
+    design : array-like, shape (k, p), optional
+        Moderators, intercept included; an intercept alone when not given.
+    terms : sequence of str, optional
+        Names of the p columns.
+    random : bool
+        False fixes tau2 at zero (logistic regression).
+    points : int, optional
+        Quadrature points. When not given they are raised from 15 until the log likelihood
+        stands still to 1e-9; 7 is the fixed default of R's metafor, 1 is Laplace.
+    test : {"z", "t"}
+        Normal or t(k - p) reference for tests and intervals.
+    interval : {"wald", "profile"}
+        ``profile`` inverts likelihood-ratio tests, for tau2 too.
+    level : float
+        Confidence level.
+    studies : sequence of str, optional
+        Labels.
+
+    Returns
+    -------
+    GLMMFit
+
+    Raises
+    ------
+    DataError
+        For impossible counts, and where no maximum exists: every study has no events or only
+        events (then mean or tau2 is infinite).
+    ConvergenceError
+        When a combination of moderators has no events or only events.
+
+    References
+    ----------
+    Hamza TH, van Houwelingen HC, Stijnen T (2008), J Clin Epidemiol 61:41,
+    doi:10.1016/j.jclinepi.2007.03.016. Stijnen T, Hamza TH, Ozdemir P (2010), Stat Med 29:3046,
+    sec. 3, doi:10.1002/sim.4040.
+
+    Examples
+    --------
+    >>> fit = glmm_proportions([3, 10, 4, 18], [20, 31, 25, 40])
+    >>> fit.beta.round(4).tolist(), round(fit.tau2, 4)
+    ([-0.9761], 0.2368)
+    """
+    x = _input.numeric("events", events, minimum=0, integer=True, studies=studies)
+    size = _input.numeric("n", n, minimum=1, integer=True, studies=studies)
+    names = _input.labels(studies, _input.same_length(events=x, n=size))
+    _at_most(x, size, "events", names)
+    if ((x == 0) | (x == size)).all():
+        raise DataError(
+            "every study has no events or only events: the likelihood has no finite maximum",
+            column="events", value=f"{x.sum():g} of {size.sum():g}",
+            allowed="at least one study with both; else give exact limits of the pooled counts",
+        )  # fmt: skip
+    spec = _glmm.one_sample(Counts(x[:, None], size[:, None], np.ones((len(x), 1, 1)), False))
+    options = _options(test, interval, level, points, random)
+    return _fit("proportion", "one-sample", spec, names, design, terms, options)
+
+
+def glmm_rates(
+    events: ArrayLike,
+    person_time: ArrayLike,
+    *,
+    design: ArrayLike | None = None,
+    terms: Sequence[str] | None = None,
+    random: bool = True,
+    points: int | None = None,
+    test: str = "z",
+    interval: str = "wald",
+    level: float = 0.95,
+    studies: Sequence[str] | None = None,
+) -> GLMMFit:
+    """Fit the Poisson-normal model for single incidence rates.
+
+    ``events_i ~ Poisson(t_i rate_i)``, ``log rate_i ~ N(x_i beta, tau2)``. Parameters are those
+    of :func:`glmm_proportions`, with person-time in place of n.
+
+    Returns
+    -------
+    GLMMFit
+
+    Raises
+    ------
+    DataError
+        For impossible input, or when no study has an event.
+
+    References
+    ----------
+    Stijnen T, Hamza TH, Ozdemir P (2010), Stat Med 29:3046, doi:10.1002/sim.4040.
+
+    Examples
+    --------
+    >>> fit = glmm_rates([3, 10, 4, 18], [200, 310, 250, 400])
+    >>> fit.beta.round(4).tolist(), round(fit.tau2, 4)
+    ([-3.5788], 0.0744)
+    """
+    x = _input.numeric("events", events, minimum=0, integer=True, studies=studies)
+    t = _input.numeric("person_time", person_time, above=0, studies=studies)
+    names = _input.labels(studies, _input.same_length(events=x, person_time=t))
+    _some_events(x, "events")
+    ones = np.ones((len(x), 1))
+    spec = _glmm.one_sample(Counts(x[:, None], ones, ones[:, :, None], True), np.log(t)[:, None])
+    options = _options(test, interval, level, points, random)
+    return _fit("rate", "one-sample", spec, names, design, terms, options)
+
+
+def glmm_two_by_two(
+    a: ArrayLike,
+    n1: ArrayLike,
+    c: ArrayLike,
+    n2: ArrayLike,
+    *,
+    model: str = "UM.FS",
+    design: ArrayLike | None = None,
+    terms: Sequence[str] | None = None,
+    random: bool = True,
+    points: int | None = None,
+    test: str = "z",
+    interval: str = "wald",
+    level: float = 0.95,
+    studies: Sequence[str] | None = None,
+) -> GLMMFit:
+    """Fit an unconditional logistic mixed model for the log odds ratio of 2x2 tables.
+
+    ``logit p_ij = alpha_i + (x_i beta + b_i) g_ij`` with ``b_i ~ N(0, tau2)``; the random effect
+    is split evenly between the arms (codes 1/2 and -1/2), as Jackson et al. recommend.
+
+    Parameters
+    ----------
+    a, n1, c, n2 : array-like, shape (k,)
+        Events and patients on treatment, events and patients on control.
+    model : {"UM.FS", "UM.RS"}
+        Study effects alpha_i fixed, or random ``alpha_i ~ N(mu, sigma2)`` independent of b_i.
+    design, terms, random, points, test, interval, level, studies
+        As in :func:`glmm_proportions`; for UM.RS `points` is per random effect (from 7
+        upwards when not given), and 1 gives the Laplace approximation, the only one R's lme4
+        offers here.
+
+    Returns
+    -------
+    GLMMFit
+        Tables with no events, or only events, in both arms are set aside and named.
+
+    Raises
+    ------
+    DataError
+        For impossible counts or an arm that has no events (or only events) in any study.
+
+    References
+    ----------
+    Turner RM et al. (2000), Stat Med 19:3417, doi:10.1002/1097-0258(20001230)19:24<3417::AID-
+    SIM614>3.0.CO;2-L. Stijnen T, Hamza TH, Ozdemir P (2010), Stat Med 29:3046,
+    doi:10.1002/sim.4040. Jackson D et al. (2018), Stat Med 37:1059, models 4 and 5,
+    doi:10.1002/sim.7588.
+
+    Examples
+    --------
+    >>> fit = glmm_two_by_two([3, 10, 4, 18], [20, 31, 25, 40], [5, 14, 9, 20], [21, 30, 24, 41])
+    >>> fit.beta.round(4).tolist(), fit.boundary
+    ([-0.5162], True)
+    """
+    model = _input.choice("model", model, ["UM.FS", "UM.RS"])
+    columns = {"events_treatment": a, "n_treatment": n1, "events_control": c, "n_control": n2}
+    raw = [
+        _input.numeric(name, v, minimum=int(name[0] == "n"), integer=True, studies=studies)
+        for name, v in columns.items()
+    ]
+    names = _input.labels(studies, _input.same_length(**dict(zip(columns, raw, strict=True))))
+    y, size = np.stack(raw[0::2], axis=1), np.stack(raw[1::2], axis=1)
+    for j, column in enumerate(("events_treatment", "events_control")):
+        _at_most(y[:, j], size[:, j], column, names)
+    empty = (y == 0).all(1) | (y == size).all(1)
+    keep = ~empty
+    for j, column in enumerate(("events_treatment", "events_control")):
+        _some_events(y[keep, j], column)
+        _some_events((size - y)[keep, j], column, "non-events")
+    z = np.broadcast_to(np.array([[0.5], [-0.5]]), (int(keep.sum()), 2, 1))
+    spec = _glmm.two_arms(Counts(y[keep], size[keep], z, False), model)
+    options = _options(test, interval, level, points, random)
+    return _fit("or", model, spec, names, design, terms, options, empty)
+
+
+def glmm_rate_ratios(
+    x1: ArrayLike,
+    t1: ArrayLike,
+    x2: ArrayLike,
+    t2: ArrayLike,
+    *,
+    model: str = "UM.FS",
+    design: ArrayLike | None = None,
+    terms: Sequence[str] | None = None,
+    random: bool = True,
+    points: int | None = None,
+    test: str = "z",
+    interval: str = "wald",
+    level: float = 0.95,
+    studies: Sequence[str] | None = None,
+) -> GLMMFit:
+    """Fit an unconditional Poisson mixed model for the log incidence rate ratio.
+
+    Parameters
+    ----------
+    x1, t1, x2, t2 : array-like, shape (k,)
+        Events and person-time on treatment, events and person-time on control.
+    model, design, terms, random, points, test, interval, level, studies
+        As in :func:`glmm_two_by_two`.
+
+    Returns
+    -------
+    GLMMFit
+        Studies without events in both arms are set aside and named.
+
+    Raises
+    ------
+    DataError
+        For impossible input or an arm without events in any study.
+
+    References
+    ----------
+    Stijnen T, Hamza TH, Ozdemir P (2010), Stat Med 29:3046, doi:10.1002/sim.4040.
+
+    Examples
+    --------
+    >>> fit = glmm_rate_ratios([3, 9, 4], [200, 310, 250], [5, 14, 9], [210, 300, 240])
+    >>> fit.beta.round(4).tolist(), fit.tau2
+    ([-0.5801], 0.0)
+    """
+    model = _input.choice("model", model, ["UM.FS", "UM.RS"])
+    y1 = _input.numeric("events_treatment", x1, minimum=0, integer=True, studies=studies)
+    y2 = _input.numeric("events_control", x2, minimum=0, integer=True, studies=studies)
+    time1 = _input.numeric("person_time_treatment", t1, above=0, studies=studies)
+    time2 = _input.numeric("person_time_control", t2, above=0, studies=studies)
+    k = _input.same_length(
+        events_treatment=y1, person_time_treatment=time1, events_control=y2,
+        person_time_control=time2,
+    )  # fmt: skip
+    names = _input.labels(studies, k)
+    empty = (y1 == 0) & (y2 == 0)
+    y, t = np.stack([y1, y2], axis=1)[~empty], np.stack([time1, time2], axis=1)[~empty]
+    _some_events(y[:, 0], "events_treatment")
+    _some_events(y[:, 1], "events_control")
+    z = np.broadcast_to(np.array([[0.5], [-0.5]]), (len(y), 2, 1))
+    spec = _glmm.two_arms(Counts(y, np.ones_like(y), z, True), model, np.log(t))
+    options = _options(test, interval, level, points, random)
+    return _fit("irr", model, spec, names, design, terms, options, empty)
+
+
+def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
+    """Pool the counts behind `e` by the count model of its measure (see :func:`metablin.pool`).
+
+    Options: ``study_effects`` (``fixed``, the default, or ``random``; 2x2 and rate ratios),
+    ``points`` and ``interval`` (``wald`` or ``profile``).
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> fit = mb.pool(mb.proportions([0, 10, 4, 18], [20, 31, 25, 40]), model="glmm")
+    >>> round(fit.estimate, 4)
+    0.1892
+    """
+    needs_measure(e, "glmm", _FITTERS)
+    extra = options.only("study_effects", "points", "interval")
+    wanted = "log" if e.measure in ("rate", "irr") else "logit" if e.measure != "or" else "log"
+    if e.transform != wanted:
+        raise DataError(
+            "model 'glmm' works on its own scale", column="transform", value=e.transform,
+            allowed=wanted,
+        )  # fmt: skip
+    function, columns, two_arms = _FITTERS[e.measure]
+    keywords: dict[str, Any] = {
+        name: extra[name] for name in ("points", "interval") if name in extra
+    }
+    if two_arms:
+        effects = _input.choice(
+            "study_effects", extra.get("study_effects", "fixed"), ["fixed", "random"]
+        )
+        keywords["model"] = {"fixed": "UM.FS", "random": "UM.RS"}[effects]
+    elif "study_effects" in extra:
+        raise DataError("only for two arms", column="study_effects", value=extra["study_effects"])
+    fit = function(
+        *(e.counts[c] for c in columns), test=options.ci, level=options.level, studies=e.studies,
+        **keywords,
+    )  # fmt: skip
+    typical = _glmm.typical_variance(e.vi)
+    het = Heterogeneity(
+        fit.tau2, fit.tau2_conf_low, fit.tau2_conf_high, fit.tau2 / (fit.tau2 + typical),
+        1 + fit.tau2 / typical, fit.q, fit.q_df, fit.q_p,
+    )  # fmt: skip
+    names = ("model", "loglik", "aic", "sigma2", "tau2_lrt", "tau2_lrt_p", "points", "interval")
+    record = {("glmm_model" if n == "model" else n): getattr(fit, n) for n in names}
+    return make_fit(
+        e, options, estimate=float(fit.beta[0]), std_error=float(fit.std_error[0]), df=fit.df,
+        heterogeneity=het, tau2_method="ML",
+        confidence=(float(fit.conf_low[0]), float(fit.conf_high[0])),
+        notes=("the counts enter as they were observed, without correction", *fit.notes),
+        extra=record,
+    )  # fmt: skip
+
+
+_FITTERS: dict[str, tuple[Any, tuple[str, ...], bool]] = {
+    "proportion": (glmm_proportions, ("events", "n"), False),
+    "rate": (glmm_rates, ("events", "person_time"), False),
+    "or": (
+        glmm_two_by_two,
+        ("events_treatment", "n_treatment", "events_control", "n_control"),
+        True,
+    ),
+    "irr": (
+        glmm_rate_ratios,
+        ("events_treatment", "person_time_treatment", "events_control", "person_time_control"),
+        True,
+    ),
+}
+
+
+def _options(
+    test: str, interval: str, level: float, points: int | None, random: bool
+) -> _glmm.Settings:
+    if points is not None and not (isinstance(points, int) and 1 <= points <= 100):
+        raise DataError("not a number of points", column="points", value=points, allowed="1 to 100")
+    return _glmm.Settings(
+        _input.choice("test", test, ["z", "t"]),
+        _input.choice("interval", interval, ["wald", "profile"]),
+        _input.level(level), points, random,
+    )  # fmt: skip
+
+
+def _at_most(x: FloatArray, n: FloatArray, column: str, names: tuple[str, ...]) -> None:
+    if (x > n).any():
+        i = int(np.flatnonzero(x > n)[0])
+        raise DataError(
+            "more events than patients", row=i + 1, column=column, value=f"{x[i]:g}",
+            allowed=f"at most n = {n[i]:g}", study=names[i],
+        )  # fmt: skip
+
+
+def _some_events(x: FloatArray, column: str, what: str = "events") -> None:
+    if x.sum() == 0:
+        raise DataError(
+            f"no {what} in any study that carries information: the estimate is infinite",
+            column=column, allowed=f"at least one study with {what}",
+        )  # fmt: skip
+
+
+def _fit(
+    measure: str,
+    model: str,
+    spec: _glmm.Spec,
+    names: tuple[str, ...],
+    design: ArrayLike | None,
+    terms: Sequence[str] | None,
+    settings: _glmm.Settings,
+    empty: NDArray[np.bool_] | None = None,
+) -> GLMMFit:
+    empty = np.zeros(len(names), dtype=bool) if empty is None else empty
+    used = tuple(names[i] for i in np.flatnonzero(~empty))
+    x, labels = _glmm.design_matrix(design, terms, ~empty)
+    r = _glmm.run(spec, x, settings)
+    p = len(labels)
+    notes = ["tau2 is estimated at its boundary, zero"] if r.boundary and settings.random else []
+    if len(used) == 1:
+        notes.append("one study: tau2 cannot be estimated")
+    reason = "no events, or only events, in both arms"
+    return GLMMFit(
+        measure=measure, model=model, studies=used, terms=labels, beta=r.beta,
+        std_error=r.std_error, statistic=r.statistic, p_value=r.p_value, conf_low=r.conf_low,
+        conf_high=r.conf_high, conf_level=settings.level, interval=settings.interval, cov=r.cov,
+        df=r.df, tau2=r.tau2, tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],
+        sigma2=r.sigma2, loglik=r.loglik,
+        aic=-2 * r.loglik + 2 * r.parameters, q=r.q, q_df=len(used) - p, q_p=r.q_p,
+        tau2_lrt=r.tau2_lrt, tau2_lrt_p=r.tau2_lrt_p, boundary=r.boundary,
+        points=r.points, steps=r.steps,
+        excluded=tuple((names[i], reason) for i in np.flatnonzero(empty)), notes=tuple(notes),
+    )  # fmt: skip

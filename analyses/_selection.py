@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ._shared import with_trials
+from ._shared import POPULATIONS, with_trials
 
 # Response is CR/CRh where a trial reports it; otherwise the nearest definition it does report.
 RESPONSES = ("cr_crh", "cr_crh_cri", "cr_cri", "cr")
@@ -34,6 +34,18 @@ IN_REMISSION = (
 )
 RESPONDERS = ("cr=yes", "cr_crh=yes", "cr_crh_cri=yes", "response=m1", "blasts=>=5;cr=yes")
 EVALUABLE = ("fda_evaluable=yes", "phase=1b;mrd_evaluable=yes", "phase=2;mrd_evaluable=yes")
+
+WORDS = {
+    "ph=negative": "Ph-negative",
+    "ph=positive": "Ph-positive",
+    "phase=1b": "phase 1b",
+    "phase=2": "phase 2",
+    "disease_status=mrd_positive": "MRD-positive",
+    "disease_status=cr_mrd_positive": "MRD-positive",
+    "disease_status=relapsed_refractory": "relapsed/refractory",
+    "blasts=<5": "blasts < 5%",
+    "blasts=>=5": "blasts 5% or more",
+}
 
 # Not blinatumomab as these populations get it.
 EXCLUDED = {
@@ -86,13 +98,15 @@ def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame
     whole = set(kept.loc[kept["subgroup"] == "all", "trial_id"])
     parts = (kept["subgroup"] != "all") & kept["trial_id"].isin(whole)
     kept = kept.loc[~(parts & kept["subgroup"].isin(WHOLE))]
-    return kept.assign(study=_labels(kept)).reset_index(drop=True)
+    order = list(POPULATIONS)
+    kept = kept.assign(study=_labels(kept), order=kept["population"].map(order.index))
+    return kept.sort_values(["order", "label"], kind="stable").reset_index(drop=True)
 
 
 def _labels(rows: pd.DataFrame) -> list[str]:
     """Return study labels, with the subgroup where a trial gives more than one cohort."""
     several = rows["trial_id"].duplicated(keep=False)
     return [
-        f"{label} ({subgroup.replace('=', ' ')})" if many else str(label)
+        f"{label} ({WORDS[subgroup]})" if many and subgroup in WORDS else str(label)
         for label, subgroup, many in zip(rows["label"], rows["subgroup"], several, strict=True)
     ]

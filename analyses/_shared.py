@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 import metablin as mb
+from metablin.pipeline import Evidence
 
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
@@ -31,14 +33,30 @@ def population(trial: pd.Series) -> str:
     return "paediatric_rr"
 
 
+def known_trials(evidence: Evidence) -> pd.DataFrame:
+    """Return every trial with its label, design and population.
+
+    The label is the acronym or, without one, first author and year.
+    """
+    trials = evidence.load("trials", all_rows=True)
+    authors = evidence.load("references").set_index("source_key")["first_author"].fillna("")
+    names = zip(trials["acronym"].fillna(""), trials["source_key"], trials["trial_id"], strict=True)
+    labels = [a or _author_year(str(authors.get(s, "")), s, t) for a, s, t in names]
+    columns = ["trial_id", "design", "age_group", "ph_status", "disease_status"]
+    return trials[columns].assign(population=trials.apply(population, axis=1), label=labels)
+
+
+def _author_year(author: str, source: str, trial: str) -> str:
+    year = re.search(r"(19|20)[0-9]{2}", source)
+    surname = " ".join(author.split()[:-1])
+    if not surname or year is None:
+        return trial.replace("_", " ")
+    return f"{surname} {year.group()}"
+
+
 def with_trials(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """Return evidence rows joined to their trial's label, design and population."""
-    about = trials[["trial_id", "acronym", "design", "age_group", "ph_status", "disease_status"]]
-    about = about.assign(
-        population=about.apply(population, axis=1),
-        label=about["acronym"].where(about["acronym"].fillna("") != "", about["trial_id"]),
-    )
-    return rows.merge(about, on="trial_id", how="inner", validate="many_to_one")
+    """Return evidence rows joined to what :func:`known_trials` says of their trial."""
+    return rows.merge(trials, on="trial_id", how="inner", validate="many_to_one")
 
 
 def join_ids(ids: Iterable[object]) -> str:

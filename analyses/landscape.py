@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 from metablin.plots import style
 
-from ._shared import POPULATIONS, join_ids, with_trials
+from ._shared import POPULATIONS, join_ids, known_trials, with_trials
 
 PHASES = ["1", "1/2", "2", "2/3", "3", "4", "unknown"]
 STATUSES = {
@@ -26,7 +26,7 @@ STATUSES = {
 @analysis(
     title="The trial programme",
     question="How large is the programme of trials, and which of them carry the evidence here?",
-    reads=("landscape", "trials"),
+    reads=("landscape", "trials", "references"),
 )
 def landscape(evidence: Evidence) -> Outcome:
     """Count registered trials by phase and status, and the trials of the evidence base."""
@@ -38,7 +38,7 @@ def landscape(evidence: Evidence) -> Outcome:
             "totals": Table(totals(rows), "Registered trials and planned patients by phase"),
             "by_status": Table(by_status, "Registered trials by phase and status"),
             "evidence": Table(
-                evidence_base(trials),
+                evidence_base(trials, known_trials(evidence)),
                 "Trials and cohorts in the evidence base",
                 "Overlapping reports of the same patients are counted once.",
             ),
@@ -95,9 +95,9 @@ def cross(rows: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def evidence_base(trials: pd.DataFrame) -> pd.DataFrame:
+def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return numbers of trials in the evidence base by population and design."""
-    rows = with_trials(trials[["trial_id", "n_total"]], trials)
+    rows = with_trials(trials[["trial_id", "n_total"]], known)
     grouped = rows.groupby(["population", "design"], sort=True)
     parts = [
         {

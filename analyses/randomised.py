@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as MplFigure
 import metablin as mb
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
 
-from ._shared import POPULATIONS, pooled_row, with_trials
+from ._shared import POPULATIONS, known_trials, pooled_row, with_trials
 
 ENDPOINTS = {
     "os": ("os",),
@@ -27,11 +27,11 @@ AGES = {"adult": "Adults", "paediatric": "Children", "mixed": "Children and youn
 @analysis(
     title="Randomised comparisons",
     question="Does blinatumomab lengthen survival against chemotherapy, and by how much?",
-    reads=("trials", "contrasts"),
+    reads=("trials", "contrasts", "references"),
 )
 def randomised(evidence: Evidence) -> Outcome:
     """Pool hazard ratios over all patients randomised, by endpoint, age group and line."""
-    rows = comparisons(evidence.load("contrasts"), evidence.load("trials", all_rows=True))
+    rows = comparisons(evidence.load("contrasts"), known_trials(evidence))
     return Outcome(
         tables={
             "comparisons": Table(
@@ -48,13 +48,8 @@ def randomised(evidence: Evidence) -> Outcome:
         },
         figures={name: forest_by(rows, name) for name in ENDPOINTS},
         headlines=tuple(
-            Headline(
-                f"Hazard ratio, {TITLES[name].lower()}: all trials",
-                "pooled",
-                f"{name}.all",
-                "ratio",
-            )
-            for name in ENDPOINTS
+            Headline(f"Hazard ratio, {title.lower()}", "pooled", f"{name}.all", "ratio")
+            for name, title in TITLES.items()
         ),
         notes=(
             "The trials differ in line of treatment, age and control; the pooled ratio is an "
@@ -147,7 +142,8 @@ def forest_by(rows: pd.DataFrame, name: str) -> Figure:
         TITLES[name],
         "Hazard ratios of blinatumomab over chemotherapy on a logarithmic axis; below 1 favours "
         "blinatumomab. Diamonds are pooled ratios with 95% intervals, bars below them prediction "
-        "intervals.",
+        "intervals. Limits follow from the standard error and can differ from the printed ones in "
+        "the last digit.",
         f"Forest plot of {part['trial_id'].nunique()} randomised comparisons; pooled hazard ratio "
         f"{fit.estimate:.2f} ({fit.conf_low:.2f} to {fit.conf_high:.2f}).",
         "pooled",

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as MplFigure
 
 import metablin as mb
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
+from metablin.plots import forest
 
 from ._selection import (
     EVALUABLE,
@@ -19,7 +20,7 @@ from ._selection import (
     candidates,
     one_a_cohort,
 )
-from ._shared import POPULATIONS, pooled_row
+from ._shared import POPULATIONS, known_trials, pooled_row
 
 RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
 DENOMINATORS = {
@@ -42,11 +43,11 @@ SPLIT_LABELS = {
 @analysis(
     title="Response",
     question="Who responds to blinatumomab, and how far does the answer vary between trials?",
-    reads=("trials", "proportions"),
+    reads=("trials", "proportions", "references"),
 )
 def response(evidence: Evidence) -> Outcome:
     """Pool haematological and MRD response by population, with sensitivity analyses."""
-    trials = evidence.load("trials", all_rows=True)
+    trials = known_trials(evidence)
     rows = evidence.load("proportions")
     found = candidates(rows, trials, RESPONSES)
     haematological = one_a_cohort(found, WHOLE)
@@ -92,7 +93,11 @@ def response(evidence: Evidence) -> Outcome:
             ),
             **{
                 name: forest_by(
-                    part, part["subgroup"].map(SPLIT_LABELS), _split_title(name), "splits"
+                    part,
+                    part["subgroup"].map(SPLIT_LABELS),
+                    _split_title(name),
+                    "splits",
+                    overall=True,
                 )
                 for name, part in splits.items()
             },
@@ -260,10 +265,12 @@ def excluded() -> pd.DataFrame:
     return pd.DataFrame({"key": list(EXCLUDED), "reason": list(EXCLUDED.values())})
 
 
-def forest_by(rows: pd.DataFrame, groups: pd.Series, title: str, table: str) -> Figure:
+def forest_by(
+    rows: pd.DataFrame, groups: pd.Series, title: str, table: str, *, overall: bool = False
+) -> Figure:
     """Return a forest plot with one block a group."""
     fit = mb.pool(effect_sizes(rows), by=groups.tolist())
-    figure = fit.plot().figure
+    figure = forest(fit, overall=overall).figure
     assert isinstance(figure, MplFigure)
     parts = "; ".join(
         f"{name}: {100 * part.estimate:.0f}%, {part.k} cohorts"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from metablin.pipeline.registry import Analysis, Evidence, analysis, discover, find_analyses
+from metablin.pipeline.registry import (
+    Analysis,
+    Evidence,
+    analysis,
+    find_analyses,
+    load_analysis,
+    names,
+)
 from metablin.report import Figure, Headline, Outcome, Table, slug
 
 __all__ = [
@@ -13,7 +20,8 @@ __all__ = [
     "Outcome",
     "Table",
     "analysis",
-    "discover",
     "find_analyses",
+    "load_analysis",
+    "names",
     "slug",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.errors import DataError
-from metablin.pipeline.store import result_value
+from metablin.pipeline.store import Results
 
 __all__ = ["STATUSES", "agrees", "check_claims", "unexplained"]
 
@@ -52,7 +52,8 @@ def check_claims(out: Path, claims: pd.DataFrame, discrepancies: pd.DataFrame) -
         difference, status, reason, result``; one row a claim, in the order given.
     """
     reasons = discrepancies.set_index("discrepancy_id")["reason"].to_dict()
-    rows = [_check(out, claim, reasons) for claim in claims.to_dict(orient="records")]
+    results = Results(out)
+    rows = [_check(results, claim, reasons) for claim in claims.to_dict(orient="records")]
     return pd.DataFrame(rows)
 
 
@@ -60,13 +61,13 @@ def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _check(out: Path, claim: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
+def _check(results: Results, claim: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
     result, documented = _text(claim["result"]), _text(claim["discrepancy_id"])
     computed: float | None = None
     status, reason = NOT_COMPUTABLE, _text(claim["why_not"])
     if result:
         try:
-            computed = float(result_value(out, result))
+            computed = float(results.value(result))
         except DataError as error:
             status, reason = UNEXPLAINED, str(error)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +34,7 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Return the versions of Python, metablin and the libraries that can move a number."""
     return {
@@ -42,10 +44,10 @@ def library_versions() -> dict[str, str]:
     }
 
 
-def evidence_files(directory: Path, tables: tuple[str, ...]) -> dict[str, str]:
+def evidence_files(directory: Path, tables: Sequence[str]) -> dict[str, str]:
     """Return the digest of each table and of the descriptor, by file name."""
-    names = ["datapackage.json", *(f"{t}.csv" for t in tables)]
-    return {name: file_digest(directory / name) for name in sorted(names)}
+    names = sorted(["datapackage.json", *(f"{t}.csv" for t in tables)])
+    return {name: file_digest(directory / name) for name in names if (directory / name).is_file()}
 
 
 @cache

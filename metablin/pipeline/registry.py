@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from metablin.report import Outcome
 
-__all__ = ["Analysis", "Evidence", "analysis", "discover", "find_analyses"]
+__all__ = ["Analysis", "Evidence", "analysis", "find_analyses", "load_analysis", "names"]
 
 PACKAGE = "metablin_analyses"
 
@@ -120,38 +120,45 @@ def find_analyses(start: Path | None = None) -> Path:
     )
 
 
-def discover(folder: Path) -> dict[str, Analysis]:
-    """Return every analysis of a folder by name, in alphabetical order.
+def names(folder: Path) -> list[str]:
+    """Return the names of the analyses in a folder, in alphabetical order, without loading them.
 
     Modules whose name starts with an underscore hold shared helpers and are passed over.
 
     Raises
     ------
     DataError
-        When a module registers no analysis or more than one.
+        When there is none.
     """
-    _mount(folder)
-    found: dict[str, Analysis] = {}
-    for path in sorted(folder.glob("*.py")):
-        if path.stem.startswith("_"):
-            continue
-        module = importlib.import_module(f"{PACKAGE}.{path.stem}")
-        registered = [v for v in vars(module).values() if isinstance(v, Analysis)]
-        if len(registered) != 1:
-            raise DataError(f"{path.name} registers {len(registered)} analyses", allowed="one")
-        found[path.stem] = registered[0]
+    found = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
     if not found:
         raise DataError(f"no analysis in {folder}")
     return found
 
 
+def load_analysis(folder: Path, name: str) -> Analysis:
+    """Return one analysis of a folder, read afresh from its file.
+
+    Raises
+    ------
+    DataError
+        When there is no such module, or it registers no analysis or more than one.
+    """
+    if name not in names(folder):
+        raise DataError("no such analysis", value=name, allowed=" | ".join(names(folder)))
+    _mount(folder)
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    registered = [v for v in vars(module).values() if isinstance(v, Analysis)]
+    if len(registered) != 1:
+        raise DataError(f"{name}.py registers {len(registered)} analyses", allowed="one")
+    return registered[0]
+
+
 def _mount(folder: Path) -> None:
     """Make `folder` importable as one package, whatever its place, so modules share helpers."""
-    current = sys.modules.get(PACKAGE)
-    if current is not None and list(current.__path__) == [str(folder)]:
-        return
     for name in [n for n in sys.modules if n == PACKAGE or n.startswith(PACKAGE + ".")]:
         del sys.modules[name]
+    importlib.invalidate_caches()
     init = folder / "__init__.py"
     spec = importlib.util.spec_from_file_location(
         PACKAGE, init, submodule_search_locations=[str(folder)]

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metablin.errors import DataError
-from metablin.pipeline import fingerprint, store
-from metablin.pipeline.registry import Analysis, discover
+from metablin.pipeline import fingerprint, registry, store
 
 __all__ = ["Run", "reproduce"]
 
@@ -74,45 +73,44 @@ def reproduce(
     DataError
         When a name is not an analysis.
     """
-    chosen = _select(discover(folder), names)
+    chosen = _select(registry.names(folder), names)
     entries = _read_manifest(out)
-    keys = {a.name: _cache_key(a, folder) for a in chosen}
-    fresh = [a for a in chosen if force or not _is_current(entries.get(a.name), keys[a.name], out)]
+    fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
-    for a in chosen:
-        if a not in fresh:
-            tell(a.name, "cached")
+    for name in chosen:
+        if name not in fresh:
+            tell(name, "cached")
     for name, seconds in _execute(fresh, folder, out, jobs, tell):
-        entries[name] = _entry(name, keys[name], seconds, out)
+        entries[name] = _entry(name, seconds, folder, out)
         _write_manifest(out, entries)
-    _write_manifest(out, entries)
-    done = {a.name for a in fresh}
-    return [Run(a.name, a.name not in done, entries[a.name]["seconds"]) for a in chosen]
+    if not fresh:
+        _write_manifest(out, entries)
+    return [Run(name, name not in fresh, entries[name]["seconds"]) for name in chosen]
 
 
-def _select(found: dict[str, Analysis], names: Sequence[str]) -> list[Analysis]:
+def _select(found: list[str], names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in found:
             raise DataError("no such analysis", value=name, allowed=" | ".join(found))
-    return [found[name] for name in sorted(set(names) or found)]
+    return sorted(set(names) or found)
 
 
 def _execute(
-    analyses: list[Analysis], folder: Path, out: Path, jobs: int, tell: Progress
+    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress
 ) -> Iterable[tuple[str, float]]:
-    if jobs == 1 or len(analyses) < 2:
-        for a in analyses:
-            tell(a.name, "started")
-            result = _run_one(a.name, folder, out)
-            tell(a.name, "done")
+    if jobs == 1 or len(names) < 2:
+        for name in names:
+            tell(name, "started")
+            result = _run_one(name, folder, out)
+            tell(name, "done")
             yield result
         return
     from joblib import Parallel, delayed
 
-    for a in analyses:
-        tell(a.name, "started")
+    for name in names:
+        tell(name, "started")
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    for name, seconds in workers(delayed(_run_one)(a.name, folder, out) for a in analyses):
+    for name, seconds in workers(delayed(_run_one)(name, folder, out) for name in names):
         tell(name, "done")
         yield name, seconds
 
@@ -124,37 +122,47 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     from metablin.plots.style import house_style
 
     mpl.use("Agg")
-    chosen = discover(folder)[name]
+    chosen = registry.load_analysis(folder, name)
     start = time.perf_counter()
     with house_style():
         store.save(chosen, chosen.run(), out)
     return name, time.perf_counter() - start
 
 
-def _cache_key(chosen: Analysis, folder: Path) -> dict[str, Any]:
+def _cache_key(name: str, reads: Sequence[str], folder: Path) -> dict[str, Any]:
     from metablin.datasets import data_directory
 
-    shared = sorted(folder.glob("_*.py"))
-    code = {p.name: fingerprint.file_digest(p) for p in (chosen.source, *shared)}
+    files = (folder / f"{name}.py", *sorted(folder.glob("_*.py")))
+    code = {p.name: fingerprint.file_digest(p) for p in files}
     return {
-        "inputs": fingerprint.evidence_files(data_directory(), chosen.reads),
+        "reads": list(reads),
+        "inputs": fingerprint.evidence_files(data_directory(), reads),
         "code": {**code, "metablin": fingerprint.package_digest()},
         "versions": fingerprint.library_versions(),
     }
 
 
-def _is_current(entry: dict[str, Any] | None, key: dict[str, Any], out: Path) -> bool:
-    if entry is None or any(entry.get(part) != key[part] for part in key):
+def _is_current(name: str, entry: dict[str, Any] | None, folder: Path, out: Path) -> bool:
+    """Tell whether saved results are those of today's inputs, code and versions.
+
+    The analysis itself is not loaded: while its code is unchanged, so is what it reads.
+    """
+    if entry is None:
+        return False
+    key = _cache_key(name, entry.get("reads", ()), folder)
+    if any(entry.get(part) != key[part] for part in key):
         return False
     return all(
-        (out / name).is_file() and fingerprint.file_digest(out / name) == digest
-        for name, digest in entry["outputs"].items()
+        (out / path).is_file() and fingerprint.file_digest(out / path) == digest
+        for path, digest in entry["outputs"].items()
     )
 
 
-def _entry(name: str, key: dict[str, Any], seconds: float, out: Path) -> dict[str, Any]:
+def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]:
+    reads = store.read_words(out / name)["reads"]
     files = sorted(p for p in (out / name).iterdir() if p.is_file())
     outputs = {f"{name}/{p.name}": fingerprint.file_digest(p) for p in files}
+    key = _cache_key(name, reads, folder)
     return {**key, "outputs": outputs, "seconds": round(seconds, 3)}
 
 

@@ -14,7 +14,15 @@ from metablin.errors import DataError
 from metablin.pipeline.registry import Analysis
 from metablin.report import Figure, Outcome
 
-__all__ = ["RESULT_DIGITS", "read_outcome", "read_table", "result_value", "save", "write_text"]
+__all__ = [
+    "RESULT_DIGITS",
+    "Results",
+    "read_outcome",
+    "read_table",
+    "read_words",
+    "save",
+    "write_text",
+]
 
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
@@ -93,9 +101,15 @@ def _dump(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
+def read_words(folder: Path) -> dict[str, Any]:
+    """Return the words of a saved outcome."""
+    words: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
+    return words
+
+
 def read_outcome(folder: Path) -> dict[str, Any]:
     """Return the words of a saved outcome with its tables as frames under ``frames``."""
-    words: dict[str, Any] = json.loads((folder / "outcome.json").read_text(encoding="utf-8"))
+    words = read_words(folder)
     words["frames"] = {name: read_table(folder, name) for name in words["tables"]}
     return words
 
@@ -110,23 +124,41 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     )
 
 
-def result_value(out: Path, result: str) -> Any:
-    """Return the value of a result key ``analysis/table/key/column``.
+class Results:
+    """The saved results of a folder, looked up by key; each table is read once.
 
-    Raises
-    ------
-    DataError
-        Naming the part of the key that leads nowhere.
+    Parameters
+    ----------
+    out : Path
+        Folder of results.
     """
-    parts = result.split("/")
-    if len(parts) != 4:
-        raise DataError("not a result key", value=result, allowed="analysis/table/key/column")
-    name, table, key, column = parts
-    if not (out / name / f"{table}.csv").is_file():
-        raise DataError(f"no result table {name}/{table}", value=result)
-    frame = read_table(out / name, table)
-    rows = frame.loc[frame["key"] == key]
-    if rows.empty or column not in frame.columns:
-        missing = f"key {key!r}" if rows.empty else f"column {column!r}"
-        raise DataError(f"{name}/{table} has no {missing}", value=result)
-    return rows.iloc[0][column]
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._tables: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def value(self, result: str) -> Any:
+        """Return the value of a result key ``analysis/table/key/column``.
+
+        Raises
+        ------
+        DataError
+            Naming the part of the key that leads nowhere.
+        """
+        parts = result.split("/")
+        if len(parts) != 4:
+            raise DataError("not a result key", value=result, allowed="analysis/table/key/column")
+        name, table, key, column = parts
+        frame = self._table(name, table, result)
+        if key not in frame.index or column not in frame.columns:
+            missing = f"column {column!r}" if key in frame.index else f"key {key!r}"
+            raise DataError(f"{name}/{table} has no {missing}", value=result)
+        return frame.at[key, column]
+
+    def _table(self, name: str, table: str, result: str) -> pd.DataFrame:
+        if (name, table) not in self._tables:
+            if not (self.out / name / f"{table}.csv").is_file():
+                raise DataError(f"no result table {name}/{table}", value=result)
+            frame = read_table(self.out / name, table)
+            self._tables[name, table] = frame.set_index("key")
+        return self._tables[name, table]

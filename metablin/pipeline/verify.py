@@ -15,7 +15,7 @@ from metablin._records import jsonable
 from metablin.errors import DataError
 from metablin.pipeline import store
 from metablin.pipeline.claims import STATUSES, check_claims, unexplained
-from metablin.pipeline.registry import discover
+from metablin.pipeline.registry import names
 from metablin.pipeline.runner import Progress, reproduce
 
 __all__ = ["Verification", "expected_values", "ledger", "update_expected", "verify"]
@@ -102,11 +102,11 @@ def expected_values(folder: Path) -> dict[str, Any]:
 def update_expected(folder: Path, out: Path) -> list[str]:
     """Write ``expected/<analysis>.json`` from the results in `out`; return the names."""
     (folder / "expected").mkdir(exist_ok=True)
-    names = sorted(discover(folder))
-    for name in names:
+    found = names(folder)
+    for name in found:
         text = json.dumps(expected_values(out / name), indent=1, ensure_ascii=False)
         store.write_text(folder / "expected" / f"{name}.json", text + "\n")
-    return names
+    return found
 
 
 def _plain(value: Any) -> float | int | None:
@@ -116,7 +116,7 @@ def _plain(value: Any) -> float | int | None:
 
 def _drift(folder: Path, out: Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for name in sorted(discover(folder)):
+    for name in names(folder):
         path = folder / "expected" / f"{name}.json"
         if not path.is_file():
             raise DataError(f"no expected values for {name}", allowed=f"expected/{name}.json")

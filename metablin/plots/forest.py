@@ -58,13 +58,15 @@ ROW_INCHES = 0.235
 POOLED = style.colour("chemotherapy")
 
 
-def forest_frame(fit: MetaFit) -> pd.DataFrame:
+def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
     """Return the rows of a forest plot, top to bottom, with positions, numbers and labels.
 
     Parameters
     ----------
     fit : MetaFit
         A pooled result, with or without subgroups.
+    overall : bool
+        Show the pool of all subgroups; leave it out where adding them up has no meaning.
 
     Returns
     -------
@@ -86,8 +88,9 @@ def forest_frame(fit: MetaFit) -> pd.DataFrame:
         rows += [_row("note", _heterogeneity(part), group=str(level)), _row("gap", "")]
     if not rows:
         rows += _studies(whole, counts, show, "")
-    rows += _pooled(whole, show, "Pooled, all studies" if whole.get("subgroups") else "Pooled")
-    rows.append(_row("note", _heterogeneity(whole)))
+    if overall or not whole.get("subgroups"):
+        rows += _pooled(whole, show, "Pooled, all studies" if whole.get("subgroups") else "Pooled")
+        rows.append(_row("note", _heterogeneity(whole)))
     test = whole.get("subgroup_test")
     if test:
         rows.append(_row("note", _subgroup_test(test)))
@@ -174,7 +177,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
-def forest(fit: MetaFit, ax: Axes | None = None) -> Axes:
+def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axes:
     """Draw the forest plot of a pooled result.
 
     Parameters
@@ -182,13 +185,15 @@ def forest(fit: MetaFit, ax: Axes | None = None) -> Axes:
     fit : MetaFit
     ax : matplotlib.axes.Axes, optional
         Where to draw; a figure of fitting height is made when there is none.
+    overall : bool
+        See :func:`forest_frame`.
 
     Returns
     -------
     matplotlib.axes.Axes
         Text columns hang outside the axes; save with ``bbox_inches="tight"``.
     """
-    frame = forest_frame(fit)
+    frame = forest_frame(fit, overall=overall)
     with style.house_style():
         if ax is None:
             _, ax = style.figure(4.2, ROW_INCHES * (len(frame) + 3))
@@ -225,8 +230,9 @@ def draw_forest(
             _draw_pooled(ax, row, low, high)
         elif row.kind == "prediction":
             _draw_prediction(ax, row, low, high)
-    overall = frame.loc[frame["kind"] == "pooled"].iloc[-1]
-    ax.axvline(overall["estimate"], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    pools = frame.loc[frame["kind"] == "pooled"]
+    if pools["group"].iloc[-1] == "":
+        ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
     _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
     return ax
 

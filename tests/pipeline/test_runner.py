@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from metablin.errors import DataError
-from metablin.pipeline import discover, find_analyses, runner, store
+from metablin.pipeline import find_analyses, load_analysis, runner, store
 
 MODULE = """
 import pandas as pd
@@ -74,7 +74,7 @@ def test_changed_code_or_damaged_output_runs_that_analysis_again(
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [True, False]
     (out / "alpha" / "count.csv").write_text("damaged\n")
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [False, True]
-    assert store.result_value(out, "alpha/count/all/estimate") > 0
+    assert store.Results(out).value("alpha/count/all/estimate") > 0
 
 
 def test_a_changed_helper_runs_every_analysis_again(folder: Path, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_undeclared_table_is_refused(folder: Path) -> None:
         MODULE.format(name="a").replace('load("trials")', 'load("safety")')
     )
     with pytest.raises(DataError, match="'safety' is not declared"):
-        discover(folder)["alpha"].run()
+        load_analysis(folder, "alpha").run()
 
 
 def test_analyses_are_found_upwards(folder: Path) -> None:
@@ -157,4 +157,4 @@ def test_a_result_key_that_leads_nowhere_says_where_it_stops(
     out = tmp_path / "results"
     runner.reproduce(["alpha"], folder=folder, out=out)
     with pytest.raises(DataError, match=message):
-        store.result_value(out, key)
+        store.Results(out).value(key)

@@ -22,6 +22,7 @@ COLOURS = {"tower": "#0072B2", "alcantara": "#CC79A7", "blast": "#E69F00"}
     title="Adverse events, a first look",
     question="Which adverse events were reported in TOWER, ALCANTARA and BLAST, and how often?",
     reads=("safety",),
+    order=60,
 )
 def adverse_events(evidence: Evidence) -> Outcome:
     """Add up the registry counts of three trials and give each trial's rate."""
@@ -66,8 +67,8 @@ def adverse_events(evidence: Evidence) -> Outcome:
             ),
         ),
         notes=(
-            "Counts were taken from the register by a review; some cells are implausible (pyrexia "
-            "in every one of 116 BLAST patients) and are listed among the disagreements.",
+            "Counts were taken from the register by a review; some cells are implausible, such as "
+            "pyrexia in every patient of one trial, and are listed among the disagreements.",
             "Three single-arm counts added up are a description, not an estimate for a patient.",
         ),
     )

@@ -24,6 +24,7 @@ ROWS = ("proportions", "safety", "contrasts", "survival", "landscape", "claims")
     title="Arithmetic on every row",
     question="Do the printed percentages, intervals and p-values follow from the printed counts?",
     reads=(*ROWS, "sums"),
+    order=90,
 )
 def arithmetic(evidence: Evidence) -> Outcome:
     """Recompute rates, intervals, p-values and implied counts from the evidence rows."""

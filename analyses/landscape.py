@@ -27,6 +27,7 @@ STATUSES = {
     title="The trial programme",
     question="How large is the programme of trials, and which of them carry the evidence here?",
     reads=("landscape", "trials", "references"),
+    order=80,
 )
 def landscape(evidence: Evidence) -> Outcome:
     """Count registered trials by phase and status, and the trials of the evidence base."""

@@ -27,6 +27,7 @@ PANELS = {
     title="Pharmacokinetics",
     question="Does exposure rise in proportion to dose, and do the quoted parameters agree?",
     reads=("pharmacokinetics",),
+    order=70,
 )
 def pharmacokinetics(evidence: Evidence) -> Outcome:
     """Fit the power model of steady state on dose and check the identities between parameters."""
@@ -235,8 +236,9 @@ def dose_figure(points: pd.DataFrame, power: pd.DataFrame) -> MplFigure:
         ax.vlines(ranged["dose"], ranged["low"], ranged["high"], color=COLOURS[unit], lw=1.2)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xticks([5, 9, 15, 28], ["5", "9", "15", "28"])
-    ax.set_yticks([200, 300, 500, 700], ["200", "300", "500", "700"])
+    doses = sorted(points["dose"].unique())
+    ax.set_xticks(doses, [f"{d:g}" for d in doses])
+    ax.set_yticks([200, 300, 400, 500, 600, 700], ["200", "300", "400", "500", "600", "700"])
     ax.minorticks_off()
     ax.set_xlabel("Dose a day")
     ax.set_ylabel("Steady state (pg/mL)")

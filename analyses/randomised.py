@@ -28,6 +28,7 @@ AGES = {"adult": "Adults", "paediatric": "Children", "mixed": "Children and youn
     title="Randomised comparisons",
     question="Does blinatumomab lengthen survival against chemotherapy, and by how much?",
     reads=("trials", "contrasts", "references"),
+    order=20,
 )
 def randomised(evidence: Evidence) -> Outcome:
     """Pool hazard ratios over all patients randomised, by endpoint, age group and line."""

@@ -44,6 +44,7 @@ SPLIT_LABELS = {
     title="Response",
     question="Who responds to blinatumomab, and how far does the answer vary between trials?",
     reads=("trials", "proportions", "references"),
+    order=10,
 )
 def response(evidence: Evidence) -> Outcome:
     """Pool haematological and MRD response by population, with sensitivity analyses."""

@@ -47,7 +47,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _folders(out: Path) -> list[Path]:
-    return sorted(p.parent for p in out.glob("*/outcome.json"))
+    """Return the folders of saved outcomes in the order of the report."""
+    folders = sorted(p.parent for p in out.glob("*/outcome.json"))
+    return sorted(folders, key=lambda folder: store.read_words(folder)["order"])
 
 
 def _section(folder: Path) -> Section:

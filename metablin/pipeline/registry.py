@@ -61,6 +61,8 @@ class Analysis:
         Module name, also the folder of its results.
     title, question : str
         For people.
+    order : int
+        Place in reports; ties are broken by name.
     reads : tuple of str
         Evidence tables.
     function : callable
@@ -72,6 +74,7 @@ class Analysis:
     name: str
     title: str
     question: str
+    order: int
     reads: tuple[str, ...]
     function: Callable[[Evidence], Outcome]
     source: Path
@@ -82,7 +85,7 @@ class Analysis:
 
 
 def analysis(
-    *, title: str, question: str, reads: tuple[str, ...]
+    *, title: str, question: str, reads: tuple[str, ...], order: int = 50
 ) -> Callable[[Callable[[Evidence], Outcome]], Analysis]:
     """Register a function of a module in ``analyses/`` as that module's analysis.
 
@@ -92,12 +95,14 @@ def analysis(
         Heading and the question answered, for people.
     reads : tuple of str
         Tables of the evidence base the function may load.
+    order : int
+        Place in reports: lower comes first.
     """
 
     def register(function: Callable[[Evidence], Outcome]) -> Analysis:
         module = sys.modules[function.__module__]
         source = Path(str(module.__file__))
-        return Analysis(source.stem, title, question, reads, function, source)
+        return Analysis(source.stem, title, question, order, reads, function, source)
 
     return register
 

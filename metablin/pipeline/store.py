@@ -63,6 +63,7 @@ def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
         "name": analysis.name,
         "title": analysis.title,
         "question": analysis.question,
+        "order": analysis.order,
         "reads": list(analysis.reads),
         "notes": list(outcome.notes),
         "headlines": [

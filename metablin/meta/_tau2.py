@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from metablin.errors import ConvergenceError
 from metablin.meta._gls import Fit, gls
 
-__all__ = ["TAU2_METHODS", "estimate_tau2", "generalised_q", "solve_q"]
+__all__ = ["TAU2_METHODS", "estimate_tau2", "generalised_q", "log_likelihood", "solve_q"]
 
 FloatArray = NDArray[np.float64]
 
@@ -30,6 +30,13 @@ quadratic convergence the value is then good to rounding."""
 
 MAX_STEPS = 200
 """Newton needs about ten steps; a set still moving after this many goes to bisection."""
+
+SHRINK = 1 / 4
+"""Smallest share of tau2 a step may leave, so that a maximum on the way to zero is not missed."""
+
+NEAR_ZERO = 0.01
+"""Below this share of the smallest variance a step may go to zero at once: no maximum worth telling
+from zero lies in between."""
 
 MAX_BISECTIONS = 400
 """Halvings that take any bracket below the step tolerance."""
@@ -106,41 +113,77 @@ def _sj(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
     return np.asarray(np.where(start > 0, safe * fit.rss / (k - _columns(x)), 0.0))
 
 
-def _score_reml(fit: Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
+Triple = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def _score_reml(fit: Fit) -> Triple:
     """Twice the score, twice the expected and twice the observed information about tau2."""
     pp = fit.trace_pp()
     return fit.y_pp_y - fit.trace_p(), pp, 2 * fit.y_ppp_y - pp
 
 
-def _score_ml(fit: Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _score_ml(fit: Fit) -> Triple:
     w2 = np.asarray((fit.w**2).sum(-1))
     return fit.y_pp_y - fit.w.sum(-1), w2, 2 * fit.y_ppp_y - w2
 
 
-Score = Callable[[Fit], tuple[FloatArray, FloatArray, FloatArray]]
+def log_likelihood(fit: Fit, restricted: bool) -> FloatArray:
+    """Return the (restricted) log-likelihood of a fit with weights 1/(v + tau2), less constants.
+
+    References
+    ----------
+    Viechtbauer W (2005), eq. 10 and 14. doi:10.3102/10769986030003261
+    """
+    there = fit.w > 0
+    value = (np.log(np.where(there, fit.w, 1.0)).sum(-1) - fit.rss) / 2
+    if not restricted:
+        return np.asarray(value)
+    if fit.basis is None:
+        return np.asarray(value + np.log(fit.cov[..., 0, 0]) / 2)
+    return np.asarray(value + np.linalg.slogdet(fit.cov)[1] / 2)
 
 
-def _likelihood(score: Score) -> Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]:
-    """Return a solver of score = 0.
+Score = Callable[[Fit], Triple]
+
+
+def _likelihood(
+    score: Score, restricted: bool
+) -> Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]:
+    """Return a maximiser of the likelihood of tau2.
 
     Newton steps from the Hedges start, scoring steps where Newton would climb the wrong way, and
-    bisection for what still moves.
+    bisection for what still moves. The likelihood may have two maxima, one of them at zero: steps
+    towards zero are short, so as not to jump over the other, and the more likely one is returned.
     """
 
     def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
         scale = _scale(v)
+        near_zero = NEAR_ZERO * v.min(-1)
         tau2 = np.maximum(_he(y, v, x), 0.0)
         for _ in range(MAX_STEPS):
-            u, expected, observed = score(gls(y, 1 / (v + tau2[..., None]), x))
-            step = u / np.where(observed > 0.1 * expected, observed, expected)
-            new = np.maximum(tau2 + step, 0.0)
+            fit = gls(y, 1 / (v + tau2[..., None]), x)
+            u, expected, observed = score(fit)
+            new = tau2 + u / np.where(observed > 0.1 * expected, observed, expected)
+            new = np.maximum(new, np.where(tau2 > near_zero, tau2 * SHRINK, 0.0))
             done = np.abs(new - tau2) <= STEP_TOLERANCE * (new + scale)
             tau2 = new
             if done.all():
-                return np.asarray(tau2)
-        return _bisect_score(score, y, v, x, tau2, done)
+                break
+        else:
+            tau2 = _bisect_score(score, y, v, x, tau2, done)
+        return np.asarray(np.where(_zero_is_better(restricted, y, v, x, tau2), 0.0, tau2))
 
     return solve
+
+
+def _zero_is_better(
+    restricted: bool, y: FloatArray, v: FloatArray, x: FloatArray | None, tau2: FloatArray
+) -> NDArray[np.bool_]:
+    if not tau2.any():
+        return np.zeros(tau2.shape, dtype=np.bool_)
+    at_zero = log_likelihood(gls(y, 1 / v, x), restricted)
+    end = log_likelihood(gls(y, 1 / (v + tau2[..., None]), x), restricted)
+    return np.asarray(at_zero > end)
 
 
 def _bisect_score(
@@ -219,8 +262,8 @@ _ESTIMATORS: dict[str, Callable[[FloatArray, FloatArray, FloatArray | None], Flo
     "HE": _he,
     "HS": _hs,
     "SJ": _sj,
-    "ML": _likelihood(_score_ml),
-    "REML": _likelihood(_score_reml),
+    "ML": _likelihood(_score_ml, restricted=False),
+    "REML": _likelihood(_score_reml, restricted=True),
     "EB": _pm,
     "PM": _pm,
 }

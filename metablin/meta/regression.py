@@ -224,7 +224,8 @@ def _model_spec(parsed: Any, frame: pd.DataFrame, formula: str) -> Any:
     from formulaic.errors import FormulaicError
 
     try:
-        return parsed.get_model_matrix(frame, na_action="ignore").model_spec
+        with np.errstate(all="ignore"):
+            return parsed.get_model_matrix(frame, na_action="ignore").model_spec
     except (FormulaicError, TypeError, ValueError) as error:
         raise DataError(
             f"the formula cannot be evaluated ({_first_line(error)})",

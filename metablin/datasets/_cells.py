@@ -18,6 +18,7 @@ NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 INTEGER = re.compile(r"[+-]?[0-9]+")
 # Bytes that are not UTF-8 are carried as these code points while a file is parsed (PEP 383).
 NOT_UTF8 = re.compile("[\udc80-\udcff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
 CELL_LIMIT = 40
 
 
@@ -51,6 +52,11 @@ class Violation:
     rule: str
     message: str
 
+    def __post_init__(self) -> None:
+        for name in ("file", "column", "value", "message"):
+            object.__setattr__(self, name, _one_line(getattr(self, name)))
+        object.__setattr__(self, "value", _short(self.value))
+
     def __str__(self) -> str:
         place = [self.file]
         if self.row is not None:
@@ -77,7 +83,7 @@ class Raw:
 
     def violation(self, i: int, column: str, rule: str, message: str) -> Violation:
         """Describe what is wrong with the cell of row `i` in `column`."""
-        value = _shown(self.columns[column][i])
+        value = self.columns[column][i]
         return Violation(self.table.path, self.rows[i], self.lines[i], column, value, rule, message)
 
 
@@ -141,7 +147,7 @@ def _header(table: Table, header: list[str]) -> Iterator[Violation]:
     expected = table.columns
 
     def wrong(column: str, value: str, message: str) -> Violation:
-        return Violation(table.path, None, 1, column, _shown(value), "header", message)
+        return Violation(table.path, None, 1, column, value, "header", message)
 
     if sorted(header) == sorted(expected):
         for i, (name, label) in enumerate(zip(expected, header, strict=True), start=1):
@@ -153,7 +159,7 @@ def _header(table: Table, header: list[str]) -> Iterator[Violation]:
             yield wrong(name, "", "the column is missing")
     for i, label in enumerate(header, start=1):
         if label not in expected:
-            yield wrong(label and _shown(label), "", f"column {i} is not in the descriptor")
+            yield wrong(label, "", f"column {i} is not in the descriptor")
         elif label in header[: i - 1]:
             yield wrong(label, "", f"column {i} repeats an earlier column")
 
@@ -164,7 +170,7 @@ def _width(table: Table, header: list[str], row: int, line: int, cells: list[str
         return Violation(table.path, row, line, "", "", "cells", "the row is blank")
     message = f"{len(cells)} cells where the header has {n}"
     if len(cells) > n:
-        return Violation(table.path, row, line, "", _shown(cells[n]), "too_many_cells", message)
+        return Violation(table.path, row, line, "", cells[n], "too_many_cells", message)
     return Violation(table.path, row, line, header[len(cells)], "", "too_few_cells", message)
 
 
@@ -227,8 +233,11 @@ def _checks(field: Field) -> Iterator[tuple[str, str, Callable[[str], bool]]]:
         yield "pattern", f"must match {field.pattern}", lambda t: bool(pattern.fullmatch(t))
 
 
-def _shown(text: str) -> str:
-    """Return a cell fit for one line of a message."""
-    escaped = NOT_UTF8.sub(lambda m: f"\\x{ord(m.group()) - 0xDC00:02x}", text)
-    line = escaped.encode("unicode_escape").decode("ascii") if "\n" in escaped else escaped
-    return line if len(line) <= CELL_LIMIT else line[: CELL_LIMIT - 3] + "..."
+def _one_line(text: str) -> str:
+    """Return text fit for one line of UTF-8: odd bytes and control characters escaped."""
+    text = NOT_UTF8.sub(lambda m: f"\\x{ord(m.group()) - 0xDC00:02x}", text)
+    return UNPRINTABLE.sub(lambda m: m.group().encode("unicode_escape").decode("ascii"), text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= CELL_LIMIT else text[: CELL_LIMIT - 3] + "..."

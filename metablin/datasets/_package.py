@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,7 @@ def nearest(name: str, names: Any, limit: int = 8) -> str:
 
     Examples
     --------
-    >>> nearest("towr", ["blast", "rialto", "tower"], limit=2)
+    >>> nearest("towr", ["alcantara", "blast", "interfant", "tower"], limit=3)
     'tower'
     """
     known = sorted(str(n) for n in names)
@@ -294,12 +295,20 @@ def _list(owner: Any, key: str, where: str) -> list[Any]:
     return value
 
 
+def _texts(owner: Any, key: str, where: str) -> tuple[str, ...]:
+    values = _list(owner, key, where)
+    for value in values:
+        if not isinstance(value, str) or not value:
+            raise _broken("lacks a text", column=f"{where}.{key}", value=repr(value))
+    return tuple(values)
+
+
 def _table(resource: dict[str, Any], where: str) -> Table:
     schema = resource.get("schema")
     fields = _list(schema, "fields", f"{where}.schema")
     if not isinstance(schema, dict) or not fields:
         raise _broken("has a table without fields", column=f"{where}.schema")
-    key = _list(schema, "primaryKey", f"{where}.schema")
+    key = _texts(schema, "primaryKey", f"{where}.schema")
     if len(key) != 1:
         raise _broken("has a table without one key column", column=f"{where}.schema.primaryKey")
     return Table(
@@ -308,7 +317,7 @@ def _table(resource: dict[str, Any], where: str) -> Table:
         title=str(resource.get("title", "")),
         description=str(resource.get("description", "")),
         fields=tuple(_field(f, f"{where}.schema.fields[{i}]") for i, f in enumerate(fields)),
-        primary_key=str(key[0]),
+        primary_key=key[0],
         foreign_keys=tuple(
             _foreign_key(k, f"{where}.schema.foreignKeys[{i}]")
             for i, k in enumerate(_list(schema, "foreignKeys", f"{where}.schema"))
@@ -316,9 +325,9 @@ def _table(resource: dict[str, Any], where: str) -> Table:
         rules=tuple(
             _rule(r, f"{where}.rules[{i}]") for i, r in enumerate(_list(resource, "rules", where))
         ),
-        show=tuple(_list(resource, "show", where)),
-        quantity=tuple(_list(resource, "quantity", where)),
-        values=tuple(_list(resource, "values", where)),
+        show=_texts(resource, "show", where),
+        quantity=_texts(resource, "quantity", where),
+        values=_texts(resource, "values", where),
     )
 
 
@@ -336,17 +345,37 @@ def _field(spec: Any, where: str) -> Field:
         unit=str(spec.get("unit", "")),
         required=limits.get("required") is True,
         unique=limits.get("unique") is True,
-        enum=tuple(_list(limits, "enum", where)),
-        minimum=limits.get("minimum"),
-        maximum=limits.get("maximum"),
-        pattern=str(limits.get("pattern", "")),
+        enum=_texts(limits, "enum", where),
+        minimum=_limit(limits, "minimum", where),
+        maximum=_limit(limits, "maximum", where),
+        pattern=_pattern(limits, where),
     )
 
 
+def _limit(limits: dict[str, Any], key: str, where: str) -> float | None:
+    value = limits.get(key)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise _broken("lacks a number", column=f"{where}.{key}", value=repr(value))
+
+
+def _pattern(limits: dict[str, Any], where: str) -> str:
+    value = limits.get("pattern", "")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(value)
+    except (re.error, TypeError) as error:
+        raise _broken(
+            "lacks a regular expression", column=f"{where}.pattern", value=repr(value)
+        ) from error
+    return str(value)
+
+
 def _foreign_key(spec: Any, where: str) -> ForeignKey:
-    columns = _list(spec, "fields", where)
+    columns = _texts(spec, "fields", where)
     reference = spec.get("reference")
-    targets = _list(reference, "fields", f"{where}.reference")
+    targets = _texts(reference, "fields", f"{where}.reference")
     if len(columns) != 1 or len(targets) != 1:
         raise _broken("has a foreign key that is not one column to one", column=where)
     return ForeignKey(columns[0], _text(reference, "resource", where), targets[0])
@@ -362,24 +391,36 @@ def _rule(spec: Any, where: str) -> Rule:
         tokens = re.split(r"\s*(<=|>=|==|<|>)\s*", _text(spec, kind, where).strip())
         columns, signs = tuple(tokens[::2]), tuple(tokens[1::2])
     elif kind == "row_ids":
-        columns = tuple(str(spec[key]) for key in (kind, "table") if key in spec)
+        columns = tuple(_text(spec, key, where) for key in (kind, "table") if key in spec)
     else:
-        columns = tuple(map(str, _list(spec, kind, where)))
+        columns = _texts(spec, kind, where)
+    rule = Rule(name, str(spec.get("description", "")), kind, columns, signs, _when(spec, where))
+    if not _rule_columns(rule) or (kind == "check" and not signs):
+        raise _broken("has a rule about nothing", column=f"{where}.{kind}")
+    return rule
+
+
+def _when(spec: dict[str, Any], where: str) -> dict[str, tuple[str, ...]]:
     when = spec.get("when", {})
     if not isinstance(when, dict):
         raise _broken("lacks an object", column=f"{where}.when")
-    chosen = {k: tuple(v) if isinstance(v, list) else (str(v),) for k, v in when.items()}
-    return Rule(name, str(spec.get("description", "")), kind, columns, signs, chosen)
+    return {
+        column: (wanted,) if isinstance(wanted, str) else _texts(when, column, f"{where}.when")
+        for column, wanted in when.items()
+    }
 
 
 def _rule_columns(rule: Rule) -> set[str]:
     named = {c for c in rule.columns if rule.kind != "check" or re.match("[A-Za-z_]", c)}
     marks = {"patient_set", "preferred"} if rule.kind == "one_preferred_per" else set()
-    return named | marks | set(rule.when)
+    return {*named, *marks, *rule.when} if rule.columns else set()
 
 
 def _check_references(table: Table, tables: Mapping[str, Table]) -> None:
     known = set(table.columns)
+    for i, column in enumerate(table.columns):
+        if column in table.columns[:i]:
+            raise _broken("has a column twice", column=table.name, value=column)
     named = {table.primary_key, *table.show, *table.quantity, *table.values}
     named |= {key.column for key in table.foreign_keys}
     named = named.union(*map(_rule_columns, table.rules))

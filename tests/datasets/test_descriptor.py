@@ -103,6 +103,36 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "resources[1].schema.fields[0].constraints",
         "lacks an object",
     ),
+    "column twice": (
+        lambda c: schema(c["resources"])["fields"].append(schema(c["resources"])["fields"][0]),
+        "proportions",
+        "has a column twice",
+    ),
+    "limit no number": (
+        lambda c: schema(c["resources"])["fields"][5]["constraints"].update(minimum="0"),
+        "resources[1].schema.fields[5].minimum",
+        "lacks a number",
+    ),
+    "pattern no pattern": (
+        lambda c: schema(c["resources"])["fields"][0]["constraints"].update(pattern="["),
+        "resources[1].schema.fields[0].pattern",
+        "lacks a regular expression",
+    ),
+    "enumeration of numbers": (
+        lambda c: schema(c["resources"])["fields"][0]["constraints"].update(enum=[1]),
+        "resources[1].schema.fields[0].enum",
+        "lacks a text",
+    ),
+    "rule about nothing": (
+        lambda c: c["resources"][1]["rules"][0].update(check="events"),
+        "resources[1].rules[0].check",
+        "has a rule about nothing",
+    ),
+    "condition no object": (
+        lambda c: c["resources"][1]["rules"][0].update(when="confidence"),
+        "resources[1].rules[0].when",
+        "lacks an object",
+    ),
     "rule without a check": (
         lambda c: c["resources"][1]["rules"][0].pop("check"),
         "resources[1].rules[0]",

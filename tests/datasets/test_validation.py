@@ -85,6 +85,17 @@ def test_a_cell_with_a_line_break_keeps_the_line_numbers_right(tmp_path: Path) -
     assert (violation.row, violation.line) == (3, 5)
 
 
+def test_odd_bytes_and_characters_are_escaped_everywhere(tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "base")
+    key = copy.read("discrepancies.csv")[1][0]
+    copy.replace("discrepancies.csv", key.encode(), b"d-\x00\xff")
+    copy.set("proportions.csv", 1, source_key="two\nlines")
+    text = validate(copy.directory).summary()
+    assert text.encode("utf-8").isascii()
+    assert "discrepancy_id = d-\\x00\\xff: the file must be UTF-8 text [utf8]" in text
+    assert "source_key = two\\nlines: must match" in text
+
+
 def test_the_report_is_a_table_and_plain_data(tmp_path: Path) -> None:
     copy = Copy(tmp_path / "base")
     copy.set("proportions.csv", 3, confidence="certain")

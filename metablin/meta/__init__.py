@@ -7,7 +7,8 @@ numerics are functions on arrays that serve one meta-analysis and many at once:
 Q(tau2) and its inverse) and :mod:`metablin.meta._inference` (critical values, tails, intervals).
 """
 
+from metablin.meta.batch import pool_many
 from metablin.meta.fit import MetaFit
 from metablin.meta.pooling import pool
 
-__all__ = ["MetaFit", "pool"]
+__all__ = ["MetaFit", "pool", "pool_many"]

@@ -156,24 +156,54 @@ def _likelihood(
     towards zero are short, so as not to jump over the other, and the more likely one is returned.
     """
 
-    def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
-        scale = _scale(v)
+    def step(y: FloatArray, v: FloatArray, x: FloatArray | None, tau2: FloatArray) -> FloatArray:
+        u, expected, observed = score(gls(y, 1 / (v + tau2[..., None]), x))
+        new = tau2 + u / np.where(observed > 0.1 * expected, observed, expected)
         near_zero = NEAR_ZERO * v.min(-1)
-        tau2 = np.maximum(_he(y, v, x), 0.0)
-        for _ in range(MAX_STEPS):
-            fit = gls(y, 1 / (v + tau2[..., None]), x)
-            u, expected, observed = score(fit)
-            new = tau2 + u / np.where(observed > 0.1 * expected, observed, expected)
-            new = np.maximum(new, np.where(tau2 > near_zero, tau2 * SHRINK, 0.0))
-            done = np.abs(new - tau2) <= STEP_TOLERANCE * (new + scale)
-            tau2 = new
-            if done.all():
-                break
-        else:
+        return np.maximum(new, np.where(tau2 > near_zero, tau2 * SHRINK, 0.0))
+
+    def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+        tau2, done = _iterate(step, y, v, x, np.maximum(_he(y, v, x), 0.0))
+        if not done.all():
             tau2 = _bisect_score(score, y, v, x, tau2, done)
         return np.asarray(np.where(_zero_is_better(restricted, y, v, x, tau2), 0.0, tau2))
 
     return solve
+
+
+Step = Callable[[FloatArray, FloatArray, FloatArray | None, FloatArray], FloatArray]
+
+
+def _iterate(
+    step: Step, y: FloatArray, v: FloatArray, x: FloatArray | None, tau2: FloatArray
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Repeat ``tau2 <- step(tau2)`` until it stands still; return it and which sets did.
+
+    A set that stands still leaves the loop, so its value does not depend on its company.
+    """
+    tolerance = STEP_TOLERANCE * _scale(v)
+    if y.ndim == 1:
+        for _ in range(MAX_STEPS):
+            new = step(y, v, x, tau2)
+            if abs(new - tau2) <= STEP_TOLERANCE * new + tolerance:
+                return new, np.array(True)
+            tau2 = new
+        return tau2, np.array(False)
+    tau2 = tau2.copy()
+    moving = np.arange(len(y))
+    for _ in range(MAX_STEPS):
+        old = tau2[moving]
+        new = step(y, v, x, old)
+        tau2[moving] = new
+        more = np.abs(new - old) > STEP_TOLERANCE * new + tolerance[moving]
+        if not more.all():
+            moving, y, v = moving[more], y[more], v[more]
+            x = x if x is None or x.ndim == 2 else x[more]
+        if not moving.size:
+            break
+    done = np.ones(tau2.shape, dtype=np.bool_)
+    done[moving] = False
+    return tau2, done
 
 
 def _zero_is_better(
@@ -238,6 +268,7 @@ def solve_q(
     tolerance = STEP_TOLERANCE * _scale(v)
     tau2 = np.zeros(np.broadcast_shapes(y.shape[:-1], np.shape(target)))
     low, high = tau2, np.full_like(tau2, np.inf)
+    done = np.zeros(tau2.shape, dtype=np.bool_)
     for _ in range(MAX_STEPS):
         fit = gls(y, 1 / (v + tau2[..., None]), x)
         q = fit.rss
@@ -247,9 +278,11 @@ def solve_q(
         new = tau2 + q * gap / (target * slope)
         inside = (new >= low) & (new <= high)
         new = np.where(inside, new, np.where(np.isinf(high), 2 * low, (low + high) / 2))
-        if (np.abs(new - tau2) <= STEP_TOLERANCE * new + tolerance).all():
-            return np.asarray(new)
-        tau2 = new
+        still = np.abs(new - tau2) <= STEP_TOLERANCE * new + tolerance
+        tau2 = np.where(done, tau2, new)
+        done = done | still
+        if done.all():
+            return np.asarray(tau2)
     raise ConvergenceError("the equation Q(tau2) = target was not solved")
 
 

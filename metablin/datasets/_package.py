@@ -7,7 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,13 @@ RULE_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: what it means and what its cells may hold."""
+    """One column: what it means and what its cells may hold.
+
+    Attributes
+    ----------
+    sources : mapping
+        Where values of the column stand for reports: value to ``source_key`` of references.
+    """
 
     name: str
     type: str
@@ -54,6 +60,7 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the column's meaning in plain Python types."""
@@ -137,11 +144,7 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """Names of the columns, in file order."""
-        return [field.name for field in self.fields]
-
-    def field(self, name: str) -> Field:
-        """Return the column called `name`."""
-        return next(field for field in self.fields if field.name == name)
+        return [column.name for column in self.fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +352,15 @@ def _field(spec: Any, where: str) -> Field:
         minimum=_limit(limits, "minimum", where),
         maximum=_limit(limits, "maximum", where),
         pattern=_pattern(limits, where),
+        sources=_sources(spec, where),
     )
+
+
+def _sources(spec: dict[str, Any], where: str) -> dict[str, str]:
+    sources = spec.get("sources", {})
+    if not isinstance(sources, dict):
+        raise _broken("lacks an object", column=f"{where}.sources")
+    return {value: _text(sources, value, f"{where}.sources") for value in sources}
 
 
 def _limit(limits: dict[str, Any], key: str, where: str) -> float | None:

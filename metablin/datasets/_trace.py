@@ -140,6 +140,9 @@ def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     out["preferred"] = frame.get("preferred", True)
     for column in ("printed", "confidence", "source_key", "source_url", "locator", "note"):
         out[column] = frame.get(column, "")
+    for field in table.fields:
+        if field.sources:
+            out["source_key"] = frame[field.name].map(dict(field.sources)).fillna("")
     return out
 
 

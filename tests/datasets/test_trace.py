@@ -42,6 +42,17 @@ def test_rows_of_evidence_have_a_source_and_a_place() -> None:
         assert (evidence[column] != "").all(), column
 
 
+def test_claims_and_cells_of_the_reviews_have_the_review_as_source() -> None:
+    rows = trace("tower")
+    keys = set(load("references")["source_key"])
+    for name in ("claims", "seed_cells"):
+        sources = rows.loc[rows["table"] == name, "source_key"]
+        assert set(sources) <= keys
+        (seed,) = (f for f in describe(name).fields if f.name == "seed")
+        assert set(seed.sources) == set(seed.enum)
+        assert set(seed.sources.values()) <= keys
+
+
 def test_rows_that_are_not_preferred_are_there_and_marked() -> None:
     rows = trace("tower")
     every = load("proportions", all_rows=True).query("trial_id == 'tower'")

@@ -406,14 +406,15 @@ def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def product_limit(c: Counts) -> tuple[FloatArray, FloatArray]:
     """Return S(t) and Greenwood's standard error of log S(t), infinite once S(t) is 0."""
-    survival = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk))
+    survival: FloatArray = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk))
     alive = c.n_risk - c.n_event
     # Fractional weights can leave rounding where everyone has died.
     done = alive <= 1e-12 * c.n_risk
     survival[np.maximum.accumulate(done & (c.n_event > 0))] = 0.0
     with np.errstate(divide="ignore"):
-        terms = np.where(c.n_event > 0, c.n_event / (c.n_risk * np.where(done, 0.0, alive)), 0.0)
-    return survival, np.sqrt(np.cumsum(terms))
+        terms = _ratio(c.n_event, c.n_risk * np.where(done, 0.0, alive))
+    spread: FloatArray = np.sqrt(np.cumsum(terms)).astype(np.float64)
+    return survival, spread
 
 
 def limits(

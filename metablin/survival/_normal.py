@@ -1,0 +1,50 @@
+"""Rows of results whose estimate is normal on some scale."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from scipy import special
+
+__all__ = ["critical", "normal_row", "ratio_row", "two_sided"]
+
+
+def critical(level: float) -> float:
+    """Return the normal quantile of a two-sided interval.
+
+    Examples
+    --------
+    >>> round(critical(0.95), 3)
+    1.96
+    """
+    return float(special.ndtri(0.5 + level / 2.0))
+
+
+def two_sided(z: float) -> float:
+    """Return the two-sided p-value of a normal statistic, exact far into the tail."""
+    return 2.0 * float(special.ndtr(-abs(z)))
+
+
+def normal_row(term: str, estimate: float, std_error: float, level: float) -> dict[str, Any]:
+    """Return a result row; with a standard error of 0 there is nothing to test (NaN)."""
+    z = estimate / std_error if std_error > 0 else math.nan
+    half = critical(level) * std_error
+    return {
+        "term": term,
+        "estimate": estimate,
+        "std_error": std_error,
+        "statistic": z,
+        "p_value": two_sided(z),
+        "conf_low": estimate - half,
+        "conf_high": estimate + half,
+        "conf_level": level,
+    }
+
+
+def ratio_row(term: str, log_estimate: float, std_error: float, level: float) -> dict[str, Any]:
+    """Return a row for a ratio; ``std_error`` stays on the log scale, where the test is done."""
+    row = normal_row(term, float(log_estimate), std_error, level)
+    for name in ("estimate", "conf_low", "conf_high"):
+        row[name] = math.exp(row[name])
+    return row

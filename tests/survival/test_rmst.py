@@ -1,0 +1,101 @@
+"""Restricted means: R's values, the definition computed slowly, and reductions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metablin.errors import DataError
+from metablin.survival import kaplan_meier, rmst, rmst_curve
+from tests.reference import pinned, table
+
+CLOSED = 1e-8
+SETS = ("lung", "veteran", "ovarian", "colon", "pbc")
+PINNED = pinned("survival")["sets"]
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_means_and_standard_errors_match_r(name, which):
+    d = table(name)
+    reference = PINNED[name]["rmst"][which]
+    one = rmst(d["time"], d["event"], reference["tau"])
+    by_arm = rmst(d["time"], d["event"], reference["tau"], d["group"])
+    expected = {"": reference["all"], **reference["groups"]}
+    for fit in (one, by_arm):
+        for label, m, se in zip(fit.labels, fit.estimate, fit.std_error, strict=True):
+            assert m == pytest.approx(expected[label]["rmst"], rel=CLOSED)
+            assert se == pytest.approx(expected[label]["std_error"], rel=CLOSED)
+
+
+def slow_rmst(time, event, tau):
+    """Area and variance from the definition, with a sum over every event time."""
+    km = kaplan_meier(time, event)
+    edges = np.r_[0.0, km.time[km.time < tau], tau]
+    steps = np.r_[1.0, km.survival[km.time < tau]]
+    pieces = np.diff(edges) * steps
+    variance = 0.0
+    for i in np.flatnonzero((km.n_event > 0) & (km.time <= tau)):
+        rest = pieces[edges[:-1] >= km.time[i]].sum()
+        n, d = km.n_risk[i], km.n_event[i]
+        variance += 0.0 if n == d else rest**2 * d / (n * (n - d))
+    return pieces.sum(), np.sqrt(variance)
+
+
+follow_up = st.lists(st.tuples(st.integers(1, 15), st.booleans()), min_size=2, max_size=30).map(
+    lambda rows: ([float(t) for t, _ in rows], [int(e) for _, e in rows])
+)
+
+
+@given(follow_up, st.floats(0.1, 1.0))
+def test_the_fast_sum_is_the_definition(data, share):
+    time, event = data
+    tau = share * max(time)
+    fit = rmst(time, event, tau)
+    m, se = slow_rmst(time, event, tau)
+    assert fit.estimate[0] == pytest.approx(m, abs=1e-10)
+    assert fit.std_error[0] == pytest.approx(se, abs=1e-10)
+
+
+@given(follow_up)
+def test_the_curve_over_tau_is_many_single_horizons(data):
+    time, event = data
+    grid = np.linspace(0.1, 1.0, 7) * max(time)
+    curve = rmst_curve(time, event, tau=grid)
+    for i, tau in enumerate(grid):
+        one = rmst(time, event, tau)
+        assert curve.estimate[0, i] == pytest.approx(one.estimate[0], abs=1e-9)
+        assert curve.std_error[0, i] == pytest.approx(one.std_error[0], abs=1e-6)
+
+
+def test_without_censoring_the_mean_and_its_error_are_the_samples():
+    time = np.array([1.0, 2.0, 4.0, 7.0, 9.0])
+    fit = rmst(time, np.ones(5), 20.0)
+    assert fit.estimate[0] == pytest.approx(time.mean())
+    # Greenwood's variance divides by n, the sample variance by n - 1.
+    assert fit.std_error[0] == pytest.approx(time.std() / np.sqrt(5))
+
+
+def test_contrasts_follow_from_the_arms():
+    d = table("veteran")
+    fit = rmst(d["time"], d["event"], 300, d["group"], control="1")
+    rows = fit.contrasts().set_index("term")
+    m, se = fit.estimate, fit.std_error
+    difference = rows.loc["RMST difference: 2 vs 1"]
+    assert difference["estimate"] == pytest.approx(m[1] - m[0])
+    assert difference["std_error"] == pytest.approx(np.hypot(*se))
+    ratio = rows.loc["RMTL ratio: 2 vs 1"]
+    assert ratio["estimate"] == pytest.approx((300 - m[1]) / (300 - m[0]))
+    turned = rmst(d["time"], d["event"], 300, d["group"], control="2").contrasts()
+    assert turned["estimate"].iloc[0] == pytest.approx(m[0] - m[1])
+    assert turned["p_value"].iloc[0] == pytest.approx(difference["p_value"])
+
+
+def test_a_horizon_beyond_follow_up_is_refused_by_name():
+    with pytest.raises(DataError, match=r"beyond the last follow-up of group b.*at most 4"):
+        rmst([1, 9, 2, 4], [1, 1, 1, 0], 5, ["a", "a", "b", "b"])
+    assert rmst([1, 9, 2, 4], [1, 1, 1, 1], 5, ["a", "a", "b", "b"]).estimate[1] == 3.0
+
+
+def test_the_default_horizon_is_the_shorter_follow_up():
+    assert rmst([1, 9, 2, 4], [1, 0, 1, 0], group=["a", "a", "b", "b"]).tau == 4.0

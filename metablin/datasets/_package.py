@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 DESCRIPTOR = "datapackage.json"
+MANY = 20  # more names than this are not listed in an error
 TYPES = ("string", "integer", "number", "boolean")
 RULE_KINDS = (
     "check",
@@ -185,9 +186,10 @@ def nearest(name: str, names: Any, limit: int = 8) -> str:
     known = sorted(str(n) for n in names)
     if len(known) <= limit:
         return ", ".join(known)
-    close = difflib.get_close_matches(name.lower(), known, n=5, cutoff=0.4)
+    close = difflib.get_close_matches(name.lower(), known, n=5, cutoff=0.6)
     inside = [n for n in known if name and name.lower() in n and n not in close]
-    return ", ".join([*close, *inside[:5]] or [*known[:limit], "..."])
+    others = known if len(known) <= MANY else [*known[:MANY], "..."]
+    return ", ".join([*close, *inside[:5]] or others)
 
 
 def data_directory(path: str | Path | None = None) -> Path:

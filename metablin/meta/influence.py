@@ -60,8 +60,8 @@ class Influence(Record):
     dfbetas : ndarray, shape (k, p)
         Change of each coefficient on deletion, in standard errors.
     influential : ndarray of bool
-        Any of: absolute DFFITS > 3 sqrt(p/(k - p)); Cook's distance beyond the median of a chi-square
-        with p degrees of freedom; hat > 3 p/k; any absolute DFBETAS > 1.
+        Any of: absolute DFFITS > 3 sqrt(p/(k - p)); Cook's distance beyond the median of a
+        chi-square with p degrees of freedom; hat > 3 p/k; any absolute DFBETAS > 1.
     p : int
         Coefficients.
     tau2, q : float
@@ -158,7 +158,7 @@ def influence(fit: MetaFit) -> Influence:
     >>> fit = mb.pool(mb.generic([0.1, 0.2, 0.15, 1.2], [0.02, 0.05, 0.04, 0.03]), ci="z")
     >>> inf = influence(fit)
     >>> inf.rstudent.round(2).tolist()
-    [-0.57, -0.34, -0.44, 5.21]
+    [-0.63, -0.39, -0.49, 5.29]
     """
     spec = effects_only(fit, "influence")
     e = fit.effects

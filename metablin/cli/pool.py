@@ -23,6 +23,8 @@ Model = Literal["random", "common", "glmm", "mantel-haenszel", "peto"]
 Tau2 = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 Interval = Literal["z", "t", "hksj", "hksj-adhoc"]
 
+PICTURES = (".svg", ".png", ".pdf")
+
 COLUMNS = {
     "proportion": ("events", "n"),
     "or": ("events_treatment", "n_treatment", "events_control", "n_control"),
@@ -59,10 +61,11 @@ def pool(
     """
     if transform is not None and measure != "proportion":
         raise typer.BadParameter(f"--transform is for proportions, not for {measure}")
+    if plot is not None and plot.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {plot.name}")
     frame = _io.read_csv(file, COLUMNS[measure])
-    for column in [by] if by else []:
-        if column not in frame.columns:
-            raise DataError(f"{file.name} lacks the column of --by", column=column)
+    if by is not None and by not in frame.columns:
+        raise DataError(f"{file.name} lacks the column of --by", column=by)
     from metablin import pool as pool_effects
 
     fit = pool_effects(
@@ -71,12 +74,14 @@ def pool(
         tau2=tau2,
         ci=ci,
         level=level,
-        by=None if by is None else frame[by].to_numpy(),
+        by=None if by is None else frame[by].tolist(),
         moderators=moderators,
         data=None if moderators is None else _numbers(frame),
     )
     if plot is not None:
-        _save_plot(fit.plot(), plot)
+        from metablin.plots.style import save_figure
+
+        save_figure(fit.plot().figure, plot)
     if json:
         _io.print_json(fit.to_dict())
     else:
@@ -88,16 +93,16 @@ def effect_sizes(frame: pd.DataFrame, measure: str, transform: str) -> EffectSiz
     from metablin import effects
 
     studies = frame["study"].tolist() if "study" in frame.columns else None
-    values = [frame[c].to_numpy() for c in COLUMNS[measure]]
+    first, second, *rest = (frame[name].to_numpy() for name in COLUMNS[measure])
     if measure == "proportion":
-        return effects.proportions(*values, transform=transform, studies=studies)
+        return effects.proportions(first, second, transform=transform, studies=studies)
     if measure in ("or", "rr", "rd"):
-        return effects.two_by_two(*values, measure=measure, studies=studies)
+        return effects.two_by_two(first, second, *rest, measure=measure, studies=studies)
     if measure == "hr":
-        return effects.hazard_ratios(*values, studies=studies)
+        return effects.hazard_ratios(first, second, rest[0], studies=studies)
     if measure == "rate":
-        return effects.rates(*values, studies=studies)
-    return effects.generic(*values, studies=studies)
+        return effects.rates(first, second, studies=studies)
+    return effects.generic(first, second, studies=studies)
 
 
 def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
@@ -110,11 +115,3 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
         if converted.notna().all():
             out[name] = converted
     return out
-
-
-def _save_plot(axes: object, path: Path) -> None:
-    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise typer.BadParameter(f"--plot writes .svg, .png or .pdf, not {path.name}")
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    axes.figure.savefig(temporary, bbox_inches="tight", dpi=200)  # type: ignore[attr-defined]
-    temporary.replace(path)

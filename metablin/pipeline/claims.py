@@ -51,9 +51,9 @@ def check_claims(out: Path, claims: pd.DataFrame, discrepancies: pd.DataFrame) -
         Columns ``claim_id, seed, locator, kind, statement, printed, unit, value, computed,
         difference, status, reason, result``; one row a claim, in the order given.
     """
-    reasons = discrepancies.set_index("discrepancy_id")["reason"].to_dict()
+    reasons = dict(zip(discrepancies["discrepancy_id"], discrepancies["reason"], strict=True))
     results = Results(out)
-    rows = [_check(results, claim, reasons) for claim in claims.to_dict(orient="records")]
+    rows = [_check(results, dict(claim), reasons) for claim in claims.to_dict(orient="records")]
     return pd.DataFrame(rows)
 
 
@@ -61,7 +61,7 @@ def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _check(results: Results, claim: dict[str, Any], reasons: dict[str, str]) -> dict[str, Any]:
+def _check(results: Results, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
     result, documented = _text(claim["result"]), _text(claim["discrepancy_id"])
     computed: float | None = None
     status, reason = NOT_COMPUTABLE, _text(claim["why_not"])
@@ -86,7 +86,7 @@ def _check(results: Results, claim: dict[str, Any], reasons: dict[str, str]) -> 
 
 
 def _verdict(
-    computed: float, claim: dict[str, Any], documented: str, reasons: dict[str, str]
+    computed: float, claim: dict[Any, Any], documented: str, reasons: dict[str, str]
 ) -> tuple[str, str]:
     if agrees(computed, float(claim["value"]), float(claim["precision"])):
         return REPRODUCED, ""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from metablin.errors import DataError
 from metablin.pipeline.registry import Analysis
-from metablin.report import Figure, Outcome
+from metablin.report import Outcome
 
 __all__ = [
     "RESULT_DIGITS",
@@ -26,8 +26,6 @@ __all__ = [
 
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
-
-_SVG = {"svg.hashsalt": "metablin", "svg.fonttype": "path"}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,6 +41,8 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
     Tables become CSV, figures SVG, and ``outcome.json`` holds the words. The folder is built
     aside and swapped in whole, so a stopped run leaves the earlier results as they were.
     """
+    from metablin.plots.style import save_figure
+
     out.mkdir(parents=True, exist_ok=True)
     building, final = out / f".{analysis.name}.tmp", out / analysis.name
     shutil.rmtree(building, ignore_errors=True)
@@ -52,7 +52,7 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
             building / f"{name}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g"
         )
     for name, picture in outcome.figures.items():
-        _save_figure(picture, building / f"{name}.svg")
+        save_figure(picture.figure, building / f"{name}.svg")
     write_text(building / "outcome.json", _dump(_words(analysis, outcome)))
     _swap(building, final)
     return final
@@ -76,17 +76,6 @@ def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
             for n, f in outcome.figures.items()
         },
     }
-
-
-def _save_figure(picture: Figure, path: Path) -> None:
-    import matplotlib as mpl
-    from matplotlib import pyplot as plt
-
-    with mpl.rc_context(_SVG):
-        picture.figure.savefig(
-            path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
-        )
-    plt.close(picture.figure)
 
 
 def _swap(building: Path, final: Path) -> None:

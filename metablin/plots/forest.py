@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -223,7 +223,7 @@ def draw_forest(
     """
     low, high = limits or _axis_limits(frame, measure)
     _axis(ax, measure, low, high, len(frame))
-    for row in frame.itertuples():
+    for row in _rows(frame):
         if row.kind == "study":
             _draw_study(ax, row, low, high)
         elif row.kind == "pooled":
@@ -235,6 +235,10 @@ def draw_forest(
         ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
     _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
     return ax
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[Any]:
+    yield from frame.itertuples()
 
 
 def _axis_limits(frame: pd.DataFrame, measure: str) -> tuple[float, float]:
@@ -319,7 +323,7 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
         _put(ax, 0, -1, -GAP, "Events/n", "right", **head)
     _put(ax, 1, -1, text_width, heading, "right", **head)
     _put(ax, 1, -1, weight_x, "Weight", "right", **head)
-    for row in frame.itertuples():
+    for row in _rows(frame):
         words: dict[str, Any] = {}
         if row.kind in ("heading", "pooled"):
             words["fontweight"] = "bold"

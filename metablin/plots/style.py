@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["ARM_COLOURS", "INK", "POPULATION_COLOURS", "SOFT", "colour", "figure", "house_style"]
+__all__ = [
+    "ARM_COLOURS",
+    "INK",
+    "POPULATION_COLOURS",
+    "SOFT",
+    "colour",
+    "figure",
+    "house_style",
+    "save_figure",
+]
 
 # Okabe and Ito's palette: told apart with any common colour vision.
 _OKABE_ITO = {
@@ -24,6 +34,8 @@ _OKABE_ITO = {
     "yellow": "#F0E442",
     "grey": "#7A7A7A",
 }
+
+PNG_DPI = 200
 
 INK = "#1c2430"
 SOFT = "#6b7480"
@@ -67,7 +79,8 @@ _RC = {
 @contextmanager
 def house_style() -> Iterator[None]:
     """Apply the house style to what is drawn inside the block and to nothing else."""
-    with mpl.rc_context({**sns.axes_style("ticks"), **_RC}):
+    settings: dict[Any, Any] = {**sns.axes_style("ticks"), **_RC}
+    with mpl.rc_context(settings):
         yield
 
 
@@ -90,3 +103,20 @@ def colour(name: str) -> str:
     '#0072B2'
     """
     return {**POPULATION_COLOURS, **ARM_COLOURS}.get(name, INK)
+
+
+def save_figure(picture: Figure | SubFigure, path: Path) -> None:
+    """Write a figure as SVG, PNG or PDF: the same bytes for the same picture, whole or not at all.
+
+    Parameters
+    ----------
+    picture : matplotlib.figure.Figure
+    path : Path
+        Its ending fixes the format.
+    """
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    dated = "CreationDate" if path.suffix == ".pdf" else "Date"
+    metadata = None if path.suffix == ".png" else {dated: None}
+    with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+        picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
+    temporary.replace(path)

@@ -1,0 +1,28 @@
+"""Run the installed command as a user would, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def metablin(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Return exit code, standard output and standard error of ``metablin ARGUMENTS``."""
+    program = Path(sys.executable).with_name("metablin")
+    return subprocess.run(
+        [str(program), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """Assert exit code 1, nothing on stdout, and one line on stderr that has every part."""
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("metablin: ")
+    for part in parts:
+        assert part in lines[0]

@@ -38,7 +38,7 @@ NEAR_ZERO = 0.01
 """Below this share of the smallest variance a step may go to zero at once: no maximum worth telling
 from zero lies in between."""
 
-MAX_BISECTIONS = 400
+MAX_BISECTIONS = 100
 """Halvings that take any bracket below the step tolerance."""
 
 
@@ -158,14 +158,18 @@ def _likelihood(
 
     def step(y: FloatArray, v: FloatArray, x: FloatArray | None, tau2: FloatArray) -> FloatArray:
         u, expected, observed = score(gls(y, 1 / (v + tau2[..., None]), x))
-        new = tau2 + u / np.where(observed > 0.1 * expected, observed, expected)
+        concave = observed > 0.1 * expected
+        new = tau2 + u / np.where(concave, observed, expected)
+        new = np.where(concave | (u > 0), new, np.minimum(new, tau2 / 2))
         near_zero = NEAR_ZERO * v.min(-1)
         return np.maximum(new, np.where(tau2 > near_zero, tau2 * SHRINK, 0.0))
 
     def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
         tau2, done = _iterate(step, y, v, x, np.maximum(_he(y, v, x), 0.0))
         if not done.all():
-            tau2 = _bisect_score(score, y, v, x, tau2, done)
+            still = ~done
+            rows = x if x is None or x.ndim == 2 else x[still]
+            tau2[still] = _bisect_score(score, y[still], v[still], rows)
         return np.asarray(np.where(_zero_is_better(restricted, y, v, x, tau2), 0.0, tau2))
 
     return solve
@@ -188,7 +192,7 @@ def _iterate(
             if abs(new - tau2) <= STEP_TOLERANCE * new + tolerance:
                 return new, np.array(True)
             tau2 = new
-        return tau2, np.array(False)
+        return np.array(tau2), np.array(False)
     tau2 = tau2.copy()
     moving = np.arange(len(y))
     for _ in range(MAX_STEPS):
@@ -216,18 +220,14 @@ def _zero_is_better(
     return np.asarray(at_zero > end)
 
 
-def _bisect_score(
-    score: Score,
-    y: FloatArray,
-    v: FloatArray,
-    x: FloatArray | None,
-    tau2: FloatArray,
-    done: NDArray[np.bool_],
-) -> FloatArray:
+def _bisect_score(score: Score, y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    """Return a zero of the score by bisection, 0 where it only falls."""
+
     def value(t: FloatArray) -> FloatArray:
         return score(gls(y, 1 / (v + t[..., None]), x))[0]
 
-    low, high = np.zeros_like(tau2), tau2 + _scale(v)
+    high = _scale(v)
+    low = np.zeros_like(high)
     for _ in range(MAX_STEPS):
         rising = value(high) > 0
         if not rising.any():
@@ -239,7 +239,7 @@ def _bisect_score(
         middle = (low + high) / 2
         up = value(middle) > 0
         low, high = np.where(up, middle, low), np.where(up, high, middle)
-    return np.asarray(np.where(done, tau2, np.where(low == 0, 0.0, (low + high) / 2)))
+    return np.asarray(np.where(low == 0, 0.0, (low + high) / 2))
 
 
 def generalised_q(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
 
 if TYPE_CHECKING:
-    from metablin.datasets import load, tables
+    from metablin.datasets import load, tables, trace, validate
     from metablin.effects import (
         EffectSizes,
         generic,
@@ -32,6 +32,8 @@ __version__ = "0.1.0"
 _HOME = {
     "load": "metablin.datasets",
     "tables": "metablin.datasets",
+    "trace": "metablin.datasets",
+    "validate": "metablin.datasets",
     "EffectSizes": "metablin.effects",
     "generic": "metablin.effects",
     "hazard_ratios": "metablin.effects",
@@ -54,6 +56,8 @@ __all__ = [
     "pool",
     "proportions",
     "tables",
+    "trace",
+    "validate",
 ]
 
 

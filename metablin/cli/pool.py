@@ -97,7 +97,7 @@ def effect_sizes(frame: pd.DataFrame, measure: str, transform: str) -> EffectSiz
     if measure == "proportion":
         return effects.proportions(first, second, transform=transform, studies=studies)
     if measure in ("or", "rr", "rd"):
-        return effects.two_by_two(first, second, *rest, measure=measure, studies=studies)
+        return effects.two_by_two(first, second, rest[0], rest[1], measure=measure, studies=studies)
     if measure == "hr":
         return effects.hazard_ratios(first, second, rest[0], studies=studies)
     if measure == "rate":

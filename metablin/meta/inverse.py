@@ -11,7 +11,7 @@ from metablin._input import choice
 from metablin.effects import EffectSizes
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta._gls import Fit, gls
-from metablin.meta._inference import chi2_tail, hksj_factor, i2_h2, q_profile
+from metablin.meta._inference import chi2_tail, critical, hksj_factor, i2_h2, q_profile
 from metablin.meta._tau2 import TAU2_METHODS, estimate_tau2
 from metablin.meta.fit import NAN, Heterogeneity, MetaFit, make_fit
 from metablin.meta.models import Options
@@ -81,7 +81,7 @@ def _finish(
     tau2_method: str | None,
     predict: bool,
 ) -> MetaFit:
-    variance = float(fit.cov[0, 0])
+    wald = variance = float(fit.cov[0, 0])
     df = math.inf if options.ci == "z" else float(e.k - 1)
     if options.ci.startswith("hksj"):
         variance *= float(hksj_factor(fit.rss, df, options.ci == "hksj-adhoc"))
@@ -92,9 +92,15 @@ def _finish(
                 MetablinWarning,
                 stacklevel=5,
             )
+    prediction: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+    if predict and options.prediction == "hts":
+        prediction, notes = _hts(float(fit.beta[0]), wald + het.tau2, e.k, options.level)
     return make_fit(
         e,
         options,
+        prediction=prediction,
+        notes=notes,
         estimate=float(fit.beta[0]),
         std_error=math.sqrt(variance),
         df=df,
@@ -103,6 +109,22 @@ def _finish(
         weights=fit.w,
         predict=predict,
     )
+
+
+def _hts(
+    estimate: float, variance: float, k: int, level: float
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Return the prediction interval with k - 2 degrees of freedom, NaN for two studies.
+
+    References
+    ----------
+    Higgins JPT, Thompson SG, Spiegelhalter DJ (2009), eq. 12.
+    doi:10.1111/j.1467-985X.2008.00552.x
+    """
+    if k < 3:
+        return (NAN, NAN), ("a prediction interval with k - 2 degrees of freedom needs 3 studies",)
+    half = float(critical(level, k - 2)) * math.sqrt(variance)
+    return (estimate - half, estimate + half), ()
 
 
 def _single(e: EffectSizes, options: Options, tau2_method: str | None) -> MetaFit:

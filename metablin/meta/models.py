@@ -72,6 +72,8 @@ class Options:
         Confidence level.
     extra : mapping
         Keyword arguments for one model only.
+    prediction : {"match", "hts"}
+        Kind of prediction interval (model ``random``).
     """
 
     model: str
@@ -79,6 +81,7 @@ class Options:
     tau2: str | float = "REML"
     level: float = 0.95
     extra: Mapping[str, Any] = field(default_factory=dict)
+    prediction: str = "match"
 
     def only(self, *names: str) -> Mapping[str, Any]:
         """Return ``extra`` after checking that it holds no other keys than `names`."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
-from metablin.meta._inference import chi2_tail
-from metablin.meta.fit import MetaFit, SubgroupTest
-from metablin.meta.models import MODELS, Options, align, fitter
+from metablin.meta.fit import MetaFit
+from metablin.meta.models import MODELS, Options, fitter
+from metablin.meta.subgroups import add_subgroups
 
 __all__ = ["pool"]
 
@@ -28,6 +25,8 @@ def pool(
     by: Sequence[Any] | None = None,
     moderators: str | None = None,
     data: Any = None,
+    subgroup_tau2: str = "separate",
+    prediction: str = "match",
     **extra: Any,
 ) -> MetaFit:
     """Pool effect sizes.
@@ -55,6 +54,12 @@ def pool(
         ``"year + C(line)"``.
     data : DataFrame or mapping, optional
         Table of the moderators, one row per input row.
+    subgroup_tau2 : {"separate", "common"}
+        Whether subgroups have a tau2 each or share one.
+    prediction : {"match", "hts"}
+        Prediction interval with the reference distribution and standard error of the confidence
+        interval, or as Higgins, Thompson and Spiegelhalter (2009) give it: t with k - 2 degrees of
+        freedom and the Wald standard error (models ``random``).
     **extra
         Options of one model only.
 
@@ -77,14 +82,15 @@ def pool(
     """
     spec = MODELS[choice("model", model, MODELS)]
     ci = choice("ci", spec.ci[0] if ci is None else ci, spec.ci)
-    options = Options(model, ci, tau2, check_level(level), extra)
+    prediction = choice("prediction", prediction, ("match", "hts"))
+    options = Options(model, ci, tau2, check_level(level), extra, prediction)
     if e.k == 0:
         why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
         raise DataError("no study to pool", value=why or None, allowed="at least one study")
     if moderators is not None:
         return _with_moderators(e, options, moderators, data, by)
     fit = fitter(model)(e, options)
-    return fit if by is None else _with_subgroups(e, options, fit, align(e, "by", by))
+    return fit if by is None else add_subgroups(fit, options, by, subgroup_tau2)
 
 
 def _with_moderators(
@@ -106,36 +112,3 @@ def _with_moderators(
             allowed='the subgroup as a moderator, "C(column)"',
         )
     return fit_regression(e, options, design_matrix(e, formula, data))
-
-
-def _with_subgroups(
-    e: EffectSizes, options: Options, fit: MetaFit, labels: np.ndarray[Any, Any]
-) -> MetaFit:
-    names = [str(x) for x in labels]
-    for i, (name, raw) in enumerate(zip(names, labels, strict=True)):
-        if raw is None or name in ("", "nan", "<NA>"):
-            raise DataError("no subgroup", row=int(e.rows[i]) + 1, column="by", study=e.studies[i])
-    run = fitter(options.model)
-    groups = {
-        name: run(e.select(np.array([n == name for n in names])), options)
-        for name in dict.fromkeys(names)
-    }
-    return dataclasses.replace(fit, subgroups=groups, subgroup_test=_subgroup_test(groups))
-
-
-def _subgroup_test(groups: dict[str, MetaFit]) -> SubgroupTest | None:
-    """Return Cochran's Q of the subgroup estimates with their own standard errors."""
-    if len(groups) < 2:
-        return None
-    y = np.array([g.analysis.estimate for g in groups.values()])
-    se = np.array([g.analysis.std_error for g in groups.values()])
-    if not (se > 0).all():
-        raise DataError(
-            "the standard error of a subgroup is zero, so subgroups cannot be compared",
-            column="by",
-            value=", ".join(np.array(list(groups))[~(se > 0)]),
-        )
-    w = 1 / se**2
-    q = float(np.sum(w * (y - np.sum(w * y) / np.sum(w)) ** 2))
-    df = len(groups) - 1
-    return SubgroupTest(q, df, float(chi2_tail(q, df)), "Q between subgroups, separate tau2")

@@ -23,7 +23,6 @@ class Plan:
 
     grid: Grid
     allocation: _fit.Allocation
-    censoring: Censoring
     tail_from: int
     tail: tuple[_search.Blocks, IntArray, IntArray] | None
 
@@ -32,37 +31,72 @@ def estimate(
     curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
 ) -> tuple[FloatArray, IntArray]:
     """Times and event flags of the fitted patients, sorted, events first at ties."""
-    return realise(plan(curve, censoring), rng)
+    return realise(plan(curve, censoring, rng), curve, rng)
 
 
-def plan(curve: Curve, censoring: Censoring | None = None) -> Plan:
-    """Fit whole counts to one curve."""
+def plan(
+    curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
+) -> Plan:
+    """Fit whole counts to one curve; with `rng` the visible steps are sampled, not maximised."""
     grid = build_grid(curve)
     z = _fit.monotone(curve.survival)
     if censoring is None:
-        censoring = Censoring()
-        if curve.events is not None and not curve.has_table:
-            censoring = Censoring(_fit.solve_power(grid, z, curve.events))
+        censoring = _default_censoring(curve, grid, z)
     fit = _fit.real_fit(grid, z, censoring)
     if _place.clicked_at_drops(grid, curve.survival, fit):
-        grid = build_grid(curve, at_drops=True)
+        grid = build_grid(curve, _place.falls_at_clicks(grid, fit))
         fit = _fit.real_fit(grid, z, censoring)
-    fit, censoring = _fit.fit_counts(grid, curve, fit, censoring)
-    start, tail, known = _visible_tail(grid, curve, fit)
-    if tail is not None and start > 0:
-        fit, censoring = _fit.fit_counts(grid, curve, fit, censoring, known, start)
-    return Plan(grid, _fit.allocate(grid, curve, fit), censoring, start, tail)
+    if curve.marks is not None:
+        fit = _follow_marks(curve.marks, grid, fit)
+    k = grid.n.size
+    start = _search.visible_from(grid, fit)
+    if start >= k or grid.n[start] < 1:
+        fit, _ = _fit.fit_counts(grid, curve, fit, curve.events)
+        return Plan(grid, _fit.allocate(grid, curve, fit), k, None)
+    free, h = _fit.fit_counts(grid, curve, fit, None)
+    tail, known = _visible_tail(grid, curve, free, h, start, rng)
+    if tail is None:
+        start = k
+        fit, _ = _fit.fit_counts(grid, curve, fit, curve.events)
+    elif start > 0:
+        fit, _ = _fit.fit_counts(grid, curve, free, curve.events, known, start, steps=1)
+    return Plan(grid, _fit.allocate(grid, curve, fit), start, tail)
+
+
+def _default_censoring(curve: Curve, grid: Grid, z: FloatArray) -> Censoring:
+    """Censoring without a table: the shape that yields the known events, or a stated one."""
+    if curve.has_table:
+        return Censoring()
+    events = curve.events
+    if events is None and curve.marks is not None:
+        events = max(curve.n - curve.marks.size, 1)
+    if events is None:
+        return Censoring(_fit.UNKNOWN_POWER)
+    return Censoring(_fit.solve_power(grid, z, events))
+
+
+def _follow_marks(marks: FloatArray, grid: Grid, fit: RealFit) -> RealFit:
+    """Let marked censoring times say how censoring is spread within each interval."""
+    k = np.searchsorted(grid.start[1:], marks, side="right")
+    size = np.bincount(k, minlength=grid.n.size)[grid.interval]
+    ahead = np.searchsorted(marks, grid.start)[grid.interval]
+    upto = np.searchsorted(marks, grid.time, side="right") - ahead
+    share = np.where(size > 0, np.clip(upto / np.maximum(size, 1), 0.0, 1.0), fit.lost_share)
+    return RealFit(fit.z, fit.events, np.asarray(share), fit.per_interval)
+
+
+Tail = tuple[_search.Blocks, IntArray, IntArray]
 
 
 def _visible_tail(
-    grid: Grid, curve: Curve, fit: RealFit
-) -> tuple[int, tuple[_search.Blocks, IntArray, IntArray] | None, FloatArray]:
-    """Search whole counts from the first table time after which single steps are visible."""
-    k = grid.n.size
-    start = _search.visible_from(grid, fit)
-    nothing = (k, None, np.empty(0))
-    if start >= k or grid.n[start] < 1:
-        return nothing
+    grid: Grid,
+    curve: Curve,
+    fit: RealFit,
+    h: FloatArray,
+    start: int,
+    rng: np.random.Generator | None,
+) -> tuple[Tail | None, FloatArray]:
+    """Search whole counts from the table time after which single steps are visible."""
     blocks = _search.make_blocks(grid, curve, fit, start)
     s_start = 1.0
     if start > 0:
@@ -71,35 +105,35 @@ def _visible_tail(
         s = _fit.survival_of(grid, path, c, fit.lost_share, _fit.FLOOR)[0]
         s_start = float(s[grid.first[start]])
     found = _search.search(grid, fit, blocks, start, s_start)
-    cost = _total_cost(grid, curve, fit, found, start)
+    cost = _total_cost(grid, curve, fit, found, h, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
-        return nothing
+        return None, np.empty(0)
+    if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
+        cost = cost - rng.gumbel(size=cost.size)
     d, c_gap = found.trace(int(cost.argmin()))
-    known = np.bincount(blocks.interval, weights=d, minlength=k)[start:]
-    return start, (blocks, d, c_gap), known
+    known = np.bincount(blocks.interval, weights=d, minlength=grid.n.size)[start:]
+    return (blocks, d, c_gap), known
 
 
 def _total_cost(
-    grid: Grid, curve: Curve, fit: RealFit, found: _search.Found, start: int
+    grid: Grid, curve: Curve, fit: RealFit, found: _search.Found, h: FloatArray, start: int
 ) -> FloatArray:
-    """Add what the known total says: the events left for the head must suit its fit."""
+    """Add what the known total says: the events left for the head must suit its free fit."""
     if curve.events is None or found.cost.size == 0:
         return found.cost
     head = curve.events - found.events
-    wanted = float(fit.per_interval[:start].sum())
-    z = np.maximum(fit.z[grid.first], 0.02)
-    drift = (READING_SD * grid.lost[:start] / z[:start]) ** 2
-    variance = 1e-6
-    if start > 0:
-        variance = 0.25 + (READING_SD * grid.n[start] / z[start]) ** 2 + float(drift.sum())
-    possible = (head >= 0) & (head <= grid.lost[:start].sum())
     if start == 0:
-        possible &= head == 0
-    return np.where(possible, found.cost + 0.5 * (head - wanted) ** 2 / variance, np.inf)
+        return np.where(head == 0, found.cost, np.inf)
+    m = fit.per_interval[:start]
+    reading = READING_SD**2 * float(np.linalg.inv(h[:start, :start]).sum())
+    placing = float(((m * (grid.lost[:start] - m) / grid.n[:start]) ** 2).sum()) / 48.0
+    variance = 0.25 + max(reading, 0.0) + placing
+    possible = (head >= 0) & (head <= grid.lost[:start].sum())
+    return np.where(possible, found.cost + 0.5 * (head - m.sum()) ** 2 / variance, np.inf)
 
 
 def realise(
-    plan: Plan, rng: np.random.Generator | None = None
+    plan: Plan, curve: Curve, rng: np.random.Generator | None = None
 ) -> tuple[FloatArray, IntArray]:
     """Turn whole counts into times: middle ranks, or uniform within each gap with `rng`."""
     before = plan.grid.n.size if plan.tail is None else plan.tail_from
@@ -108,6 +142,8 @@ def realise(
         late_events, late_censored = _place.place_found(plan.grid, *plan.tail, rng)
         events = np.concatenate([events, late_events])
         censored = np.concatenate([censored, late_censored])
+    if curve.marks is not None and curve.marks.size:
+        censored = _place.snap(censored, curve.marks, events, plan.grid)
     time = np.concatenate([events, censored])
     flag = np.zeros(time.size, dtype=np.int64)
     flag[: events.size] = 1

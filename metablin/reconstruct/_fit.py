@@ -30,9 +30,12 @@ TINY = 1e-12
 SPREAD = 1e-3  # patients; gives flat stretches a slope so that positions interpolate
 POWERS = np.exp(np.linspace(np.log(0.05), np.log(60.0), 48))  # censoring shapes searched
 READING_SD = 0.0025  # of survival: what careful clicking achieves
-GAUSS_NEWTON_STEPS = 3
+GAUSS_NEWTON_STEPS = 2
+BEND_FROM = 8  # patients after the last known count from which their censoring is fitted
+LOG_BEND = np.log(1.25)
 RIDGE = 0.01  # keeps intervals without clicks near their start value
 FLOOR = 0.02  # smallest survival factor of a gap while counts are still real numbers
+UNKNOWN_POWER = 1.0  # censoring without table or total: even over the curve's length
 POWER_SD = 1.0  # of log power after the last known number at risk
 
 
@@ -81,13 +84,17 @@ def monotone(survival: FloatArray) -> FloatArray:
 
 
 def at_nodes(grid: Grid, z: FloatArray) -> FloatArray:
-    """Carry the curve from the clicks to all nodes: as a step, or linearly in between."""
-    if grid.at_drops:
-        before = np.searchsorted(grid.click, np.arange(grid.time.size), side="right") - 1
-        return np.asarray(z[before])
-    out: FloatArray = np.interp(grid.time, grid.time[grid.click], z)
-    out[grid.click] = z
-    return out
+    """Carry the curve from the clicks to all nodes: linearly, but for the step at a click."""
+    t = grid.time[grid.click]
+    if not grid.at_drops:
+        out: FloatArray = np.interp(grid.time, t, z)
+        out[grid.click] = z
+        return out
+    nodes = np.arange(grid.time.size)
+    i = np.searchsorted(grid.click, nodes, side="right") - 1
+    j = np.minimum(i + 1, z.size - 1)
+    u = (grid.time - t[i]) / np.maximum(t[j] - t[i], TINY)
+    return np.asarray(z[i] - (z[i] - z[j]) * grid.spread[j] * np.clip(u, 0.0, 1.0))
 
 
 def real_fit(grid: Grid, z_click: FloatArray, censoring: Censoring) -> RealFit:
@@ -95,10 +102,9 @@ def real_fit(grid: Grid, z_click: FloatArray, censoring: Censoring) -> RealFit:
     z = at_nodes(grid, z_click)
     k = grid.n.size
     z_start = np.maximum(z[grid.first], TINY)
-    z_stop = z[grid.last]
-    n_next = grid.n - grid.lost
-    kept = np.where(z_stop > TINY, n_next * z_start / np.maximum(z_stop, TINY), 0.0)
-    gamma = np.clip(1.0 - kept / np.maximum(grid.n, TINY), 0.0, 1.0)
+    z_stop = np.maximum(z[grid.last], TINY)
+    kept = (grid.n - grid.lost) * z_start / (z_stop * np.maximum(grid.n, TINY))
+    gamma = np.maximum(1.0 - kept, 0.0)
     gamma[k - 1] = censoring.share
     psi, psi_mid = grid.frac, grid.frac_mid
     if censoring.power != 1.0:
@@ -107,28 +113,29 @@ def real_fit(grid: Grid, z_click: FloatArray, censoring: Censoring) -> RealFit:
         psi_mid = np.where(tail, psi_mid**censoring.power, psi_mid)
     scale = (grid.n / z_start)[grid.interval]
     g = gamma[grid.interval]
-    drop = -np.diff(z, prepend=1.0)
-    events = scale * (1.0 - g * psi_mid) * drop
+    events = scale * (1.0 - g * psi_mid)
+    events[0] = 0.0
+    events[1:] *= z[:-1] - z[1:]
     inside = _within(grid, events)
     at_risk = scale * (1.0 - g * psi) * z
     lost = np.maximum(grid.n[grid.interval] - inside - at_risk, 0.0) + SPREAD * grid.frac
     total = np.maximum(lost[grid.last], TINY)
     total[k - 1] += at_risk[grid.last[k - 1]]
-    share = np.maximum.accumulate(np.clip(lost / total[grid.interval], 0.0, 1.0) + grid.interval)
-    per_interval = np.minimum(inside[grid.last], grid.lost)
-    return RealFit(z, events, share - grid.interval, per_interval)
+    share = np.minimum(lost / total[grid.interval], 1.0)
+    share = np.maximum.accumulate(share + grid.interval) - grid.interval
+    return RealFit(z, events, share, np.minimum(inside[grid.last], grid.lost))
 
 
 def _within(grid: Grid, events: FloatArray) -> FloatArray:
     """Cumulative events since the start of the interval."""
-    total = np.cumsum(events)
+    total = events.cumsum()
     return np.asarray(total - total[grid.first][grid.interval])
 
 
 def solve_power(grid: Grid, z_click: FloatArray, events: float, share: float = 1.0) -> float:
     """Power of the censoring curve that yields the known number of events, no table given."""
     z = at_nodes(grid, z_click)
-    drop = -np.diff(z, prepend=1.0)
+    drop = np.concatenate([[0.0], z[:-1] - z[1:]])
     totals = grid.n[0] * ((1.0 - share * grid.frac_mid ** POWERS[:, None]) @ drop)
     return float(np.exp(np.interp(events, totals, np.log(POWERS))))
 
@@ -137,66 +144,63 @@ def fit_counts(
     grid: Grid,
     curve: Curve,
     fit: RealFit,
-    censoring: Censoring,
+    events: int | None,
     known: FloatArray | None = None,
     known_from: int | None = None,
-) -> tuple[RealFit, Censoring]:
+    steps: int = GAUSS_NEWTON_STEPS,
+) -> tuple[RealFit, FloatArray]:
     """Real-valued events per interval in least squares of S, within the table and the total.
 
-    Gauss-Newton on events per interval (0 to the patients lost in it, summing to the known total)
-    and on the power of the censoring curve after the last known count, which has a prior.
+    Gauss-Newton on events per interval (0 to the patients lost in it, summing to `events` when
+    given) and on the power that bends censoring after the last known count, which has a prior.
+    Returns the fit and the information matrix, shape (K, K).
     """
     k = grid.n.size
-    m = np.clip(fit.per_interval, 0.0, grid.lost)
-    log_power = np.log(censoring.power)
-    upper = np.append(grid.lost, 3.0 if k > 1 else log_power)
-    lower = np.append(np.zeros(k), -3.0 if k > 1 else log_power)
+    m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
+    bends = 3.0 if k > 1 and known is None and grid.n[-1] >= BEND_FROM else 0.0
+    upper, lower = np.append(grid.lost, bends), np.append(0.0 * m, -bends)
     if known is not None:
         upper[known_from:k] = lower[known_from:k] = m[known_from:] = known
-    in_sum = np.append(np.ones(k), 0.0) if curve.events is not None else None
-    for _ in range(GAUSS_NEWTON_STEPS):
-        jacobian, s, fit, log_power = _linearise(grid, fit, m, censoring, log_power, k > 1)
-        x = np.append(m, log_power)
-        weak = RIDGE * READING_SD**2 / np.maximum(grid.lost * 0.25, 1.0) ** 2
-        prior = np.append(weak, (READING_SD / POWER_SD) ** 2)
-        h = jacobian.T @ jacobian + np.diag(prior)
-        g = jacobian.T @ (curve.survival - s + jacobian @ x) + prior * np.append(m, 0.0)
-        x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
-        m, log_power = x[:k], float(x[k])
-    censoring = Censoring(float(np.exp(log_power)), censoring.share)
-    share = real_fit(grid, fit.z[grid.click], censoring).lost_share
-    return RealFit(fit.z, fit.events, share, m), censoring
+    in_sum = np.append(np.ones(k), 0.0) if events is not None else None
+    weak = RIDGE * READING_SD**2 / np.maximum(grid.lost * 0.25, 1.0) ** 2
+    prior = np.append(weak, (READING_SD / POWER_SD) ** 2)
+    bend, h = 0.0, np.empty((0, 0))
+    share = fit.lost_share
+    for _ in range(steps + (bends > 0)):
+        now = RealFit(fit.z, fit.events, share, m)
+        jacobian, s = _linearise(grid, now, bends > 0)
+        x = np.append(m, bend)
+        h = jacobian.T @ jacobian
+        h.flat[:: k + 2] += prior
+        g = jacobian.T @ (curve.survival - s + jacobian @ x)
+        g[:k] += weak * m
+        x = bounded_quadratic(h, g, lower, upper, in_sum, float(events or 0))
+        m, bend = x[:k], float(x[k])
+        if bend != 0.0:
+            share = np.where(grid.interval == k - 1, fit.lost_share ** np.exp(bend), share)
+    return RealFit(fit.z, fit.events, share, m), h[:k, :k]
 
 
-def _linearise(
-    grid: Grid, fit: RealFit, m: FloatArray, censoring: Censoring, log_power: float, tail: bool
-) -> tuple[FloatArray, FloatArray, RealFit, float]:
-    """Jacobian of S at the clicks in events per interval and log power, shape (clicks, K + 1)."""
-    at, k = grid.click, grid.n.size
-    z = fit.z[at]
-    now = Censoring(float(np.exp(log_power)), censoring.share)
-    fit = RealFit(fit.z, fit.events, real_fit(grid, z, now).lost_share, fit.per_interval)
+def _linearise(grid: Grid, fit: RealFit, bends: bool) -> tuple[FloatArray, FloatArray]:
+    """Jacobian of S at the clicks in events per interval and the bend, shape (clicks, K + 1)."""
+    at, k, m = grid.click, grid.n.size, fit.per_interval
     path = scaled_path(grid, fit, m)
     c = grid.lost - m
     s, _ = survival_of(grid, path, c, fit.lost_share, FLOOR)
-    u = -np.log(s)
-    u_start = u[grid.first]
+    s_start, some = s[grid.first], m > 0.5
     n_mid = np.maximum(grid.n - 0.5 * grid.lost, 0.5)
-    kappa = np.where(m > 0.5, (u[grid.last] - u_start) / np.maximum(m, 0.5), 1.0 / n_mid)
-    inside = np.where(m > 0.5, path[grid.last], 1.0)
-    shape = np.where((m > 0.5)[grid.interval], path / np.maximum(inside, TINY)[grid.interval],
-                     grid.frac)
-    steps = np.where(grid.interval[at, None] > np.arange(k), kappa, 0.0)
-    rows = np.arange(at.size)
-    steps[rows, grid.interval[at]] = kappa[grid.interval[at]] * shape[at]
+    kappa = np.where(some, np.log(s_start / s[grid.last]) / np.maximum(m, 0.5), 1.0 / n_mid)
+    own = grid.interval[at]
+    shape = np.where(some[own], path[at] / np.maximum(m, 0.5)[own], grid.frac[at])
+    steps = (own[:, None] > grid.column) * kappa
+    steps[grid.row, own] = kappa[own] * shape
     jacobian = np.zeros((at.size, k + 1))
-    jacobian[:, :k] = -s[at, None] * steps
-    if tail:
-        other = Censoring(now.power * 1.25, now.share)
-        share = real_fit(grid, z, other).lost_share
+    jacobian[:, :k] = steps * -s[at, None]
+    if bends:
+        share = np.where(grid.interval == k - 1, fit.lost_share**1.25, fit.lost_share)
         moved, _ = survival_of(grid, path, c, share, FLOOR)
-        jacobian[:, k] = (moved - s)[at] / np.log(1.25)
-    return jacobian, s[at], fit, log_power
+        jacobian[:, k] = (moved - s)[at] / LOG_BEND
+    return jacobian, s[at]
 
 
 def allocate(grid: Grid, curve: Curve, fit: RealFit) -> Allocation:
@@ -207,7 +211,9 @@ def allocate(grid: Grid, curve: Curve, fit: RealFit) -> Allocation:
     y = curve.survival
     for _ in range(2):
         path = _refine(grid, path, m, c, fit.lost_share, y)
-    per_gap = np.diff(path + _base(grid, m), prepend=0.0)
+    total = path + _base(grid, m)
+    total[1:] -= total[:-1].copy()
+    per_gap = total
     return Allocation(
         np.rint(per_gap).astype(np.int64),
         m.astype(np.int64),
@@ -251,14 +257,16 @@ def survival_of(
     grid: Grid, path: FloatArray, c: FloatArray, share: FloatArray, floor: float = 0.0
 ) -> tuple[FloatArray, FloatArray]:
     """Kaplan-Meier estimate at the nodes for a path of events, and the size of one step."""
-    before = np.concatenate([[0.0], path[:-1]])
-    before[grid.opens] = 0.0
-    share_before = np.concatenate([[0.0], share[:-1]])
-    share_before[grid.opens] = 0.0
-    mid = share if grid.at_drops else 0.5 * (share + share_before)
+    before, share_before = np.empty(path.size), np.empty(path.size)
+    before[1:], share_before[1:] = path[:-1], share[:-1]
+    before[0] = share_before[0] = 0.0
+    before[grid.opens] = share_before[grid.opens] = 0.0
+    mid = share_before + grid.position * (share - share_before)
     at_risk = np.maximum(grid.n[grid.interval] - before - c[grid.interval] * mid, TINY)
-    s = np.cumprod(np.clip(1.0 - (path - before) / at_risk, floor, 1.0))
-    s_before = np.concatenate([[1.0], s[:-1]])
+    factor = np.minimum(np.maximum(1.0 - (path - before) / at_risk, floor), 1.0)
+    s = factor.cumprod()
+    s_before = np.empty(s.size)
+    s_before[0], s_before[1:] = 1.0, s[:-1]
     return s, s_before / np.maximum(at_risk, 1.0)
 
 
@@ -272,10 +280,10 @@ def _refine(
     wanted = path[at] + (s[at] - y) / step_at
     k = grid.interval[at]
     apart = 4.0 * (grid.n[0] + 1.0)
-    wanted = np.clip(wanted, -grid.n[0], 2.0 * grid.n[0])
+    wanted = np.minimum(np.maximum(wanted, -grid.n[0]), 2.0 * grid.n[0])
     fitted = isotonic_regression(wanted + apart * k, weights=step_at**2 + TINY).x - apart * k
     out = path.copy()
-    out[at] = np.rint(np.clip(fitted, 0.0, m[k]))
+    out[at] = np.rint(np.minimum(np.maximum(fitted, 0.0), m[k]))
     out[grid.last] = m
     out[0] = 0.0
     return out

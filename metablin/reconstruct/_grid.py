@@ -46,7 +46,7 @@ class Grid:
     """Nodes of one curve.
 
     Node 0 is the origin (time 0, S = 1). `interval` is the risk interval of the gap that ends at
-    the node, `click` maps clicks to nodes, `last` and `first` give the last node of each interval
+    the node, `position` the mean place of its events within that gap; `click` maps clicks to nodes, `last` and `first` give the last node of each interval
     and the node at which it starts; `frac` is the position within the interval, 0..1.
     """
 
@@ -62,14 +62,18 @@ class Grid:
     frac: FloatArray
     frac_mid: FloatArray
     opens: BoolArray
+    position: FloatArray
+    spread: FloatArray
     at_drops: bool
+    row: IntArray
+    column: IntArray
 
 
-def build_grid(curve: Curve, at_drops: bool = False) -> Grid:
+def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
     """Merge clicks and risk-table times; a click at a table time belongs to the later interval.
 
-    With `at_drops` the curve is flat up to each click and falls there; otherwise a fall lies
-    anywhere between two clicks.
+    With `falls`, the estimated events behind each click, the clicks sit on drops: the last event
+    of a gap is at its click. Otherwise events lie anywhere between two clicks.
     """
     r, t = curve.starts, curve.time
     k = r.size
@@ -89,12 +93,15 @@ def build_grid(curve: Curve, at_drops: bool = False) -> Grid:
     last = np.concatenate([where_bound, [time.size - 1]]).astype(np.int64)
     stop = np.append(bounds, end)
     width = np.maximum(stop - r, np.finfo(float).tiny)
-    frac = np.clip((time - r[interval]) / width[interval], 0.0, 1.0)
+    frac = np.minimum(np.maximum((time - r[interval]) / width[interval], 0.0), 1.0)
     opens = np.zeros(time.size, dtype=bool)
     opens[np.minimum(first + 1, time.size - 1)] = True
     opens[0] = False
     before = np.concatenate([[0.0], frac[:-1]])
     before[opens] = 0.0
+    position = np.full(time.size, 0.5)
+    if falls is not None:
+        position[moved] = 0.5 + 0.5 / np.maximum(falls, 1.0)
     n = curve.counts.astype(np.float64)
     lost = n - np.append(n[1:], 0.0)
     return Grid(
@@ -108,7 +115,11 @@ def build_grid(curve: Curve, at_drops: bool = False) -> Grid:
         n=n,
         lost=lost,
         frac=frac,
-        frac_mid=frac if at_drops else 0.5 * (before + frac),
+        frac_mid=before + position * (frac - before),
         opens=opens,
-        at_drops=at_drops,
+        position=position,
+        spread=np.ones(t.size) if falls is None else 1.0 - 1.0 / np.maximum(falls, 1.0),
+        at_drops=falls is not None,
+        row=np.arange(t.size),
+        column=np.arange(k),
     )

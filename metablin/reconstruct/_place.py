@@ -9,7 +9,7 @@ from metablin.reconstruct._fit import READING_SD, Allocation, RealFit
 from metablin.reconstruct._grid import Grid
 from metablin.reconstruct._search import Blocks
 
-__all__ = ["clicked_at_drops", "place", "place_found"]
+__all__ = ["clicked_at_drops", "place", "place_found", "snap"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -27,8 +27,9 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, fit: RealFit) -> bool:
     length; on drops there is at least one whatever the length.
     """
     step = step_sizes(grid, fit)
-    gap = np.diff(grid.time[grid.click])
-    fall = -np.diff(survival)
+    t = grid.time[grid.click]
+    gap = t[1:] - t[:-1]
+    fall = survival[:-1] - survival[1:]
     seen = (step > VISIBLE * READING_SD) & (gap > 0)
     seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
     if seen.sum() < 4:
@@ -50,10 +51,16 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, fit: RealFit) -> bool:
 def step_sizes(grid: Grid, fit: RealFit) -> FloatArray:
     """Fall of the curve per event in each gap between clicks, shape (clicks - 1,)."""
     scale = (grid.n / np.maximum(fit.z[grid.first], 1e-9))[grid.interval]
-    drop = -np.diff(fit.z, prepend=1.0)
+    drop = np.concatenate([[0.0], fit.z[:-1] - fit.z[1:]])
     share = np.where(drop > 1e-12, fit.events / np.maximum(scale * drop, 1e-12), 1.0)
-    per_event = 1.0 / np.maximum(scale * np.clip(share, 0.02, 1.0), 1e-9)
+    per_event = 1.0 / np.maximum(scale * np.minimum(np.maximum(share, 0.02), 1.0), 1e-9)
     return np.asarray(per_event[grid.click][1:])
+
+
+def falls_at_clicks(grid: Grid, fit: RealFit) -> FloatArray:
+    """Events behind each click, at least one; one throughout when every drop was clicked."""
+    falls = np.maximum(np.rint(np.diff(np.cumsum(fit.events)[grid.click], prepend=0.0)), 1.0)
+    return np.ones(falls.size) if (falls == 1).mean() >= SINGLES else falls
 
 
 def place(
@@ -81,7 +88,7 @@ def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None)
         on_click = np.zeros(grid.time.size, dtype=bool)
         on_click[grid.click] = True
         falls = per_gap[grid.click]
-        u = np.where(on_click[gap], on_drop(rank, size, falls), (rank + 0.5) / size)
+        u = np.where(on_click[gap], on_drop(rank, size, falls, False), (rank + 0.5) / size)
     elif rng is None:
         u = (rank + 0.5) / size
     else:
@@ -89,9 +96,17 @@ def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None)
     return np.asarray(left[gap] + u * (grid.time[gap] - left[gap]))
 
 
-def on_drop(rank: IntArray, size: IntArray, falls: IntArray) -> FloatArray:
-    """Position within the gap of events clicked at drops: ties when every drop is clicked."""
-    every = (falls == 1).sum() >= SINGLES * (falls > 0).sum()
+def on_drop(rank: IntArray, size: IntArray, falls: IntArray, exact: bool) -> FloatArray:
+    """Position within the gap of events clicked at drops: ties when every drop is clicked.
+
+    Clicks on every q-th drop leave falls of q or q + 1 events; falls of one among larger ones, or
+    of unequal size where counts are `exact`, are ties.
+    """
+    seen = falls[falls > 0]
+    if seen.size == 0:
+        return (rank + 1.0) / size
+    low, high = np.quantile(seen, [0.1, 0.9])
+    every = (seen == 1).mean() >= SINGLES or (exact and high - low >= 2 and low <= 2)
     return np.ones(rank.size) if every else (rank + 1.0) / size
 
 
@@ -139,13 +154,16 @@ def place_found(
     clicked = blocks.clicks[gap] > 0
     middle = (rank + 0.5) / np.maximum(d[gap], 1)
     if grid.at_drops:
-        u = np.where(clicked, on_drop(rank, d[gap], d[blocks.clicks > 0]), middle)
+        u = np.where(clicked, on_drop(rank, d[gap], d[blocks.clicks > 0], True), middle)
     else:
         u = middle if rng is None else rng.random(gap.size)
     events = left[gap] + u * (blocks.first[gap] - left[gap])
     first_event = blocks.first.copy()
     np.minimum.at(first_event, gap, events)
     rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())
+    if rest == 0 and events.size and blocks.clicks[gap[-1]]:
+        at_end = gap == gap[-1]  # a curve that falls to zero ends with its last event
+        events = np.where(at_end, left[gap] + (rank + 1.0) / d[gap] * (blocks.first[gap] - left[gap]), events)
     c = np.append(c, rest)
     opens = np.append(earlier, blocks.first[-1])
     closes = np.append(first_event, grid.stop[-1])
@@ -158,3 +176,17 @@ def place_found(
     if rest:
         censored[-1] = grid.stop[-1]
     return events, censored
+
+
+def snap(
+    censored: FloatArray, marks: FloatArray, events: FloatArray, grid: Grid
+) -> FloatArray:
+    """Move censorings to the nearest mark unless an event or a table time lies between."""
+    j = np.searchsorted(marks, censored)
+    left, right = marks[np.maximum(j - 1, 0)], marks[np.minimum(j, marks.size - 1)]
+    near = np.where(np.abs(left - censored) <= np.abs(right - censored), left, right)
+    fences = np.sort(np.concatenate([events, grid.start[1:]]))
+    same = np.searchsorted(fences, near, side="right") == np.searchsorted(
+        fences, censored, side="right"
+    )
+    return np.where(same, near, censored)

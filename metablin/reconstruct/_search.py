@@ -26,7 +26,7 @@ BoolArray = NDArray[np.bool_]
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
 WIDTH = 32  # hypotheses kept
 SEARCH_SD = 1.2 * READING_SD
-WORST = 12.0  # a click off by more than about five reading errors counts no more than that
+HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
 SAME_LEVEL = 0.35  # of one patient's step; smaller falls belong to the same plateau
 LOG_FACTORIAL = gammaln(np.arange(0.0, 4096.0) + 1.0)
 
@@ -154,12 +154,13 @@ def _advance(
     ok = (x >= 0) & (d >= 0) & (d + x <= room[:, None]) & (d <= after)
     s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
     rate = np.maximum((room - np.maximum(m_prior - e, 0.0)) * move, 0.05)[:, None]
-    x_safe, d_safe = np.clip(x, 0, 4095), np.clip(d, 0, 4095)
+    d_safe = np.clip(d, 0, 4095)
     new = cost[:, None] - (d * np.log(mean) - LOG_FACTORIAL[d_safe])
-    new = new - (x * np.log(rate) - rate - LOG_FACTORIAL[x_safe])
+    new = new + 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
     if blocks.clicks[b]:
-        misfit = 0.5 * ((blocks.level[b] - s_new) / SEARCH_SD) ** 2
-        new = new + blocks.clicks[b] * np.minimum(misfit, WORST)
+        r = np.abs(blocks.level[b] - s_new) / SEARCH_SD
+        huber = np.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER))
+        new = new + blocks.clicks[b] * huber
     new = np.where(ok, new, np.inf)
     rows, cols = _best(new, e[:, None] + d, c[:, None] + x, total[:, None] + d)
     d_kept, x_kept = d[rows, cols], x[rows, cols]
@@ -179,7 +180,9 @@ def _options(
 ) -> tuple[IntArray, IntArray]:
     """Candidate (events, censored) per hypothesis, shape (hypotheses, options)."""
     if blocks.closes[b]:
-        d = np.arange(0, 3)[None, :] + np.zeros_like(room)[:, None]
+        rest = np.rint(np.maximum(expected, 0.0)).astype(np.int64)
+        zero = np.zeros_like(rest)
+        d = np.stack([zero, zero + 1, zero + 2, rest - 1, rest, rest + 1], axis=1)
         return d, room[:, None] - d
     prior = np.rint(np.maximum(room - np.maximum(expected, 0.0), 0.0) * move).astype(np.int64)
     if not blocks.clicks[b]:

@@ -523,5 +523,5 @@ def _test(
 
 
 def _without_limit(test: SmallStudyTest) -> SmallStudyTest:
-    nothing = dict.fromkeys(("limit", "limit_std_error", "limit_low", "limit_high"), math.nan)
-    return dataclasses.replace(test, **nothing)
+    nan = math.nan
+    return dataclasses.replace(test, limit=nan, limit_std_error=nan, limit_low=nan, limit_high=nan)

@@ -63,7 +63,12 @@ selection <- function(e, alternative) {
     if (!is.null(f)) break
   }
   if (is.null(f)) return(NULL)
-  list(tolerance = tol, estimate = as.numeric(f$beta), std_error = as.numeric(f$se), p_value = as.numeric(f$pval),
+  # nlminb with numerical gradients leaves about six digits; a restart without gradients, eight.
+  again <- tryCatch(suppressWarnings(selmodel(r, type = "stepfun", steps = 0.025, alternative = alternative,
+    control = list(optimizer = "uobyqa", beta.init = c(f$beta), tau2.init = f$tau2, delta.init = f$delta))),
+    error = function(c) NULL)
+  if (!is.null(again) && again$ll >= f$ll) f <- again
+  list(estimate = as.numeric(f$beta), std_error = as.numeric(f$se), p_value = as.numeric(f$pval),
     conf_low = as.numeric(f$ci.lb), conf_high = as.numeric(f$ci.ub), tau2 = f$tau2, se_tau2 = as.numeric(f$se.tau2),
     delta = as.numeric(f$delta[2]), se_delta = as.numeric(f$se.delta[2]), log_likelihood = as.numeric(logLik(f)),
     lrt = as.numeric(f$LRT), lrt_p = as.numeric(f$LRTp),

@@ -1,6 +1,8 @@
 """Effect sizes: what papers print, put on the scale on which studies are pooled."""
 
 from metablin.effects.contrasts import generic, hazard_ratios
+from metablin.effects.exact import exact_intervals
+from metablin.effects.reported import hazard_ratios_reported
 from metablin.effects.single import proportions, rates
 from metablin.effects.sizes import EffectSizes, Excluded
 from metablin.effects.tables import rate_contrasts, two_by_two
@@ -8,8 +10,10 @@ from metablin.effects.tables import rate_contrasts, two_by_two
 __all__ = [
     "EffectSizes",
     "Excluded",
+    "exact_intervals",
     "generic",
     "hazard_ratios",
+    "hazard_ratios_reported",
     "proportions",
     "rate_contrasts",
     "rates",

@@ -100,8 +100,11 @@ def log_interval(
     high: FloatArray,
     level: FloatArray,
     names: tuple[str, ...],
+    first: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
     """Return log estimates and variances of ratios with intervals, after checking them.
+
+    `first` is the data row of the first entry, for messages.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def log_interval(
         column = "conf_low" if not low[i] < estimate[i] else "conf_high"
         raise DataError(
             "the interval does not contain the estimate",
-            row=i + 1,
+            row=i + first,
             column=column,
             value=f"{estimate[i]:g} [{low[i]:g}, {high[i]:g}]",
             allowed="conf_low < estimate < conf_high",
@@ -122,7 +125,7 @@ def log_interval(
         )
     for i in map(int, np.flatnonzero(_asymmetry(estimate, low, high) > INTERVAL_ASYMMETRY)):
         warnings.warn(
-            f"row {i + 1} ({names[i]}): {estimate[i]:g} [{low[i]:g}, {high[i]:g}] is not "
+            f"row {i + first} ({names[i]}): {estimate[i]:g} [{low[i]:g}, {high[i]:g}] is not "
             "symmetric on the log scale; check the figures and the level",
             MetablinWarning,
             stacklevel=3,

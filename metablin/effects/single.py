@@ -14,7 +14,14 @@ from metablin.effects._scales import freeman_tukey
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError
 
-__all__ = ["PROPORTION_TRANSFORMS", "RATE_TRANSFORMS", "ZERO_RULES_SINGLE", "proportions", "rates"]
+__all__ = [
+    "PROPORTION_TRANSFORMS",
+    "RATE_TRANSFORMS",
+    "ZERO_RULES_SINGLE",
+    "events_of",
+    "proportions",
+    "rates",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -78,7 +85,7 @@ def proportions(
     """
     transform = choice("transform", transform, PROPORTION_TRANSFORMS)
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
-    x, size, names = _events_of(events, n, studies)
+    x, size, names = events_of(events, n, studies)
     edge = (x == 0) | (x == size)
     smooth = transform in ("arcsine", "freeman-tukey")
     fix = np.zeros_like(edge) if smooth else _where(zero_cells, edge)
@@ -110,9 +117,10 @@ def _where(rule: str, edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return edge if rule == "only-needed" else np.zeros_like(edge)
 
 
-def _events_of(
+def events_of(
     events: ArrayLike, n: ArrayLike, studies: Iterable[Any] | None
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Return checked events, sample sizes and labels of single groups."""
     known = None if studies is None else [str(s) for s in studies]
     x = numeric("events", events, minimum=0, integer=True, studies=known)
     size = numeric("n", n, minimum=1, integer=True, studies=known)

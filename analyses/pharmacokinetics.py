@@ -8,7 +8,7 @@ import seaborn as sns
 import statsmodels.formula.api as smf
 from matplotlib.figure import Figure as MplFigure
 
-from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
+from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 from metablin.plots import style
 
 from ._shared import join_ids
@@ -50,6 +50,11 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
                 "Do the quoted parameters fit together?",
                 "Half-life from volume and clearance, concentration from dose and clearance, of "
                 "one compartment at steady state; ratio of quoted to implied.",
+            ),
+            "agreement": Table(
+                agreement(reported),
+                "How far the reviews agree",
+                "Lowest and highest value quoted for one parameter in one unit (and dose).",
             ),
         },
         figures={
@@ -149,6 +154,30 @@ def proportionality(points: pd.DataFrame) -> pd.DataFrame:
             "row_ids": join_ids(data["key"]),
         }
     )
+
+
+def agreement(reported: pd.DataFrame) -> pd.DataFrame:
+    """Return lowest and highest quoted value of every parameter, unit and dose."""
+    grouped = reported.groupby(["parameter", "unit", "dose_unit", "dose"], dropna=False, sort=True)
+    records = []
+    for (parameter, unit, dose_unit, dose), part in grouped:
+        at = f".{dose:g}_{slug(dose_unit)}" if dose == dose else ""
+        records.append(
+            {
+                "key": f"{parameter}.{slug(unit)}{at}",
+                "parameter": parameter,
+                "unit": unit,
+                "dose": dose,
+                "dose_unit": dose_unit,
+                "k": len(part),
+                "lowest": part["estimate"].min(),
+                "highest": part["estimate"].max(),
+                "ratio": part["estimate"].max() / part["estimate"].min(),
+                "sources": join_ids(sorted(set(part["source_key"]))),
+                "row_ids": join_ids(part["key"]),
+            }
+        )
+    return pd.DataFrame(records)
 
 
 def identities(reported: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metablin.pipeline import store
+from metablin.pipeline.fingerprint import file_digest
+from metablin.pipeline.runner import MANIFEST
 from metablin.pipeline.verify import ledger
 from metablin.report import format_estimate, format_number
 from metablin.report.html import Section, render_report
@@ -23,13 +25,13 @@ REPORT = "report.html"
 def publish(out: Path) -> Path:
     """Write the claim ledger and the report of the results in `out`; return the report's path.
 
-    Both are written again only when they would change.
+    Both enter the manifest and are written again only when they would change.
     """
     from metablin.datasets import load
 
     claims = ledger(out)
     _write(out / LEDGER, claims.to_csv(index=False, lineterminator="\n"))
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     html = render_report(
         sections=[_section(folder) for folder in _folders(out)],
         headlines=headline_rows(out),
@@ -38,6 +40,8 @@ def publish(out: Path) -> Path:
         versions=manifest["versions"],
     )
     _write(out / REPORT, html)
+    manifest["published"] = {name: file_digest(out / name) for name in (LEDGER, REPORT)}
+    _write(out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return out / REPORT
 
 

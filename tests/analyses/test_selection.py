@@ -1,0 +1,110 @@
+"""Which evidence rows the response analysis takes, and that no patient is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import metablin as mb
+from metablin.pipeline import Evidence
+
+Load = Callable[[str], ModuleType]
+READS = ("trials", "proportions", "references")
+
+
+def candidate(**changes: Any) -> dict[str, Any]:
+    base = {
+        "row_id": "r1",
+        "trial_id": "a",
+        "label": "A",
+        "subgroup": "all",
+        "population": "paediatric_rr",
+        "denominator": "treated",
+        "rank": 0,
+    }
+    return {**base, **changes}
+
+
+def chosen(module: Load, *rows: dict[str, Any]) -> list[str]:
+    selection = module("_selection")
+    found = selection.one_a_cohort(pd.DataFrame(rows), selection.WHOLE)
+    return list(found["row_id"])
+
+
+def test_the_best_outcome_of_a_cohort_is_taken(module: Load) -> None:
+    assert chosen(module, candidate(rank=3), candidate(row_id="r2", rank=0)) == ["r2"]
+
+
+def test_parts_are_taken_only_where_there_is_no_whole(module: Load) -> None:
+    parts = [candidate(row_id=name, subgroup=f"ph={name}") for name in ("negative", "positive")]
+    assert chosen(module, *parts) == ["negative", "positive"]
+    assert chosen(module, candidate(), *parts) == ["r1"]
+
+
+def test_cohorts_left_out_by_name_do_not_enter(module: Load) -> None:
+    assert chosen(module, candidate(trial_id="yin2024_short")) == []
+
+
+@pytest.mark.parametrize(
+    ("subgroup", "definition", "expected"),
+    [
+        ("cr_crh=yes", "", "responders"),
+        ("all", "MRD response among those evaluable", "evaluable"),
+        ("all", "MRD below 1e-4", "treated"),
+    ],
+)
+def test_the_denominator_is_read_from_the_row(
+    module: Load, subgroup: str, definition: str, expected: str
+) -> None:
+    row = {"subgroup": subgroup, "definition": definition, "note": ""}
+    assert module("_selection")._denominator(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "ph", "expected"),
+    [
+        ("relapsed_refractory", "adult", "positive", "adult_rr_ph_positive"),
+        ("relapsed_refractory", "adult", "mixed", "adult_rr_ph_negative"),
+        ("relapsed_refractory", "mixed", "negative", "paediatric_rr"),
+        ("mrd_positive", "adult", "negative", "mrd_positive"),
+        ("newly_diagnosed", "adult", "positive", "first_line"),
+    ],
+)
+def test_populations(module: Load, status: str, age: str, ph: str, expected: str) -> None:
+    trial = pd.Series({"disease_status": status, "age_group": age, "ph_status": ph})
+    assert module("_shared").population(trial) == expected
+
+
+def test_no_patients_enter_the_response_analysis_twice(module: Load) -> None:
+    evidence = Evidence(READS)
+    selection, shared = module("_selection"), module("_shared")
+    found = selection.candidates(
+        evidence.load("proportions"), shared.known_trials(evidence), selection.RESPONSES
+    )
+    rows = selection.one_a_cohort(found, selection.WHOLE)
+    assert rows["patient_set"].is_unique
+    wholes = rows.loc[rows["subgroup"] == "all", "trial_id"]
+    assert wholes.is_unique
+    assert len(rows) >= 20
+
+
+def test_every_pooled_line_names_rows_that_exist(module: Load) -> None:
+    outcome = module("response").response.run()
+    known = set(mb.load("proportions", all_rows=True)["row_id"])
+    for name in ("pooled", "splits", "mrd", "sensitivity"):
+        frame = outcome.tables[name].frame
+        for line in frame.to_dict(orient="records"):
+            ids = line["row_ids"].split()
+            assert len(ids) == line["k"]
+            assert set(ids) <= known
+
+
+def test_denominators_never_mix_within_one_pool(module: Load) -> None:
+    outcome = module("response").response.run()
+    rows = outcome.tables["mrd_cohorts"].frame.set_index("key")
+    for line in outcome.tables["mrd"].frame.to_dict(orient="records"):
+        assert rows.loc[line["row_ids"].split(), "denominator"].nunique() == 1

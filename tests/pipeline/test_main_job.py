@@ -1,0 +1,123 @@
+"""The main job on the real evidence: results, report, ledger, verification."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.cli.runner import ROOT, metablin
+
+MIN_FIGURES = 6
+MIN_CLAIMS = 200
+MIN_REPRODUCED = 120
+MAX_ADVERSE_EVENT_CLAIMS = 60
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("main-job") / "results"
+    result = metablin("reproduce", "--out", folder, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    assert "Headline results" in result.stdout
+    assert "report.html" in result.stdout
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_report_needs_no_other_host_and_shows_figures(out: Path) -> None:
+    html = (out / "report.html").read_text(encoding="utf-8")
+    links = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", html)
+    assert [link for link in links if not link.startswith("#")] == []
+    assert "<script" not in html
+    assert html.count('<svg role="img" aria-label="') >= MIN_FIGURES
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    targets = {link[1:] for link in links}
+    assert targets <= set(ids)
+
+
+def test_the_ledger_leaves_nothing_unexplained(out: Path) -> None:
+    claims = pd.read_csv(out / "claims.csv", dtype={"seed": str})
+    counts = claims["status"].value_counts()
+    assert len(claims) >= MIN_CLAIMS
+    assert counts["reproduced"] >= MIN_REPRODUCED
+    assert "differs (unexplained)" not in counts
+    assert set(claims["seed"]) == {"000", "001", "002", "003", "004"}
+    assert (claims["kind"] == "adverse_event").sum() <= MAX_ADVERSE_EVENT_CLAIMS
+
+
+def test_a_reproduced_claim_is_computed_not_copied(out: Path) -> None:
+    """A result column that holds a computed number, never a column read from the claim's row."""
+    claims = pd.read_csv(out / "claims.csv")
+    used = claims.loc[claims["status"] == "reproduced", "result"].str.split("/", expand=True)
+    arithmetic = used.loc[used[0] == "arithmetic"]
+    assert set(arithmetic[3]) <= {
+        *("rate", "conf_low", "conf_high", "wilson_low", "wilson_high", "p_two_sided"),
+        *("p_one_sided", "estimate_from_interval", "odds_ratio", "risk_ratio", "risk_difference"),
+        *("fisher_p", "events_implied", "survivors_implied", "median_years", "value"),
+    }
+
+
+def test_the_manifest_covers_every_file(out: Path) -> None:
+    manifest = json.loads((out / "manifest.json").read_text())
+    digests = dict(manifest["published"])
+    for entry in manifest["analyses"].values():
+        digests |= entry["outputs"]
+    files = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()} - {"manifest.json"}
+    assert files == set(digests)
+    for name, digest in digests.items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+
+
+def test_one_job_writes_the_bytes_of_two(out: Path, tmp_path: Path) -> None:
+    other = tmp_path / "results"
+    assert metablin("reproduce", "--out", other, "--jobs", 1).returncode == 0
+    here = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    there = {p.relative_to(other): p.read_bytes() for p in other.rglob("*") if p.is_file()}
+    manifest = Path("manifest.json")
+    assert here.keys() == there.keys()
+    assert [n for n in here if here[n] != there[n] and n != manifest] == []
+
+
+def test_a_second_run_is_all_up_to_date(out: Path) -> None:
+    result = metablin("reproduce", "--out", out)
+    assert result.returncode == 0
+    assert re.search(r"(\d+) analyses, \1 up to date, 0 computed", result.stdout)
+
+
+def test_verify_passes_and_notices_a_moved_number(tmp_path: Path) -> None:
+    result = metablin("verify", "--json", "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["ok"] is True
+    assert found["counts"]["reproduced"] >= MIN_REPRODUCED
+
+    folder = tmp_path / "analyses"
+    shutil.copytree(ROOT / "analyses", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    expected = folder / "expected" / "randomised.json"
+    values = json.loads(expected.read_text())
+    values["pooled"]["os.all"]["estimate"] *= 1.01
+    expected.write_text(json.dumps(values))
+    result = metablin("verify", "--analyses", folder)
+    assert result.returncode == 1
+    assert "DRIFT randomised/pooled/os.all/estimate" in result.stdout
+    assert (
+        result.stdout.strip()
+        .splitlines()[-1]
+        .endswith("1 result values differ from the expected ones")
+    )
+
+
+def test_an_unknown_analysis_is_one_line() -> None:
+    result = metablin("reproduce", "nothing")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "nothing" in result.stderr
+    assert "response" in result.stderr

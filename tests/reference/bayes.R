@@ -18,7 +18,8 @@ settings <- list(
   list(data = "crins", prior = "half-normal", par = 0.5, f = dhn(0.5), mu = c(0, 4)),
   list(data = "crins", prior = "half-normal", par = 1, f = dhn(1), mu = NULL),
   list(data = "crins", prior = "half-cauchy", par = 1, f = dhc(1), mu = NULL),
-  list(data = "crins", prior = "log-normal", par = c(-1.07, 0.87), f = dln(-1.07, 0.87), mu = c(0, 4)))
+  list(data = "crins", prior = "log-normal", par = c(-1.07, 0.87), f = dln(-1.07, 0.87),
+       mu = c(0, 4)))
 one <- function(s) {
   d <- data[[s$data]]
   y <- d$yi; v <- d$se^2; scale <- median(d$se)

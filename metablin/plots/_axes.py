@@ -30,6 +30,13 @@ CHARACTER = 0.55
 """Width of a character as a share of the font size."""
 
 
+LEADER = {"arrowstyle": "-", "lw": 0.5, "color": style.SOFT, "shrinkA": 0, "shrinkB": 2}
+"""A thin line from a label that stands away from its point."""
+
+CROWDED = 0.2
+"""A label that would lie under others with more than this share of its area is left out."""
+
+
 def axis_name(measure: str, transform: str) -> str:
     """Return the axis label of a measure, naming the scale where the ticks are not the reader's.
 
@@ -85,6 +92,8 @@ def place_labels(
 ) -> None:
     """Write texts beside their points, each where it covers least of the others.
 
+    A label that finds no room is left out.
+
     Call it when the limits of the axes are final.
 
     Parameters
@@ -111,6 +120,8 @@ def place_labels(
         width, height = CHARACTER * size * len(texts[i]), 1.25 * size
         boxes = _candidates(points[i], width, height, reach)
         costs = [_cost(box, taken, edges) + 0.01 * rank for rank, (box, *_) in enumerate(boxes)]
+        if min(costs) > CROWDED * width * height:
+            continue
         box, shift, ha, va = boxes[int(np.argmin(costs))]
         taken.append(box)
         ax.annotate(
@@ -123,6 +134,8 @@ def place_labels(
             fontsize=size,
             color=colour,
             zorder=6,
+            bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.4, "lw": 0},
+            arrowprops=LEADER if max(map(abs, shift)) > reach else None,
         )
 
 
@@ -149,4 +162,4 @@ def _cost(box: FloatArray, taken: list[FloatArray], edges: FloatArray) -> float:
     tall = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
     covered = float((np.maximum(wide, 0) * np.maximum(tall, 0)).sum())
     outside = np.maximum(edges[:2] - box[:2], 0).sum() + np.maximum(box[2:] - edges[2:], 0).sum()
-    return covered + 20 * float(outside)
+    return covered + 200 * float(outside)

@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["baujat_frame", "baujat_plot", "draw_baujat"]
 
-NAMED = 8
-"""Studies that are labelled: those furthest from the origin."""
+STANDS_OUT = 0.15
+"""Studies that reach this share of the largest value in either direction are labelled."""
 
 
 def baujat_frame(result: Baujat) -> pd.DataFrame:
     """Return the points: study, heterogeneity, influence, and ``named`` for those to label."""
     frame = result.to_frame()
-    size = frame["heterogeneity"] / frame["heterogeneity"].max()
-    size += frame["influence"] / frame["influence"].max()
-    frame["named"] = size.rank(ascending=False, method="first") <= NAMED
+    both = frame[["heterogeneity", "influence"]]
+    frame["named"] = (both >= STANDS_OUT * both.max()).any(axis=1)
     return frame
 
 
@@ -39,7 +38,8 @@ def draw_baujat(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the points of :func:`baujat_frame` on `ax` and return it."""
     ax.scatter(frame["heterogeneity"], frame["influence"], s=24, color=POINT, lw=0, zorder=3)
     ax.set_xlim(0, 1.15 * frame["heterogeneity"].max())
-    ax.set_ylim(0, 1.1 * frame["influence"].max())
+    top = float(frame["influence"].max())
+    ax.set_ylim(-0.04 * top, 1.1 * top)
     ax.set_xlabel("Contribution to heterogeneity (squared Pearson residual)")
     ax.set_ylabel("Influence on the pooled effect")
     texts = [s if named else "" for s, named in zip(frame["study"], frame["named"], strict=True)]

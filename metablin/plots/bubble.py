@@ -141,5 +141,5 @@ def draw_bubble(
     reader_ticks(ax.yaxis, transform, low, high)
     ax.set_xlabel(name)
     ax.set_ylabel(axis_name(measure, transform))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8, frameon=False)
     return ax

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_funnel", "funnel", "funnel_frame", "funnel_of_selection", "funnel_of_test"]
 
 CONTOURS = (0.90, 0.95, 0.99)
-SHADES = ("#ffffff", "#dfe5ec", "#c3cdd9", "#f4f6f8")
+SHADES = ("#ffffff", "#eaeef3", "#d5dde6", "#bdc9d6")
 POOLED = style.colour("chemotherapy")
 
 
@@ -184,6 +184,7 @@ def draw_funnel(
         fontsize=8,
         columnspacing=1.2,
         handlelength=1.8,
+        frameon=False,
     )
     return ax
 

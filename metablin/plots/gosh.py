@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import PercentFormatter
 
 from metablin.errors import DataError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_gosh", "gosh_frame", "gosh_plot"]
 
 BINS = 60
-CLOUD = "Blues"
+CLOUD = LinearSegmentedColormap.from_list("gosh", ["#c3d8ea", POINT, "#01223b"])
 WITH = style.colour("chemotherapy")
 
 
@@ -102,7 +103,8 @@ def draw_gosh(
             frame["effect"], frame["i2"], gridsize=BINS, bins="log", cmap=CLOUD, mincnt=1,
             extent=(*ax.get_xlim(), *ax.get_ylim()), linewidths=0.1,
         )  # fmt: skip
-    ax.plot(*pooled, marker="+", ms=11, mew=1.8, color=style.INK, zorder=5, ls="")
+    for width, colour in ((4.0, "white"), (1.8, style.INK)):
+        ax.plot(*pooled, marker="+", ms=12, mew=width, color=colour, zorder=5, ls="")
     _margins(ax, parts)
     reader_ticks(ax.xaxis, transform, *ax.get_xlim())
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -115,7 +117,7 @@ def _points(ax: Axes, parts: list[tuple[pd.DataFrame, str, str]]) -> None:
     for part, colour, name in parts:
         ax.scatter(part["effect"], part["i2"], s=4, color=colour, alpha=0.12, lw=0)
         ax.scatter([], [], s=18, color=colour, lw=0, label=name)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
 
 
 def _margins(ax: Axes, parts: list[tuple[pd.DataFrame, str, str]]) -> None:

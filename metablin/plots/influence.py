@@ -81,7 +81,7 @@ def influence_frame(result: Influence) -> pd.DataFrame:
 def influence_plot(result: Influence, ax: Axes | None = None) -> Axes:
     """Draw the influence measures and return the axes that hold the panels."""
     if ax is None:
-        _, ax = style.figure(8.4, 0.9 + ROW_INCHES * result.k)
+        _, ax = style.figure(10.0, 0.9 + ROW_INCHES * result.k)
     return draw_influence(influence_frame(result), ax)
 
 
@@ -95,7 +95,7 @@ def draw_influence(frame: pd.DataFrame, ax: Axes) -> Axes:
     measures = list(dict.fromkeys(frame["measure"]))
     width = 1 / len(measures)
     for i, name in enumerate(measures):
-        panel = ax.inset_axes((i * width, 0, 0.86 * width, 1))
+        panel = ax.inset_axes((i * width, 0, 0.8 * width, 1))
         part = frame.loc[frame["measure"] == name]
         _panel(panel, part, TITLES.get(name, name))
         if i == 0:
@@ -124,5 +124,6 @@ def _panel(panel: Axes, part: pd.DataFrame, title: str) -> None:
     panel.locator_params(axis="x", nbins=2)
     panel.tick_params(axis="x", labelsize=7)
     panel.set_title(title, fontsize=8, loc="center", fontweight="normal")
-    panel.spines["left"].set_visible(False)
+    panel.spines[["left", "top", "right"]].set_visible(False)
+    panel.spines["bottom"].set_color(style.SOFT)
     panel.tick_params(axis="y", length=0)

@@ -140,7 +140,7 @@ def draw_labbe(frame: pd.DataFrame, ax: Axes, *, measure: str, effect: float) ->
     noun = "Rate" if rates else "Risk"
     ax.set_xlabel(f"{noun} under control")
     ax.set_ylabel(f"{noun} under treatment")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8, frameon=False)
     texts = [s if named else "" for s, named in zip(frame["label"], frame["named"], strict=True)]
     place_labels(ax, frame["control"].to_numpy(), frame["treatment"].to_numpy(), texts, reach=8)
     return ax

@@ -112,7 +112,7 @@ def _interval(ax: Axes, row: Any, low: float, high: float) -> None:
 
 def _limits(frame: pd.DataFrame, centre: float) -> tuple[float, float]:
     """Return ends that show the estimates well; a few very wide intervals end in arrows."""
-    reach = 4 * float(np.median(frame["high"] - frame["low"]))
+    reach = 1.5 * float(np.median(frame["high"] - frame["low"]))
     inner = [*frame["effect"], centre]
     low = max(float(frame["low"].min()), min(inner) - reach)
     high = min(float(frame["high"].max()), max(inner) + reach)

@@ -406,7 +406,7 @@ def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def product_limit(c: Counts) -> tuple[FloatArray, FloatArray]:
     """Return S(t) and Greenwood's standard error of log S(t), infinite once S(t) is 0."""
-    survival: FloatArray = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk))
+    survival: FloatArray = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk)).astype(np.float64)
     alive = c.n_risk - c.n_event
     # Fractional weights can leave rounding where everyone has died.
     done = alive <= 1e-12 * c.n_risk

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from metablin import __version__
-from metablin.cli import data, pipeline, pool
+from metablin.cli import data, pipeline, pool, site
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,8 @@ app.add_typer(data.app, name="data")
 app.command()(pool.pool)
 app.command()(pipeline.reproduce)
 app.command()(pipeline.verify)
+app.command()(site.site)
+app.command()(site.trace)
 
 
 def _version(wanted: bool) -> None:

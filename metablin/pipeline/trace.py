@@ -153,5 +153,5 @@ def _table_rows(name: str, wanted: list[str] | None) -> pd.DataFrame:
     if wanted is not None:
         frame = frame.loc[frame[table.primary_key].isin(wanted)]
     rows = _rows(table, frame)
-    rows["trial_id"] = frame["trial_id"] if "trial_id" in frame else ""
+    rows["trial_id"] = frame.get("trial_id", "")
     return rows

@@ -1,0 +1,113 @@
+"""``metablin site`` and ``metablin trace``: publish the results, and follow one back."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metablin.cli import _io
+from metablin.errors import DataError
+
+__all__ = ["find_quarto", "site", "trace"]
+
+OLDEST = (1, 6)
+HOW_TO_INSTALL = (
+    "metablin: Quarto is not installed; get it with `pip install quarto-cli` or from "
+    "https://quarto.org/docs/get-started/, or name it with QUARTO_PATH"
+)
+
+Results = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder of results.")]
+
+
+def site(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the site and render again on changes.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes for the analyses.")] = 1,
+    analyses: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Folder of analyses (default: found)."),
+    ] = None,
+) -> None:
+    """Render the Quarto site to site/_site, after running what is not up to date."""
+    from metablin.pipeline import find_analyses, runner
+    from metablin.pipeline.publish import publish
+
+    quarto = find_quarto()
+    if quarto is None:
+        typer.echo(HOW_TO_INSTALL, err=True)
+        raise typer.Exit(1)
+    _check_version(quarto)
+    folder = analyses or find_analyses()
+    root = folder.resolve().parent
+    if not (root / "site" / "_quarto.yml").is_file():
+        raise DataError("there is no site beside the analyses", allowed="site/_quarto.yml")
+    runner.reproduce(folder=folder, out=root / "results", jobs=jobs)
+    publish(root / "results")
+    _run([sys.executable, str(root / "site" / "_scripts" / "build.py")], {})
+    built = {"QUARTO_PYTHON": sys.executable, "METABLIN_SITE_BUILT": "1"}
+    _run([str(quarto), "preview" if serve else "render", str(root / "site")], built)
+    if not serve:
+        typer.echo(f"site: {root / 'site' / '_site' / 'index.html'}")
+
+
+def find_quarto() -> Path | None:
+    """Return the Quarto program named by QUARTO_PATH, on PATH or of the package quarto-cli.
+
+    Raises
+    ------
+    DataError
+        When QUARTO_PATH names no program.
+    """
+    named = os.environ.get("QUARTO_PATH")
+    if named:
+        program = shutil.which(named) or shutil.which("quarto", path=named)
+        if program is None:
+            raise DataError("QUARTO_PATH names no program", value=named)
+        return Path(program)
+    beside = Path(sys.executable).with_name("quarto")
+    program = shutil.which("quarto") or shutil.which(str(beside))
+    return Path(program) if program else None
+
+
+def _check_version(quarto: Path) -> None:
+    answer = subprocess.run(
+        [str(quarto), "--version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    numbers = re.match(r"(\d+)\.(\d+)", answer)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise DataError("Quarto is too old", value=answer or "none", allowed=f"{wanted} or newer")
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env={**os.environ, **environment}, check=False)
+    if done.returncode != 0:
+        raise DataError(f"{Path(command[0]).name} stopped with exit code {done.returncode}")
+
+
+def trace(
+    result: Annotated[
+        str, typer.Argument(metavar="RESULT_KEY", help="analysis/table/key[/column].")
+    ],
+    out: Results = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the evidence rows as CSV.")] = False,
+) -> None:
+    """Show a result, the evidence rows behind it and their sources."""
+    from metablin.pipeline.trace import trace_result
+
+    found = trace_result(result, out)
+    if json:
+        _io.print_json(found.to_dict())
+    elif csv:
+        typer.echo(found.evidence.to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        typer.echo(found.summary())

@@ -1,0 +1,142 @@
+"""``metablin trace`` and ``metablin site`` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from metablin import DataError
+from metablin.cli import app
+from metablin.cli.site import find_quarto
+from metablin.pipeline.trace import evidence_rows, trace_result
+from tests.cli.runner import ROOT, assert_one_line_error, metablin
+
+OUTCOME = {"tables": {"pooled": {"title": "Pooled", "caption": "How."}}}
+TABLE = """key,estimate,conf_low,conf_high,row_ids
+os.all,0.59,0.42,0.82,cont-tower-001 prop-tower-001
+alone,0.5,0.4,0.6,
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    (tmp_path / "randomised").mkdir()
+    (tmp_path / "randomised" / "pooled.csv").write_text(TABLE)
+    (tmp_path / "randomised" / "outcome.json").write_text(json.dumps(OUTCOME))
+    return tmp_path
+
+
+def test_a_result_leads_to_its_rows_and_their_sources(results: Path) -> None:
+    found = trace_result("randomised/pooled/os.all/estimate", results)
+    assert found.value == 0.59
+    assert found.evidence["row_id"].tolist() == ["cont-tower-001", "prop-tower-001"]
+    assert found.evidence["trial_id"].tolist() == ["tower", "tower"]
+    assert (found.evidence["citation"] != "").all()
+    assert "NEJMoa1609783" in found.summary()
+    assert json.loads(json.dumps(found.to_dict()))["evidence"][0]["row_id"] == "cont-tower-001"
+
+
+def test_a_result_without_evidence_rows_says_so(results: Path) -> None:
+    found = trace_result("randomised/pooled/alone", results)
+    assert found.evidence.empty
+    assert "0 evidence rows" in found.summary()
+
+
+@pytest.mark.parametrize("key", ["randomised", "randomised/pooled", "a/b/c/d/e", "a//c"])
+def test_a_malformed_key_names_the_form(results: Path, key: str) -> None:
+    with pytest.raises(DataError, match=r"analysis/table/key\[/column\]"):
+        trace_result(key, results)
+
+
+def test_an_unknown_row_is_named() -> None:
+    with pytest.raises(DataError, match="prop-nowhere-001"):
+        evidence_rows(["prop-nowhere-001"])
+
+
+def test_every_row_of_every_table_is_listed_once() -> None:
+    rows = evidence_rows()
+    assert len(rows) > 1500
+    assert not rows.duplicated(["table", "row_id"]).any()
+
+
+def test_the_command_prints_text_json_and_csv(results: Path) -> None:
+    key = "randomised/pooled/os.all"
+    text = metablin("trace", key, "--out", results)
+    assert text.returncode == 0, text.stderr
+    assert "2 evidence rows" in text.stdout
+    data = json.loads(metablin("trace", key, "--out", results, "--json").stdout)
+    assert data["row"]["estimate"] == 0.59
+    table = metablin("trace", key, "--out", results, "--csv").stdout
+    assert table.splitlines()[1].startswith("contrasts,cont-tower-001,tower")
+
+
+def test_the_command_names_a_wrong_key_in_one_line(results: Path) -> None:
+    wrong = metablin("trace", "randomised/pooled/os.al", "--out", results)
+    assert_one_line_error(wrong, "os.al", "os.all")
+
+
+def bare_environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("QUARTO_PATH", "PATH")}
+    return {**kept, "PATH": "/nowhere", **more}
+
+
+def run_site(**environment: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("metablin")
+    return subprocess.run(
+        [sys.executable, str(program), "site"],
+        cwd=ROOT,
+        env=bare_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_machine_without_quarto_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("QUARTO_PATH", raising=False)
+    assert find_quarto() is None
+
+
+def test_a_named_quarto_that_is_not_there_is_named() -> None:
+    assert_one_line_error(run_site(QUARTO_PATH="/no/quarto"), "QUARTO_PATH", "/no/quarto")
+
+
+@pytest.mark.parametrize(("version", "line"), [("1.5.57", "1.6 or newer"), ("", "none")])
+def test_an_old_quarto_is_refused(tmp_path: Path, version: str, line: str) -> None:
+    program = tmp_path / "quarto"
+    program.write_text(f"#!/bin/sh\necho {version}\n")
+    program.chmod(0o755)
+    assert_one_line_error(run_site(QUARTO_PATH=str(program)), line)
+
+
+def test_quarto_is_found_by_name_by_folder_and_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "quarto"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.delenv("QUARTO_PATH", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_quarto() == program
+    monkeypatch.setenv("PATH", "/nowhere")
+    for named in (program, tmp_path):
+        monkeypatch.setenv("QUARTO_PATH", str(named))
+        assert find_quarto() == program
+
+
+def test_a_missing_quarto_ends_with_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("metablin.cli.site.find_quarto", lambda: None)
+    result = CliRunner().invoke(app, ["site"])
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "pip install quarto-cli" in result.stderr

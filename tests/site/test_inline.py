@@ -1,0 +1,69 @@
+"""Numbers for sentences: one format, and a failure wherever a key leads nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from metablin import DataError
+from metablin.report.inline import Inline
+
+TABLE = """key,k,estimate,conf_low,conf_high,pred_low,pred_high,conf_level,row_ids
+os.all,5,0.5885,0.4211,0.8224,0.3526,0.9824,0.95,a b
+single,1,0.71,,,,,0.9,a
+wide,3,0.5,0.25,1,0.1,2,0.9,a
+"""
+
+
+@pytest.fixture
+def inline(tmp_path: Path) -> Inline:
+    (tmp_path / "randomised").mkdir()
+    (tmp_path / "randomised" / "pooled.csv").write_text(TABLE)
+    (tmp_path / "randomised" / "outcome.json").write_text("{}")
+    return Inline(tmp_path)
+
+
+def test_an_estimate_carries_its_interval_and_level(inline: Inline) -> None:
+    assert inline.estimate("randomised/pooled/os.all", "ratio") == "0.59 (95% CI 0.42 to 0.82)"
+    assert inline.estimate("randomised/pooled/wide", "ratio") == "0.50 (90% CI 0.25 to 1.00)"
+
+
+def test_prediction_and_value(inline: Inline) -> None:
+    assert inline.prediction("randomised/pooled/os.all", "ratio") == "0.35 to 0.98"
+    assert inline.value("randomised/pooled/os.all/k", "count") == "5"
+
+
+@pytest.mark.parametrize(
+    ("call", "key", "parts"),
+    [
+        ("estimate", "survival/pooled/os.all", ["survival/pooled", "no such result table"]),
+        ("estimate", "randomised/pooled/os.al", ["os.al", "os.all"]),
+        ("estimate", "randomised/pooled/single", ["conf_low", "empty"]),
+        ("prediction", "randomised/pooled/single", ["pred_low", "empty"]),
+        ("value", "randomised/pooled/os.all/kk", ["'kk'", "no such column"]),
+        ("value", "os.all", ["no such result table"]),
+    ],
+)
+def test_a_key_that_leads_nowhere_fails(
+    inline: Inline, call: str, key: str, parts: list[str]
+) -> None:
+    with pytest.raises(DataError) as caught:
+        getattr(inline, call)(key)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("randomised", True),
+        ("survival", False),
+        ("randomised/pooled", True),
+        ("randomised/curves", False),
+        ("randomised/pooled/os.all", True),
+        ("randomised/pooled/os.none", False),
+    ],
+)
+def test_has_tells_what_is_there(inline: Inline, path: str, there: bool) -> None:
+    assert inline.has(path) is there

@@ -37,3 +37,13 @@ for (j in seq_along(ks)) {
   put(data.frame(study = paste("sim", 1:k), yi = yi, vi = vi, x = round(rnorm(k), 4),
     g = rep(c("a", "b", "c"), length.out = k)), sprintf("sim_k%02d", k))
 }
+
+# Published analyses redone in tests/meta/test_published.py.
+x <- dat.collins1985b
+put(data.frame(study = x$author, events_treatment = x$pre.xti, n_treatment = x$pre.nti,
+  events_control = x$pre.xci, n_control = x$pre.nci), "collins1985b")
+x <- dat.hine1989
+put(data.frame(study = x$source, events_treatment = x$ai, n_treatment = x$n1i, events_control = x$ci,
+  n_control = x$n2i), "hine1989")
+x <- dat.lehmann2018
+put(data.frame(study = x$Short_Title, rater = x$Gender, yi = as.numeric(x$yi), vi = as.numeric(x$vi)), "lehmann2018")

@@ -1,0 +1,392 @@
+"""Does the effect on MRD foretell the effect on survival? Trial-level surrogacy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+from metablin._input import choice, labels, numeric, same_length
+from metablin._input import level as check_level
+from metablin._records import Record, freeze, jsonable
+from metablin.effects import generic
+from metablin.errors import ConvergenceError, DataError
+from metablin.meta import pool
+from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Association", "Surrogacy", "surrogacy"]
+
+FloatArray = NDArray[np.float64]
+
+METHODS = ("weighted", "daniels-hughes")
+FEWEST = 3
+"""A line through two points always fits; three trials are the fewest that can disagree with it."""
+
+COARSE = 1e-4
+"""Tolerance of the fits inside the bootstrap, far below its Monte Carlo error."""
+
+SEARCH = 100.0
+"""How far, in multiples of the largest effect seen, the threshold is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """The line of one method.
+
+    Attributes
+    ----------
+    method : str
+    intercept, slope, slope_low, slope_high : float
+        Effect on survival at no effect on the marker, and per unit of it.
+    tau2 : float
+        Variance of the survival effects around the line (residual variance of the weighted
+        regression; between-trial variance of Daniels and Hughes).
+    r2, r2_low, r2_high : float
+        Share of the variance between trials that the line explains.
+    threshold : float
+        Surrogate threshold effect; infinite when no effect on the marker suffices.
+    cov : ndarray, shape (2, 2)
+        Covariance of intercept and slope.
+    """
+
+    method: str
+    intercept: float
+    slope: float
+    slope_low: float
+    slope_high: float
+    tau2: float
+    r2: float
+    r2_low: float
+    r2_high: float
+    threshold: float
+    cov: FloatArray
+
+    def predict(self, x: ArrayLike, crit: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the predicted effect of new trials with its prediction limits, each (m,)."""
+        at = np.atleast_1d(np.asarray(x, dtype=np.float64))
+        y = self.intercept + self.slope * at
+        var = self.cov[0, 0] + 2 * at * self.cov[0, 1] + at**2 * self.cov[1, 1] + self.tau2
+        half = crit * np.sqrt(np.maximum(var, 0.0))
+        return y, y - half, y + half
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surrogacy(Record):
+    """Trial-level association of two treatment effects.
+
+    Attributes
+    ----------
+    studies : tuple of str
+    x, vx : ndarray, shape (k,)
+        Effects on the marker (log odds ratio of response, say) and variances.
+    y, vy : ndarray, shape (k,)
+        Effects on the true endpoint (log hazard ratio) and variances.
+    correlation : float
+        Assumed correlation of the two estimates within a trial.
+    level : float
+    weighted, daniels_hughes : Association
+    """
+
+    studies: tuple[str, ...]
+    x: FloatArray
+    vx: FloatArray
+    y: FloatArray
+    vy: FloatArray
+    correlation: float
+    level: float
+    weighted: Association
+    daniels_hughes: Association
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def k(self) -> int:
+        """Number of trials."""
+        return len(self.x)
+
+    @property
+    def critical(self) -> float:
+        """Critical value of predictions: t with k - 2 degrees of freedom."""
+        return float(stats.t.ppf((1 + self.level) / 2, self.k - 2))
+
+    def association(self, method: str) -> Association:
+        """Return the line of a method."""
+        choice("method", method, METHODS)
+        return self.weighted if method == "weighted" else self.daniels_hughes
+
+    def predict(self, x: ArrayLike, method: str = "daniels-hughes") -> pd.DataFrame:
+        """Return predicted effects on the true endpoint of new trials.
+
+        Parameters
+        ----------
+        x : array-like, shape (m,)
+            Effects on the marker, taken as known.
+        method : {"daniels-hughes", "weighted"}
+        """
+        at = numeric("x", x)
+        y, low, high = self.association(method).predict(at, self.critical)
+        return pd.DataFrame({"x": at, "estimate": y, "pred_low": low, "pred_high": high})
+
+    def leave_one_out(self, method: str = "daniels-hughes") -> pd.DataFrame:
+        """Predict every trial from the others; ``inside`` says whether its effect was foreseen.
+
+        The limits allow for the line's uncertainty, the scatter around it and the error of both
+        estimates of the trial left out.
+
+        Raises
+        ------
+        DataError
+            With fewer than four trials: three would leave two to draw a line through.
+        """
+        choice("method", method, METHODS)
+        if self.k <= FEWEST:
+            raise DataError("too few trials to leave one out", column="k", value=self.k,
+                            allowed=f"at least {FEWEST + 1}")  # fmt: skip
+        crit = float(stats.t.ppf((1 + self.level) / 2, self.k - 3))
+        rows = []
+        for i, study in enumerate(self.studies):
+            keep = np.arange(self.k) != i
+            line = _line(method, self.x[keep], self.vx[keep], self.y[keep], self.vy[keep],
+                         self.correlation)  # fmt: skip
+            cxy = self.correlation * (self.vx[i] * self.vy[i]) ** 0.5
+            b = line.beta
+            at = np.array([1.0, self.x[i]])
+            var = float(at @ line.cov @ at) + line.tau2 + self.vy[i]
+            if method == "daniels-hughes":
+                var += b**2 * self.vx[i] - 2 * b * cxy
+            predicted = line.alpha + b * self.x[i]
+            half = crit * var**0.5
+            rows.append((study, self.x[i], self.y[i], predicted, predicted - half,
+                         predicted + half, abs(self.y[i] - predicted) <= half))  # fmt: skip
+        columns = ["study", "x", "observed", "predicted", "pred_low", "pred_high", "inside"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a method."""
+        names = [n for n in Association.__slots__ if n != "cov"]
+        return pd.DataFrame(
+            [{n: getattr(a, n) for n in names} for a in (self.weighted, self.daniels_hughes)]
+        ).assign(k=self.k, conf_level=self.level)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return trials and lines as JSON-ready Python types."""
+        trials = pd.DataFrame({"study": list(self.studies), "x": self.x, "vx": self.vx,
+                               "y": self.y, "vy": self.vy})  # fmt: skip
+        out: dict[str, Any] = jsonable({"k": self.k, "correlation": self.correlation,
+                                        "trials": trials, "lines": self.to_frame()})  # fmt: skip
+        return out
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw trials, line and prediction band."""
+        from metablin.plots.surrogacy import surrogacy as draw
+
+        return draw(self, ax=ax)
+
+
+def surrogacy(
+    x: ArrayLike,
+    vx: ArrayLike,
+    y: ArrayLike,
+    vy: ArrayLike,
+    *,
+    studies: Iterable[Any] | None = None,
+    correlation: float = 0.0,
+    level: float = 0.95,
+    draws: int = 300,
+    seed: int = 1,
+) -> Surrogacy:
+    """Relate treatment effects on a marker to treatment effects on the true endpoint.
+
+    Two lines are fitted: a regression of y on x weighted by ``1 / vy``, which takes x as known,
+    and the errors-in-variables model of Daniels and Hughes by maximum likelihood, with a profile
+    likelihood interval of the slope.
+
+    Parameters
+    ----------
+    x, vx : array-like, shape (k,)
+        Effects on the marker and variances (of log odds ratios, say).
+    y, vy : array-like, shape (k,)
+        Effects on the true endpoint and variances (of log hazard ratios).
+    studies : iterable of str, optional
+        Labels.
+    correlation : float
+        Correlation of the two estimates within a trial, rarely reported; vary it.
+    level : float
+        Confidence level.
+    draws, seed : int
+        Parametric bootstrap for the interval of the Daniels-Hughes R2.
+
+    Returns
+    -------
+    Surrogacy
+
+    Raises
+    ------
+    DataError
+        With fewer than three trials, equal x, or bad numbers.
+    ConvergenceError
+        When the likelihood has no finite maximum.
+
+    References
+    ----------
+    Daniels MJ, Hughes MD (1997). Meta-analysis for the evaluation of potential surrogate markers.
+    Stat Med 16:1965-1982. doi:10.1002/(SICI)1097-0258(19970915)16:17<1965::AID-SIM630>3.0.CO;2-M
+
+    Burzykowski T, Buyse M (2006). Surrogate threshold effect. Pharm Stat 5:173-186.
+    doi:10.1002/pst.207
+
+    Examples
+    --------
+    >>> found = surrogacy([0.2, 0.9, 1.5, 2.1], [0.05] * 4, [-0.1, -0.4, -0.8, -1.0], [0.03] * 4,
+    ...                   draws=20)
+    >>> round(found.weighted.slope, 3), round(found.daniels_hughes.slope, 3)
+    (-0.492, -0.449)
+    """
+    known = None if studies is None else [str(s) for s in studies]
+    data = {"x": numeric("x", x, studies=known), "vx": numeric("vx", vx, above=0, studies=known),
+            "y": numeric("y", y, studies=known),
+            "vy": numeric("vy", vy, above=0, studies=known)}  # fmt: skip
+    k = same_length(**data)
+    names = labels(known, k)
+    level = check_level(level)
+    if k < FEWEST:
+        raise DataError("too few trials for a line", column="k", value=k,
+                        allowed=f"at least {FEWEST}")  # fmt: skip
+    if np.ptp(data["x"]) == 0:
+        raise DataError("all effects on the marker are equal", column="x", value=data["x"][0])
+    rho = float(numeric("correlation", correlation)[0])
+    if not -1 < rho < 1:
+        raise DataError("not a correlation", column="correlation", value=rho,
+                        allowed="between -1 and 1")  # fmt: skip
+    arrays = (data["x"], data["vx"], data["y"], data["vy"])
+    crit = float(stats.t.ppf((1 + level) / 2, k - 2))
+    return Surrogacy(
+        names, *arrays, rho, level,
+        weighted=_weighted(*arrays, level, crit),
+        daniels_hughes=_daniels_hughes(*arrays, rho, level, crit, draws, seed),
+    )  # fmt: skip
+
+
+def _weighted_line(x: FloatArray, y: FloatArray, vy: FloatArray) -> tuple[Line, float]:
+    """Return the weighted least-squares line, its residual variance, and R2."""
+    w = 1 / vy
+    design = np.column_stack([np.ones_like(x), x])
+    bread = np.linalg.inv(design.T @ (w[:, None] * design))
+    a, b = bread @ (design.T @ (w * y))
+    e = y - a - b * x
+    rss = float((w * e**2).sum())
+    mean = (w * y).sum() / w.sum()
+    tss = float((w * (y - mean) ** 2).sum())
+    dispersion = rss / (len(x) - 2) if len(x) > 2 else 0.0
+    # scatter of a trial of typical size, so that predictions and lines share one scale
+    tau2 = dispersion * len(x) / float(w.sum())
+    cov = np.asarray(dispersion * bread, dtype=np.float64)
+    return Line(float(a), float(b), tau2, cov, rss), 1 - rss / tss if tss else 1.0
+
+
+def _weighted(
+    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, level: float, crit: float
+) -> Association:
+    line, r2 = _weighted_line(x, y, vy)
+    half = crit * line.cov[1, 1] ** 0.5
+    low, high = _fisher(r2, len(x), level)
+    return Association("weighted", line.alpha, line.beta, line.beta - half, line.beta + half,
+                       line.tau2, r2, low, high, _threshold(line, crit, x), line.cov)  # fmt: skip
+
+
+def _fisher(r2: float, k: int, level: float) -> tuple[float, float]:
+    """Return limits of R2 by Fisher's z of its root; three trials say nothing."""
+    if k <= FEWEST:
+        return 0.0, 1.0
+    if r2 >= 1:
+        return 1.0, 1.0
+    z = np.arctanh(r2**0.5)
+    half = float(stats.norm.ppf((1 + level) / 2)) / (k - 3) ** 0.5
+    low, high = np.tanh(z - half), np.tanh(z + half)
+    return (0.0 if low < 0 else float(low**2)), float(max(low**2, high**2))
+
+
+def _line(
+    method: str, x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: float
+) -> Line:
+    if method == "weighted":
+        return _weighted_line(x, y, vy)[0]
+    return fit_line(x, vx, y, vy, rho * np.sqrt(vx * vy))
+
+
+def _daniels_hughes(
+    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: float, level: float,
+    crit: float, draws: int, seed: int,
+) -> Association:  # fmt: skip
+    cxy = rho * np.sqrt(vx * vy)
+    line = fit_line(x, vx, y, vy, cxy)
+    low, high = slope_interval(line, (x, vx, y, vy, cxy), level)
+    spread = _spread(x, vx)
+    r2 = _r2(line, spread)
+    limits = _bootstrap(line, x, vx, vy, rho, spread, level, draws, seed)
+    return Association("daniels-hughes", line.alpha, line.beta, low, high, line.tau2, r2, *limits,
+                       _threshold(line, crit, x), line.cov)  # fmt: skip
+
+
+def _spread(x: FloatArray, vx: FloatArray) -> tuple[float, float]:
+    """Return mean and variance of the true effects on the marker (REML)."""
+    fit = pool(generic(x, vx), ci="z")
+    return fit.estimate, fit.tau2
+
+
+def _r2(line: Line, spread: tuple[float, float]) -> float:
+    explained = line.beta**2 * spread[1]
+    total = explained + line.tau2
+    return explained / total if total > 0 else 0.0
+
+
+def _bootstrap(
+    line: Line, x: FloatArray, vx: FloatArray, vy: FloatArray, rho: float,
+    spread: tuple[float, float], level: float, draws: int, seed: int,
+) -> tuple[float, float]:  # fmt: skip
+    """Return percentile limits of R2 over data simulated from the fitted model."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        theta = spread[0] + spread[1] ** 0.5 * rng.standard_normal(len(x))
+        truth = line.alpha + line.beta * theta + line.tau2**0.5 * rng.standard_normal(len(x))
+        u, v = rng.standard_normal((2, len(x)))
+        xs = theta + vx**0.5 * u
+        ys = truth + vy**0.5 * (rho * u + (1 - rho**2) ** 0.5 * v)
+        try:
+            again = fit_line(xs, vx, ys, vy, rho * np.sqrt(vx * vy), COARSE)
+        except ConvergenceError:
+            found += [0.0, 1.0]  # no line at all: such data leave R2 anywhere
+            continue
+        found.append(_r2(again, _spread(xs, vx)))
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _threshold(line: Line, crit: float, x: FloatArray) -> float:
+    """Return the smallest effect on the marker whose predicted benefit excludes none."""
+    if line.beta == 0:
+        return np.inf
+    sign = -np.sign(line.beta)
+
+    def upper(size: float) -> float:
+        at = np.array([1.0, sign * size])
+        spread = (float(at @ line.cov @ at) + line.tau2) ** 0.5
+        return float(line.alpha + line.beta * sign * size + crit * spread)
+
+    grid = np.linspace(0, SEARCH * float(np.abs(x).max()), 4001)
+    below = np.flatnonzero(np.array([upper(g) for g in grid]) < 0)
+    if not below.size:
+        return np.inf
+    i = int(below[0])
+    size = 0.0 if i == 0 else float(optimize.brentq(upper, grid[i - 1], grid[i]))
+    return float(sign * size)

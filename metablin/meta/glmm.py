@@ -397,7 +397,7 @@ def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
     """
     needs_measure(e, "glmm", _FITTERS)
     extra = options.only("study_effects", "points", "interval")
-    wanted = "log" if e.measure in ("rate", "irr") else "logit" if e.measure != "or" else "log"
+    wanted = "logit" if e.measure == "proportion" else "log"
     if e.transform != wanted:
         raise DataError(
             "model 'glmm' works on its own scale", column="transform", value=e.transform,
@@ -418,18 +418,22 @@ def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
         *(e.counts[c] for c in columns), test=options.ci, level=options.level, studies=e.studies,
         **keywords,
     )  # fmt: skip
-    typical = _glmm.typical_variance(e.vi)
+    used = np.isin(e.studies, fit.studies) if fit.excluded else np.ones(e.k, dtype=bool)
+    typical = _glmm.typical_variance(e.vi[used])
     het = Heterogeneity(
         fit.tau2, fit.tau2_conf_low, fit.tau2_conf_high, fit.tau2 / (fit.tau2 + typical),
         1 + fit.tau2 / typical, fit.q, fit.q_df, fit.q_p,
     )  # fmt: skip
+    notes = ["the counts enter as they were observed, without correction", *fit.notes]
+    if fit.excluded:
+        notes.append("no information, hence left out: " + ", ".join(n for n, _ in fit.excluded))
     names = ("model", "loglik", "aic", "sigma2", "tau2_lrt", "tau2_lrt_p", "points", "interval")
     record = {("glmm_model" if n == "model" else n): getattr(fit, n) for n in names}
     return make_fit(
         e, options, estimate=float(fit.beta[0]), std_error=float(fit.std_error[0]), df=fit.df,
         heterogeneity=het, tau2_method="ML",
         confidence=(float(fit.conf_low[0]), float(fit.conf_high[0])),
-        notes=("the counts enter as they were observed, without correction", *fit.notes),
+        notes=tuple(notes),
         extra=record,
     )  # fmt: skip
 

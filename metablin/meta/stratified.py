@@ -17,13 +17,31 @@ from scipy import stats
 
 from metablin import _input
 from metablin._records import Record, freeze, jsonable
+from metablin.effects import EffectSizes
 from metablin.errors import DataError
+from metablin.meta._strata import (
+    POOLED,
+    ZERO_CELL,
+    breslow_day,
+    cmh_test,
+    double_zero,
+    need,
+    score_test,
+    study_effects,
+)
+from metablin.meta.fit import Heterogeneity, MetaFit, make_fit
+from metablin.meta.models import Options, needs_measure
 
-__all__ = ["StratifiedFit", "mantel_haenszel", "mantel_haenszel_rates", "peto"]
+__all__ = [
+    "StratifiedFit",
+    "fit_mantel_haenszel",
+    "fit_peto",
+    "mantel_haenszel",
+    "mantel_haenszel_rates",
+    "peto",
+]
 
 FloatArray = NDArray[np.float64]
-#: Added to all cells of a table with a zero before its own effect is computed.
-ZERO_CELL = 0.5
 _COLUMNS = (
     "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "conf_level",
 )  # fmt: skip
@@ -150,15 +168,15 @@ def mantel_haenszel(
     measure = _input.choice("measure", measure, ["or", "rr", "rd"])
     level = _input.level(level)
     a, n1, c, n2, names = _tables(a, n1, c, n2, studies)
-    estimate, std_error, weight = _MH[measure](a, n1, c, n2)
-    yi, vi = _study_effects(a, n1, c, n2, measure)
-    cmh, cmh_p = _cmh(a, n1, c, n2, correct)
+    estimate, std_error, weight = POOLED[measure](a, n1, c, n2)
+    yi, vi = study_effects(a, n1, c, n2, measure)
+    cmh, cmh_p = cmh_test(a, n1, c, n2, correct)
     homogeneity = (np.nan, np.nan, 0)
     if measure == "or":
-        homogeneity = _breslow_day(a, n1, c, n2, float(np.exp(estimate)))
-    blank = weight <= 0 if measure == "rd" else _double_zero(a, n1, c, n2, measure)
+        homogeneity = breslow_day(a, n1, c, n2, float(np.exp(estimate)))
+    blank = weight <= 0 if measure == "rd" else double_zero(a, n1, c, n2, measure)
     # Q leaves out tables with no or only events whatever the measure, as metafor's drop00 does
-    yi = np.where(_double_zero(a, n1, c, n2, "or"), np.nan, yi)
+    yi = np.where(double_zero(a, n1, c, n2, "or"), np.nan, yi)
     return _assemble(
         measure, "mantel-haenszel", names, estimate, std_error, level, yi, vi, weight, blank,
         (cmh, cmh_p), homogeneity,
@@ -278,7 +296,7 @@ def mantel_haenszel_rates(
     t, x = t1 + t2, x1 + x2
     r, s = x1 * t2 / t, x2 * t1 / t
     if measure == "irr":
-        _need(r.sum() > 0, s.sum() > 0)
+        need(r.sum() > 0, s.sum() > 0)
         estimate = float(np.log(r.sum() / s.sum()))
         std_error = float(np.sqrt((t1 * t2 * x / t**2).sum() / (r.sum() * s.sum())))
         weight, blank = s, x == 0
@@ -296,10 +314,74 @@ def mantel_haenszel_rates(
         blank = np.zeros(len(t), dtype=bool)
         if std_error == 0:
             raise DataError("no events in any study", column="events", allowed="some events")
-    test = _score_test(float((x1 - t1 * x / t).sum()), float((t1 * t2 * x / t**2).sum()), correct)
+    test = score_test(float((x1 - t1 * x / t).sum()), float((t1 * t2 * x / t**2).sum()), correct)
     return _assemble(
         measure, "mantel-haenszel", names, estimate, std_error, level, yi, vi, weight, blank,
         test, (np.nan, np.nan, 0),
+    )  # fmt: skip
+
+
+def fit_mantel_haenszel(e: EffectSizes, options: Options) -> MetaFit:
+    """Pool the tables behind `e` by Mantel-Haenszel (see :func:`metablin.pool`).
+
+    The option ``correct`` (default True) is the continuity correction of the CMH test.
+
+    Examples
+    --------
+    >>> from metablin.effects import two_by_two
+    >>> from metablin.meta import pool
+    >>> fit = pool(two_by_two([4, 6], [123, 306], [11, 29], [139, 303]), model="mantel-haenszel")
+    >>> round(fit.estimate, 4)
+    0.2414
+    """
+    needs_measure(e, "mantel-haenszel", ("or", "rr", "rd", "irr", "ird"))
+    correct = bool(options.only("correct").get("correct", True))
+    rates = e.measure in ("irr", "ird")
+    size = "person_time" if rates else "n"
+    columns = [f"{what}_{arm}" for arm in ("treatment", "control") for what in ("events", size)]
+    function = mantel_haenszel_rates if rates else mantel_haenszel
+    fit = function(
+        *(e.counts[name] for name in columns), measure=e.measure, level=options.level,
+        correct=correct, studies=e.studies,
+    )  # fmt: skip
+    names = ["cmh", "cmh_p"]
+    if e.measure == "or":
+        names += ["breslow_day", "breslow_day_p", "tarone", "tarone_p", "homogeneity_df"]
+    return _pooled(e, options, fit, names)
+
+
+def fit_peto(e: EffectSizes, options: Options) -> MetaFit:
+    """Pool the tables behind `e` by Peto's odds ratio (see :func:`metablin.pool`).
+
+    Examples
+    --------
+    >>> from metablin.effects import two_by_two
+    >>> from metablin.meta import pool
+    >>> fit = pool(two_by_two([4, 6], [123, 306], [11, 29], [139, 303]), model="peto")
+    >>> round(fit.analysis.estimate, 4)
+    -1.2401
+    """
+    needs_measure(e, "peto", ("or", "peto"))
+    options.only()
+    columns = ("events_treatment", "n_treatment", "events_control", "n_control")
+    fit = peto(*(e.counts[name] for name in columns), level=options.level, studies=e.studies)
+    return _pooled(e, options, fit, [])
+
+
+def _pooled(e: EffectSizes, options: Options, fit: StratifiedFit, names: list[str]) -> MetaFit:
+    excess = (fit.q - fit.q_df) / fit.q if fit.q > 0 else 0.0
+    het = Heterogeneity(
+        tau2=0.0, i2=max(0.0, excess), h2=fit.q / fit.q_df if fit.q_df else float("nan"),
+        q=fit.q, q_df=fit.q_df, q_p=fit.q_p,
+    )  # fmt: skip
+    notes = ["the counts are pooled as they were observed, without correction"]
+    if fit.excluded:
+        blank = ", ".join(name for name, _ in fit.excluded)
+        notes.append(f"no information, hence no weight: {blank}")
+    return make_fit(
+        e, options, estimate=fit.estimate, std_error=fit.std_error, heterogeneity=het,
+        weights=fit.weights, predict=False, notes=tuple(notes),
+        extra={name: getattr(fit, name) for name in names},
     )  # fmt: skip
 
 
@@ -333,135 +415,6 @@ def _person_time(
         events_treatment=x1, person_time_treatment=t1, events_control=x2, person_time_control=t2
     )
     return x1, t1, x2, t2, _input.labels(studies, k)
-
-
-def _need(treatment: bool, control: bool) -> None:
-    """Refuse a ratio whose numerator or denominator is zero in every study."""
-    for ok, column in ((treatment, "events_treatment"), (control, "events_control")):
-        if not ok:
-            raise DataError(
-                "the Mantel-Haenszel ratio is 0 or infinite: one arm has no events, or the "
-                "other only events, in every informative study",
-                column=column,
-            )
-
-
-def _mh_or(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray
-) -> tuple[float, float, FloatArray]:
-    n, b, d = n1 + n2, n1 - a, n2 - c
-    p, q, r, s = (a + d) / n, (b + c) / n, a * d / n, b * c / n
-    big_r, big_s = r.sum(), s.sum()
-    _need(bool(big_r > 0), bool(big_s > 0))
-    variance = (
-        (p * r).sum() / (2 * big_r**2)
-        + (p * s + q * r).sum() / (2 * big_r * big_s)
-        + (q * s).sum() / (2 * big_s**2)
-    )
-    return float(np.log(big_r / big_s)), float(np.sqrt(variance)), s
-
-
-def _mh_rr(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray
-) -> tuple[float, float, FloatArray]:
-    n = n1 + n2
-    r, s = a * n2 / n, c * n1 / n
-    big_r, big_s = r.sum(), s.sum()
-    _need(bool(big_r > 0), bool(big_s > 0))
-    top = ((n1 * n2 * (a + c) - a * c * n) / n**2).sum()
-    if top <= 0:
-        raise DataError("every patient in every study had the event", column="events")
-    return float(np.log(big_r / big_s)), float(np.sqrt(top / (big_r * big_s))), s
-
-
-def _mh_rd(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray
-) -> tuple[float, float, FloatArray]:
-    n = n1 + n2
-    w = n1 * n2 / n
-    rd = float(((a * n2 - c * n1) / n).sum() / w.sum())
-    p = (c * n1**2 - a * n2**2 + n1 * n2 * (n2 - n1) / 2) / n**2
-    q = (a * (n2 - c) + c * (n1 - a)) / (2 * n)
-    variance = float((rd * p.sum() + q.sum()) / w.sum() ** 2)
-    if variance <= 0:
-        raise DataError(
-            "the variance of the Mantel-Haenszel risk difference is zero: no study has both "
-            "events and non-events",
-            column="events",
-        )
-    return rd, float(np.sqrt(variance)), w
-
-
-_MH = {"or": _mh_or, "rr": _mh_rr, "rd": _mh_rd}
-
-
-def _double_zero(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray, measure: str
-) -> NDArray[np.bool_]:
-    none = (a == 0) & (c == 0)
-    every: NDArray[np.bool_] = (a == n1) & (c == n2)
-    return np.asarray(none | every if measure == "or" else none)
-
-
-def _study_effects(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray, measure: str
-) -> tuple[FloatArray, FloatArray]:
-    """Study-wise effects with 1/2 in all cells of tables that have a zero cell."""
-    b, d = n1 - a, n2 - c
-    zero = ZERO_CELL * ((a == 0) | (b == 0) | (c == 0) | (d == 0))
-    a, b, c, d = a + zero, b + zero, c + zero, d + zero
-    n1, n2 = a + b, c + d
-    if measure == "rd":
-        yi, vi = a / n1 - c / n2, a * b / n1**3 + c * d / n2**3
-    elif measure == "rr":
-        yi, vi = np.log(a / n1) - np.log(c / n2), 1 / a - 1 / n1 + 1 / c - 1 / n2
-    else:
-        yi, vi = np.log(a * d / (b * c)), 1 / a + 1 / b + 1 / c + 1 / d
-    return yi, vi
-
-
-def _score_test(difference: float, variance: float, correct: bool) -> tuple[float, float]:
-    if variance <= 0:
-        return np.nan, np.nan
-    top = max(abs(difference) - (0.5 if correct else 0.0), 0.0)
-    value = top**2 / variance
-    return value, float(stats.chi2.sf(value, 1))
-
-
-def _cmh(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray, correct: bool
-) -> tuple[float, float]:
-    n, m = n1 + n2, a + c
-    variance = n1 * n2 * m * (n - m) / (n**2 * np.maximum(n - 1, 1))
-    return _score_test(float((a - n1 * m / n).sum()), float(variance.sum()), correct)
-
-
-def _breslow_day(
-    a: FloatArray, n1: FloatArray, c: FloatArray, n2: FloatArray, odds_ratio: float
-) -> tuple[Any, ...]:
-    """Breslow-Day and Tarone tests at the pooled odds ratio, over informative tables."""
-    use = ~_double_zero(a, n1, c, n2, "or")
-    a, n1, c, n2 = a[use], n1[use], c[use], n2[use]
-    fitted = _expected(n1, n2, a + c, odds_ratio)
-    cells = np.array([fitted, n1 - fitted, a + c - fitted, n2 - (a + c) + fitted])
-    variance = 1 / (1 / cells).sum(axis=0)
-    bd = float(((a - fitted) ** 2 / variance).sum())
-    tarone = bd - float((a - fitted).sum() ** 2 / variance.sum())
-    df = len(a) - 1
-    if df == 0:
-        return np.nan, np.nan, 0
-    return bd, tarone, df
-
-
-def _expected(n1: FloatArray, n2: FloatArray, m: FloatArray, odds_ratio: float) -> FloatArray:
-    """Return the expected treated events given the margins and a common odds ratio."""
-    q = odds_ratio - 1
-    b = odds_ratio * (n1 + m) + n2 - m
-    # root of q x^2 - b x + OR n1 m = 0 in the form that does not cancel as OR -> 1
-    return np.asarray(
-        2 * odds_ratio * n1 * m / (b + np.sqrt(b**2 - 4 * q * odds_ratio * n1 * m)),
-        dtype=np.float64,
-    )
 
 
 def _assemble(

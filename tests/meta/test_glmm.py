@@ -9,6 +9,7 @@ from scipy import integrate, optimize, stats
 from scipy.special import expit
 
 import metablin as mb
+from metablin.effects import rate_contrasts, rates, two_by_two
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import _aghq
 from metablin.meta.glmm import (
@@ -299,6 +300,30 @@ def test_pool_reports_the_count_model_on_both_scales():
     assert fit_.to_dict()["loglik"] == pytest.approx(direct.loglik)
     peer = next(c["metafor"] for c in CELLS if c["data"] == "zeros" and c["points"] == 7)
     assert fit_.i2 == pytest.approx(peer["i2"], rel=2e-3)
+
+
+@pytest.mark.parametrize("effects", ["fixed", "random"])
+def test_pool_takes_tables_and_agrees_with_metafor_on_all_it_reports(effects):
+    d = data("sparse")
+    e = two_by_two(d["a"], d["n1"], d["c"], d["n2"])
+    got = mb.pool(e, model="glmm", ci="t", study_effects=effects, points=1)
+    model = {"fixed": "UM.FS", "random": "UM.RS"}[effects]
+    cell = next(c for c in CELLS if (c["data"], c["model"], c["points"]) == ("sparse", model, 1))
+    assert got.analysis.estimate == pytest.approx(cell["estimate"], rel=1e-6)
+    assert got.estimate == pytest.approx(np.exp(cell["estimate"]), rel=1e-6)
+    assert any(note == "no information, hence left out: study 3, study 9" for note in got.notes)
+
+
+def test_pool_takes_rates_and_rate_ratios():
+    d = data("catheter")
+    single = mb.pool(rates(d["x1"], d["t1"]), model="glmm", points=7)
+    cell = next(c for c in CELLS if c["measure"] == "rate" and c["points"] == 7)
+    assert single.estimate == pytest.approx(np.exp(cell["estimate"]), rel=1e-6)
+    assert single.i2 == pytest.approx(cell["metafor"]["i2"], rel=1e-3)
+    pair = mb.pool(rate_contrasts(**d), model="glmm", points=7)
+    cell = next(c for c in CELLS if c["measure"] == "irr" and c["points"] == 7)
+    assert pair.analysis.estimate == pytest.approx(cell["estimate"], rel=1e-6)
+    assert pair.h2 == pytest.approx(cell["metafor"]["h2"], rel=1e-3)
 
 
 def test_pool_refuses_other_scales_and_unknown_options():

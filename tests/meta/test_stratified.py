@@ -8,7 +8,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
+from metablin.effects import rate_contrasts, two_by_two
 from metablin.errors import DataError
+from metablin.meta import pool
 from metablin.meta.stratified import mantel_haenszel, mantel_haenszel_rates, peto
 
 REFERENCE = json.loads(
@@ -117,3 +119,36 @@ def test_record_is_read_only_and_json_ready():
         fit_.weights[0] = 9
     assert json.dumps(fit_.to_dict())
     assert list(fit_.to_frame()["term"]) == ["or"]
+
+
+def test_pool_reports_mantel_haenszel_and_peto_on_the_readers_scale():
+    d = REFERENCE["data"]["bcg"]
+    e = two_by_two(d["a"], d["n1"], d["c"], d["n2"])
+    for method in ("mantel-haenszel", "peto"):
+        cell = next(
+            c for c in CELLS if (c["data"], c["measure"], c["method"]) == ("bcg", "or", method)
+        )
+        got = pool(e, model=method)
+        assert got.estimate == pytest.approx(np.exp(cell["estimate"]), rel=RTOL)
+        assert got.conf_low == pytest.approx(np.exp(cell["conf_low"]), rel=RTOL)
+        assert got.q == pytest.approx(cell["q"], rel=RTOL)
+        assert got.i2 == pytest.approx(1 - 12 / cell["q"], rel=1e-9)
+        assert got.weights.sum() == pytest.approx(1, rel=1e-12)
+        assert np.isnan(got.pred_low)
+    assert pool(e, model="mantel-haenszel").to_dict()["tarone"] == pytest.approx(171.7567, abs=1e-4)
+
+
+@pytest.mark.parametrize("measure", ["irr", "ird"])
+def test_pool_takes_person_time(measure):
+    d = REFERENCE["data"]["catheter"]
+    cell = next(c for c in CELLS if c["measure"] == measure)
+    got = pool(rate_contrasts(**d, measure=measure), model="mantel-haenszel")
+    assert got.analysis.estimate == pytest.approx(cell["estimate"], rel=RTOL)
+
+
+def test_pool_names_tables_without_weight_and_refuses_other_measures():
+    d = REFERENCE["data"]["sparse"]
+    got = pool(two_by_two(d["a"], d["n1"], d["c"], d["n2"]), model="mantel-haenszel")
+    assert "no information, hence no weight: study 3, study 9" in got.notes
+    with pytest.raises(DataError, match="cannot take this measure"):
+        pool(two_by_two([1, 2], [9, 9], [2, 3], [9, 9], measure="asd"), model="mantel-haenszel")

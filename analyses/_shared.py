@@ -20,6 +20,12 @@ POPULATIONS = {
     "first_line": "First line",
 }
 
+RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
+SPLITS = {
+    "blasts": ("blasts=<50", "blasts=>=50"),
+    "prior_hsct": ("prior_hsct=no", "prior_hsct=yes"),
+}
+
 
 def population(trial: pd.Series) -> str:
     """Return the population of a trial from its disease status, age group and Ph status."""
@@ -57,6 +63,21 @@ def _author_year(author: str, source: str, trial: str) -> str:
 def with_trials(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Return evidence rows joined to what :func:`known_trials` says of their trial."""
     return rows.merge(trials, on="trial_id", how="inner", validate="many_to_one")
+
+
+def split(found: pd.DataFrame, levels: tuple[str, ...]) -> pd.DataFrame:
+    """Return the rows of trials that report response at every level of a subgroup."""
+    rows = found.loc[found["subgroup"].isin(levels)].sort_values(["trial_id", "subgroup", "rank"])
+    rows = rows.drop_duplicates(["trial_id", "subgroup"])
+    complete = rows.groupby("trial_id")["subgroup"].transform("nunique") == len(levels)
+    return rows.loc[complete].assign(study=rows["label"]).reset_index(drop=True)
+
+
+def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes:
+    """Return the proportions of evidence rows on an analysis scale."""
+    return mb.proportions(
+        rows["events"], rows["n"], transform=transform, studies=rows["study"].tolist()
+    )
 
 
 def join_ids(ids: Iterable[object]) -> str:

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure as MplFigure
 
 import metablin as mb
-from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
+from metablin.meta.sequence import leave_one_out
+from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 
-from ._shared import POPULATIONS, known_trials, pooled_row, with_trials
+from ._shared import POPULATIONS, join_ids, known_trials, pooled_row, with_trials
 
 ENDPOINTS = {
     "os": ("os",),
@@ -46,8 +47,14 @@ def randomised(evidence: Evidence) -> Outcome:
                 "Random effects on the log scale, REML, Hartung-Knapp interval; the common-effect "
                 "and DerSimonian-Laird results beside it.",
             ),
+            "leave_one_out": Table(
+                left_out(rows), "Pooled hazard ratio when one comparison is left out"
+            ),
         },
-        figures={name: forest_by(rows, name) for name in ENDPOINTS},
+        figures={
+            **{name: forest_by(rows, name) for name in ENDPOINTS},
+            **{f"left_out_{name}": left_out_figure(rows, name) for name in ENDPOINTS},
+        },
         headlines=tuple(
             Headline(f"Hazard ratio, {title.lower()}", "pooled", f"{name}.all", "ratio")
             for name, title in TITLES.items()
@@ -130,6 +137,37 @@ def _words(key: str) -> str:
     if key.startswith("age_"):
         return AGES[key.removeprefix("age_")]
     return POPULATIONS.get(key, "All randomised comparisons")
+
+
+def left_out(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the pooled hazard ratio without each comparison in turn."""
+    parts = []
+    for name, title in TITLES.items():
+        part = rows.loc[rows["group"] == name]
+        frame = leave_one_out(mb.pool(effect_sizes(part))).to_frame()
+        ids = [join_ids(part["row_id"].drop(i)) for i in part.index]
+        keys = [f"{name}.{slug(trial)}" for trial in part["label"]]
+        frame = frame.rename(columns={"term": "left_out"}).assign(endpoint=title, row_ids=ids)
+        frame.insert(0, "key", keys)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def left_out_figure(rows: pd.DataFrame, name: str) -> Figure:
+    """Return the leave-one-out picture of one group of endpoints."""
+    part = rows.loc[rows["group"] == name]
+    result = leave_one_out(mb.pool(effect_sizes(part)))
+    frame = result.to_frame()
+    figure = result.plot().figure
+    assert isinstance(figure, MplFigure)
+    return Figure(
+        figure,
+        f"One comparison left out: {TITLES[name].lower()}",
+        "Pooled hazard ratio with its 95% interval when the named comparison is left out.",
+        f"Pooled hazard ratio between {frame['estimate'].min():.2f} and "
+        f"{frame['estimate'].max():.2f} whichever comparison is left out.",
+        "leave_one_out",
+    )
 
 
 def forest_by(rows: pd.DataFrame, name: str) -> Figure:

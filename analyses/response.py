@@ -20,17 +20,12 @@ from ._selection import (
     candidates,
     one_a_cohort,
 )
-from ._shared import POPULATIONS, known_trials, pooled_row
+from ._shared import POPULATIONS, RELAPSED, SPLITS, effect_sizes, known_trials, pooled_row, split
 
-RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
 DENOMINATORS = {
     "treated": "of all treated",
     "evaluable": "of those evaluable for MRD",
     "responders": "of haematological responders",
-}
-SPLITS = {
-    "blasts": ("blasts=<50", "blasts=>=50"),
-    "prior_hsct": ("prior_hsct=no", "prior_hsct=yes"),
 }
 SPLIT_LABELS = {
     "blasts=<50": "Blasts below 50%",
@@ -146,25 +141,10 @@ def _responders(mrd: pd.DataFrame) -> pd.DataFrame:
     return mrd.loc[(mrd["denominator"] == "responders") & mrd["population"].isin(RELAPSED)]
 
 
-def split(found: pd.DataFrame, levels: tuple[str, ...]) -> pd.DataFrame:
-    """Return the rows of trials that report response at every level of a subgroup."""
-    rows = found.loc[found["subgroup"].isin(levels)].sort_values(["trial_id", "subgroup", "rank"])
-    rows = rows.drop_duplicates(["trial_id", "subgroup"])
-    complete = rows.groupby("trial_id")["subgroup"].transform("nunique") == len(levels)
-    return rows.loc[complete].assign(study=rows["label"]).reset_index(drop=True)
-
-
 def mrd_rows(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Return one MRD response a cohort and denominator."""
     found = candidates(rows, trials, MRD_RESPONSES)
     return one_a_cohort(found, (*WHOLE, *IN_REMISSION, *RESPONDERS, *EVALUABLE))
-
-
-def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes:
-    """Return the proportions of evidence rows on an analysis scale."""
-    return mb.proportions(
-        rows["events"], rows["n"], transform=transform, studies=rows["study"].tolist()
-    )
 
 
 def cohorts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,243 @@
+"""Why response varies between cohorts: moderators, influential cohorts, small-study effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MplFigure
+
+import metablin as mb
+from metablin.meta.bias import begg, egger, peters
+from metablin.meta.gosh import gosh
+from metablin.meta.influence import influence
+from metablin.meta.sequence import leave_one_out
+from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
+from metablin.plots import funnel
+
+from ._selection import RESPONSES, WHOLE, candidates, one_a_cohort
+from ._shared import POPULATIONS, RELAPSED, SPLITS, effect_sizes, join_ids, known_trials, split
+
+# Fewer cohorts than this say nothing about asymmetry or influence.
+MIN_COHORTS = 5
+GOSH_SEED = 20240401
+
+
+@analysis(
+    title="Why response varies",
+    question="Which cohort features go with response, and does any single cohort drive the answer?",
+    reads=("trials", "proportions", "references"),
+    order=15,
+)
+def response_checks(evidence: Evidence) -> Outcome:
+    """Regress response on cohort features; check influence and small-study effects."""
+    found = candidates(evidence.load("proportions"), known_trials(evidence), RESPONSES)
+    rows = one_a_cohort(found, WHOLE)
+    rows = features(rows.loc[rows["population"].isin(RELAPSED)])
+    fits = {p: mb.pool(effect_sizes(part)) for p, part in _large_groups(rows)}
+    return Outcome(
+        tables={
+            "moderators": Table(
+                pd.concat([moderators(rows), split_moderators(found)], ignore_index=True),
+                "Meta-regression, one feature at a time",
+                "Random effects on the logit scale, REML, Knapp-Hartung tests. Coefficients are "
+                "log odds ratios against the reference level; cohorts differ in more than one "
+                "feature, so none of this shows a cause.",
+            ),
+            "influence": Table(
+                influences(fits), "Influence of single cohorts on the pooled response"
+            ),
+            "leave_one_out": Table(left_out(fits), "Pooled response when one cohort is left out"),
+            "small_study": Table(
+                small_study(fits),
+                "Small-study effects",
+                "Peters' test regresses the logit on 1/n and does not depend on the spurious link "
+                "between a proportion and its standard error that troubles Egger's.",
+            ),
+            "subsets": Table(
+                subsets(fits),
+                "All subsets of cohorts (GOSH)",
+                "Median and central 95% of the pooled response over all subsets of two or more "
+                "cohorts, or a seeded sample of them.",
+            ),
+        },
+        figures={
+            **{f"funnel_{p}": _funnel(fit, p) for p, fit in fits.items()},
+            **{f"left_out_{p}": _left_out(fit, p) for p, fit in fits.items()},
+        },
+        headlines=tuple(
+            Headline(
+                f"Lowest pooled response with one cohort left out: {POPULATIONS[p]}",
+                "leave_one_out",
+                left_out({p: fit}).sort_values("estimate")["key"].iloc[0],
+                "proportion",
+            )
+            for p, fit in fits.items()
+        ),
+        notes=(
+            "With ten cohorts a group these checks have little power; a quiet funnel is not "
+            "evidence that nothing is missing.",
+        ),
+    )
+
+
+def _large_groups(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    groups = [(p, rows.loc[rows["population"] == p]) for p in RELAPSED]
+    return [(p, part) for p, part in groups if len(part) >= MIN_COHORTS]
+
+
+def features(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return cohort rows with the features the regressions use."""
+    prospective = rows["design"].isin(["rct", "single_arm"])
+    return rows.assign(
+        age=np.where(rows["population"] == "paediatric_rr", "children", "adults"),
+        ph=np.where(rows["population"] == "adult_rr_ph_positive", "positive", "negative_or_mixed"),
+        study_design=np.where(prospective, "prospective", "retrospective"),
+        definition=np.where(rows["outcome"] == "cr_crh", "cr_crh", "other"),
+    ).reset_index(drop=True)
+
+
+FEATURES = {
+    "age": "Age group (children against adults)",
+    "ph": "Ph-positive against the rest",
+    "study_design": "Retrospective against prospective",
+    "definition": "Other definition against CR/CRh",
+}
+
+
+def moderators(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one line a coefficient of the one-feature regressions over all cohorts."""
+    lines: list[dict[str, Any]] = []
+    for name, words in FEATURES.items():
+        fit = mb.pool(effect_sizes(rows), moderators=name, data=rows[[name]])
+        lines += _coefficients(name, words, fit, rows)
+    return pd.DataFrame(lines)
+
+
+def split_moderators(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the coefficient of blasts and of earlier transplant, within the same trials."""
+    lines: list[dict[str, Any]] = []
+    for name, levels in SPLITS.items():
+        rows = split(found, levels)
+        data = pd.DataFrame({name: np.where(rows["subgroup"] == levels[1], 1.0, 0.0)})
+        fit = mb.pool(effect_sizes(rows), moderators=name, data=data)
+        lines += _coefficients(name, f"{levels[1]} against {levels[0]}", fit, rows)
+    return pd.DataFrame(lines)
+
+
+def _coefficients(
+    name: str, words: str, fit: mb.MetaFit, rows: pd.DataFrame
+) -> list[dict[str, Any]]:
+    full = fit.to_dict()
+    return [
+        {
+            "key": f"{name}.{slug(c['term'])}",
+            "feature": words,
+            "term": c["term"],
+            "k": fit.k,
+            "log_odds_ratio": c["estimate"],
+            "std_error": c["std_error"],
+            "p_value": c["p_value"],
+            "estimate": np.exp(c["estimate"]),
+            "conf_low": np.exp(c["conf_low"]),
+            "conf_high": np.exp(c["conf_high"]),
+            "tau2": full["tau2"],
+            "r2": full["r2"],
+            "moderator_p": full["qm_p"],
+            "row_ids": join_ids(rows["row_id"]),
+        }
+        for c in full["coefficients"]
+        if c["term"] != "Intercept"
+    ]
+
+
+def influences(fits: dict[str, mb.MetaFit]) -> pd.DataFrame:
+    """Return influence measures of every cohort within its population."""
+    parts = [
+        influence(fit).to_frame().assign(population=POPULATIONS[p], key=_keys(p, fit))
+        for p, fit in fits.items()
+    ]
+    return _key_first(pd.concat(parts, ignore_index=True))
+
+
+def left_out(fits: dict[str, mb.MetaFit]) -> pd.DataFrame:
+    """Return the pooled response without each cohort in turn."""
+    parts = [
+        leave_one_out(fit)
+        .to_frame()
+        .rename(columns={"term": "left_out"})
+        .assign(population=POPULATIONS[p], key=_keys(p, fit))
+        for p, fit in fits.items()
+    ]
+    return _key_first(pd.concat(parts, ignore_index=True))
+
+
+def _keys(population: str, fit: mb.MetaFit) -> list[str]:
+    return [f"{population}.{slug(study)}" for study in fit.effects.studies]
+
+
+def _key_first(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[["key", *(c for c in frame.columns if c != "key")]]
+
+
+def small_study(fits: dict[str, mb.MetaFit]) -> pd.DataFrame:
+    """Return Egger's, Peters' and Begg's tests for every population."""
+    lines = []
+    for p, fit in fits.items():
+        for test in (peters(fit), egger(fit), begg(fit)):
+            frame = test.to_frame()
+            columns = ["method", "k", "estimate", "std_error", "statistic", "p_value"]
+            line = frame[columns].iloc[0].to_dict()
+            lines.append({"key": f"{p}.{line['method']}", "population": POPULATIONS[p], **line})
+    return pd.DataFrame(lines)
+
+
+def subsets(fits: dict[str, mb.MetaFit]) -> pd.DataFrame:
+    """Return the spread of the pooled response over subsets of cohorts."""
+    lines = []
+    for p, fit in fits.items():
+        frame = gosh(fit, seed=GOSH_SEED).to_frame()
+        low, middle, high = np.quantile(frame["estimate"], [0.025, 0.5, 0.975])
+        lines.append(
+            {
+                "key": p,
+                "population": POPULATIONS[p],
+                "subsets": len(frame),
+                "median": middle,
+                "low": low,
+                "high": high,
+                "i2_median": float(frame["i2"].median()),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _funnel(fit: mb.MetaFit, population: str) -> Figure:
+    return Figure(
+        _figure(funnel(fit)),
+        f"Funnel: {POPULATIONS[population]}",
+        "Cohorts by standard error on the logit scale. For proportions a lopsided funnel arises "
+        "from the scale itself, so read it beside Peters' test.",
+        f"Funnel plot of {fit.k} cohorts.",
+        "small_study",
+    )
+
+
+def _left_out(fit: mb.MetaFit, population: str) -> Figure:
+    frame = leave_one_out(fit).to_frame()
+    return Figure(
+        _figure(leave_one_out(fit).plot()),
+        f"One cohort left out: {POPULATIONS[population]}",
+        "Pooled response with its 95% interval when the named cohort is left out.",
+        f"Pooled response between {100 * frame['estimate'].min():.0f}% and "
+        f"{100 * frame['estimate'].max():.0f}% whichever cohort is left out.",
+        "leave_one_out",
+    )
+
+
+def _figure(axes: Axes) -> MplFigure:
+    figure = axes.figure
+    assert isinstance(figure, MplFigure)
+    return figure

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Fit", "gls"]
+__all__ = ["Fit", "gls", "gls_at"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,22 +41,24 @@ class Fit:
     @property
     def rss(self) -> FloatArray:
         """Return y'Py, shape (...)."""
-        return np.asarray((self.w * self.resid * self.resid).sum(-1))
+        return np.asarray(np.vecdot(self.w * self.resid, self.resid))
 
     @property
     def y_pp_y(self) -> FloatArray:
         """Return y'PPy, shape (...)."""
-        return np.asarray(((self.w * self.resid) ** 2).sum(-1))
+        u = self.w * self.resid
+        return np.asarray(np.vecdot(u, u))
 
     @property
     def y_ppp_y(self) -> FloatArray:
         """Return y'PPPy, shape (...)."""
         u = self.w * self.resid
+        wu = self.w * u
         if self.basis is None:
-            weighted = (self.w * u).sum(-1)
-            return np.asarray((self.w * u * u).sum(-1) - weighted**2 * self.cov[..., 0, 0])
-        b = np.einsum("...ki,...k->...i", self.basis, self.w * u)
-        return np.asarray((self.w * u * u).sum(-1) - (b * b).sum(-1))
+            centre = np.vecdot(self.w, u)
+            return np.asarray(np.vecdot(wu, u) - centre**2 * self.cov[..., 0, 0])
+        b = np.einsum("...ki,...k->...i", self.basis, wu)
+        return np.asarray(np.vecdot(wu, u) - np.vecdot(b, b))
 
     def leverage(self) -> FloatArray:
         """Return x_i' (X'WX)^-1 x_i, shape (..., k): the hat values divided by the weights."""
@@ -67,15 +69,16 @@ class Fit:
     def trace_p(self) -> FloatArray:
         """Return tr(P), shape (...)."""
         if self.basis is None:
-            return np.asarray(self.w.sum(-1) - (self.w**2).sum(-1) * self.cov[..., 0, 0])
+            s2 = np.vecdot(self.w, self.w)
+            return np.asarray(self.w.sum(-1) - s2 * self.cov[..., 0, 0])
         return np.asarray((self.w - self.w**2 * self.leverage()).sum(-1))
 
     def trace_pp(self) -> FloatArray:
         """Return tr(PP), shape (...)."""
-        w2 = self.w**2
+        w2 = self.w * self.w
         if self.basis is None:
-            a, s2 = self.cov[..., 0, 0], w2.sum(-1)
-            return np.asarray(s2 - 2 * a * (w2 * self.w).sum(-1) + (a * s2) ** 2)
+            a, s2 = self.cov[..., 0, 0], np.vecdot(self.w, self.w)
+            return np.asarray(s2 - 2 * a * np.vecdot(w2, self.w) + (a * s2) ** 2)
         b = np.swapaxes(self.basis, -1, -2) @ (w2[..., None] * self.basis)
         return np.asarray((w2 - 2 * w2 * self.w * self.leverage()).sum(-1) + (b * b).sum((-1, -2)))
 
@@ -91,8 +94,8 @@ def gls(y: FloatArray, w: FloatArray, x: FloatArray | None = None) -> Fit:
     """
     if x is None:
         total = w.sum(-1)
-        mean = (w * y).sum(-1) / total
-        return Fit(w, y - mean[..., None], None, mean[..., None], (1 / total)[..., None, None])
+        mean = np.asarray(np.vecdot(w, y) / total)[..., None]
+        return Fit(w, y - mean, None, mean, np.asarray(1 / total)[..., None, None])
     root = np.sqrt(w)
     q, r = np.linalg.qr(x * root[..., None])
     inverse = np.asarray(np.linalg.inv(r), dtype=np.float64)
@@ -101,3 +104,10 @@ def gls(y: FloatArray, w: FloatArray, x: FloatArray | None = None) -> Fit:
     resid = y - np.einsum("...kj,...j->...k", x, beta)
     cov = inverse @ np.swapaxes(inverse, -1, -2)
     return Fit(w, np.asarray(resid), x @ inverse, np.asarray(beta), cov)
+
+
+def gls_at(
+    y: FloatArray, v: FloatArray, tau2: FloatArray | float, x: FloatArray | None = None
+) -> Fit:
+    """Return the fit with weights 1/(v + tau2), one tau2 per set."""
+    return gls(y, 1 / (v + np.asarray(tau2)[..., None]), x)

@@ -12,13 +12,14 @@ doi:10.18637/jss.v036.i03 (the conventions kept here where packages differ).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import ConvergenceError
-from metablin.meta._gls import Fit, gls
+from metablin.meta._gls import Fit, gls, gls_at
 
 __all__ = ["TAU2_METHODS", "estimate_tau2", "generalised_q", "log_likelihood", "solve_q"]
 
@@ -109,7 +110,7 @@ def _sj(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
     there, k = _present(v)
     start = gls(y, there.astype(np.float64), None).rss / k
     safe = np.where(start > 0, start, 1.0)
-    fit = gls(y, 1 / (v + safe[..., None]), x)
+    fit = gls_at(y, v, safe, x)
     return np.asarray(np.where(start > 0, safe * fit.rss / (k - _columns(x)), 0.0))
 
 
@@ -157,7 +158,9 @@ def _likelihood(
     """
 
     def step(y: FloatArray, v: FloatArray, x: FloatArray | None, tau2: FloatArray) -> FloatArray:
-        u, expected, observed = score(gls(y, 1 / (v + tau2[..., None]), x))
+        u, expected, observed = score(gls_at(y, v, tau2, x))
+        if y.ndim == 1:
+            return _one_step(float(u), float(expected), float(observed), float(tau2), v)
         concave = observed > 0.1 * expected
         new = tau2 + u / np.where(concave, observed, expected)
         new = np.where(concave | (u > 0), new, np.minimum(new, tau2 / 2))
@@ -173,6 +176,16 @@ def _likelihood(
         return np.asarray(np.where(_zero_is_better(restricted, y, v, x, tau2), 0.0, tau2))
 
     return solve
+
+
+def _one_step(u: float, expected: float, observed: float, tau2: float, v: FloatArray) -> FloatArray:
+    """Take the same step for one set, without the cost of arrays of one."""
+    if observed > 0.1 * expected:
+        new = tau2 + u / observed
+    else:
+        new = tau2 + u / expected
+        new = new if u > 0 else min(new, tau2 / 2)
+    return np.array(max(new, tau2 * SHRINK if tau2 > NEAR_ZERO * v.min() else 0.0))
 
 
 Step = Callable[[FloatArray, FloatArray, FloatArray | None, FloatArray], FloatArray]
@@ -216,7 +229,7 @@ def _zero_is_better(
     if not tau2.any():
         return np.zeros(tau2.shape, dtype=np.bool_)
     at_zero = log_likelihood(gls(y, 1 / v, x), restricted)
-    end = log_likelihood(gls(y, 1 / (v + tau2[..., None]), x), restricted)
+    end = log_likelihood(gls_at(y, v, tau2, x), restricted)
     return np.asarray(at_zero > end)
 
 
@@ -224,7 +237,7 @@ def _bisect_score(score: Score, y: FloatArray, v: FloatArray, x: FloatArray | No
     """Return a zero of the score by bisection, 0 where it only falls."""
 
     def value(t: FloatArray) -> FloatArray:
-        return score(gls(y, 1 / (v + t[..., None]), x))[0]
+        return score(gls_at(y, v, t, x))[0]
 
     high = _scale(v)
     low = np.zeros_like(high)
@@ -246,7 +259,7 @@ def generalised_q(
     y: FloatArray, v: FloatArray, tau2: FloatArray, x: FloatArray | None = None
 ) -> FloatArray:
     """Return Q(tau2) = y'Py with weights 1/(v + tau2), shape (...)."""
-    return gls(y, 1 / (v + np.asarray(tau2)[..., None]), x).rss
+    return gls_at(y, v, tau2, x).rss
 
 
 def solve_q(
@@ -265,16 +278,20 @@ def solve_q(
     >>> float(generalised_q(y, v, t).round(12))
     2.0
     """
+    if y.ndim == 1:
+        scale = float(_scale(v))
+        roots = [_solve_one(y, v, float(t), x, scale) for t in np.ravel(target)]
+        return np.reshape(roots, np.shape(target))
     tolerance = STEP_TOLERANCE * _scale(v)
     tau2 = np.zeros(np.broadcast_shapes(y.shape[:-1], np.shape(target)))
     low, high = tau2, np.full_like(tau2, np.inf)
     done = np.zeros(tau2.shape, dtype=np.bool_)
     for _ in range(MAX_STEPS):
-        fit = gls(y, 1 / (v + tau2[..., None]), x)
+        fit = gls_at(y, v, tau2, x)
         q = fit.rss
         gap = q - target
         low, high = np.where(gap >= 0, tau2, low), np.where(gap <= 0, tau2, high)
-        slope = np.maximum(fit.y_pp_y, np.finfo(float).tiny)
+        slope = np.maximum(fit.y_pp_y, TINY)
         new = tau2 + q * gap / (target * slope)
         inside = (new >= low) & (new <= high)
         new = np.where(inside, new, np.where(np.isinf(high), 2 * low, (low + high) / 2))
@@ -283,7 +300,30 @@ def solve_q(
         done = done | still
         if done.all():
             return np.asarray(tau2)
-    raise ConvergenceError("the equation Q(tau2) = target was not solved")
+    raise ConvergenceError(NO_ROOT)
+
+
+def _solve_one(
+    y: FloatArray, v: FloatArray, target: float, x: FloatArray | None, scale: float
+) -> float:
+    """Solve Q(tau2) = target for one set: the steps of :func:`solve_q` on plain numbers."""
+    tau2, low, high = 0.0, 0.0, math.inf
+    for _ in range(MAX_STEPS):
+        fit = gls_at(y, v, tau2, x)
+        q = float(fit.rss)
+        gap = q - target
+        low, high = (tau2 if gap >= 0 else low), (tau2 if gap <= 0 else high)
+        new = tau2 + q * gap / (target * max(float(fit.y_pp_y), TINY))
+        if not low <= new <= high:
+            new = 2 * low if math.isinf(high) else (low + high) / 2
+        if abs(new - tau2) <= STEP_TOLERANCE * (new + scale):
+            return new
+        tau2 = new
+    raise ConvergenceError(NO_ROOT)
+
+
+NO_ROOT = "the equation Q(tau2) = target was not solved"
+TINY = float(np.finfo(float).tiny)
 
 
 def _pm(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:

@@ -4,6 +4,7 @@ import pytest
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
+from metablin.meta._inference import q_profile
 from metablin.meta._tau2 import _bisect_score, _score_reml, estimate_tau2, solve_q
 from metablin.meta.heterogeneity import heterogeneity
 from tests.meta.test_regression import data_of
@@ -100,3 +101,13 @@ def test_the_hts_prediction_interval_has_k_minus_2_degrees_of_freedom() -> None:
     two = pool(generic([0.1, 0.9], [0.02, 0.03]), prediction="hts")
     assert np.isnan(two.pred_low)
     assert "needs 3 studies" in two.notes[-1]
+
+
+def test_intervals_of_many_sets_are_those_of_each() -> None:
+    rng = np.random.default_rng(4)
+    v = rng.uniform(0.02, 0.3, (6, 8))
+    y = rng.normal(0, np.sqrt(v + 0.1))
+    many = q_profile(y, v, 0.9)
+    for i in range(6):
+        one = q_profile(y[i], v[i], 0.9)
+        np.testing.assert_allclose([many[0][i], many[1][i]], one, rtol=1e-10, atol=1e-13)

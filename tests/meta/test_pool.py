@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metablin as mb
-from metablin.effects import generic, hazard_ratios, proportions
+from metablin.effects import generic, hazard_ratios, proportions, two_by_two
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import pool
 from tests.reference import table
@@ -140,3 +140,46 @@ def test_order_and_scale_do_not_matter(rows: list[tuple[float, float]], method: 
         10 * fit.analysis.std_error, rel=SAME, abs=1e-10
     )
     assert scaled.p_value == pytest.approx(fit.p_value, rel=1e-6, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(rows=EFFECTS)
+def test_studies_given_twice_halve_the_variance_and_keep_tau2(
+    rows: list[tuple[float, float]],
+) -> None:
+    y, v = np.array(rows).T
+    once, twice = generic(y, v), generic(np.tile(y, 2), np.tile(v, 2))
+    one, two = pool(once, model="common"), pool(twice, model="common")
+    assert two.analysis.estimate == pytest.approx(one.analysis.estimate, rel=SAME, abs=1e-12)
+    assert two.analysis.std_error == pytest.approx(one.analysis.std_error / 2**0.5, rel=SAME)
+    assert two.q == pytest.approx(2 * one.q, rel=SAME, abs=1e-12)
+    likely, twice_as = pool(once, tau2="ML", ci="z"), pool(twice, tau2="ML", ci="z")
+    assert twice_as.tau2 == pytest.approx(likely.tau2, rel=1e-7, abs=1e-10)
+
+
+def test_labels_do_not_change_a_number() -> None:
+    y, v = [0.1, 0.4, 0.2, 0.9], [0.1, 0.2, 0.05, 0.1]
+    named = pool(generic(y, v, ["a", "b", "c", "d"])).to_dict()
+    plain = pool(generic(y, v)).to_dict()
+    for one, other in zip(named.pop("studies"), plain.pop("studies"), strict=True):
+        assert {**one, "study": None} == {**other, "study": None}
+    assert named == plain
+
+
+def test_swapping_the_arms_turns_the_pooled_effect() -> None:
+    d = table("bcg")
+    a, n1, c, n2 = (
+        d[x] for x in ("events_treatment", "n_treatment", "events_control", "n_control")
+    )
+    for measure in ("or", "rr"):
+        fit = pool(two_by_two(a, n1, c, n2, measure))
+        turned = pool(two_by_two(c, n2, a, n1, measure))
+        assert turned.estimate == pytest.approx(1 / fit.estimate, rel=SAME)
+        assert turned.conf_low == pytest.approx(1 / fit.conf_high, rel=SAME)
+        assert turned.tau2 == pytest.approx(fit.tau2, rel=SAME)
+
+
+def test_a_study_with_all_the_weight_is_the_answer() -> None:
+    fit = pool(generic([0.5, -3.0], [1e-12, 1e6]), model="common")
+    assert fit.estimate == pytest.approx(0.5, abs=1e-12)
+    assert fit.weights[0] == pytest.approx(1.0, abs=1e-12)

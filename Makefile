@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce verify expected test lint format lock reference bench site clean
+.PHONY: help install reproduce verify expected test lint format lock reference bench simulate site clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
@@ -52,6 +52,9 @@ reference: $(STAMP) ## Compute the reference values again (needs R, see CONTRIBU
 
 bench: $(STAMP) ## Measure speed and accuracy against peers (R ones where installed)
 	$(RUN) benchmarks
+
+simulate: $(STAMP) ## Simulate coverage and bias of the intervals (minutes)
+	$(RUN) benchmarks simulation
 
 site: $(STAMP) ## Render the site (needs Quarto 1.6 or newer)
 	$(BIN)/metablin site

@@ -1,4 +1,7 @@
-"""Run the benchmarks: ``python -m benchmarks [NAME ...]``; without names, all of them."""
+"""Run the benchmarks: ``python -m benchmarks [NAME ...]``.
+
+Without names, all but the simulations, which take minutes and have a command of their own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def names() -> list[str]:
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or names()
+    chosen = sys.argv[1:] or [name for name in names() if name != "simulation"]
     unknown = [name for name in chosen if name not in names()]
     if unknown:
         sys.exit(f"no benchmark {unknown[0]}; there are: {', '.join(names())}")

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
         generic,
         hazard_ratios,
         proportions,
+        rates,
+        two_by_two,
     )
-    from metablin.meta import MetaFit, pool
+    from metablin.meta import MetaFit, pool, pool_many
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "rates": "metablin.effects",
+    "two_by_two": "metablin.effects",
+    "pool_many": "metablin.meta",
     "load": "metablin.datasets",
     "tables": "metablin.datasets",
     "trace": "metablin.datasets",
@@ -54,9 +59,12 @@ __all__ = [
     "hazard_ratios",
     "load",
     "pool",
+    "pool_many",
     "proportions",
+    "rates",
     "tables",
     "trace",
+    "two_by_two",
     "validate",
 ]
 

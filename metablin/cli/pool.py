@@ -19,7 +19,7 @@ __all__ = ["pool"]
 
 Measure = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
 Transform = Literal["logit", "log", "raw", "arcsine", "freeman-tukey"]
-Model = Literal["random", "common", "glmm", "mantel-haenszel", "peto"]
+Model = Literal["random", "common", "glmm", "mantel-haenszel", "peto", "beta-binomial", "bayes"]
 Tau2 = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 Interval = Literal["z", "t", "hksj", "hksj-adhoc"]
 
@@ -44,7 +44,10 @@ def pool(
     ] = None,
     model: Annotated[Model, typer.Option(help="How studies combine.")] = "random",
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
-    ci: Annotated[Interval, typer.Option(help="Interval of the pooled effect.")] = "hksj",
+    ci: Annotated[
+        Interval | None,
+        typer.Option(help="Interval of the pooled effect (default hksj, where the model has it)."),
+    ] = None,
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
     by: Annotated[str | None, typer.Option(help="Column of subgroups.")] = None,
     moderators: Annotated[

@@ -1,5 +1,6 @@
 """One trial: Kaplan-Meier, restricted means, tests, Cox, parametric and cure models."""
 
+from metablin.survival.bootstrap import bootstrap_hazard_ratios
 from metablin.survival.comparison import (
     LogRank,
     MaxCombo,
@@ -8,6 +9,13 @@ from metablin.survival.comparison import (
     milestone_difference,
 )
 from metablin.survival.cox import CoxFit, cox, proportional_hazards_test, schoenfeld_residuals
+from metablin.survival.hazard import (
+    HazardCurve,
+    nelson_aalen,
+    piecewise_hazard_ratio,
+    smoothed_hazard,
+    time_varying_hazard_ratio,
+)
 from metablin.survival.km import KMCurve, kaplan_meier, kaplan_meier_by, reverse_kaplan_meier
 from metablin.survival.parametric import (
     DEFAULT_FAMILIES,
@@ -19,17 +27,22 @@ from metablin.survival.parametric import (
     integrated_brier_score,
 )
 from metablin.survival.rmst import RMST, RMSTCurve, rmst, rmst_curve
+from metablin.survival.trial import TrialSurvival, analyse_trial
 
 __all__ = [
     "DEFAULT_FAMILIES",
     "RMST",
     "CoxFit",
+    "HazardCurve",
     "KMCurve",
     "LogRank",
     "MaxCombo",
     "ParametricComparison",
     "ParametricFit",
     "RMSTCurve",
+    "TrialSurvival",
+    "analyse_trial",
+    "bootstrap_hazard_ratios",
     "brier_score",
     "compare_parametric",
     "cox",
@@ -40,9 +53,13 @@ __all__ = [
     "logrank",
     "max_combo",
     "milestone_difference",
+    "nelson_aalen",
+    "piecewise_hazard_ratio",
     "proportional_hazards_test",
     "reverse_kaplan_meier",
     "rmst",
     "rmst_curve",
     "schoenfeld_residuals",
+    "smoothed_hazard",
+    "time_varying_hazard_ratio",
 ]

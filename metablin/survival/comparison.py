@@ -463,7 +463,9 @@ def _milestone(
     se0, se1 = (
         0.0 if s in (0.0, 1.0) else float(r["std_error"]) for s, r in ((s0, control), (s1, treated))
     )
-    row = normal_row(f"survival difference: {name}", s1 - s0, float(np.hypot(se0, se1)), level)
+    row = normal_row(
+        f"survival difference at {at:g}: {name}", s1 - s0, float(np.hypot(se0, se1)), level
+    )
     low0, high0, low1, high1 = (
         s if s in (0.0, 1.0) else float(r[c])
         for s, r in ((s0, control), (s1, treated))

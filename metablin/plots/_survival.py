@@ -1,0 +1,57 @@
+"""What the survival figures share: colours of groups, axes of survival and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
+
+from metablin.plots import style
+
+__all__ = ["group_colours", "survival_axis", "time_ticks"]
+
+FALLBACK = ("blinatumomab", "chemotherapy", "paediatric_rr", "inotuzumab", "mrd_positive",
+            "first_relapse", "historical_control")  # fmt: skip
+
+
+def group_colours(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each group: its own everywhere, otherwise the next free one.
+
+    Examples
+    --------
+    >>> group_colours(["blinatumomab", "x"])["blinatumomab"]
+    '#0072B2'
+    """
+    known = {**style.POPULATION_COLOURS, **style.ARM_COLOURS}
+    taken = {known[n] for n in names if n in known}
+    free = [style.colour(n) for n in FALLBACK if style.colour(n) not in taken]
+    out: dict[str, str] = {}
+    for name in names:
+        own = known.get(name)
+        out[name] = own if own is not None else (free.pop(0) if free else style.INK)
+    return out
+
+
+def survival_axis(ax: Axes) -> None:
+    """Put survival from 0 to 100% on the vertical axis."""
+    ax.set_ylim(0.0, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_ylabel("Survival")
+
+
+def time_ticks(last: float, wanted: int = 6) -> NDArray[np.float64]:
+    """Return round times from 0 to at most `last`, in steps natural to months.
+
+    Examples
+    --------
+    >>> time_ticks(70.0)
+    array([ 0., 12., 24., 36., 48., 60.])
+    """
+    steps = np.array([1, 2, 3, 6, 12, 24, 60, 120, 250, 500, 1000, 2500, 5000, 10000]) * 1.0
+    if last < wanted / 2:
+        steps = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, *steps])
+    step = steps[np.argmin(np.abs(np.log(steps * wanted / last)))]
+    return np.asarray(np.arange(0.0, last + 1e-9 * step, step))

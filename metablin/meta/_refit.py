@@ -25,11 +25,8 @@ __all__ = ["Refit", "Spec", "design_of", "effects_only", "no_moderators", "refit
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-CHUNK = 8192
+CHUNK = 4096
 """Subsets fitted in one go: large enough to spread the cost of a call, small enough for a cache."""
-
-TAU2_CHUNK = 64
-"""Subsets whose tau2 is iterated together: one that needs many steps holds up only these."""
 
 NO_RANK = 1e-10
 """A design whose smallest singular value is below this share of the largest has no unique fit."""
@@ -226,9 +223,7 @@ def _tau2(
     if spec.known is not None:
         out[many] = spec.known
     elif spec.method is not None and many.any():
-        at = np.flatnonzero(many)
-        for part in np.array_split(at, -(-len(at) // TAU2_CHUNK)):
-            out[part] = estimate_tau2(spec.method, y[part], v[part], x)
+        out[many] = estimate_tau2(spec.method, y[many], v[many], x)
     return out
 
 

@@ -49,7 +49,8 @@ class TrimFill(Record):
     k0 : int
         Number of missing studies.
     std_error : float
-        Standard error of ``k0``.
+        Standard error of ``k0``; NaN where its formula gives L0 a negative variance, which happens
+        when far fewer studies are on this side than chance would put there.
     p_value : float
         Test that none is missing; NaN for L0, which has no such test.
     """
@@ -208,7 +209,7 @@ def _l0(ranks: FloatArray, k: int) -> tuple[float, float]:
         - 18 * k * k0
         + 6 * k**2 * k0
     ) / 24
-    return k0, 4 * math.sqrt(max(variance, 0.0)) / (2 * k - 1)
+    return k0, 4 * math.sqrt(variance) / (2 * k - 1) if variance >= 0 else math.nan
 
 
 def _r0(ranks: FloatArray, k: int) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -186,3 +187,46 @@ def test_moderators_do_not_go_with_subgroups_or_count_models() -> None:
         pool(e, model="glmm", moderators="x", data=D)
     with pytest.raises(DataError, match="moderators need data"):
         pool(e, moderators="x")
+
+
+Matrix = list[list[Fraction]]
+
+
+def solve_exactly(a: Matrix, b: Matrix) -> Matrix:
+    """Solve a x = b by Gauss-Jordan elimination on rational numbers."""
+    n = len(a)
+    rows = [[*left, *right] for left, right in zip(a, b, strict=True)]
+    for i in range(n):
+        pivot = rows[i][i]
+        rows[i] = [value / pivot for value in rows[i]]
+        for j in range(n):
+            if j != i:
+                factor = rows[j][i]
+                rows[j] = [u - factor * w for u, w in zip(rows[j], rows[i], strict=True)]
+    return [row[n:] for row in rows]
+
+
+def test_an_ill_conditioned_regression_is_right_in_exact_arithmetic() -> None:
+    d = data_of("bcg")
+    y, w = [Fraction(float(t)) for t in d["yi"]], [1 / Fraction(float(t)) for t in d["vi"]]
+    years, latitudes = d["year"].tolist(), d["ablat"].tolist()
+    x = [[Fraction(1), Fraction(latitudes[i]), Fraction(years[i])] for i in range(len(y))]
+    studies, columns = range(len(y)), range(3)
+
+    def moment(power: int) -> Matrix:
+        return [
+            [sum((w[s] ** power * x[s][i] * x[s][j] for s in studies), Fraction()) for j in columns]
+            for i in columns
+        ]
+
+    right = [[sum((w[s] * x[s][i] * y[s] for s in studies), Fraction())] for i in columns]
+    beta = [row[0] for row in solve_exactly(moment(1), right)]
+    residuals = [y[s] - sum(beta[i] * x[s][i] for i in columns) for s in studies]
+    q = sum(w[s] * residuals[s] ** 2 for s in studies)
+    share = solve_exactly(moment(1), moment(2))
+    tau2 = (q - (len(y) - 3)) / (sum(w) - sum(share[i][i] for i in columns))
+    fit = pool(generic(d["yi"], d["vi"]), tau2="DL", moderators="ablat + year", data=d)
+    assert fit.tau2 == pytest.approx(float(tau2), rel=1e-12)
+    common = pool(generic(d["yi"], d["vi"]), model="common", moderators="ablat + year", data=d)
+    assert common.regression is not None
+    np.testing.assert_allclose(common.regression.beta, [float(b) for b in beta], rtol=1e-11)

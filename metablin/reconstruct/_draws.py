@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 READING_TIME_SD = 0.0008  # of the time axis
-LOG_POWER_SD = 1.0  # of the censoring shape when only the curve tells
+LOG_POWER_SD = 1.2  # of the censoring shape when only the curve tells
 TAIL_LOG_POWER_SD = 0.7  # after the last known number at risk
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 

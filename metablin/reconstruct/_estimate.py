@@ -16,6 +16,8 @@ __all__ = ["Plan", "estimate", "plan", "realise"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+BEND_SD = 0.4  # of the log power of censoring within a risk interval, between draws
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
@@ -48,6 +50,9 @@ def plan(
         fit = _fit.real_fit(grid, z, censoring)
     if curve.marks is not None:
         fit = _follow_marks(curve.marks, grid, fit)
+    elif rng is not None:
+        bend = np.exp(rng.normal(0.0, BEND_SD, grid.n.size))[grid.interval]
+        fit = RealFit(fit.z, fit.events, fit.lost_share**bend, fit.per_interval)
     k = grid.n.size
     start = _search.visible_from(grid, fit)
     if start >= k or grid.n[start] < 1:

@@ -35,7 +35,7 @@ BEND_FROM = 8  # patients after the last known count from which their censoring 
 LOG_BEND = np.log(1.25)
 RIDGE = 0.01  # keeps intervals without clicks near their start value
 FLOOR = 0.02  # smallest survival factor of a gap while counts are still real numbers
-UNKNOWN_POWER = 1.0  # censoring without table or total: even over the curve's length
+UNKNOWN_POWER = 1.6  # censoring without table or total: most of it late, as with an accrual period
 POWER_SD = 1.0  # of log power after the last known number at risk
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.reconstruct import _km
+from metablin.reconstruct._fit import UNKNOWN_POWER
 from metablin.reconstruct._grid import Curve
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
 
@@ -73,7 +74,7 @@ def censoring_text(curve: Curve) -> str:
         return "1 - G(t) = (t/end)^p with p from the known events"
     if curve.marks is not None:
         return "at the marks, one patient each as a first guess"
-    return "assumed even over the length of the curve; draws vary its shape"
+    return f"assumed 1 - G(t) = (t/end)^{UNKNOWN_POWER:g}; draws vary its shape"
 
 
 def printed_checks(
@@ -107,7 +108,7 @@ def printed_checks(
                 checks.append(Check(f"median {name} limit", want, got, slack))
     for t, s in printed.get("landmarks", ()):
         found_s = float(_km.survival_at(km, np.array([float(t)]))[0])
-        tolerance = max(1.0 / time.size, half_digit(float(s)))
+        tolerance = max(1.0 / time.size, min(half_digit(float(s)), 0.005))
         checks.append(Check(f"S({float(t):g})", float(s), found_s, tolerance))
     return tuple(checks)
 

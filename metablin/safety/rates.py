@@ -1,0 +1,290 @@
+"""How often an adverse event happens: pooled rates, and what they mean for the next patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from metablin._input import choice, numeric
+from metablin._input import level as check_level
+from metablin._records import Record, jsonable
+from metablin.effects import proportions
+from metablin.errors import DataError
+from metablin.meta import pool
+
+__all__ = ["EventRate", "event_rate", "event_rates", "implausible_cells", "predicted_count"]
+
+FloatArray = NDArray[np.float64]
+
+SMALL_K = 2
+"""Up to this many trials a between-trial variance is a guess; their counts are summed instead."""
+
+NODES = 61
+"""Gauss-Hermite points of the predictive distribution; a binomial of 100 needs far fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRate(Record):
+    """The rate of one event in one group of patients.
+
+    Attributes
+    ----------
+    term : str
+    model : str
+        ``glmm``, ``beta-binomial``, ``random`` or ``exact`` (sum of the counts).
+    k : int
+        Trials.
+    events, n : float
+        Sums of their counts.
+    estimate, conf_low, conf_high, conf_level : float
+    pred_low, pred_high : float
+        Prediction interval for the rate in a new trial; NaN for ``exact``.
+    tau2, i2 : float
+        NaN for ``exact``.
+    mean_logit, sd_logit : float
+        Normal predictive distribution of a new trial's logit; NaN for ``exact``.
+    """
+
+    term: str
+    model: str
+    k: int
+    events: float
+    n: float
+    estimate: float
+    conf_low: float
+    conf_high: float
+    conf_level: float
+    pred_low: float
+    pred_high: float
+    tau2: float
+    i2: float
+    mean_logit: float
+    sd_logit: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rate as one row."""
+        return pd.DataFrame([{n: getattr(self, n) for n in self.__slots__}])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rate as JSON-ready Python types."""
+        out: dict[str, Any] = jsonable(self.to_frame().to_dict(orient="records")[0])
+        return out
+
+
+def event_rate(
+    events: ArrayLike,
+    n: ArrayLike,
+    *,
+    term: str = "",
+    studies: Sequence[str] | None = None,
+    model: str = "auto",
+    level: float = 0.95,
+) -> EventRate:
+    """Return the rate of one adverse event over trials.
+
+    Parameters
+    ----------
+    events, n : array-like of whole numbers, shape (k,)
+        Patients with the event, and patients at risk.
+    term : str
+        Name of the event.
+    studies : sequence of str, optional
+        Labels.
+    model : {"auto", "glmm", "beta-binomial", "random", "exact"}
+        ``auto`` sums the counts of up to two trials, and of any number without an event or
+        without a patient free of it, with exact limits; otherwise it fits the binomial-normal
+        model.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    EventRate
+
+    Raises
+    ------
+    DataError
+        For impossible counts.
+
+    References
+    ----------
+    Clopper CJ, Pearson ES (1934). Biometrika 26:404-413. doi:10.1093/biomet/26.4.404
+    Stijnen T, Hamza TH, Ozdemir P (2010). Stat Med 29:3046-3067. doi:10.1002/sim.4040
+
+    Examples
+    --------
+    >>> rate = event_rate([2], [40])
+    >>> rate.model, round(rate.conf_low, 4), round(rate.conf_high, 4)
+    ('exact', 0.0061, 0.1692)
+    """
+    model = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "exact"))
+    level = check_level(level)
+    e = proportions(events, n, studies=studies)
+    x, m = e.counts["events"], e.counts["n"]
+    total, size = float(x.sum()), float(m.sum())
+    if model == "auto":
+        model = "exact" if e.k <= SMALL_K or total in (0.0, size) else "glmm"
+    if model == "exact":
+        low, high = _clopper_pearson(total, size, level)
+        nan = float("nan")
+        return EventRate(
+            term, "exact", e.k, total, size, total / size, low, high, level,
+            nan, nan, nan, nan, nan, nan,
+        )  # fmt: skip
+    fit = pool(e, model=model, level=level)
+    spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
+    return EventRate(
+        term, model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
+        fit.pred_low, fit.pred_high, fit.tau2, fit.i2, fit.analysis.estimate, spread,
+    )  # fmt: skip
+
+
+def event_rates(
+    data: pd.DataFrame,
+    by: Sequence[str] = ("term", "grade"),
+    *,
+    model: str = "auto",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return the rate of every group of rows.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        ``study, events, n`` and the columns of `by`; one row a trial and group.
+    by : sequence of str
+        Columns that define a group, such as term and grade.
+    model, level
+        See :func:`event_rate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `by`, then those of :class:`EventRate`.
+
+    Raises
+    ------
+    DataError
+        When a column is missing or a trial is twice in one group.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"study": list("abc"), "term": "seizure", "events": [1, 0, 2],
+    ...                      "n": [30, 25, 60]})
+    >>> event_rates(rows, by=["term"])["k"].tolist()
+    [3]
+    """
+    for column in ("study", "events", "n", *by):
+        if column not in data:
+            raise DataError("no such column", column=column, allowed=" | ".join(data.columns))
+    records = []
+    for raw, part in data.groupby(list(by), sort=False):
+        key = raw if isinstance(raw, tuple) else (raw,)
+        twice = part["study"][part["study"].duplicated()]
+        if len(twice):
+            raise DataError(
+                "one trial twice in one group", column="study", value=twice.iloc[0],
+                allowed="one row a trial", study=", ".join(str(k) for k in key),
+            )  # fmt: skip
+        rate = event_rate(part["events"], part["n"], studies=part["study"].tolist(), model=model,
+                          level=level)  # fmt: skip
+        group: dict[str, Any] = dict(zip(by, key, strict=True))
+        records.append(group | {n: getattr(rate, n) for n in EventRate.__slots__ if n != "term"})
+    return pd.DataFrame(records)
+
+
+def _clopper_pearson(x: float, n: float, level: float) -> tuple[float, float]:
+    tail = (1 - level) / 2
+    low = 0.0 if x == 0 else float(stats.beta.ppf(tail, x, n - x + 1))
+    high = 1.0 if x == n else float(stats.beta.ppf(1 - tail, x + 1, n - x))
+    return low, high
+
+
+def predicted_count(
+    rate: EventRate, patients: int = 100, level: float = 0.95
+) -> tuple[float, int, int]:
+    """Return how many of the next patients will have the event, with a prediction interval.
+
+    A new trial's logit is drawn from the normal predictive distribution of the pooled model
+    (from a Jeffreys posterior for ``exact``), and the patients from a binomial with that rate, so
+    the interval holds sampling, estimation and the difference between trials.
+
+    Parameters
+    ----------
+    rate : EventRate
+    patients : int
+        Number of new patients.
+    level : float
+        Level of the prediction interval.
+
+    Returns
+    -------
+    expected : float
+        ``patients`` times the estimated rate.
+    low, high : int
+        Smallest and largest count of the central interval.
+
+    Examples
+    --------
+    >>> predicted_count(event_rate([10], [50]))
+    (20.0, 9, 35)
+    """
+    m = int(numeric("patients", patients, minimum=1, integer=True)[0])
+    tail = (1 - check_level(level)) / 2
+    counts = np.arange(m + 1)
+    if rate.model == "exact":
+        a, b = rate.events + 0.5, rate.n - rate.events + 0.5
+        cdf = stats.betabinom.cdf(counts, m, a, b)
+    else:
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        p = 1 / (1 + np.exp(-(rate.mean_logit + rate.sd_logit * nodes)))
+        cdf = stats.binom.cdf(counts[:, None], m, p) @ (weights / weights.sum())
+    low = int(np.searchsorted(cdf, tail))
+    high = int(np.searchsorted(cdf, 1 - tail))
+    return m * rate.estimate, low, min(high, m)
+
+
+def implausible_cells(data: pd.DataFrame, *, share: float = 0.98) -> pd.DataFrame:
+    """Flag counts that a table can hardly mean as printed.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        ``study, term, grade, events, n``.
+    share : float
+        A single term (not "any adverse event") in at least this share of patients is flagged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The flagged rows with ``reason``: a term in (nearly) every patient; more patients with a
+        severe or serious grade than with any grade; a single term at least as frequent as any
+        adverse event in the same arm.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"study": "A", "term": ["fever", "rash"], "grade": "any",
+    ...                      "events": [50, 10], "n": [50, 50]})
+    >>> implausible_cells(rows)["term"].tolist()
+    ['fever']
+    """
+    single = ~data["term"].str.startswith("any ")
+    reasons = pd.Series("", index=data.index, dtype=object)
+    full = single & (data["events"] >= share * data["n"]) & (data["n"] > 1)
+    reasons[full] = "a single term in (nearly) every patient"
+    arm = ["study", "arm"] if "arm" in data else ["study"]
+    whole = data.loc[data["grade"] == "any"].drop_duplicates([*arm, "term", "n"])
+    joined = data.merge(whole[[*arm, "term", "n", "events"]], on=[*arm, "term", "n"], how="left",
+                        suffixes=("", "_any"))  # fmt: skip
+    more = (joined["events"] > joined["events_any"]).to_numpy() & (
+        data["grade"] != "any"
+    ).to_numpy()
+    reasons[more] = "more patients than with the same event of any grade"
+    flagged = reasons != ""
+    return data.loc[flagged].assign(reason=reasons[flagged]).reset_index(drop=True)

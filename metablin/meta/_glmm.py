@@ -230,24 +230,29 @@ def _crude(problem: Problem) -> tuple[FloatArray, FloatArray]:
     return np.log(y / (n - y)), 1 / y + 1 / (n - y)
 
 
-def _pooled(problem: Problem) -> FloatArray:
-    """Return the estimate from all counts thrown together, in units of the constant design."""
-    y, n = problem.counts.y.sum(), problem.counts.n.sum()
-    if problem.counts.poisson:
-        value = math.log(y / np.exp(problem.offset).sum())
-    else:
-        value = math.log(y / (n - y))
-    return np.array([value / problem.x[0, 0, 0]])
+def _pooled(problem: Problem) -> Solution:
+    """Return the fit of one constant without tau2: all counts thrown together."""
+    c, unit = problem.counts, float(problem.x[0, 0, 0])
+    y, n = float(c.y.sum()), float(c.n.sum())
+    rate = float(np.exp(problem.offset).sum())
+    value = math.log(y / rate) if c.poisson else math.log(y / (n - y))
+    eta = problem.offset + value
+    cumulant = np.exp(eta) if c.poisson else np.logaddexp(0.0, eta)
+    weight = y if c.poisson else y * (n - y) / n
+    info = np.diag([unit**2 * weight, 0.0])
+    total = float((c.y * eta - c.n * cumulant).sum())
+    k = len(c.y)
+    return Solution(np.array([value / unit, 0.0]), np.zeros(k), total, info, np.zeros((k, 1)), 1)
 
 
 def _fit_null(problem: Problem, free: NDArray[np.bool_]) -> Solution:
     """Fit without tau2 from a weighted least squares start."""
+    if problem.counts.single and problem.p == 1 and np.ptp(problem.x) == 0:
+        return _pooled(problem)
     eta, v = _crude(problem)
     alpha = eta.mean(axis=1) if problem.intercepts else np.zeros(len(eta))
     x = problem.x.reshape(-1, problem.p) / np.sqrt(v.reshape(-1, 1))
     start = np.linalg.lstsq(x, ((eta - alpha[:, None]) / np.sqrt(v)).ravel(), rcond=None)[0]
-    if problem.counts.single and problem.p == 1 and np.ptp(problem.x) == 0:
-        start = _pooled(problem)
     theta = np.concatenate([start, np.zeros(problem.q)])
     if problem.q == 2:
         theta[-2] = max(float(np.std(eta.mean(axis=1))), 0.1)

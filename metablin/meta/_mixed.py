@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import ConvergenceError
 from metablin.meta._aghq import Counts, Rows, curvature, marginal
+from metablin.meta._single import SingleArm
 
 __all__ = ["Problem", "Solution", "loglik", "maximise"]
 
@@ -16,6 +17,7 @@ FloatArray = NDArray[np.float64]
 #: Newton's decrement (twice the gain still to be had) at which the search ends.
 DECREMENT = 1e-15
 MAX_STEPS = 200
+MAX_HALVINGS = 60
 #: A standard deviation below this after convergence is a boundary estimate of zero.
 ZERO_SD = 1e-5
 #: Linear predictors beyond this mean that an estimate runs off to infinity.
@@ -113,6 +115,8 @@ def maximise(
     """
     theta = theta.astype(np.float64).copy()
     alpha = np.zeros(len(problem.offset)) if alpha is None else alpha.copy()
+    if problem.counts.single and theta[-1] != 0:
+        return _maximise_single(problem, theta, free, alpha)
     rows = _rows(problem, theta, alpha, None)
     fine = False
     for step_count in range(1, MAX_STEPS + 1):
@@ -123,10 +127,52 @@ def maximise(
             return Solution(theta + step, alpha + step_alpha, value, info, rows.mode, step_count)
         fine = decrement < 1e-6
         theta, alpha, rows = _search(
-            problem, theta, alpha, rows, step, step_alpha, decrement < 1e-8 * (1 + abs(value))
+            problem, theta, alpha, rows, step, step_alpha, _slack(decrement, value)
         )
         _check_finite(problem, theta, alpha)
     raise ConvergenceError(f"the likelihood still rises after {MAX_STEPS} Newton steps")
+
+
+def _maximise_single(
+    problem: Problem, theta: FloatArray, free: NDArray[np.bool_], alpha: FloatArray
+) -> Solution:
+    """Do as :func:`maximise` does, for one arm and one random effect."""
+    arm = SingleArm(problem.counts, problem.x[:, 0], problem.offset[:, 0], problem.points)
+    here = arm.at(theta, np.zeros(len(alpha)), fine=False)
+    fine = False
+    for step_count in range(1, MAX_STEPS + 1):
+        step = np.zeros(len(theta))
+        step[free] = _ascent(here.info[np.ix_(free, free)], here.grad[free])
+        decrement = float(here.grad @ step)
+        if decrement < DECREMENT * (1 + abs(here.value)) and fine:
+            return Solution(
+                theta + step, alpha, here.value, here.info, here.mode[:, None], step_count
+            )
+        fine = decrement < 1e-6
+        scale = _longest(problem, step, 0.0)
+        slack = _slack(decrement, here.value)
+        for _ in range(MAX_HALVINGS):
+            new = arm.at(theta + scale * step, here.mode, fine)
+            if new.value >= here.value - slack:
+                break
+            scale *= 0.5
+        else:
+            raise ConvergenceError("no step raises the likelihood")
+        theta, here = theta + scale * step, new
+        _check_finite(problem, theta, alpha)
+    raise ConvergenceError(f"the likelihood still rises after {MAX_STEPS} Newton steps")
+
+
+def _longest(problem: Problem, step: FloatArray, step_alpha: FloatArray | float) -> float:
+    """Return the share of a step that moves no predictor by more than 4, no sd by more than 2."""
+    shift = np.abs(problem.x @ step[: problem.p] + step_alpha).max()
+    moved = float(np.abs(step[problem.p :]).max(initial=0.0))
+    return min(1.0, 4.0 / max(float(shift), 1e-300), 2.0 / max(moved, 1e-300))
+
+
+def _slack(decrement: float, value: float) -> float:
+    """Return the fall to tolerate: near the top rounding hides the rise."""
+    return 1e-11 * (1 + abs(value)) if decrement < 1e-8 * (1 + abs(value)) else 0.0
 
 
 def loglik(problem: Problem, at: Solution) -> float:
@@ -200,15 +246,12 @@ def _search(
     rows: Rows,
     step: FloatArray,
     step_alpha: FloatArray,
-    near: bool,
+    slack: float,
 ) -> tuple[FloatArray, FloatArray, Rows]:
     """Shorten the step until the likelihood rises (near the top rounding may hide the rise)."""
-    shift = np.abs(problem.x @ step[: problem.p] + step_alpha[:, None]).max()
-    scale = min(1.0, 4.0 / max(float(shift), 1e-300))
-    scale = min(scale, 2.0 / max(float(np.abs(step[problem.p :]).max(initial=0.0)), 1e-300))
+    scale = _longest(problem, step, step_alpha[:, None])
     value = float(rows.value.sum())
-    slack = 1e-11 * (1 + abs(value)) if near else 0.0
-    for _ in range(60):
+    for _ in range(MAX_HALVINGS):
         new_theta, new_alpha = theta + scale * step, alpha + scale * step_alpha
         new = _rows(problem, new_theta, new_alpha, rows.mode)
         if float(new.value.sum()) >= value - slack:

@@ -11,7 +11,7 @@ from scipy.special import expit
 import metablin as mb
 from metablin.effects import rate_contrasts, rates, two_by_two
 from metablin.errors import ConvergenceError, DataError
-from metablin.meta import _aghq
+from metablin.meta import _aghq, _mixed
 from metablin.meta.glmm import (
     glmm_proportions,
     glmm_rate_ratios,
@@ -169,6 +169,26 @@ def test_the_short_code_for_one_arm_equals_the_general_code(poisson):
     one, two = _aghq.marginal(m, lam, short, 9), _aghq.marginal(m, lam, general, 9)
     assert one.value == pytest.approx(two.value, rel=1e-12)
     assert one.grad == pytest.approx(two.grad, rel=1e-9, abs=1e-10)
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+def test_the_short_search_for_one_arm_finds_what_the_general_search_finds(poisson):
+    rng = np.random.default_rng(6)
+    n = rng.integers(15, 60, (12, 1)).astype(float)
+    y = rng.binomial(n.astype(int), expit(rng.normal(-1, 1, (12, 1)))).astype(float)
+    design = np.stack([np.ones((12, 1)), rng.normal(size=(12, 1))], axis=2)
+    offset = np.log(n) if poisson else np.zeros_like(n)
+    found = []
+    for code in (1.0, -1.0):
+        size = np.ones_like(n) if poisson else n
+        counts = _aghq.Counts(y, size, np.full((12, 1, 1), code), poisson)
+        problem = _mixed.Problem(counts, design, offset, False, 11)
+        start = np.array([-1.0, 0.0, 0.6])
+        found.append(_mixed.maximise(problem, start, np.ones(3, dtype=bool)))
+    one, two = found
+    assert one.theta == pytest.approx(two.theta, rel=1e-9)
+    assert one.loglik == pytest.approx(two.loglik, rel=1e-12)
+    assert one.information == pytest.approx(two.information, rel=1e-7, abs=1e-7)
 
 
 def test_without_tau2_it_is_logistic_regression_on_all_patients():

@@ -17,6 +17,7 @@ from metablin.survival.hazard import (
     time_varying_hazard_ratio,
 )
 from metablin.survival.km import KMCurve, kaplan_meier, kaplan_meier_by, reverse_kaplan_meier
+from metablin.survival.landmark import ResponseComparison, landmark_analysis, simon_makuch
 from metablin.survival.parametric import (
     DEFAULT_FAMILIES,
     ParametricComparison,
@@ -40,6 +41,7 @@ __all__ = [
     "ParametricComparison",
     "ParametricFit",
     "RMSTCurve",
+    "ResponseComparison",
     "TrialSurvival",
     "analyse_trial",
     "bootstrap_hazard_ratios",
@@ -50,6 +52,7 @@ __all__ = [
     "integrated_brier_score",
     "kaplan_meier",
     "kaplan_meier_by",
+    "landmark_analysis",
     "logrank",
     "max_combo",
     "milestone_difference",
@@ -60,6 +63,7 @@ __all__ = [
     "rmst",
     "rmst_curve",
     "schoenfeld_residuals",
+    "simon_makuch",
     "smoothed_hazard",
     "time_varying_hazard_ratio",
 ]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from metablin.meta.fit import MetaFit
     from metablin.meta.regression import Regression
 
-__all__ = ["p_text", "summarise"]
+__all__ = ["p_phrase", "p_text", "summarise"]
 
 MODEL_NAMES = {
     "random": "Random-effects model",
@@ -36,6 +36,18 @@ def p_text(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
+def p_phrase(p: float) -> str:
+    """Return ``p = 0.030`` or ``p < 0.0001``.
+
+    Examples
+    --------
+    >>> p_phrase(0.0301), p_phrase(1e-9)
+    ('p = 0.030', 'p < 0.0001')
+    """
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def summarise(fit: MetaFit) -> str:
     """Return the summary lines of a fit."""
     percent = f"{100 * fit.level:g}%"
@@ -55,7 +67,7 @@ def summarise(fit: MetaFit) -> str:
         test = fit.subgroup_test
         lines.append(
             f"Subgroups: {test.method}: {test.statistic:.3f}, df = {test.df}, "
-            f"p = {p_text(test.p_value)}"
+            f"{p_phrase(test.p_value)}"
         )
     return "\n".join([*lines, *(f"Note: {note}" for note in fit.notes)])
 
@@ -66,7 +78,7 @@ def _estimate_lines(label: str, fit: MetaFit, percent: str) -> list[str]:
     reference = "z" if math.isinf(fit.df) else f"t({fit.df:g})"
     lines = [
         f"{label}: {fit.estimate:.4g} [{percent} CI {fit.conf_low:.4g} to {fit.conf_high:.4g}], "
-        f"{reference} = {fit.statistic:.3f}, p = {p_text(fit.p_value)} ({fit.ci_method})"
+        f"{reference} = {fit.statistic:.3f}, {p_phrase(fit.p_value)} ({fit.ci_method})"
     ]
     if not math.isnan(fit.pred_low):
         lines.append(f"  prediction interval {fit.pred_low:.4g} to {fit.pred_high:.4g}")
@@ -83,7 +95,7 @@ def _heterogeneity_lines(fit: MetaFit, percent: str) -> list[str]:
             text += f", I2 = {100 * fit.i2:.1f}%, H2 = {fit.h2:.3g}"
         lines.append(text)
     if not math.isnan(fit.q):
-        lines.append(f"Q = {fit.q:.3f}, df = {fit.q_df:g}, p = {p_text(fit.q_p)}")
+        lines.append(f"Q = {fit.q:.3f}, df = {fit.q_df:g}, {p_phrase(fit.q_p)}")
     return lines
 
 
@@ -96,5 +108,5 @@ def _regression_lines(regression: Regression) -> list[str]:
     explained = "" if math.isnan(regression.r2) else f", R2 = {100 * regression.r2:.1f}%"
     return [
         *table.to_string(index=False, float_format=lambda x: f"{x:.4f}").splitlines(),
-        f"Moderators: {test}, p = {p_text(regression.qm_p)}{explained}",
+        f"Moderators: {test}, {p_phrase(regression.qm_p)}{explained}",
     ]

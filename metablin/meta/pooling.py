@@ -86,7 +86,7 @@ def pool(
     options = Options(model, ci, tau2, check_level(level), extra, prediction)
     if e.k == 0:
         why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
-        raise DataError("no study to pool", value=why or None, allowed="at least one study")
+        raise DataError(f"no study to pool ({why})" if why else "no study to pool")
     if moderators is not None:
         return _with_moderators(e, options, moderators, data, by)
     fit = fitter(model)(e, options)

@@ -183,3 +183,14 @@ def test_a_study_with_all_the_weight_is_the_answer() -> None:
     fit = pool(generic([0.5, -3.0], [1e-12, 1e6]), model="common")
     assert fit.estimate == pytest.approx(0.5, abs=1e-12)
     assert fit.weights[0] == pytest.approx(1.0, abs=1e-12)
+
+
+def test_tables_without_any_event_are_named_when_nothing_is_left() -> None:
+    e = two_by_two([0, 0], [10, 20], [0, 0], [12, 20], studies=["A", "B"], double_zeros="drop")
+    with pytest.raises(DataError, match=r"no study to pool \(A: no event in either group; B: no"):
+        pool(e)
+
+
+def test_small_p_values_are_printed_as_bounds() -> None:
+    e = generic([0.5, 0.6, 0.4, 0.55], [0.001] * 4)
+    assert "p < 0.0001 (z)" in pool(e, ci="z").summary()

@@ -6,7 +6,7 @@ from metablin.errors import DataError
 from metablin.meta import pool
 from metablin.meta._inference import q_profile
 from metablin.meta._tau2 import _bisect_score, _score_reml, estimate_tau2, solve_q
-from metablin.meta.heterogeneity import heterogeneity
+from metablin.meta.intervals import heterogeneity
 from tests.meta.test_regression import data_of
 from tests.reference import pinned
 

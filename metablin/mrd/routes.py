@@ -249,7 +249,8 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
         ``study`` and, where known, ``endpoint, timing`` (``landmark``, ``time-dependent`` or
         anything else, which is flagged for immortal time), ``hr, hr_low, hr_high, hr_level,
         p_value, n_responders, n_nonresponders, events_responders, events_nonresponders,
-        median_responders, median_nonresponders, median_all, followup`` (times in one unit).
+        median_responders, median_nonresponders, median_all, followup`` (times in one unit) and
+        ``median_responders_state, median_nonresponders_state`` (``NR`` or ``NE`` when open).
     level : float
         Confidence level of the result.
 
@@ -280,6 +281,8 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
         known = {c: float(x[i]) for c, x in columns.items() if not np.isnan(x[i])}
         if "hr_level" in data and not pd.isna(row["hr_level"]):
             known["hr_level"] = float(row["hr_level"])
+        for group in ("responders", "nonresponders"):
+            known[f"open_{group}"] = float(row.get(f"median_{group}_state") in ("NR", "NE"))
         found = _best(known)
         timing = str(row.get("timing", "")) or "not stated"
         records.append(
@@ -350,13 +353,19 @@ def _medians_expected(x: Mapping[str, float]) -> LogHR | None:
 
 
 def _expected_pair(x: Mapping[str, float]) -> tuple[float, float] | None:
-    """Return expected events of both groups; a group without a median gets the cohort's."""
+    """Return expected events of both groups.
+
+    A group without a median gets the cohort's, but no more than half its patients when its own
+    median was not reached.
+    """
     found = []
     for group in ("responders", "nonresponders"):
         median = x.get(f"median_{group}", x.get("median_all"))
         if median is None:
             return None
-        found.append(expected_events(x[f"n_{group}"], median, x["followup"]))
+        events = expected_events(x[f"n_{group}"], median, x["followup"])
+        cap = x[f"n_{group}"] / 2 if x.get(f"open_{group}") else np.inf
+        found.append(min(events, cap))
     return found[0], found[1]
 
 

@@ -101,6 +101,13 @@ def test_a_p_value_and_a_missing_median_fall_back_on_the_cohort() -> None:
     assert row["log_hr"] == pytest.approx(hr_from_p(0.009, e1, e2).log_hr, rel=CLOSED)
 
 
+def test_an_open_median_caps_the_events_at_half_the_patients() -> None:
+    row = one(p_value=0.002, n_responders=80, n_nonresponders=20, followup=60, median_all=30,
+              median_nonresponders=12, median_responders_state="NR")  # fmt: skip
+    by_hand = hr_from_p(0.002, 40, expected_events(20, 12, 60))
+    assert row["log_hr"] == pytest.approx(by_hand.log_hr, rel=CLOSED)
+
+
 def test_medians_with_a_p_value_reproduce_that_p_value() -> None:
     row = one(p_value=0.002, median_responders=24, median_nonresponders=6)
     assert row["estimate"] == pytest.approx(0.25)

@@ -2,16 +2,21 @@
 
 from metablin.reconstruct.batch import Batch, reconstruct_batch, reconstruct_many
 from metablin.reconstruct.curve import reconstruct_km
+from metablin.reconstruct.pair import reconstruct_summary_pair
 from metablin.reconstruct.quality import check_hazard_ratio
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
+from metablin.reconstruct.summary import SummaryDraws, reconstruct_summary
 
 __all__ = [
     "Batch",
     "Check",
     "PseudoIPD",
     "Quality",
+    "SummaryDraws",
     "check_hazard_ratio",
     "reconstruct_batch",
     "reconstruct_km",
     "reconstruct_many",
+    "reconstruct_summary",
+    "reconstruct_summary_pair",
 ]

@@ -131,9 +131,7 @@ def _ratios(state: _State, source: Source, b: float) -> tuple[float, float]:
     return min(rho, 1.0), min(gamma, 1.0)
 
 
-def _censored(
-    state: _State, rho: float, gamma: float, rng: np.random.Generator
-) -> tuple[int, int]:
+def _censored(state: _State, rho: float, gamma: float, rng: np.random.Generator) -> tuple[int, int]:
     """Events expected and censorings drawn in a segment."""
     n = state.at_risk
     m = min(round(n * (1.0 - rho) * 0.5 * (1.0 + gamma)), n)
@@ -176,9 +174,7 @@ def _to_boundary(
     return True
 
 
-def _beside_half(
-    arm: Arm, b: float, drawn: float, printed: float, slack: float, n: int
-) -> float:
+def _beside_half(arm: Arm, b: float, drawn: float, printed: float, slack: float, n: int) -> float:
     """Where to aim: the drawn S, within the tolerance and on its side of the median."""
     aim = min(max(drawn, printed - 0.8 * slack), printed + 0.8 * slack)
     if b < arm.median:
@@ -245,13 +241,14 @@ def _to_median(arm: Arm, state: _State, source: Source, rng: np.random.Generator
         return False
     i = int(crossed[0])
     keep_c = np.flatnonzero(flags[i + 1 :] == 0) + i + 1
-    gone = np.concatenate([np.arange(i + 1)])
+    gone = np.arange(i + 1)
     exact = abs(path[i] - 0.5) < CLOSE
     times, flags = times[gone].copy(), flags[gone]
     last = [b, b] if exact and n - i - 1 > 1 else [b]
-    state.leave(np.append(times[:-1], last), np.append(flags[:-1], np.ones(len(last), int)))
+    ends = np.asarray(np.append(times[:-1], last), dtype=np.float64)
+    state.leave(ends, np.append(flags[:-1], np.ones(len(last), int)))
     room = min(keep_c.size, max(state.at_risk - 1, 0))
-    late = b + (b - state.at) * 1e-6 * (1.0 + np.arange(room))
+    late = np.asarray(b + (b - state.at) * 1e-6 * (1.0 + np.arange(room)), dtype=np.float64)
     state.leave(late, np.zeros(room, dtype=np.int64))
     return True
 

@@ -79,9 +79,7 @@ def check_curve(
     return Curve(clean_t, clean_y, size, starts, counts, total, marks), source
 
 
-def _numbers(
-    column: str, values: ArrayLike, numbers: IntArray | None, label: str
-) -> FloatArray:
+def _numbers(column: str, values: ArrayLike, numbers: IntArray | None, label: str) -> FloatArray:
     array = np.asarray(values)
     if array.dtype == np.float64 and array.ndim == 1 and np.isfinite(array).all():
         return array
@@ -241,7 +239,7 @@ def _size(
     y: FloatArray,
     rows: Rows,
 ) -> tuple[int, str]:
-    """Number of patients and its source: given, read off the table, or nominal."""
+    """Return the number of patients and its source: given, read off the table, or nominal."""
     if events is not None and n is not None and events > n:
         raise DataError(
             "more events than patients",

@@ -32,7 +32,7 @@ class Plan:
 def estimate(
     curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
 ) -> tuple[FloatArray, IntArray]:
-    """Times and event flags of the fitted patients, sorted, events first at ties."""
+    """Return times and event flags of the fitted patients, sorted, events first at ties."""
     return realise(plan(curve, censoring, rng), curve, rng)
 
 
@@ -116,7 +116,9 @@ def _visible_tail(
     if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
         cost = cost - rng.gumbel(size=cost.size)
     d, c_gap = found.trace(int(cost.argmin()))
-    known = np.bincount(blocks.interval, weights=d, minlength=grid.n.size)[start:]
+    known = np.bincount(blocks.interval, weights=d, minlength=grid.n.size)[start:].astype(
+        np.float64
+    )
     return (blocks, d, c_gap), known
 
 

@@ -1,10 +1,10 @@
-"""Least-squares fit of a Kaplan-Meier curve to clicks, in two stages: real, then whole patients.
+r"""Least-squares fit of a Kaplan-Meier curve to clicks, in two stages: real, then whole patients.
 
 With numbers at risk :math:`n_k` at :math:`r_k` and the monotone curve :math:`Z`, patients at risk
-within the interval are :math:`N(t) = n_k Z(t)/Z(r_k) (1 - \\gamma_k \\psi(t))`: the product of
+within the interval are :math:`N(t) = n_k Z(t)/Z(r_k) (1 - \gamma_k \psi(t))`: the product of
 survival and of a censoring curve that is linear within the interval (or a power of time after the
-last known count), with :math:`\\gamma_k` set so that the next number at risk is met. Events are
-:math:`\\int N\\,dH`. A known total is met by moving the clicks, jointly and least in squares, along
+last known count), with :math:`\gamma_k` set so that the next number at risk is met. Events are
+:math:`\int N\,dH`. A known total is met by moving the clicks, jointly and least in squares, along
 the gradient of that integral. Whole numbers follow by isotonic regression on whole numbers, which
 is the rounded isotonic regression (Goldstein and Kruskal 1976, doi:10.1080/01621459.1976.10480388).
 """

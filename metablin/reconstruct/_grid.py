@@ -46,8 +46,9 @@ class Grid:
     """Nodes of one curve.
 
     Node 0 is the origin (time 0, S = 1). `interval` is the risk interval of the gap that ends at
-    the node, `position` the mean place of its events within that gap; `click` maps clicks to nodes, `last` and `first` give the last node of each interval
-    and the node at which it starts; `frac` is the position within the interval, 0..1.
+    the node, `position` the mean place of its events within that gap; `click` maps clicks to
+    nodes, `last` and `first` give the last node of each interval and the node at which it starts;
+    `frac` is the place of the node within its interval, 0..1.
     """
 
     time: FloatArray

@@ -44,7 +44,7 @@ def steps(time: FloatArray, event: IntArray) -> Steps:
     d = np.diff(np.append(first, died.size)).astype(np.float64)
     t = died[first]
     n = (time.size - np.searchsorted(np.sort(time), t, side="left")).astype(np.float64)
-    return t, np.cumprod(1.0 - d / n), d, n
+    return t, np.asarray(np.cumprod(1.0 - d / n), dtype=np.float64), d, n
 
 
 def survival_at(curve: Steps, at: FloatArray) -> FloatArray:

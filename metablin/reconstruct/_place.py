@@ -163,7 +163,9 @@ def place_found(
     rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())
     if rest == 0 and events.size and blocks.clicks[gap[-1]]:
         at_end = gap == gap[-1]  # a curve that falls to zero ends with its last event
-        events = np.where(at_end, left[gap] + (rank + 1.0) / d[gap] * (blocks.first[gap] - left[gap]), events)
+        events = np.where(
+            at_end, left[gap] + (rank + 1.0) / d[gap] * (blocks.first[gap] - left[gap]), events
+        )
     c = np.append(c, rest)
     opens = np.append(earlier, blocks.first[-1])
     closes = np.append(first_event, grid.stop[-1])
@@ -178,9 +180,7 @@ def place_found(
     return events, censored
 
 
-def snap(
-    censored: FloatArray, marks: FloatArray, events: FloatArray, grid: Grid
-) -> FloatArray:
+def snap(censored: FloatArray, marks: FloatArray, events: FloatArray, grid: Grid) -> FloatArray:
     """Move censorings to the nearest mark unless an event or a table time lies between."""
     j = np.searchsorted(marks, censored)
     left, right = marks[np.maximum(j - 1, 0)], marks[np.minimum(j, marks.size - 1)]

@@ -83,9 +83,7 @@ def _solve_free(
     return x, mu
 
 
-def _to_free(
-    slope: FloatArray, x: FloatArray, lower: FloatArray, upper: FloatArray
-) -> FloatArray:
+def _to_free(slope: FloatArray, x: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
     """Negative where moving off a bound would lower the objective."""
     at_low = (x <= lower + SLACK) & (upper > lower)
     at_high = (x >= upper - SLACK) & (upper > lower)

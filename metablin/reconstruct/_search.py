@@ -127,7 +127,7 @@ def search(grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float)
             total, _, _, s, cost = state
             state = (total, np.zeros_like(total), np.zeros_like(total), s, cost)
         left = max(1.0 - share_before, 1e-6)
-        move = float(np.clip((blocks.share[b] - share_before) / left, 0.0, 1.0))
+        move = min(max(float(blocks.share[b] - share_before) / left, 0.0), 1.0)
         share_before = float(blocks.share[b])
         state, step = _advance(grid, blocks, b, state, mean, move, float(m_prior[k]))
         parents.append(step[0])
@@ -149,7 +149,9 @@ def _advance(
     k = int(blocks.interval[b])
     at_risk = int(grid.n[k]) - e - c
     room = int(grid.lost[k]) - e - c
-    d, x = _options(blocks, b, at_risk, room, s, move, max(m_prior, 0.0) - e)
+    d, x = _options(
+        blocks, b, at_risk, room, s, move, np.asarray(max(m_prior, 0.0) - e, dtype=np.float64)
+    )
     after = at_risk[:, None] - x
     ok = (x >= 0) & (d >= 0) & (d + x <= room[:, None]) & (d <= after)
     s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
@@ -175,7 +177,12 @@ def _advance(
 
 
 def _options(
-    blocks: Blocks, b: int, at_risk: IntArray, room: IntArray, s: FloatArray, move: float,
+    blocks: Blocks,
+    b: int,
+    at_risk: IntArray,
+    room: IntArray,
+    s: FloatArray,
+    move: float,
     expected: FloatArray,
 ) -> tuple[IntArray, IntArray]:
     """Candidate (events, censored) per hypothesis, shape (hypotheses, options)."""
@@ -201,9 +208,7 @@ def _options(
     return d.reshape(s.size, -1), lost.reshape(s.size, -1)
 
 
-def _best(
-    cost: FloatArray, e: IntArray, c: IntArray, total: IntArray
-) -> tuple[IntArray, IntArray]:
+def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray) -> tuple[IntArray, IntArray]:
     """Rows and columns of the best hypotheses, one per (total, events, censored)."""
     flat = cost.ravel()
     many = min(flat.size, 6 * WIDTH)

@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 
 GRID = 240
 WARP_SD = 0.5  # of the log power that bends the hazard within a segment
-FIRST_WARP_SD = 0.75  # the same ahead of the first anchor, where no earlier slope is a guide
+FIRST_WARP_SD = 0.9  # the same ahead of the first anchor, where no earlier slope is a guide
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3
@@ -82,9 +82,7 @@ def _ends(arm: Arm, many: int, rng: np.random.Generator) -> FloatArray:
     return np.asarray(np.maximum(latest * rng.uniform(1.1, 2.2, many), last))
 
 
-def _censoring(
-    arm: Arm, end: FloatArray, time: FloatArray, rng: np.random.Generator
-) -> FloatArray:
+def _censoring(arm: Arm, end: FloatArray, time: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Survival curve G of the censoring time: an accrual ramp, or a power of time."""
     many = end.size
     power = POWER * np.exp(rng.normal(0.0, LOG_POWER_SD, many))
@@ -132,7 +130,7 @@ def _hazard(
 def _anchors(
     arm: Arm, end: float, time: FloatArray, g: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Times and cumulative hazards at the anchors, starting at the origin, strictly increasing."""
+    """Return times and cumulative hazards at the anchors from the origin on, increasing."""
     points: dict[float, float] = {0.0: 0.0}
     for x in arm.landmarks:
         s = x.survival + x.tolerance * rng.uniform(-1.0, 1.0)
@@ -201,4 +199,4 @@ def _misfit(arm: Arm, time: FloatArray, h: FloatArray, g: FloatArray) -> FloatAr
         i = np.argmax(time >= t, axis=1)
         implied = arm.n * s[np.arange(i.size), i] * g[np.arange(i.size), i]
         out += 0.5 * ((implied - k) / (1.0 + 0.5 * math.sqrt(k))) ** 2
-    return out - out.min()
+    return np.asarray(out - out.min())

@@ -87,7 +87,9 @@ def parse_arm(
     total = None if events is None else _whole("events", events, 0, label)
     m, low, high = _triple("median", median, label)
     follow, shortest, longest = _triple("followup", followup, label)
-    marks = tuple(sorted((_landmark(x, level, label) for x in landmarks or ()), key=lambda x: x.time))
+    marks = tuple(
+        sorted((_landmark(x, level, label) for x in landmarks or ()), key=lambda x: x.time)
+    )
     arm = Arm(
         size, total, m, low, high, marks, follow, shortest, longest,
         _table(at_risk, label), level, label,
@@ -119,7 +121,7 @@ def _number(column: str, value: Any, label: str) -> float:
 
 
 def _triple(column: str, value: Any, label: str) -> tuple[float, float, float]:
-    """A number, or (number, low, high); None inside a triple of the median means not reached."""
+    """Read a number or (number, low, high); None in a triple of the median means not reached."""
     if value is None or not isinstance(value, list | tuple | np.ndarray):
         number = _number(column, value, label)
         if number <= 0 or math.isinf(number):
@@ -127,8 +129,11 @@ def _triple(column: str, value: Any, label: str) -> tuple[float, float, float]:
         return number, math.nan, math.nan
     if len(value) != 3:
         raise _fail(label, "not allowed", column, value, "a number, or (value, low, high)")
-    missing = math.inf if column == "median" else math.nan
-    first, low, high = (missing if v is None else _number(column, v, label) for v in value)
+    blank = (math.inf, math.nan, math.inf) if column == "median" else (math.nan,) * 3
+    first, low, high = (
+        default if v is None else _number(column, v, label)
+        for v, default in zip(value, blank, strict=True)
+    )
     for name, x in (("value", first), ("lower limit", low), ("upper limit", high)):
         if x < 0:
             raise _fail(label, f"negative {name}", column, x, "at least 0")
@@ -157,7 +162,9 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
     elif len(values) == 4:
         low, high = values[2], values[3]
         if not 0 <= low <= s <= high <= 1:
-            raise _fail(label, f"limits of S({t:g})", "landmarks", (low, s, high), "low <= S <= high")
+            raise _fail(
+                label, f"limits of S({t:g})", "landmarks", (low, s, high), "low <= S <= high"
+            )
         error = (high - low) / (2 * float(norm.ppf(0.5 + level / 2)))
     return Landmark(t, s, min(half_digit(s), PRINTED_TO), error)
 
@@ -231,7 +238,9 @@ def _followup_agrees(arm: Arm) -> None:
                     arm.median)  # fmt: skip
     for x in arm.landmarks:
         if x.time > longest:
-            raise _fail(arm.label, f"{x.name} lies beyond the longest follow-up", "followup", longest)
+            raise _fail(
+                arm.label, f"{x.name} lies beyond the longest follow-up", "followup", longest
+            )
 
 
 def _intervals_hold(arm: Arm) -> None:

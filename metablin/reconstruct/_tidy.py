@@ -13,7 +13,10 @@ CLOSE = 0.004  # of the time axis: several horizontal reading errors
 
 
 def tidy(
-    time: FloatArray, survival: FloatArray, starts: FloatArray, counts: FloatArray | None = None
+    time: FloatArray,
+    survival: FloatArray,
+    starts: FloatArray,
+    counts: NDArray[np.int64] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Sort clicks by time, and by falling survival where times are too close to tell apart.
 

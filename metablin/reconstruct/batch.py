@@ -126,9 +126,7 @@ def reconstruct_batch(
     work = _split(clicks, at_risk, totals)
     results = _run(work, jobs, percent, quality)
     good = [(w.label, r) for w, r in zip(work, results, strict=True) if isinstance(r, tuple)]
-    errors = {
-        w.label: r for w, r in zip(work, results, strict=True) if isinstance(r, DataError)
-    }
+    errors = {w.label: r for w, r in zip(work, results, strict=True) if isinstance(r, DataError)}
     sizes = [r[0].size for _, r in good]
     ids = np.repeat(np.array([label for label, _ in good], dtype=object), sizes)
     joined = [np.concatenate([r[i] for _, r in good]) if good else np.empty(0) for i in (0, 1)]
@@ -221,9 +219,7 @@ def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:
         return {"": np.arange(len(frame))}
     missing = frame["id"].isna().to_numpy()
     if missing.any():
-        raise DataError(
-            f"missing id in the {name}", row=int(missing.argmax()) + 1, column="id"
-        )
+        raise DataError(f"missing id in the {name}", row=int(missing.argmax()) + 1, column="id")
     codes, labels = pd.factorize(frame["id"])
     order = np.argsort(codes, kind="stable")
     cuts = np.cumsum(np.bincount(codes, minlength=len(labels)))[:-1]

@@ -115,4 +115,3 @@ def given_clicks(
     """Clicks as they came, on the 0..1 scale."""
     scale = 100.0 if percent else 1.0
     return np.asarray(time, dtype=np.float64), np.asarray(survival, dtype=np.float64) / scale
-

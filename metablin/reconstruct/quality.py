@@ -52,7 +52,7 @@ def curve_quality(
 
 
 def information_level(curve: Curve, source: str) -> str:
-    """What the reconstruction used, in words."""
+    """Say in words what the reconstruction used."""
     parts = ["curve"]
     if source in ("given", "numbers at risk at time 0"):
         parts.append("n")

@@ -105,8 +105,10 @@ class Quality(Record):
 
     def summary(self) -> str:
         """Text for people."""
-        fit = "" if np.isnan(self.rmse) else (
-            f"; RMSE to the clicks {self.rmse:.4f}, largest error {self.max_abs_error:.4f}"
+        fit = (
+            ""
+            if np.isnan(self.rmse)
+            else (f"; RMSE to the clicks {self.rmse:.4f}, largest error {self.max_abs_error:.4f}")
         )
         return (
             f"Grade {self.grade} ({self.level}): {self.n} patients, {self.events} events{fit}; "

@@ -19,12 +19,13 @@ from metablin.reconstruct._shapes import draw_shapes
 from metablin.reconstruct._summary_input import Arm, parse_arm
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
 
-__all__ = ["SummaryDraws", "draw_sets", "reconstruct_summary"]
+__all__ = ["SummaryDraws", "draw_sets", "reconstruct_summary", "summary_quality"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-ROUNDS = 8  # batches of curves tried before the summaries count as contradictory
+ROUNDS = 40  # batches of curves tried before the summaries count as contradictory
+HOPELESS = 3  # the same when not one data set was found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,25 +145,23 @@ def reconstruct_summary(
     if draws < 1 or draws != int(draws):
         raise DataError("not a number of draws", column="draws", value=draws, allowed="1, 2, ...")
     sets = draw_sets(arm, int(draws), np.random.default_rng(seed))
-    records = tuple(PseudoIPD(t, e, _quality(arm, t, e), label=label) for t, e in sets)
+    records = tuple(PseudoIPD(t, e, summary_quality(arm, t, e), label=label) for t, e in sets)
     return SummaryDraws(records, arm.grade, label)
 
 
-def draw_sets(
-    arm: Arm, count: int, rng: np.random.Generator
-) -> list[tuple[FloatArray, IntArray]]:
+def draw_sets(arm: Arm, count: int, rng: np.random.Generator) -> list[tuple[FloatArray, IntArray]]:
     """Draw `count` data sets that meet every constraint, or say which items exclude each other."""
     out: list[tuple[FloatArray, IntArray]] = []
-    for _ in range(ROUNDS):
+    for i in range(ROUNDS):
         shapes = draw_shapes(arm, 2 * count, rng)
-        for i in range(2 * count):
-            found = assemble(arm, shapes.time[i], shapes.h[i], shapes.g[i], rng)
+        for time, h, g in zip(shapes.time, shapes.h, shapes.g, strict=True):
+            found = assemble(arm, time, h, g, rng)
             if found is not None:
                 out.append(found)
             if len(out) == count:
                 return out
-    if out:
-        return [out[i % len(out)] for i in range(count)]
+        if not out and i >= HOPELESS:
+            break
     raise _contradiction(arm)
 
 
@@ -185,7 +184,8 @@ def _contradiction(arm: Arm) -> DataError:
     )
 
 
-def _quality(arm: Arm, time: FloatArray, event: IntArray) -> Quality:
+def summary_quality(arm: Arm, time: FloatArray, event: IntArray) -> Quality:
+    """Quality record of one data set drawn from summaries."""
     return Quality(
         level="summary",
         grade=arm.grade,

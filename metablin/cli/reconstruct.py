@@ -1,0 +1,217 @@
+"""``metablin reconstruct`` and ``reconstruct-summary``: published numbers in, patients out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metablin.cli import _io
+from metablin.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["reconstruct", "reconstruct_summary"]
+
+SINGLE = {
+    "n": ("n",),
+    "events": ("events",),
+    "median": ("median", "median_months"),
+    "median_low": ("median_low", "median_ci_low"),
+    "median_high": ("median_high", "median_ci_high"),
+    "followup": ("followup", "followup_months"),
+    "followup_min": ("followup_min",),
+    "followup_max": ("followup_max",),
+}
+REPEATED = {
+    "time": ("time", "time_months"),
+    "survival": ("survival",),
+    "survival_low": ("survival_low", "survival_ci_low"),
+    "survival_high": ("survival_high", "survival_ci_high"),
+    "std_error": ("std_error",),
+}
+
+
+def reconstruct(
+    clicks: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV: [id,] time, survival.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write patients: [id,] time, event.")],
+    at_risk: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="CSV: [id,] time, n_at_risk."),
+    ] = None,
+    totals: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="CSV: [id,] n, events (may be empty)."),
+    ] = None,
+    quality: Annotated[Path | None, typer.Option(help="Write the fit of each curve.")] = None,
+    percent: Annotated[bool, typer.Option("--percent", help="Survival is in percent.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+) -> None:
+    """Reconstruct individual patient data from the coordinates of Kaplan-Meier curves.
+
+    With an id column, every curve of CLICKS in one call. Curves that cannot be used are reported
+    one by one; the others are still written, and the exit code is 1.
+    """
+    from metablin.reconstruct import reconstruct_batch
+
+    batch = reconstruct_batch(
+        _table(clicks, ("time", "survival")),
+        None if at_risk is None else _table(at_risk, ("time", "n_at_risk")),
+        None if totals is None else _table(totals, ("n",)),
+        jobs,
+        percent=percent,
+        quality=quality is not None,
+    )
+    named = list(batch.errors) != [""] and not (batch.ipd["id"] == "").any()
+    if len(batch.ipd):
+        _io.write_csv(batch.ipd if named else batch.ipd.drop(columns="id"), out)
+    if quality is not None and len(batch.quality):
+        _io.write_csv(batch.quality if named else batch.quality.drop(columns="id"), quality)
+    for error in batch.errors.values():
+        typer.echo(f"metablin: {error}", err=True)
+    if batch.errors:
+        raise typer.Exit(1)
+
+
+def reconstruct_summary(
+    file: Annotated[
+        Path, typer.Argument(metavar="SUMMARY", exists=True, dir_okay=False, help="CSV of arms.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write patients: [id,] draw, time, event, grade.")],
+    draws: Annotated[int, typer.Option(min=1, help="Data sets per arm.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 1,
+) -> None:
+    """Draw individual patient data from printed summaries, where there is no curve.
+
+    Columns, all but n optional: id, n, events, median, median_low, median_high, followup,
+    followup_min, followup_max, and one landmark a row: time, survival, survival_low,
+    survival_high, std_error. Rows of one id belong to one arm; NR stands for not reached.
+    """
+    frame = _io.read_csv(file, ("n",))
+    groups = frame.groupby("id", sort=False) if "id" in frame.columns else [("", frame)]
+    parts, errors = [], []
+    for label, rows in groups:
+        try:
+            parts.append(_draw(str(label), rows, draws, seed))
+        except DataError as error:
+            errors.append(error)
+    if parts:
+        import pandas as pd
+
+        table = pd.concat(parts, ignore_index=True)
+        _io.write_csv(table if "id" in frame.columns else table.drop(columns="id"), out)
+    for bad in errors:
+        typer.echo(f"metablin: {bad}", err=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a CSV; a column of clean numbers as floats, anything else as text to be checked."""
+    import pandas as pd
+
+    frame = _io.read_csv(path, columns)
+    for column in frame.columns:
+        if column != "id":
+            numbers = pd.to_numeric(frame[column], errors="coerce")
+            if not numbers.isna().any():
+                frame[column] = numbers.astype("float64")
+    return frame
+
+
+def _draw(label: str, rows: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
+    from metablin import reconstruct as engine
+
+    one = {name: _single(rows, name, names, label) for name, names in SINGLE.items()}
+    if one["n"] is None:
+        raise DataError("missing", row=_row(rows, 0), column="n", study=label or None)
+    median = one["median"]
+    if one["median_low"] is not None or one["median_high"] is not None:
+        median = tuple(
+            None if x is None else x for x in (median, one["median_low"], one["median_high"])
+        )
+    elif median == float("inf"):
+        median = (None, None, None)
+    followup = one["followup"]
+    if one["followup_min"] is not None or one["followup_max"] is not None:
+        followup = (followup, one["followup_min"], one["followup_max"])
+    sets = engine.reconstruct_summary(
+        n=one["n"],
+        events=one["events"],
+        median=median,
+        landmarks=_landmarks(rows, label),
+        followup=followup,
+        draws=draws,
+        seed=seed,
+        label=label,
+    )
+    frame = sets.to_frame()
+    frame.insert(0, "id", label)
+    return frame.assign(grade=sets.grade)
+
+
+def _row(rows: pd.DataFrame, i: int) -> int:
+    return int(rows.index[i]) + 1
+
+
+def _cell(rows: pd.DataFrame, i: int, column: str, label: str) -> float | None:
+    text = str(rows[column].iloc[i]).strip()
+    if text == "":
+        return None
+    if text.upper() in ("NR", "NE", "NA"):
+        return float("inf") if text.upper() == "NR" else None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(
+            "not a number", row=_row(rows, i), column=column, value=repr(text),
+            allowed="a number, empty, or NR", study=label or None,
+        ) from error  # fmt: skip
+
+
+def _single(rows: pd.DataFrame, name: str, names: tuple[str, ...], label: str) -> Any:
+    """Read the one value of an arm; rows that repeat it must agree."""
+    for column in names:
+        if column not in rows.columns:
+            continue
+        values = [(i, _cell(rows, i, column, label)) for i in range(len(rows))]
+        given = [(i, v) for i, v in values if v is not None]
+        for i, v in given[1:]:
+            if v != given[0][1]:
+                raise DataError(
+                    f"differs from {given[0][1]:g} in row {_row(rows, given[0][0])}",
+                    row=_row(rows, i), column=column, value=v, study=label or None,
+                )  # fmt: skip
+        if given:
+            return given[0][1]
+    return None
+
+
+def _landmarks(rows: pd.DataFrame, label: str) -> list[tuple[float, ...]]:
+    columns = {
+        name: next((c for c in names if c in rows.columns), None)
+        for name, names in REPEATED.items()
+    }
+    out = []
+    for i in range(len(rows)):
+        values = {
+            name: None if column is None else _cell(rows, i, column, label)
+            for name, column in columns.items()
+        }
+        if values["time"] is None and values["survival"] is None:
+            continue
+        for name in ("time", "survival"):
+            if values[name] is None:
+                raise DataError(
+                    "a landmark needs time and survival", row=_row(rows, i), column=name,
+                    study=label or None,
+                )  # fmt: skip
+        extra: tuple[str, ...] = ("survival_low", "survival_high")
+        if any(values[x] is None for x in extra):
+            extra = ("std_error",) if values["std_error"] is not None else ()
+        out.append(tuple(float(values[x] or 0.0) for x in ("time", "survival", *extra)))
+    return out

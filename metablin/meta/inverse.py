@@ -63,7 +63,8 @@ def tau2_of(tau2: str | float) -> tuple[str, float | None]:
     """
     if isinstance(tau2, str):
         return choice("tau2", tau2, TAU2_METHODS), None
-    if not (math.isfinite(tau2) and tau2 >= 0):
+    number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
+    if not (number and math.isfinite(tau2) and tau2 >= 0):
         raise DataError(
             "not a between-study variance",
             column="tau2",

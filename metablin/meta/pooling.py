@@ -22,7 +22,7 @@ def pool(
     tau2: str | float = "REML",
     ci: str | None = None,
     level: float = 0.95,
-    by: Sequence[Any] | None = None,
+    by: str | Sequence[Any] | None = None,
     moderators: str | None = None,
     data: Any = None,
     subgroup_tau2: str = "separate",
@@ -46,14 +46,14 @@ def pool(
         narrower than Wald), ``z`` (default of the other models) or ``t``.
     level : float
         Confidence level.
-    by : sequence, optional
-        One label per input row: a fit per subgroup, each with its own tau2, and a test of their
-        difference, beside the fit of all studies.
+    by : sequence or str, optional
+        One label per input row, or the name of a column of `data`: a fit per subgroup and a test
+        of their difference, beside the fit of all studies.
     moderators : str, optional
         Formula of a meta-regression (models ``random`` and ``common``), such as
         ``"year + C(line)"``.
     data : DataFrame or mapping, optional
-        Table of the moderators, one row per input row.
+        Table of the moderators (and of `by`), one row per input row.
     subgroup_tau2 : {"separate", "common"}
         Whether subgroups have a tau2 each or share one.
     prediction : {"match", "hts"}
@@ -80,6 +80,13 @@ def pool(
     >>> round(fit.estimate, 3), fit.k
     (0.715, 3)
     """
+    if not isinstance(e, EffectSizes):
+        raise DataError(
+            "not effect sizes",
+            column="e",
+            value=type(e).__name__,
+            allowed="what proportions, two_by_two, hazard_ratios, rates or generic return",
+        )
     spec = MODELS[choice("model", model, MODELS)]
     ci = choice("ci", spec.ci[0] if ci is None else ci, spec.ci)
     prediction = choice("prediction", prediction, ("match", "hts"))
@@ -88,13 +95,31 @@ def pool(
         why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
         raise DataError(f"no study to pool ({why})" if why else "no study to pool")
     if moderators is not None:
-        return _with_moderators(e, options, moderators, data, by)
+        return _with_moderators(e, options, moderators, data, by is not None)
     fit = fitter(model)(e, options)
-    return fit if by is None else add_subgroups(fit, options, by, subgroup_tau2)
+    if by is None:
+        return fit
+    return add_subgroups(fit, options, _labels(by, data), subgroup_tau2)
+
+
+def _labels(by: str | Sequence[Any], data: Any) -> Sequence[Any]:
+    """Return the subgroup labels, from a column of `data` when `by` is its name."""
+    if not isinstance(by, str):
+        return by
+    columns = [] if data is None else list(data)
+    if by not in columns:
+        raise DataError(
+            "no such column in data",
+            column="by",
+            value=repr(by),
+            allowed=", ".join(str(c) for c in columns) or "one label per row",
+        )
+    labels: Sequence[Any] = data[by]
+    return labels
 
 
 def _with_moderators(
-    e: EffectSizes, options: Options, formula: str, data: Any, by: Sequence[Any] | None
+    e: EffectSizes, options: Options, formula: str, data: Any, grouped: bool
 ) -> MetaFit:
     from metablin.meta.regression import design_matrix, fit_regression
 
@@ -105,7 +130,7 @@ def _with_moderators(
             value=options.model,
             allowed="random | common",
         )
-    if by is not None:
+    if grouped:
         raise DataError(
             "subgroups and moderators cannot be asked for at once",
             column="by",

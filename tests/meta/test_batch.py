@@ -103,3 +103,10 @@ def test_a_row_with_one_study_is_its_own_answer() -> None:
 def test_bad_rows_are_named(y: object, v: object, words: str) -> None:
     with pytest.raises(DataError, match=words):
         pool_many(y, v)  # type: ignore[arg-type]
+
+
+def test_a_bad_row_is_named_from_a_worker_too() -> None:
+    y, v = sets(20_000, 8)
+    v[15_000, 2] = -1
+    with pytest.raises(DataError, match=r"row 15001 \(study 3\), column 'vi', value -1"):
+        pool_many(y, v, n_jobs=2)

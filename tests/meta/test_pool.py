@@ -98,6 +98,11 @@ def test_equal_effects_warn_of_a_zero_hartung_knapp_error() -> None:
         ({"model": "mixed"}, "allowed: random | common"),
         ({"level": 95}, "between 0 and 1"),
         ({"tau2": -1.0}, "at least 0"),
+        ({"tau2": None}, "at least 0"),
+        ({"by": "g"}, "no such column in data; allowed: one label per row"),
+        ({"by": "g", "data": {"h": [1, 2]}}, "no such column in data; allowed: h"),
+        ({"prediction": "none"}, "allowed: match | hts"),
+        ({"by": ["a", "b"], "subgroup_tau2": "mine"}, "allowed: separate | common"),
         ({"colour": 1}, "no further options"),
     ],
 )
@@ -194,3 +199,15 @@ def test_tables_without_any_event_are_named_when_nothing_is_left() -> None:
 def test_small_p_values_are_printed_as_bounds() -> None:
     e = generic([0.5, 0.6, 0.4, 0.55], [0.001] * 4)
     assert "p < 0.0001 (z)" in pool(e, ci="z").summary()
+
+
+def test_subgroups_may_be_a_column_of_data() -> None:
+    e = generic([0.1, 0.2, 0.5, 0.3], [0.1, 0.1, 0.2, 0.1])
+    labels = ["x", "y", "x", "y"]
+    named = pool(e, by="g", data={"g": labels})
+    assert named.to_dict() == pool(e, by=labels).to_dict()
+
+
+def test_anything_but_effect_sizes_is_refused() -> None:
+    with pytest.raises(DataError, match="not effect sizes"):
+        pool([0.1, 0.2])  # type: ignore[arg-type]

@@ -52,12 +52,12 @@ class Problem:
     @property
     def p(self) -> int:
         """Return the number of coefficients."""
-        return self.x.shape[2]
+        return int(self.x.shape[2])
 
     @property
     def q(self) -> int:
         """Return the number of random effects."""
-        return self.counts.z.shape[2]
+        return int(self.counts.z.shape[2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +138,7 @@ def _maximise_single(
 ) -> Solution:
     """Do as :func:`maximise` does, for one arm and one random effect."""
     arm = SingleArm(problem.counts, problem.x[:, 0], problem.offset[:, 0], problem.points)
-    here = arm.at(theta, np.zeros(len(alpha)), fine=False)
+    here = arm.at(theta, arm.guess(theta), fine=False)
     fine = False
     for step_count in range(1, MAX_STEPS + 1):
         step = np.zeros(len(theta))

@@ -49,6 +49,17 @@ class SingleArm:
         blocks = len(_SHIFTS)
         self.y, self.n = np.tile(counts.y[:, 0], blocks), np.tile(counts.n[:, 0], blocks)
 
+    def guess(self, theta: FloatArray) -> FloatArray:
+        """Return modes of the normal approximation to the counts."""
+        k = len(self.offset)
+        y, n = self.y[:k] + 0.5, self.n[:k] + 1
+        if self.poisson:
+            eta, v = np.log(y), 1 / y
+        else:
+            eta, v = np.log(y / (n - y)), 1 / y + 1 / (n - y)
+        gap = eta - self.offset - self.x @ theta[:-1]
+        return np.asarray(theta[-1] * gap / (v + theta[-1] ** 2))
+
     def at(self, theta: FloatArray, start: FloatArray, fine: bool) -> Pass:
         """Evaluate at `theta`, searching the modes from `start`; `fine` is of fourth order."""
         k = len(self.offset)

@@ -200,7 +200,7 @@ def fit_beta_binomial(e: EffectSizes, options: Options) -> MetaFit:
         raise DataError("model 'beta-binomial' works on the logit scale", column="transform",
                         value=e.transform, allowed="logit")  # fmt: skip
     fit = beta_binomial(
-        e.counts["events"], e.counts["n"], test=options.ci, level=options.level,
+        e.counts["events"], e.counts["n"], test=options.ci if e.k > 1 else "z", level=options.level,
         interval=extra.get("interval", "wald"), studies=e.studies,
     )  # fmt: skip
     report = {
@@ -219,6 +219,8 @@ def fit_beta_binomial(e: EffectSizes, options: Options) -> MetaFit:
     notes: tuple[str, ...] = ("the counts enter as they were observed, without correction",)
     if fit.boundary:
         notes += ("rho is estimated at its boundary, zero",)
+    if e.k == 1:
+        notes += ("one study: a normal interval; rho cannot be estimated",)
     return make_fit(
         e, options, estimate=float(fit.beta[0]), std_error=float(fit.std_error[0]), df=fit.df,
         confidence=(float(fit.conf_low[0]), float(fit.conf_high[0])), notes=notes, extra=report,

@@ -415,8 +415,8 @@ def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
     elif "study_effects" in extra:
         raise DataError("only for two arms", column="study_effects", value=extra["study_effects"])
     fit = function(
-        *(e.counts[c] for c in columns), test=options.ci, level=options.level, studies=e.studies,
-        **keywords,
+        *(e.counts[c] for c in columns), test=options.ci if e.k > 1 else "z",
+        level=options.level, studies=e.studies, **keywords,
     )  # fmt: skip
     used = np.isin(e.studies, fit.studies) if fit.excluded else np.ones(e.k, dtype=bool)
     typical = _glmm.typical_variance(e.vi[used])
@@ -500,7 +500,7 @@ def _fit(
     p = len(labels)
     notes = ["tau2 is estimated at its boundary, zero"] if r.boundary and settings.random else []
     if len(used) == 1:
-        notes.append("one study: tau2 cannot be estimated")
+        notes.append("one study: a normal interval; tau2 cannot be estimated")
     reason = "no events, or only events, in both arms"
     return GLMMFit(
         measure=measure, model=model, studies=used, terms=labels, beta=r.beta,

@@ -57,7 +57,8 @@ class RobustFit(Record):
     clusters : int
         Number of clusters.
     joint : JointTest or None
-        Test of all coefficients but the intercept (of all without one); CR2 only.
+        Test of all coefficients but the intercept (of all without one); CR2 only, and None when
+        the clusters are too few for it.
     """
 
     terms: tuple[str, ...]
@@ -308,8 +309,8 @@ class _Core:
 
     def hotelling(
         self, contrast: FloatArray, beta: FloatArray, cov: FloatArray, adjust: list[FloatArray]
-    ) -> JointTest:
-        """Return the approximate Hotelling test of `contrast` @ beta = 0 (HTZ)."""
+    ) -> JointTest | None:
+        """Return the approximate Hotelling test of `contrast` @ beta = 0 (HTZ), if there is one."""
         rows = len(contrast)
         first = self._overlaps(contrast, adjust)
         mean = np.einsum("stii->st", first)
@@ -320,7 +321,7 @@ class _Core:
         wald = float(difference @ np.linalg.solve(contrast @ cov @ contrast.T, difference))
         denominator = eta - rows + 1
         if denominator <= 0:
-            raise DataError("too few clusters for the joint test", column="cluster")
+            return None
         statistic = denominator / (eta * rows) * wald
         p = float(special.fdtrc(rows, denominator, statistic))
         return JointTest(statistic, float(rows), denominator, p)

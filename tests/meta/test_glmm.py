@@ -269,7 +269,14 @@ def test_one_study_gives_its_own_proportion_and_says_so():
     got = glmm_proportions([7], [20])
     assert expit(got.beta[0]) == pytest.approx(0.35, rel=1e-10)
     assert got.tau2 == 0
-    assert "one study: tau2 cannot be estimated" in got.notes
+    assert "one study: a normal interval; tau2 cannot be estimated" in got.notes
+
+
+def test_pool_answers_one_study_with_a_normal_interval():
+    got = mb.pool(mb.proportions([7], [20]), model="glmm", ci="t")
+    assert got.estimate == pytest.approx(0.35, rel=1e-10)
+    assert np.isinf(got.df)
+    assert any("one study" in note for note in got.notes)
 
 
 def test_empty_tables_are_set_aside_by_name():

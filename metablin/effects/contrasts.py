@@ -31,6 +31,7 @@ def hazard_ratios(
     high: ArrayLike,
     level: ArrayLike = 0.95,
     studies: Iterable[Any] | None = None,
+    sides: int = 2,
 ) -> EffectSizes:
     """Return log hazard ratios and variances from printed estimates with confidence intervals.
 
@@ -44,6 +45,9 @@ def hazard_ratios(
         Level of the interval, one for all or one per study.
     studies : iterable of str, optional
         Labels.
+    sides : {2, 1}
+        1 when `level` is that of each limit alone: one-sided 97.5% limits are a two-sided 95%
+        interval.
 
     Returns
     -------
@@ -79,19 +83,29 @@ def hazard_ratios(
     upper = numeric("conf_high", high, above=0, studies=known)
     k = same_length(estimate=estimate, conf_low=lower, conf_high=upper)
     names = labels(known, k)
-    levels = _levels(level, k)
+    levels = _levels(level, k, sides)
     yi, vi = log_interval(estimate, lower, upper, levels, names)
     counts = {"estimate": estimate, "conf_low": lower, "conf_high": upper}
     return build(yi, vi, names, "hr", "log", counts)
 
 
-def _levels(level: ArrayLike, k: int) -> FloatArray:
+def _levels(level: ArrayLike, k: int, sides: int) -> FloatArray:
+    """Return the levels of the two-sided intervals, one per study."""
     given = np.asarray(level, dtype=np.float64)
     values = np.broadcast_to(given, (k,)) if given.ndim == 0 else numeric("level", level)
     same_length(estimate=np.empty(k), level=values)
+    if sides not in (1, 2):
+        raise DataError("not a number of sides", column="sides", value=sides, allowed="1 or 2")
     for value in np.unique(values):
         check_level(float(value))
-    return np.asarray(values)
+        if sides == 1 and value <= 0.5:
+            raise DataError(
+                "no interval has this one-sided level",
+                column="level",
+                value=f"{value:g}",
+                allowed="above 0.5 when one-sided",
+            )
+    return np.asarray(values if sides == 2 else 2 * values - 1)
 
 
 def log_interval(

@@ -69,7 +69,7 @@ def test_one_sided_levels_are_those_of_each_limit() -> None:
     one = hazard_ratios([0.7], [0.5], [0.98], level=0.975, sides=1)
     two = hazard_ratios([0.7], [0.5], [0.98])
     assert one.vi[0] == pytest.approx(two.vi[0], rel=1e-12)
-    with pytest.raises(DataError, match="above 0.5 when one-sided"):
+    with pytest.raises(DataError, match=r"above 0\.5 when one-sided"):
         hazard_ratios([0.7], [0.5], [0.98], level=0.5, sides=1)
     with pytest.raises(DataError, match="1 or 2"):
         hazard_ratios([0.7], [0.5], [0.98], sides=3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from metablin._input import choice
 from metablin._input import level as check_level
@@ -31,9 +31,11 @@ FloatArray = NDArray[np.float64]
 
 ALTERNATIVES = ("greater", "less", "two-sided")
 
-STARTS = (0.1, 0.5, 1.0, 3.0)
-"""Relative probabilities of publication from which the search starts; the likelihood can have
-more than one maximum."""
+STARTS = (0.2, 1.0)
+TAU2_STARTS = (0.02, 0.1)
+"""Relative probabilities of publication, and tau2 in units of the total variance (the second on top
+of the one without selection), from which the search starts: the likelihood can have two maxima,
+one that explains the spread by selection and one by heterogeneity."""
 
 RUNAWAY = 12.0
 """A log relative probability beyond this has left every value a real literature could have."""
@@ -41,8 +43,11 @@ RUNAWAY = 12.0
 GRADIENT_TOLERANCE = 1e-9
 """Largest derivative of the log-likelihood per study, effects in standard units, at the maximum."""
 
-MAX_NEWTON = 50
-"""Polishing starts close to the maximum and needs a handful of steps."""
+MAX_STEPS = 200
+"""Some twenty Newton steps are usual; a likelihood that is nearly flat in delta takes more."""
+
+SHORTEST = 1e-10
+"""Share of a Newton step below which a climb is given up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,6 +181,11 @@ def selection_model(
         For fewer than three studies, or when no study is on one side of the step.
     ConvergenceError
         When the likelihood keeps rising as delta runs off to zero or infinity.
+
+    Notes
+    -----
+    The likelihood can have two maxima. The higher of those reached from four starts is returned;
+    programs that start once may return the lower one.
 
     References
     ----------
@@ -336,56 +346,73 @@ class _Problem:
 
 
 def _maximum(problem: _Problem, mu: float, tau2: float) -> FloatArray:
-    """Return the best of the maxima reached from several starts, polished by Newton's method."""
-
-    def objective(t: FloatArray) -> tuple[float, FloatArray]:
-        delta = math.exp(t[2])
-        ll, g, _ = problem.value(np.array([t[0], t[1], delta]))
-        return -ll, -np.array([g[0], g[1], g[2] * delta])
-
-    bounds = [(None, None), (0.0, None), (-2 * RUNAWAY, 2 * RUNAWAY)]
-    found = [
-        optimize.minimize(
-            objective, [mu, t, math.log(d)], jac=True, method="L-BFGS-B", bounds=bounds
-        )
-        for d in STARTS
-        for t in (tau2, 0.3 + tau2)
-    ]
-    best = min(found, key=lambda f: float(f.fun))
-    if abs(best.x[2]) > RUNAWAY:
-        where = "zero" if best.x[2] < 0 else "infinity"
+    """Return (mu, tau2, delta) at the best of the maxima reached from several starts."""
+    spreads = (TAU2_STARTS[0], TAU2_STARTS[1] + tau2)
+    starts = [np.array([mu, t, math.log(d)]) for d in STARTS for t in spreads]
+    found = [_climb(problem, start) for start in starts]
+    best = max(found, key=lambda f: f[1])
+    if abs(best[0][2]) > RUNAWAY:
+        where = "zero" if best[0][2] < 0 else "infinity"
         raise ConvergenceError(
             f"the relative probability of publication runs off to {where}; "
             "too few studies stand on one side of the step"
         )
-    return _polish(problem, np.array([best.x[0], best.x[1], math.exp(best.x[2])]))
+    if not best[2]:
+        raise ConvergenceError("the selection model did not reach a maximum")
+    return np.array([best[0][0], best[0][1], math.exp(best[0][2])])
 
 
-def _polish(problem: _Problem, theta: FloatArray) -> FloatArray:
-    """Climb to the maximum by Newton steps, tau2 held at zero where the likelihood falls there."""
-    k = len(problem.y)
-    for _ in range(MAX_NEWTON):
-        ll, gradient, hessian = problem.value(theta)
-        free = np.array([True, theta[1] > 0 or gradient[1] > 0, True])
-        if np.abs(gradient[free]).max() <= GRADIENT_TOLERANCE * k:
-            return theta
-        step = np.zeros(3)
+def _climb(problem: _Problem, at: FloatArray) -> tuple[FloatArray, float, bool]:
+    """Climb by Newton steps in (mu, tau2, log delta), tau2 held at zero where that is uphill.
+
+    Negative curvature is turned round, so that every step goes up.
+    """
+    ll = -math.inf
+    for _ in range(MAX_STEPS):
+        ll, gradient, hessian = _on_log_scale(problem, at)
+        free = np.array([True, at[1] > 0 or gradient[1] > 0, True])
+        if np.abs(gradient[free]).max() <= GRADIENT_TOLERANCE * len(problem.y):
+            return at, ll, True
+        if abs(at[2]) > RUNAWAY:
+            break
         values, vectors = np.linalg.eigh(-hessian[np.ix_(free, free)])
         curvature = np.maximum(np.abs(values), 1e-12 * np.abs(values).max())
+        step = np.zeros(3)
         step[free] = vectors @ ((vectors.T @ gradient[free]) / curvature)
-        theta = _line_search(problem, theta, step, ll)
-    raise ConvergenceError("the selection model did not reach a maximum")
+        new = _line_search(problem, at, step / max(1.0, np.abs(step).max()), ll)
+        if new is None:
+            break
+        at = new
+    return at, ll, False
 
 
-def _line_search(problem: _Problem, theta: FloatArray, step: FloatArray, ll: float) -> FloatArray:
+def _on_log_scale(problem: _Problem, at: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Return the log-likelihood and its derivatives in (mu, tau2, log delta)."""
+    delta = math.exp(at[2])
+    ll, gradient, hessian = problem.value(np.array([at[0], at[1], delta]))
+    scale = np.array([1.0, 1.0, delta])
+    gradient = gradient * scale
+    hessian = hessian * np.outer(scale, scale)
+    hessian[2, 2] += gradient[2]
+    return ll, gradient, hessian
+
+
+def _line_search(
+    problem: _Problem, at: FloatArray, step: FloatArray, ll: float
+) -> FloatArray | None:
     length = 1.0
-    while length > 1e-10:
-        new = theta + length * step
+    while length > SHORTEST:
+        new = at + length * step
         new[1] = max(new[1], 0.0)
-        if new[2] > 0 and problem.value(new)[0] >= ll - 1e-12 * (1 + abs(ll)):
+        if problem.value(np.array([new[0], new[1], math.exp(new[2])]))[0] >= ll - _slack(ll):
             return new
         length /= 2
-    return theta
+    return None
+
+
+def _slack(ll: float) -> float:
+    """Return what rounding may take from a log-likelihood."""
+    return 1e-13 * (1 + abs(ll))
 
 
 def _covariance(problem: _Problem, theta: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from scipy import integrate, optimize, special
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.selection import SelectionModel, _Problem, selection_model
+from metablin.meta.selection import SelectionModel, _climb, _Problem, selection_model
 from tests.reference import pinned
 
 PIN = pinned("bias")["grid"]
@@ -20,11 +20,14 @@ INSIDE = 1e-6
 EDGE = 2e-4
 """At tau2 = 0 metafor stops at some 1e-12 on a log scale, which blurs the standard errors."""
 
+LOCAL = ("proportions_logit", "less")
+"""Here the likelihood has two maxima and metafor returns the lower one."""
+
 CASES = [
     (name, alternative)
     for name, cell in PIN.items()
     for alternative, values in cell["selection"].items()
-    if values
+    if values and (name, alternative) != LOCAL
 ]
 
 
@@ -74,6 +77,17 @@ def test_the_model_agrees_with_metafor(name: str, alternative: str) -> None:
         assert ours.tau2_std_error == pytest.approx(theirs["se_tau2"], rel=INSIDE)
     else:
         assert np.isnan(ours.tau2_std_error)
+
+
+def test_the_higher_of_two_maxima_is_taken_and_the_lower_is_metafors() -> None:
+    ours, theirs = of(*LOCAL), PIN[LOCAL[0]]["selection"][LOCAL[1]]
+    assert ours.log_likelihood == pytest.approx(theirs["log_likelihood"] + 0.5990344, abs=1e-6)
+    start = np.array([theirs["estimate"], theirs["tau2"], np.log(theirs["delta"])])
+    lower, ll, reached = _climb(problem(*LOCAL), start)
+    assert reached
+    assert ll == pytest.approx(theirs["log_likelihood"], rel=1e-12)
+    assert lower[:2] == pytest.approx([theirs["estimate"], theirs["tau2"]], rel=INSIDE)
+    assert np.exp(lower[2]) == pytest.approx(theirs["delta"], rel=INSIDE)
 
 
 @pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])

@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from metablin.plots import style
 from metablin.plots._survival import group_colours, survival_axis, time_ticks
 
 if TYPE_CHECKING:
+    from metablin.meta.curves import PooledCurve
     from metablin.survival import KMCurve
 
-__all__ = ["draw_km", "km", "km_frame", "log_log", "log_log_frame", "risk_frame"]
+__all__ = [
+    "draw_km",
+    "draw_pooled_curve",
+    "km",
+    "km_frame",
+    "log_log",
+    "log_log_frame",
+    "pooled_curve",
+    "risk_frame",
+]
 
 ROWS = {"n_risk": "At risk", "n_event": "Events", "n_censored": "Censored"}
 ROW_HEIGHT = 0.16
@@ -206,4 +216,64 @@ def log_log(curves: Sequence[KMCurve], ax: Axes | None = None, *, unit: str = "m
     ax.set_ylabel("log(-log survival)")
     if len(colours) > 1:
         ax.legend(loc="upper left", frameon=False)
+    return ax
+
+
+def pooled_curve(
+    curve: PooledCurve,
+    ax: Axes | None = None,
+    *,
+    trials: Sequence[KMCurve] = (),
+    name: str = "blinatumomab",
+    unit: str = "months",
+) -> Axes:
+    """Draw a pooled curve with the bands of its mean and of a new trial, over the trials' own.
+
+    Parameters
+    ----------
+    curve : PooledCurve
+    ax : matplotlib.axes.Axes, optional
+    trials : sequence of KMCurve
+        Drawn thin behind.
+    name : str
+        Arm or population, for the colour.
+    unit : str
+        Of time.
+    """
+    if ax is None:
+        _, ax = style.figure(5.2, 3.2)
+    steps = km_frame(trials) if trials else None
+    return draw_pooled_curve(curve.to_frame(), ax, steps=steps, name=name, unit=unit)
+
+
+def draw_pooled_curve(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    steps: pd.DataFrame | None = None,
+    name: str = "blinatumomab",
+    unit: str = "months",
+) -> Axes:
+    """Draw the frame of a pooled curve; log-linear between its times."""
+    for _, part in () if steps is None else steps.groupby("group"):
+        ax.step(part["time"], part["survival"], where="post", color=style.SOFT, lw=0.6, alpha=0.6)
+    shade = group_colours([name])[name]
+    knots = np.r_[0.0, frame["time"]]
+    t = np.linspace(0.0, float(knots[-1]), 200)
+
+    def dense(column: str) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.r_[1.0, frame[column].to_numpy()])
+        return np.asarray(np.exp(np.interp(t, knots, logs)))
+
+    if frame["pred_low"].notna().all():
+        ax.fill_between(t, dense("pred_low"), dense("pred_high"), color=shade, alpha=0.12, lw=0,
+                        label="new trial")  # fmt: skip
+    ax.fill_between(t, dense("conf_low"), dense("conf_high"), color=shade, alpha=0.3, lw=0,
+                    label="mean, interval")  # fmt: skip
+    ax.plot(t, dense("survival"), color=shade, lw=1.8, label="mean")
+    survival_axis(ax)
+    ax.set_xlim(0.0, float(knots[-1]))
+    ax.set_xlabel(f"Time ({unit})")
+    ax.legend(loc="upper right", frameon=False)
     return ax

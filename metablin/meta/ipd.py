@@ -1,0 +1,497 @@
+"""Meta-analysis of patients from several trials: two-stage and one-stage, with Rubin's rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from metablin import _input
+from metablin._records import Record, freeze, jsonable
+from metablin.effects import EffectSizes, generic, hazard_ratios
+from metablin.errors import ConvergenceError, DataError
+from metablin.meta.batch import pool_many
+from metablin.meta.fit import MetaFit
+from metablin.meta.pooling import pool
+from metablin.survival import cox, milestone_difference, rmst
+
+__all__ = ["OneStage", "TwoStage", "one_stage", "rubin", "two_stage"]
+
+FloatArray = NDArray[np.float64]
+
+MEASURES = ("hr", "rmst", "milestone")
+NODES, WEIGHTS = special.roots_hermitenorm(41)
+TAU_GRID = np.r_[0.0, np.geomspace(0.01, 3.0, 40)]
+
+
+def rubin(
+    estimates: FloatArray, variances: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Combine estimates over m draws (first axis).
+
+    Parameters
+    ----------
+    estimates, variances : ndarray, shape (m, ...)
+
+    Returns
+    -------
+    estimate, variance, share : ndarray, shape (...)
+        Mean; total variance, within plus (1 + 1/m) times between; the share of the second part.
+
+    References
+    ----------
+    Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys, eqs 3.1.2-3.1.5.
+    doi:10.1002/9780470316696
+
+    Examples
+    --------
+    >>> rubin(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    (np.float64(2.0), np.float64(4.0), np.float64(0.75))
+    """
+    m = estimates.shape[0]
+    within = variances.mean(axis=0)
+    between = estimates.var(axis=0, ddof=1) if m > 1 else np.zeros_like(within)
+    extra = (1.0 + 1.0 / m) * between
+    total = within + extra
+    return estimates.mean(axis=0), total, extra / total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoStage(Record):
+    """A two-stage meta-analysis of patients.
+
+    Attributes
+    ----------
+    measure : str
+        ``hr``, ``rmst`` or ``milestone``.
+    fit : MetaFit
+        The trials' effects, combined over draws, pooled.
+    draws : int
+        Reconstruction draws a trial.
+    between_share : ndarray, shape (k,)
+        Share of each trial's variance that lies between draws.
+    pooled_between_share : float
+        The same of the pooled effect, each draw pooled on its own.
+    excluded : tuple of (str, str)
+        Trials without an effect, and why.
+    """
+
+    measure: str
+    fit: MetaFit
+    draws: int
+    between_share: FloatArray
+    pooled_between_share: float
+    excluded: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the trials: ``study, yi, vi, between_share``."""
+        e = self.fit.effects
+        return pd.DataFrame(
+            {"study": e.studies, "yi": e.yi, "vi": e.vi, "between_share": self.between_share}
+        )
+
+    def summary(self) -> str:
+        """Return the pooled effect as text."""
+        lines = [
+            self.fit.summary(),
+            f"{self.draws} draws a trial; between-draw share of the pooled variance "
+            f"{self.pooled_between_share:.1%}",
+        ]
+        lines += [f"left out {name}: {why}" for name, why in self.excluded]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the analysis, ready for JSON."""
+        out: dict[str, Any] = jsonable(
+            {
+                "measure": self.measure,
+                "fit": self.fit.to_dict(),
+                "draws": self.draws,
+                "between_share": dict(
+                    zip(self.fit.effects.studies, self.between_share.tolist(), strict=True)
+                ),
+                "pooled_between_share": self.pooled_between_share,
+                "excluded": [list(x) for x in self.excluded],
+            }
+        )
+        return out
+
+
+def two_stage(
+    patients: pd.DataFrame,
+    measure: str = "hr",
+    *,
+    at: float | None = None,
+    control: object = None,
+    trial: str = "trial",
+    group: str = "group",
+    draw: str | None = None,
+    tau2: str = "REML",
+    ci: str = "hksj",
+    level: float = 0.95,
+) -> TwoStage:
+    """Estimate each trial's effect, combine its draws, and pool.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row a patient (and draw) with columns ``time``, ``event`` and those named below.
+    measure : {"hr", "rmst", "milestone"}
+        Cox log hazard ratio, difference of restricted means, difference of survival.
+    at : float, optional
+        Horizon of ``rmst`` and time of ``milestone``; both need it.
+    control : object, optional
+        Label of the control arm; the first in sorted order when not given.
+    trial, group : str
+        Columns of trial and arm.
+    draw : str, optional
+        Column that numbers reconstruction draws.
+    tau2, ci, level
+        As in :func:`metablin.pool`.
+
+    Returns
+    -------
+    TwoStage
+        Trials whose effect cannot be estimated in some draw are left out by name.
+
+    Raises
+    ------
+    DataError
+        For missing columns, or when no trial gives an effect.
+
+    References
+    ----------
+    Riley RD, Tierney JF, Stewart LA (2021). Individual Participant Data Meta-Analysis, chapter 5.
+    doi:10.1002/9781119333784
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"trial": np.repeat(["a", "b", "c"], 60), "group": [0, 1] * 90,
+    ...                       "time": rng.exponential(10, 180), "event": 1})
+    >>> two_stage(frame, "rmst", at=8).fit.k
+    3
+    """
+    _input.choice("measure", measure, MEASURES)
+    if measure != "hr" and at is None:
+        raise DataError(f"{measure} needs a time", column="at", allowed="a positive number")
+    _columns(patients, ["time", "event", trial, group, *([draw] if draw else [])])
+    names: list[str] = []
+    effects: list[FloatArray] = []
+    excluded: list[tuple[str, str]] = []
+    for name, part in patients.groupby(trial, sort=False, observed=True):
+        try:
+            effects.append(_draws(part, measure, at, control, group, draw))
+            names.append(str(name))
+        except (ConvergenceError, DataError) as error:
+            excluded.append((str(name), str(error)))
+    if not names:
+        raise DataError(
+            "no trial gives an effect", value="; ".join(f"{a}: {b}" for a, b in excluded)
+        )
+    m = {e.shape[0] for e in effects}
+    if len(m) > 1:
+        raise DataError("trials differ in their number of draws", column=draw, value=sorted(m))
+    stack = np.array(effects)
+    y, v = stack[:, :, 0].T, stack[:, :, 1].T
+    yi, vi, share = rubin(y, v)
+    e = _effect_sizes(measure, yi, vi, names)
+    return TwoStage(
+        measure=measure,
+        fit=pool(e, tau2=tau2, ci=ci, level=level),
+        draws=y.shape[0],
+        between_share=share,
+        pooled_between_share=_pooled_share(y, v, tau2, ci),
+        excluded=tuple(excluded),
+    )
+
+
+def _columns(frame: pd.DataFrame, wanted: Iterable[str]) -> None:
+    for name in wanted:
+        if name not in frame.columns:
+            raise DataError("missing", column=name, allowed=", ".join(map(str, frame.columns)))
+
+
+def _draws(
+    part: pd.DataFrame,
+    measure: str,
+    at: float | None,
+    control: object,
+    group: str,
+    draw: str | None,
+) -> FloatArray:
+    """Return effect and variance of each draw of one trial, (m, 2)."""
+    pieces = [part] if draw is None else [x for _, x in part.groupby(draw, sort=True)]
+    return np.array([_effect(x, measure, at, control, group) for x in pieces])
+
+
+def _effect(
+    part: pd.DataFrame, measure: str, at: float | None, control: object, group: str
+) -> tuple[float, float]:
+    time, event = part["time"].to_numpy(), part["event"].to_numpy()
+    arm = part[group].to_numpy()
+    if measure == "hr":
+        fit = cox(time, event, arm, control=control)
+        if fit.log_hr.size > 1:
+            raise DataError("more than two arms", column=group)
+        return float(fit.log_hr[0]), float(fit.covariance[0, 0])
+    if measure == "rmst":
+        means = rmst(time, event, at, arm, control=control)
+        if means.estimate.size > 2:
+            raise DataError("more than two arms", column=group)
+        return (
+            float(means.estimate[1] - means.estimate[0]),
+            float(np.sum(means.std_error**2)),
+        )
+    row = milestone_difference(time, event, arm, np.array([at], float), control=control).iloc[0]
+    return float(row["estimate"]), float(row["std_error"]) ** 2
+
+
+def _effect_sizes(measure: str, yi: FloatArray, vi: FloatArray, names: list[str]) -> EffectSizes:
+    if measure != "hr":
+        return generic(yi, vi, studies=names)
+    half = float(special.ndtri(0.975)) * np.sqrt(vi)
+    return hazard_ratios(np.exp(yi), np.exp(yi - half), np.exp(yi + half), studies=names)
+
+
+def _pooled_share(y: FloatArray, v: FloatArray, tau2: str, ci: str) -> float:
+    if y.shape[0] == 1:
+        return 0.0
+    found = pool_many(y, v, tau2=tau2, ci=ci)
+    _, _, share = rubin(found["estimate"].to_numpy(), found["std_error"].to_numpy() ** 2)
+    return float(share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneStage(Record):
+    """A one-stage meta-analysis: Cox's model with a baseline hazard for each trial.
+
+    Attributes
+    ----------
+    log_hr, std_error : float
+        Common effect of the model stratified by trial.
+    random_log_hr, random_std_error, tau2 : float
+        Mean and between-trial variance of normal random treatment effects (maximum likelihood).
+    lr_statistic, lr_p_value : float
+        Likelihood-ratio test of tau2 = 0 (half a chi-squared with one degree of freedom).
+    k : int
+        Trials.
+    level : float
+    """
+
+    log_hr: float
+    std_error: float
+    random_log_hr: float
+    random_std_error: float
+    tau2: float
+    lr_statistic: float
+    lr_p_value: float
+    k: int
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return both hazard ratios; ``std_error`` is of the log."""
+        z = float(special.ndtri(0.5 + self.level / 2.0))
+        rows: list[dict[str, Any]] = []
+        for term, b, se in (
+            ("common, stratified", self.log_hr, self.std_error),
+            ("random", self.random_log_hr, self.random_std_error),
+        ):
+            rows.append(
+                {
+                    "term": term,
+                    "estimate": math.exp(b),
+                    "log_hr": b,
+                    "std_error": se,
+                    "statistic": b / se,
+                    "p_value": 2.0 * float(special.ndtr(-abs(b / se))),
+                    "conf_low": math.exp(b - z * se),
+                    "conf_high": math.exp(b + z * se),
+                    "conf_level": self.level,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the analysis, ready for JSON."""
+        out: dict[str, Any] = jsonable(
+            {
+                "k": self.k,
+                "tau2": self.tau2,
+                "lr_statistic": self.lr_statistic,
+                "lr_p_value": self.lr_p_value,
+                "terms": self.to_frame(),
+            }
+        )
+        return out
+
+
+def one_stage(
+    patients: pd.DataFrame,
+    *,
+    control: object = None,
+    trial: str = "trial",
+    group: str = "group",
+    level: float = 0.95,
+) -> OneStage:
+    """Fit Cox's model to all trials at once, stratified by trial.
+
+    The common effect is the stratified model's. With random effects the partial likelihood is a
+    product over trials, each averaged over a normal treatment effect by Gauss-Hermite quadrature.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row a patient, with ``time``, ``event`` and the columns named below; two arms.
+    control, trial, group, level
+        As in `two_stage`.
+
+    Returns
+    -------
+    OneStage
+
+    References
+    ----------
+    Tudur Smith C, Williamson PR, Marson AG (2005). Investigating heterogeneity in an individual
+    patient data meta-analysis of time to event outcomes. Stat Med 24:1307-1319.
+    doi:10.1002/sim.2050
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame({"trial": np.repeat(["a", "b", "c"], 60), "group": [0, 1] * 90,
+    ...                       "time": rng.exponential(10, 180), "event": 1})
+    >>> one_stage(frame).k
+    3
+    """
+    _columns(patients, ["time", "event", trial, group])
+    _input.level(level)
+    arms = patients[group]
+    fit = cox(
+        patients["time"].to_numpy(),
+        patients["event"].to_numpy(),
+        arms.to_numpy(),
+        patients[trial].to_numpy(),
+        control=control,
+        level=level,
+    )
+    if fit.log_hr.size > 1:
+        raise DataError("more than two arms", column=group, allowed="two arms")
+    treated = _treated(arms, fit.terms[0])
+    tables = _tables(patients.assign(**{group: treated}), trial, group)
+    mean, tau, value = _maximise(tables, float(fit.log_hr[0]), float(fit.std_error[0]))
+    null = _loglik(tables, float(fit.log_hr[0]), 0.0)
+    statistic = max(0.0, 2.0 * (value - null))
+    return OneStage(
+        log_hr=float(fit.log_hr[0]),
+        std_error=float(fit.std_error[0]),
+        random_log_hr=mean,
+        random_std_error=_curvature(tables, mean, tau),
+        tau2=tau * tau,
+        lr_statistic=statistic,
+        lr_p_value=0.5 * float(special.chdtrc(1, statistic)) if statistic > 0 else 1.0,
+        k=len(tables),
+        level=level,
+    )
+
+
+def _treated(arms: pd.Series[Any], term: str) -> NDArray[np.float64]:
+    name = term.split(" vs ")[0]
+    labels = [str(int(a)) if isinstance(a, float) and a.is_integer() else str(a) for a in arms]
+    return np.array([float(x == name) for x in labels])
+
+
+Tables = Mapping[str, tuple[FloatArray, FloatArray, float]]
+
+
+def _tables(frame: pd.DataFrame, trial: str, group: str) -> Tables:
+    """Return controls and treated at risk at each death (Efron), and d1, by trial with events."""
+    out: dict[str, tuple[FloatArray, FloatArray, float]] = {}
+    for name, part in frame.groupby(trial, sort=False, observed=True):
+        time, had = part["time"].to_numpy(float), part["event"].to_numpy(float) == 1.0
+        arm = part[group].to_numpy(float) == 1.0
+        times, d = np.unique(time[had], return_counts=True)
+        if times.size == 0:
+            continue
+
+        def at_least(values: FloatArray, at: FloatArray = times) -> FloatArray:
+            return values.size - np.searchsorted(np.sort(values), at, side="left").astype(float)
+
+        def exactly(values: FloatArray, at: FloatArray = times) -> FloatArray:
+            s = np.sort(values)
+            right = np.searchsorted(s, at, side="right")
+            return (right - np.searchsorted(s, at, side="left")).astype(float)
+
+        d1, d0 = exactly(time[had & arm]), exactly(time[had & ~arm])
+        row = np.repeat(np.arange(times.size), d)
+        share = (np.arange(row.size) - np.repeat(np.cumsum(d) - d, d)) / d[row]
+        control = at_least(time[~arm])[row] - share * d0[row]
+        treat = at_least(time[arm])[row] - share * d1[row]
+        out[str(name)] = (control, treat, float(d1.sum()))
+    return out
+
+
+def _loglik(tables: Tables, mean: float, tau: float) -> float:
+    """Return the marginal log partial likelihood, up to a constant."""
+    total = 0.0
+    beta = mean + tau * NODES if tau > 0 else np.array([mean])
+    weight = WEIGHTS / WEIGHTS.sum() if tau > 0 else np.ones(1)
+    for control, treat, d1 in tables.values():
+        each = d1 * beta - np.log(control[:, None] + treat[:, None] * np.exp(beta)).sum(axis=0)
+        total += float(special.logsumexp(each, b=weight))
+    return total
+
+
+def _maximise(tables: Tables, start: float, se: float) -> tuple[float, float, float]:
+    """Profile over tau on a grid, then refine; the mean by golden section around the start."""
+    from scipy.optimize import minimize_scalar
+
+    def profile(tau: float) -> tuple[float, float]:
+        reach = 6.0 * se + 2.0 * tau + 0.5
+        found = minimize_scalar(
+            lambda b: -_loglik(tables, b, tau),
+            bounds=(start - reach, start + reach),
+            method="bounded",
+            options={"xatol": 1e-9},
+        )
+        return float(found.x), -float(found.fun)
+
+    values = [profile(float(t))[1] for t in TAU_GRID[::3]]
+    best = int(np.argmax(values)) * 3
+    low = float(TAU_GRID[max(best - 3, 0)])
+    high = float(TAU_GRID[min(best + 3, TAU_GRID.size - 1)])
+    found = minimize_scalar(
+        lambda t: -profile(t)[1], bounds=(low, high), method="bounded", options={"xatol": 1e-7}
+    )
+    tau = float(found.x)
+    mean, value = profile(tau)
+    at_zero = profile(0.0)
+    if at_zero[1] >= value - 1e-9:
+        return at_zero[0], 0.0, at_zero[1]
+    return mean, tau, value
+
+
+def _curvature(tables: Tables, mean: float, tau: float) -> float:
+    """Return the standard error of the mean from the joint curvature in (mean, tau)."""
+    h = 1e-3
+    f = {
+        (i, j): _loglik(tables, mean + i * h, max(tau + j * h, 0.0))
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+    }
+    a = -(f[1, 0] - 2 * f[0, 0] + f[-1, 0]) / h**2
+    if tau <= 2 * h:
+        return 1.0 / math.sqrt(a)
+    c = -(f[0, 1] - 2 * f[0, 0] + f[0, -1]) / h**2
+    b = -(f[1, 1] - f[1, -1] - f[-1, 1] + f[-1, -1]) / (4 * h**2)
+    joint = a - b * b / c if c > 0 else a
+    return 1.0 / math.sqrt(joint if joint > 0 else a)

@@ -1,0 +1,139 @@
+"""Pooled survival curves: identities, the method of moments slowly, and a simulation."""
+
+import numpy as np
+import pytest
+
+from metablin.errors import DataError
+from metablin.meta.curves import between_covariance, conditional_survival, pool_curves
+from metablin.plots.km import pooled_curve
+from metablin.survival import kaplan_meier
+
+
+def trials(k, sd, seed, n=80):
+    rng = np.random.default_rng(seed)
+    out = {}
+    for i in range(k):
+        time = rng.exponential(12.0 * np.exp(rng.normal(0, sd)), n)
+        censor = rng.uniform(12.0, 48.0, n)
+        out[f"trial {i}"] = kaplan_meier(np.minimum(time, censor), (time <= censor).astype(int))
+    return out
+
+
+def test_identical_trials_give_their_own_curve_without_heterogeneity():
+    one = next(iter(trials(1, 0.0, 1, n=2000).values()))
+    times = [6.0, 12.0, 18.0]
+    found = pool_curves({"a": one, "b": one, "c": one}, times)
+    np.testing.assert_allclose(found.survival, one.survival_at(times)["estimate"], atol=2e-3)
+    assert found.i2.tolist() == [0.0, 0.0, 0.0]
+    pointwise = pool_curves({"a": one, "b": one, "c": one}, times, method="pointwise")
+    np.testing.assert_allclose(pointwise.survival, one.survival_at(times)["estimate"], rtol=1e-9)
+
+
+def test_conditional_survivals_multiply_to_the_curve():
+    curve = trials(1, 0.0, 2)["trial 0"]
+    grid = np.array([3.0, 6.0, 12.0])
+    p, n = conditional_survival(curve, grid)
+    np.testing.assert_allclose(np.cumprod(p), curve.survival_at(grid)["estimate"])
+    rows = curve.at_risk([0.0, 3.0, 6.0])
+    assert n[0] == 80 - 0.5 * rows["n_censored"].iloc[1]
+
+
+def slow_between(y, v, seen):
+    """One pair of intervals after the other, as the paper writes it."""
+    g = y.shape[1]
+    out = np.zeros((g, g))
+    for j in range(g):
+        for m in range(g):
+            both = seen[:, j] & seen[:, m]
+            w = 1 / np.sqrt(v[both, j] * v[both, m])
+            a, b = y[both, j], y[both, m]
+            q = np.sum(w * (a - np.average(a, weights=w)) * (b - np.average(b, weights=w)))
+            sampling = both.sum() - 1 if j == m else 0.0
+            out[j, m] = (q - sampling) / (w.sum() - (w**2).sum() / w.sum())
+    values, vectors = np.linalg.eigh(out)
+    return (vectors * np.maximum(values, 0)) @ vectors.T
+
+
+def test_the_covariance_is_the_slow_one_and_has_dersimonian_lairds_diagonal():
+    rng = np.random.default_rng(4)
+    y = rng.normal(0, 1, (9, 3)) @ np.array([[1, 0.5, 0.2], [0, 1, 0.5], [0, 0, 1]])
+    v = rng.uniform(0.05, 0.2, (9, 3))
+    seen = np.ones((9, 3), bool)
+    seen[0, 2] = seen[1, 1] = seen[1, 2] = False
+    np.testing.assert_allclose(between_covariance(y, v, seen), slow_between(y, v, seen))
+    w = 1 / v[:, :1]
+    q = np.sum(w * (y[:, :1] - np.average(y[:, 0], weights=w[:, 0])) ** 2)
+    tau2 = (q - 8) / (w.sum() - (w**2).sum() / w.sum())
+    assert between_covariance(y[:, :1], v[:, :1], seen[:, :1])[0, 0] == pytest.approx(tau2)
+
+
+def test_the_order_of_trials_and_the_unit_of_time_do_not_matter():
+    some = trials(6, 0.3, 5)
+    times = np.array([4.0, 8.0, 16.0])
+    a = pool_curves(some, times)
+    b = pool_curves(dict(reversed(some.items())), times)
+    np.testing.assert_allclose(a.to_frame(), b.to_frame())
+    assert a.median()["estimate"].iloc[0] == pytest.approx(b.median()["estimate"].iloc[0])
+
+
+def test_bands_contain_each_other_and_landmarks_lie_on_the_curve():
+    found = pool_curves(trials(10, 0.4, 6))
+    frame = found.to_frame()
+    assert (frame["pred_low"] <= frame["conf_low"]).all()
+    assert (frame["conf_low"] <= frame["survival"]).all()
+    assert (frame["survival"] <= frame["conf_high"]).all()
+    assert (frame["conf_high"] <= frame["pred_high"]).all()
+    assert frame["survival"].is_monotonic_decreasing
+    assert found.i2[-1] > 0.2
+    at = found.at(found.time[[1, 3]])
+    np.testing.assert_allclose(at["estimate"], found.survival[[1, 3]])
+    m = found.median().iloc[0]
+    assert found.at([m["estimate"]])["estimate"].iloc[0] == pytest.approx(0.5)
+    assert m["conf_low"] < m["estimate"] < m["conf_high"]
+
+
+@pytest.mark.parametrize("method", ["combescure", "pointwise"])
+def test_bands_cover_the_curve_they_are_for(method):
+    times = np.array([6.0, 12.0, 24.0])
+    truth = np.exp(-times / 12.0)
+    inside = np.zeros((60, 3))
+    for i in range(60):
+        found = pool_curves(trials(8, 0.3, 100 + i, n=60), times, method=method)
+        inside[i] = (found.conf_low <= truth) & (truth <= found.conf_high)
+    # 60 runs: 0.95 less three Monte-Carlo errors is 0.866.
+    assert (inside.mean(axis=0) > 0.86).all()
+
+
+def test_trials_with_short_follow_up_tell_about_early_intervals():
+    some = trials(5, 0.2, 8)
+    short = some["trial 0"]
+    early = kaplan_meier([2.0, 3.0, 5.0, 5.5], [1, 1, 0, 0])
+    found = pool_curves({**some, "short": early}, [4.0, 8.0, 16.0])
+    assert found.k.tolist() == [6, 5, 5]
+    assert short.n == 80
+
+
+def test_the_figure_shows_both_bands():
+    some = trials(5, 0.2, 9)
+    found = pool_curves(some)
+    ax = pooled_curve(found, trials=list(some.values()))
+    names = {t.get_text() for t in ax.get_legend().get_texts()}
+    assert names == {"mean", "mean, interval", "new trial"}
+    assert found.plot().get_ylabel() == "Survival"
+
+
+def test_bad_requests_are_named():
+    some = trials(2, 0.1, 3)
+    with pytest.raises(DataError, match="two or more"):
+        pool_curves({"a": some["trial 0"]})
+    open_ended = kaplan_meier([2.0, 4.0, 9.0], [1, 1, 0])
+    with pytest.raises(DataError, match=r"fewer than two trials.*at most 9"):
+        pool_curves({"a": open_ended, "b": open_ended}, [5.0, 500.0])
+    with pytest.raises(DataError, match="combescure"):
+        pool_curves(some, method="mean")
+
+
+def test_the_result_speaks():
+    found = pool_curves(trials(4, 0.2, 2), [6.0, 12.0])
+    assert found.summary().startswith("4 trials, combescure: median")
+    assert len(found.to_dict()["curve"]) == 2

@@ -152,7 +152,7 @@ def _information(b: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _solve(a: FloatArray, rhs: FloatArray) -> FloatArray:
-    return rhs / a if a.shape[-1] == 1 else np.linalg.solve(a, rhs)
+    return np.asarray(rhs / a if a.shape[-1] == 1 else np.linalg.solve(a, rhs), dtype=np.float64)
 
 
 def marginal(

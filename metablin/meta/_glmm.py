@@ -159,10 +159,7 @@ def run(spec: Spec, x: FloatArray, settings: Settings) -> Result:
     size = problem.p + problem.q
     free = np.ones(size, dtype=bool)
     free[-1] = False
-    null = _fit_null(problem, free)
-    best, boundary = null, True
-    if settings.random:
-        problem, best, boundary = _refine(problem, null, settings.points is None)
+    problem, null, best, boundary = _refine(problem, free, settings)
     free[-1] = not boundary
     cov = np.zeros((size, size))
     cov[np.ix_(free, free)] = np.linalg.inv(best.information[np.ix_(free, free)])
@@ -200,18 +197,31 @@ def run(spec: Spec, x: FloatArray, settings: Settings) -> Result:
     )  # fmt: skip
 
 
-def _refine(problem: Problem, null: Solution, climb: bool) -> tuple[Problem, Solution, bool]:
-    """Fit with tau2, climbing the ladder of points until the next rung agrees."""
-    best, boundary = _fit_random(problem, null, None)
-    if not climb:
-        return problem, best, boundary
-    for points in LADDER[problem.q][1:]:
+def _refine(
+    problem: Problem, free: NDArray[np.bool_], settings: Settings
+) -> tuple[Problem, Solution, Solution, bool]:
+    """Fit without and with tau2, climbing the ladder of points until the next rung agrees.
+
+    Returns the problem at its last number of points, both fits, and whether tau2 is zero.
+    """
+    null = _fit_null(problem, free, None)
+    best, boundary = _fit_random(problem, null, None) if settings.random else (null, True)
+    rungs = LADDER[problem.q][1:] if settings.points is None else ()
+    for points in rungs:
         finer = dataclasses.replace(problem, points=points)
-        if boundary or abs(loglik(finer, best) - best.loglik) < LADDER_TOL[problem.q]:
+        # without any random effect there is nothing to integrate
+        if problem.q == 1 and boundary:
+            break
+        if abs(loglik(finer, best) - best.loglik) < LADDER_TOL[problem.q]:
             break
         problem = finer
-        best, boundary = _fit_random(problem, null, best)
-    return problem, best, boundary
+        if problem.q == 2:
+            null = _fit_null(problem, free, null)
+        if settings.random:
+            best, boundary = _fit_random(problem, null, None if boundary else best)
+        else:
+            best = null
+    return problem, null, best, boundary
 
 
 def _problem(spec: Spec, x: FloatArray, settings: Settings) -> Problem:
@@ -245,15 +255,17 @@ def _pooled(problem: Problem) -> Solution:
     return Solution(np.array([value / unit, 0.0]), np.zeros(k), total, info, np.zeros((k, 1)), 1)
 
 
-def _fit_null(problem: Problem, free: NDArray[np.bool_]) -> Solution:
-    """Fit without tau2 from a weighted least squares start."""
+def _fit_null(problem: Problem, free: NDArray[np.bool_], start: Solution | None) -> Solution:
+    """Fit without tau2, from `start` or a weighted least squares start."""
+    if start is not None:
+        return maximise(problem, start.theta, free, start.alpha)
     if problem.counts.single and problem.p == 1 and np.ptp(problem.x) == 0:
         return _pooled(problem)
     eta, v = _crude(problem)
     alpha = eta.mean(axis=1) if problem.intercepts else np.zeros(len(eta))
     x = problem.x.reshape(-1, problem.p) / np.sqrt(v.reshape(-1, 1))
-    start = np.linalg.lstsq(x, ((eta - alpha[:, None]) / np.sqrt(v)).ravel(), rcond=None)[0]
-    theta = np.concatenate([start, np.zeros(problem.q)])
+    beta = np.linalg.lstsq(x, ((eta - alpha[:, None]) / np.sqrt(v)).ravel(), rcond=None)[0]
+    theta = np.concatenate([beta, np.zeros(problem.q)])
     if problem.q == 2:
         theta[-2] = max(float(np.std(eta.mean(axis=1))), 0.1)
     found = maximise(problem, theta, free, alpha)

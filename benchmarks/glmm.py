@@ -2,7 +2,7 @@
 
 Run from the root: ``python benchmarks/glmm.py``. Without R only our own times are printed. Both
 sides fit the same simulated proportions with 7 quadrature points; R times itself inside one
-session, so its start-up is not counted. Times are the best of several on both sides: on a busy
+process, so its start-up is not counted. Times are the best of several on both sides: on a busy
 machine the median measures the neighbours.
 """
 

@@ -29,7 +29,8 @@ CHUNK = 4096
 """Subsets fitted in one go: large enough to spread the cost of a call, small enough for a cache."""
 
 NO_RANK = 1e-10
-"""A design whose smallest singular value is below this share of the largest has no unique fit."""
+"""A design of unit columns whose smallest singular value is below this share of the largest has no
+unique fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ def refit(
 
 
 def _identified(x: FloatArray, keep: BoolArray, studies: Sequence[str] | None) -> None:
-    values = np.linalg.svd(x[None] * keep[..., None], compute_uv=False)
+    designs = x[None] * keep[..., None]
+    lengths = np.linalg.norm(designs, axis=1, keepdims=True)
+    values = np.linalg.svd(designs / np.where(lengths > 0, lengths, 1.0), compute_uv=False)
     bad = values[:, -1] < NO_RANK * values[:, 0]
     if bad.any():
         out = [int(i) for i in np.flatnonzero(~keep[int(np.argmax(bad))])]

@@ -12,6 +12,7 @@ from scipy import special
 
 from metablin._records import Record, freeze, jsonable
 from metablin.errors import DataError
+from metablin.meta._gls import gls
 from metablin.meta._refit import Refit, Spec, design_of, effects_only, refit
 from metablin.meta.fit import MetaFit
 from metablin.meta.sequence import RefitSequence, cumulative, leave_one_out
@@ -210,8 +211,7 @@ def _measures(
 ) -> Influence:
     k, p = x.shape
     tau2, w = float(full.tau2[0]), 1 / (v + full.tau2[0])
-    inverse = np.linalg.inv((x * w[:, None]).T @ x)
-    hat = w * np.einsum("ki,ij,kj->k", x, inverse, x)
+    hat = w * np.einsum("ki,ij,kj->k", x, full.cov[0] / full.scale[0], x)
     fitted_gone = np.einsum("ki,ki->k", x, gone.beta)
     var_fitted = np.einsum("ki,kij,kj->k", x, gone.cov, x)
     rstudent = (y - fitted_gone) / np.sqrt(gone.scale * (gone.tau2 + v) + var_fitted)
@@ -220,9 +220,8 @@ def _measures(
     dffits = moved / np.sqrt(gone.scale * hat * (gone.tau2 + v))
     precision = np.linalg.inv(full.cov[0])
     cook = np.einsum("ki,ij,kj->k", shift, precision, shift)
-    w_gone = 1 / (v + gone.tau2[:, None])
-    spread = np.linalg.inv(np.einsum("ki,mk,kj->mij", x, w_gone, x))
-    diagonal = np.einsum("mii->mi", spread) * gone.scale[:, None]
+    all_at_tau2_gone = gls(y, 1 / (v + gone.tau2[:, None]), x).cov
+    diagonal = np.einsum("mii->mi", all_at_tau2_gone) * gone.scale[:, None]
     dfbetas = shift / np.sqrt(diagonal)
     ratio = np.linalg.det(gone.cov) / np.linalg.det(full.cov[0])
     limits = _cutoffs(k, p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ VALUES = (
     *("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"),
     *("pred_low", "pred_high", "tau2", "i2", "h2", "q", "q_p"),
 )
+SAME = 1e-6
+"""A refit of all studies that differs from the fit by more than this was made in another way."""
+
 SCALED = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")
 
 
@@ -138,7 +142,8 @@ def leave_one_out(fit: MetaFit) -> RefitSequence:
     Raises
     ------
     DataError
-        When there is only one study, or the fit has moderators.
+        When there is only one study, the fit has moderators, or it was made with options of its
+        model that the record does not keep (a prior, clusters).
 
     References
     ----------
@@ -221,10 +226,23 @@ def _sequence(
     return RefitSequence(kind, fit, terms, keep, keep.sum(-1).astype(np.float64), **values)
 
 
+def _repeats(fit: MetaFit, again: MetaFit) -> None:
+    """Raise when a fit had options that its record does not keep, so that refits would differ."""
+    one, other = fit.analysis.estimate, again.analysis.estimate
+    if not math.isclose(one, other, rel_tol=SAME, abs_tol=SAME * fit.analysis.std_error):
+        raise DataError(
+            "the fit was made with options of its model that cannot be repeated on subsets",
+            column="model",
+            value=fit.model,
+            allowed="a fit with the default options of the model",
+        )
+
+
 def _one_by_one(fit: MetaFit, keep: NDArray[np.bool_]) -> dict[str, FloatArray]:
     run = fitter(fit.model)
     tau2: str | float = fit.tau2 if fit.tau2_method == "given" else fit.tau2_method or "REML"
     options = Options(fit.model, fit.ci_method, tau2, fit.level)
+    _repeats(fit, run(fit.effects, options))
     fits = [run(fit.effects.select(mask), options) for mask in keep]
     inner = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
     return {

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metablin.effects import generic, proportions
+from metablin.effects import generic, proportions, two_by_two
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
 from metablin.meta.baujat import baujat
 from metablin.meta.influence import cumulative, influence, influence_of, leave_one_out
+from metablin.meta.priors import half_normal
 from metablin.plots.influence import influence_frame
 from tests.reference import pinned, table
 
@@ -162,6 +163,23 @@ def test_models_without_weights_are_refitted_one_by_one() -> None:
     assert ours.estimate[2] == pytest.approx(slow.analysis.estimate, rel=1e-9)
     with pytest.raises(DataError, match="inverse-variance weights"):
         influence(fit)
+
+
+@pytest.mark.parametrize("model", ["mantel-haenszel", "peto"])
+def test_stratified_models_without_one_study_agree_with_metafor(model: str) -> None:
+    d = table("bcg")
+    columns = ("events_treatment", "n_treatment", "events_control", "n_control")
+    e = two_by_two(*(d[c] for c in columns), measure="or" if model != "peto" else "peto")
+    ours, theirs = leave_one_out(pool(e, model=model)), PIN["stratified"][model]
+    for column in ("estimate", "se", "zval", "pval", "ci.lb", "ci.ub", "Q", "Qp"):
+        agree(getattr(ours, COLUMNS[column]), theirs[column], CLOSED, column)
+
+
+def test_options_that_cannot_be_repeated_are_noticed() -> None:
+    e = proportions([4, 9, 3, 20], [20, 30, 24, 50])
+    assert len(leave_one_out(pool(e, model="bayes")).terms) == 4
+    with pytest.raises(DataError, match="cannot be repeated on subsets"):
+        leave_one_out(pool(e, model="bayes", prior=half_normal(0.01)))
 
 
 def test_the_last_cumulative_fit_is_the_whole_and_the_first_one_study() -> None:

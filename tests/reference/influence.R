@@ -54,7 +54,13 @@ gosh_of <- function(e, method) {
 goshes <- list()
 for (name in c("log_hr", "sim_k05")) for (method in c("FE", "DL", "REML"))
   goshes[[name]][[method]] <- gosh_of(data.frame(yi = as.numeric(sets[[name]]$yi), vi = as.numeric(sets[[name]]$vi)), method)
+# Models without inverse-variance weights.
+stratified <- with(d, list(
+  `mantel-haenszel` = leave1out(rma.mh(ai = events_treatment, n1i = n_treatment, ci = events_control,
+    n2i = n_control, measure = "OR")),
+  peto = leave1out(rma.peto(ai = events_treatment, n1i = n_treatment, ci = events_control, n2i = n_control))))
+stratified <- lapply(stratified, cut)
 json <- toJSON(list(certificate = list(script = "tests/reference/influence.R", r = R.version.string,
   metafor = as.character(packageVersion("metafor")), inputs = "tests/reference/data/*.csv"),
-  grid = grid, regression = regression, gosh = goshes), auto_unbox = TRUE, digits = NA, na = "null")
+  grid = grid, regression = regression, stratified = stratified, gosh = goshes), auto_unbox = TRUE, digits = NA, na = "null")
 writeLines(json, "influence.json")

@@ -64,7 +64,7 @@ def digest_of(parts: object) -> str:
     Examples
     --------
     >>> digest_of({"a": 1})[:8]
-    '015abd7f'
+    'f9d86028'
     """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -61,6 +61,7 @@ def survival(
         control=control,
         conf_type=conf_type,
         level=level,
+        group_name=by or "",
     )
     if plot is not None:
         _save(found.plot(), plot)

@@ -28,6 +28,7 @@ from metablin.survival.parametric import (
     integrated_brier_score,
 )
 from metablin.survival.rmst import RMST, RMSTCurve, rmst, rmst_curve
+from metablin.survival.scores import concordance, cumulative_incidence
 from metablin.survival.trial import TrialSurvival, analyse_trial
 
 __all__ = [
@@ -47,7 +48,9 @@ __all__ = [
     "bootstrap_hazard_ratios",
     "brier_score",
     "compare_parametric",
+    "concordance",
     "cox",
+    "cumulative_incidence",
     "fit_parametric",
     "integrated_brier_score",
     "kaplan_meier",

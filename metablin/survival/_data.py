@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
@@ -155,14 +156,20 @@ def groups(
     >>> groups(["b", "a", "b"], 3, control="b").levels
     ('b', 'a')
     """
-    raw = np.asarray(list(values), dtype=object)
+    raw = (
+        np.asarray(values)
+        if isinstance(values, np.ndarray | pd.Series)
+        else np.array(list(values), dtype=object)
+    )
     if raw.size != n:
         raise DataError(f"{raw.size} labels for {n} patients", column=column)
-    for i, value in enumerate(raw):
-        if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
-            raise DataError("missing", row=i + 1, column=column, allowed="a group label")
-    distinct = sorted(set(raw.tolist()), key=_sort_key)
-    names = [_text(v) for v in distinct]
+    first, labels = pd.factorize(raw)
+    missing = np.array([v == "" for v in labels], dtype=bool)
+    bad = np.flatnonzero((first < 0) | np.r_[missing, False][first])
+    if bad.size:
+        raise DataError("missing", row=int(bad[0]) + 1, column=column, allowed="a group label")
+    distinct = sorted(labels.tolist(), key=_sort_key)
+    names = list(dict.fromkeys(_text(v) for v in distinct))
     if control is not None:
         wanted = _text(control)
         if wanted not in names:
@@ -176,8 +183,8 @@ def groups(
             f"{len(names)} distinct group", column=column, allowed=f"at least {minimum} groups"
         )
     lookup = {name: i for i, name in enumerate(names)}
-    codes = np.array([lookup[_text(v)] for v in raw], dtype=np.intp)
-    return Groups(codes, tuple(names))
+    order = np.array([lookup[_text(v)] for v in labels.tolist()], dtype=np.intp)
+    return Groups(order[first], tuple(names))
 
 
 def two_arms(values: Iterable[Any], n: int, control: object = None) -> Groups:
@@ -231,7 +238,7 @@ def count(p: Patients) -> Counts:
     >>> count(patients([1, 2, 2, 3], [1, 1, 0, 0])).n_risk
     array([4., 3., 1.])
     """
-    order = np.argsort(p.time, kind="stable")
+    order = np.argsort(p.time)
     t = p.time[order]
     first = np.flatnonzero(np.r_[True, t[1:] != t[:-1]])
     if p.weights is None:

@@ -439,38 +439,31 @@ def milestone_difference(
     g = two_arms(group, p.n, control)
     t = _input.numeric("times", times, minimum=0.0)
     confidence = _input.level(level)
-    a, b = (
-        curve_of(p.take(g.codes == i), "log-log", confidence, g.levels[i]).survival_at(t)
-        for i in (0, 1)
-    )
-    for name, part in zip(g.levels, (a, b), strict=True):
-        for i in np.flatnonzero(part["note"] != ""):
+    values = []
+    for i, name in enumerate(g.levels):
+        curve = curve_of(p.take(g.codes == i), "log-log", confidence, name)
+        for j in np.flatnonzero(curve.beyond(t)):
             raise DataError(
                 f"beyond the follow-up of group {name}",
-                row=int(i) + 1,
+                row=int(j) + 1,
                 column="times",
-                value=f"{t[i]:g}",
+                value=f"{t[j]:g}",
             )
+        values.append(curve.values_at(t))
     name = f"{g.levels[1]} vs {g.levels[0]}"
-    rows = [_milestone(name, t[i], a.iloc[i], b.iloc[i], confidence) for i in range(t.size)]
+    rows = [
+        _milestone(name, t[i], values[0][:, i], values[1][:, i], confidence) for i in range(t.size)
+    ]
     return pd.DataFrame(rows)
 
 
 def _milestone(
-    name: str, at: float, control: pd.Series[Any], treated: pd.Series[Any], level: float
+    name: str, at: float, control: FloatArray, treated: FloatArray, level: float
 ) -> dict[str, Any]:
-    s0, s1 = float(control["estimate"]), float(treated["estimate"])
-    se0, se1 = (
-        0.0 if s in (0.0, 1.0) else float(r["std_error"]) for s, r in ((s0, control), (s1, treated))
-    )
-    row = normal_row(
-        f"survival difference at {at:g}: {name}", s1 - s0, float(np.hypot(se0, se1)), level
-    )
-    low0, high0, low1, high1 = (
-        s if s in (0.0, 1.0) else float(r[c])
-        for s, r in ((s0, control), (s1, treated))
-        for c in ("conf_low", "conf_high")
-    )
+    s0, se0, low0, high0 = _settled(control)
+    s1, se1, low1, high1 = _settled(treated)
+    term = f"survival difference at {at:g}: {name}"
+    row = normal_row(term, s1 - s0, float(np.hypot(se0, se1)), level)
     row["conf_low"] = s1 - s0 - float(np.hypot(s1 - low1, high0 - s0))
     row["conf_high"] = s1 - s0 + float(np.hypot(high1 - s1, s0 - low0))
     if 0 < s0 < 1 and 0 < s1 < 1:
@@ -479,3 +472,9 @@ def _milestone(
         row["statistic"] = (np.log(-np.log(s0)) - np.log(-np.log(s1))) / spread
         row["p_value"] = two_sided(row["statistic"])
     return {"term": row.pop("term"), "time": at, **row}
+
+
+def _settled(values: FloatArray) -> tuple[float, float, float, float]:
+    """Return S, its error and limits; a curve at 0 or 1 has no error and no width."""
+    s, se, low, high = (float(x) for x in values)
+    return (s, 0.0, s, s) if s in (0.0, 1.0) else (s, se, low, high)

@@ -142,27 +142,32 @@ class KMCurve(Record):
             ``note`` says so.
         """
         t = _input.numeric("times", times, minimum=0.0)
-        i = np.searchsorted(self.time, t, side="right") - 1
-
-        def at(values: FloatArray, before: float) -> FloatArray:
-            return np.asarray(np.where(i < 0, before, values[np.maximum(i, 0)]))
-
-        beyond = (t > self.time[-1]) & (self.survival[-1] > 0)
-        frame = pd.DataFrame(
+        estimate, std_error, low, high = self.values_at(t)
+        return pd.DataFrame(
             {
                 "term": [f"survival at {x:g}" for x in t],
                 "time": t,
-                "estimate": at(self.survival, 1.0),
-                "std_error": at(self.std_error, 0.0),
-                "conf_low": at(self.conf_low, 1.0),
-                "conf_high": at(self.conf_high, 1.0),
+                "estimate": estimate,
+                "std_error": std_error,
+                "conf_low": low,
+                "conf_high": high,
                 "conf_level": self.level,
                 "n_risk": self._risk(t),
-                "note": np.where(beyond, "beyond follow-up", ""),
+                "note": np.where(self.beyond(t), "beyond follow-up", ""),
             }
         )
-        frame.loc[beyond, ["estimate", "std_error", "conf_low", "conf_high"]] = np.nan
-        return frame
+
+    def beyond(self, t: FloatArray) -> NDArray[np.bool_]:
+        """Return where times lie past the last follow-up of a curve that has not reached 0."""
+        return np.asarray((t > self.time[-1]) & (self.survival[-1] > 0))
+
+    def values_at(self, t: FloatArray) -> FloatArray:
+        """Return S(t), its standard error and limits, (4, m); NaN beyond follow-up."""
+        i = np.searchsorted(self.time, t, side="right") - 1
+        rows = np.array([self.survival, self.std_error, self.conf_low, self.conf_high])
+        out = np.where(i < 0, np.array([[1.0], [0.0], [1.0], [1.0]]), rows[:, np.maximum(i, 0)])
+        out[:, self.beyond(t)] = np.nan
+        return out
 
     def at_risk(self, times: ArrayLike) -> pd.DataFrame:
         """Return numbers at risk, with what happened since the row before.
@@ -430,8 +435,9 @@ def limits(
     elif conf_type == "log":
         low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
     else:
-        width = z * se / -np.log(s)
-        low, high = s ** np.exp(width), s ** np.exp(-width)
+        hazard = -np.log(s)
+        factor = np.exp(z * se / hazard)
+        low, high = np.exp(-hazard * factor), np.exp(-hazard / factor)
     edge = np.where(survival == 0, np.nan, 1.0)
     return np.where(inside, low, edge), np.where(inside, high, edge)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from metablin import _input
 from metablin._records import Record, jsonable
-from metablin.errors import ConvergenceError, DataError
+from metablin.errors import ConvergenceError, DataError, MetablinWarning
 from metablin.survival._data import Groups, Patients, groups, patients
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["TrialSurvival", "analyse_trial"]
+
+_AFTER_BASELINE = re.compile(r"respon|remission|\bmrd\b|mrd_|_mrd|\bcr\b")
 
 LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 
@@ -157,6 +161,7 @@ def analyse_trial(
     control: object = None,
     conf_type: str = "log-log",
     level: float = 0.95,
+    group_name: str = "",
 ) -> TrialSurvival:
     """Analyse a trial: curves, landmarks, restricted means, tests, hazard ratio, models.
 
@@ -176,10 +181,18 @@ def analyse_trial(
         Reference arm; the first in sorted order when not given.
     conf_type : {"log-log", "log", "plain"}
     level : float
+    group_name : str
+        Name of the grouping. One that speaks of a response reached after baseline (response,
+        remission, MRD) draws a warning.
 
     Returns
     -------
     TrialSurvival
+
+    Warns
+    -----
+    MetablinWarning
+        When the groups look like a response after baseline (immortal time).
 
     Examples
     --------
@@ -187,6 +200,13 @@ def analyse_trial(
     >>> found.to_dict()["comparison"]["logrank"]["df"]
     1
     """
+    if _AFTER_BASELINE.search(group_name.lower()):
+        warnings.warn(
+            f"groups by {group_name!r} may have been formed after baseline: responders had to live "
+            "until their response (immortal time); use landmark_analysis or simon_makuch",
+            MetablinWarning,
+            stacklevel=2,
+        )
     p = patients(time, event)
     g = groups(["all"] * p.n if group is None else group, p.n, control, minimum=1)
     names = np.array(g.levels)[g.codes]

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from metablin.cli.survival import survival
-from metablin.errors import DataError
+from metablin.errors import DataError, MetablinWarning
 from metablin.survival import analyse_trial
 from tests.reference import HERE, pinned, table
 
@@ -109,6 +109,12 @@ def test_an_arm_without_events_leaves_a_note_in_place_of_the_ratio():
     assert "not estimable" in found.comparison["note"]
     assert "hazard_ratio" not in found.to_dict()["comparison"]
     assert "not estimable" in found.summary()
+
+
+@pytest.mark.parametrize("name", ["response", "mrd_day29", "Remission", "mrd"])
+def test_groups_formed_after_baseline_draw_a_warning(name):
+    with pytest.warns(MetablinWarning, match="immortal time"):
+        analyse_trial([1, 2, 3, 4], [1, 1, 1, 1], list("abba"), group_name=name)
 
 
 def test_the_control_can_be_chosen():

@@ -17,13 +17,17 @@ MIN_EVENTS = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """Two arms with known individual data: time (months), event (0/1), arm (0/1)."""
+    """Two arms with known individual data: time (months), event (0/1), arm (0/1).
+
+    A simulated trial also has its population: sorted event times of each arm.
+    """
 
     name: str
     source: str
     time: np.ndarray
     event: np.ndarray
     arm: np.ndarray
+    population: tuple[np.ndarray, ...] = ()
 
     def one(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
         keep = self.arm == arm
@@ -93,40 +97,53 @@ def _from_sksurv() -> Iterator[Trial]:
 def simulated(count: int, seed: int = 20120201) -> Iterator[Trial]:
     """Trials with staggered entry, dropout and five hazard shapes; n per arm from 20 to 3,000."""
     rng = np.random.default_rng(seed)
-    shapes = ("exponential", "weibull", "cure", "delayed", "crossing")
     for i in range(count):
         n = int(np.exp(rng.uniform(np.log(20), np.log(3000))))
-        yield simulate_trial(f"sim_{shapes[i % 5]}_{n}", shapes[i % 5], n, rng)
+        shape = SHAPES[i % len(SHAPES)]
+        trial = simulate_trial(f"sim_{shape}_{n}", shape, n, rng)
+        while excluded(trial):
+            trial = simulate_trial(f"sim_{shape}_{n}", shape, n, rng)
+        yield trial
+
+
+SHAPES = ("exponential", "weibull", "cure", "delayed", "crossing")
 
 
 def simulate_trial(name: str, shape: str, n: int, rng: np.random.Generator) -> Trial:
     median = rng.uniform(6, 30)
     hr = np.exp(rng.normal(-0.25, 0.3))
+    power = rng.uniform(0.6, 1.6)
     accrual, after = rng.uniform(6, 30), rng.uniform(3, 30)
     dropout = rng.choice([0.0, 0.005, 0.015])
+    size1 = n if rng.random() < 0.6 else max(MIN_ARM, n // 2)
     out = []
-    for arm, size in ((0, n), (1, n if rng.random() < 0.6 else max(20, n // 2))):
-        t = _event_times(shape, arm, hr, median, size, rng)
+    for arm, size in ((0, n), (1, size1)):
+        t = _event_times(shape, arm, hr, median, power, -np.log(rng.random(size)), rng)
         c = np.minimum(
             accrual * rng.random(size) + after,
             rng.exponential(1 / dropout, size) if dropout else np.inf,
         )
         out.append((np.minimum(t, c), (t <= c).astype(int), np.full(size, arm)))
     time, event, arms = (np.concatenate(x) for x in zip(*out, strict=True))
-    return Trial(name, "simulated", np.maximum(time, 1e-3), event, arms)
+    big = np.random.default_rng(7)
+    u = -np.log((np.arange(POPULATION) + 0.5) / POPULATION)
+    truth = tuple(np.sort(_event_times(shape, arm, hr, median, power, u, big)) for arm in (0, 1))
+    return Trial(name, "simulated", np.maximum(time, 1e-3), event, arms, truth)
 
 
-def _event_times(shape, arm, hr, median, n, rng):
-    u = -np.log(rng.random(n))  # unit exponential cumulative hazard
+POPULATION = 20_000  # equally spaced quantiles that stand for the population
+
+
+def _event_times(shape, arm, hr, median, power, u, rng):
+    """Event times for unit exponential cumulative hazards u."""
     r = hr if arm else 1.0
     base = np.log(2) / median
     if shape == "exponential":
         return u / (base * r)
     if shape == "weibull":
-        k = rng.uniform(0.6, 1.6)
-        return (u / r / np.log(2)) ** (1 / k) * median
+        return (u / r / np.log(2)) ** (1 / power) * median
     if shape == "cure":
-        cured = rng.random(n) < (0.4 if arm else 0.25)
+        cured = rng.random(u.size) < (0.4 if arm else 0.25)
         return np.where(cured, np.inf, u / (base * 2))
     change = 0.4 * median
     late = r if shape == "delayed" else r * 0.7

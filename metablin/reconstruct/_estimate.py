@@ -109,7 +109,7 @@ def _visible_tail(
         c = grid.lost - fit.per_interval
         s = _fit.survival_of(grid, path, c, fit.lost_share, _fit.FLOOR)[0]
         s_start = float(s[grid.first[start]])
-    found = _search.search(grid, fit, blocks, start, s_start)
+    found = _search.search(grid, fit, blocks, start, s_start, curve.events)
     cost = _total_cost(grid, curve, fit, found, h, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
         return None, np.empty(0)

@@ -33,7 +33,7 @@ READING_SD = 0.0025  # of survival: what careful clicking achieves
 GAUSS_NEWTON_STEPS = 2
 BEND_FROM = 8  # patients after the last known count from which their censoring is fitted
 LOG_BEND = np.log(1.25)
-RIDGE = 0.01  # keeps intervals without clicks near their start value
+START_SD = 0.3  # relative, of interpolated events per interval: matters where few clicks are
 FLOOR = 0.02  # smallest survival factor of a gap while counts are still real numbers
 UNKNOWN_POWER = 1.6  # censoring without table or total: most of it late, as with an accrual period
 POWER_SD = 1.0  # of log power after the last known number at risk
@@ -162,7 +162,8 @@ def fit_counts(
     if known is not None:
         upper[known_from:k] = lower[known_from:k] = m[known_from:] = known
     in_sum = np.append(np.ones(k), 0.0) if events is not None else None
-    weak = RIDGE * READING_SD**2 / np.maximum(grid.lost * 0.25, 1.0) ** 2
+    start = m.copy()
+    weak = (READING_SD / (1.0 + START_SD * m)) ** 2
     prior = np.append(weak, (READING_SD / POWER_SD) ** 2)
     bend, h = 0.0, np.empty((0, 0))
     share = fit.lost_share
@@ -173,7 +174,7 @@ def fit_counts(
         h = jacobian.T @ jacobian
         h.flat[:: k + 2] += prior
         g = jacobian.T @ (curve.survival - s + jacobian @ x)
-        g[:k] += weak * m
+        g[:k] += weak * start
         x = bounded_quadratic(h, g, lower, upper, in_sum, float(events or 0))
         m, bend = x[:k], float(x[k])
         if bend != 0.0:

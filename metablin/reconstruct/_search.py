@@ -28,6 +28,7 @@ WIDTH = 32  # hypotheses kept
 SEARCH_SD = 1.2 * READING_SD
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
 SAME_LEVEL = 0.35  # of one patient's step; smaller falls belong to the same plateau
+UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on drops
 LOG_FACTORIAL = gammaln(np.arange(0.0, 4096.0) + 1.0)
 
 
@@ -109,8 +110,13 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
     )
 
 
-def search(grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float) -> Found:
-    """Beam search over whole events and censorings per block, from a known number at risk."""
+def search(
+    grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float, events: int | None
+) -> Found:
+    """Beam search over whole events and censorings per block, from a known number at risk.
+
+    A known total of `events` bounds the events of these intervals from both sides.
+    """
     zero = np.zeros(1, dtype=np.int64)
     state = (zero, zero, zero, np.array([s_start]), np.zeros(1))
     parents: list[IntArray] = []
@@ -119,7 +125,12 @@ def search(grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float)
     m_prior = fit.per_interval
     gaps = max(int((blocks.clicks > 0).sum()), 1)
     mean = max(float(m_prior[start:].sum()) / gaps, 0.2)
+    rates = _event_rates(grid, blocks, float(m_prior[start:].sum()), mean)
     share_before, interval = 0.0, -1
+    most, at_least = int(grid.n[start]), 0
+    if events is not None:
+        most, at_least = events, max(events - int(grid.lost[:start].sum()), 0)
+    limits = (most, int(grid.n[start]) - at_least)
     for b in range(blocks.first.size):
         k = int(blocks.interval[b])
         if k != interval:
@@ -129,7 +140,7 @@ def search(grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float)
         left = max(1.0 - share_before, 1e-6)
         move = min(max(float(blocks.share[b] - share_before) / left, 0.0), 1.0)
         share_before = float(blocks.share[b])
-        state, step = _advance(grid, blocks, b, state, mean, move, float(m_prior[k]))
+        state, step = _advance(grid, blocks, b, state, rates[b], move, float(m_prior[k]), limits)
         parents.append(step[0])
         per_gap.append(step[1])
         lost.append(step[2])
@@ -138,11 +149,33 @@ def search(grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float)
     return Found(state[4], state[0], parents, per_gap, lost)
 
 
+def _event_rates(grid: Grid, blocks: Blocks, total: float, mean: float) -> FloatArray:
+    """Events expected in the gap ahead of each block.
+
+    In proportion to its length, or, when clicks sit on drops, the same for every click and hardly
+    any where there is no click.
+    """
+    clicked = blocks.clicks > 0
+    if grid.at_drops:
+        return np.where(clicked, max(mean, 1.0), max(mean - 1.0, UNCLICKED))
+    origin = float(grid.start[blocks.interval[0]])
+    length = blocks.first - np.append(origin, blocks.last[:-1])
+    share = np.maximum(length, 0.0) / max(float(length.sum()), 1e-12)
+    return np.maximum(0.5 * total * share + 0.5 * mean * clicked, UNCLICKED)
+
+
 State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
 
 
 def _advance(
-    grid: Grid, blocks: Blocks, b: int, state: State, mean: float, move: float, m_prior: float
+    grid: Grid,
+    blocks: Blocks,
+    b: int,
+    state: State,
+    mean: float,
+    move: float,
+    m_prior: float,
+    limits: tuple[int, int],
 ) -> tuple[State, tuple[IntArray, IntArray, IntArray]]:
     """Extend every hypothesis by the events and censorings of one gap and keep the best."""
     total, e, c, s, cost = state
@@ -154,6 +187,9 @@ def _advance(
     )
     after = at_risk[:, None] - x
     ok = (x >= 0) & (d >= 0) & (d + x <= room[:, None]) & (d <= after)
+    ok &= (total[:, None] + d <= limits[0]) & (
+        x <= limits[1] - _lost_so_far(grid, blocks, state, k)
+    )
     s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
     rate = np.maximum((room - np.maximum(m_prior - e, 0.0)) * move, 0.05)[:, None]
     d_safe = np.clip(d, 0, 4095)
@@ -174,6 +210,13 @@ def _advance(
         new[rows, cols],
     )
     return kept, (rows, d_kept, x_kept)
+
+
+def _lost_so_far(grid: Grid, blocks: Blocks, state: State, k: int) -> IntArray:
+    """Censorings of each hypothesis since the search began, shape (hypotheses, 1)."""
+    total, e, c, _, _ = state
+    begun = int(grid.n[blocks.interval[0]]) - int(grid.n[k])
+    return np.asarray((begun - (total - e) + c)[:, None])
 
 
 def _options(

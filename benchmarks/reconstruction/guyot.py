@@ -1,0 +1,104 @@
+"""A plain Guyot 2012 reconstruction, written for this benchmark from the paper's description.
+
+Guyot P, Ades AE, Ouwens MJNM, Welton NJ (2012). Enhanced secondary analysis of survival data.
+BMC Med Res Methodol 12:9. doi:10.1186/1471-2288-12-9 (algorithm, pages 4-6 and figure 2).
+Within each interval of the risk table a number of censorings is guessed, spread evenly; events per
+click follow from the fall of the curve; the guess is changed until the next number at risk is met.
+With a total number of events the last interval's censoring is changed until the total is met.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 500
+
+
+def guyot(time, survival, n, at_risk=None, events=None):
+    """Return times and event flags of n patients."""
+    order = np.argsort(time, kind="stable")
+    t, s = np.asarray(time, float)[order], np.asarray(survival, float)[order]
+    s = np.minimum.accumulate(np.clip(s, 0, 1))
+    if t[0] > 0:
+        t, s = np.concatenate([[0.0], t]), np.concatenate([[1.0], s])
+    s[0] = 1.0
+    r, k = ([0.0], [n]) if at_risk is None else (list(at_risk[0]), [int(x) for x in at_risk[1]])
+    keep = [i for i in range(len(r)) if r[i] <= t[-1] and k[i] > 0]
+    r, k = [r[i] for i in keep], [k[i] for i in keep]
+    lower = [int(np.searchsorted(t, x)) for x in r]
+    upper = [*[x - 1 for x in lower[1:]], t.size - 1]
+    d, c = np.zeros(t.size, int), np.zeros(t.size, int)
+    at = np.zeros(t.size + 1, int)
+    at[0], km, last_drop = n, np.ones(t.size), 0
+    total_lost = []
+    for i in range(len(r) - 1):
+        lo, hi = lower[i], upper[i]
+        if hi < lo:
+            total_lost.append(0)
+            continue
+        base = s[lo - 1] if lo else 1.0
+        lost = round(k[i] * s[min(hi, s.size - 1)] / max(base, 1e-9) - k[i + 1])
+        for _ in range(ROUNDS):
+            lost = max(lost, 0)
+            last = _interval(t, s, d, c, at, km, lo, hi, lost, k[i], last_drop)
+            off = at[hi + 1] - k[i + 1]
+            if off == 0 or (off < 0 and lost == 0):
+                break
+            lost += off
+            if lost < 0:
+                break
+        at[hi + 1] = k[i + 1]
+        last_drop = last
+        total_lost.append(lost)
+    lo, hi = lower[-1], upper[-1]
+    span = t[upper[-2]] - t[lower[0]] if len(r) > 1 else 0
+    lost = 0
+    if len(r) > 1 and span > 0:
+        rate = sum(total_lost) / span
+        lost = min(round(rate * (t[hi] - t[lo])), k[-1])
+    elif events is not None:
+        lost = max(n - events, 0) // 2
+    for _ in range(ROUNDS):
+        _interval(t, s, d, c, at, km, lo, hi, max(lost, 0), k[-1], last_drop)
+        if events is None:
+            break
+        off = int(d.sum()) - events
+        if off == 0 or (off < 0 and lost <= 0):
+            break
+        lost += off
+        if lost > k[-1]:
+            break
+    return _expand(t, d, c, n)
+
+
+def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):
+    """Events per click of one interval, given evenly spread censorings."""
+    where = t[lo] + (np.arange(1, lost + 1) / (lost + 1)) * (t[min(hi + 1, t.size - 1)] - t[lo])
+    edges = np.append(t[lo : hi + 1], t[min(hi + 1, t.size - 1)])
+    c[lo : hi + 1] = np.histogram(where, bins=edges)[0] if lost and edges[-1] > edges[0] else 0
+    at[lo] = start
+    last = last_drop
+    for i in range(lo, hi + 1):
+        if i == 0:
+            d[i], km[i] = 0, 1.0
+        else:
+            before = km[last]
+            d[i] = round(at[i] * (1 - s[i] / before)) if before > 0 and at[i] > 0 else 0
+            d[i] = min(max(d[i], 0), at[i])
+            km[i] = before * (1 - d[i] / at[i]) if at[i] > 0 else before
+        c[i] = min(c[i], at[i] - d[i])
+        at[i + 1] = at[i] - d[i] - c[i]
+        if d[i] > 0:
+            last = i
+    return last
+
+
+def _expand(t, d, c, n):
+    nxt = np.append(t[1:], t[-1])
+    time = np.concatenate([np.repeat(t, d), np.repeat((t + nxt) / 2, c)])
+    flag = np.repeat([1, 0], [d.sum(), c.sum()])
+    rest = n - time.size
+    if rest > 0:
+        time, flag = np.append(time, np.full(rest, t[-1])), np.append(flag, np.zeros(rest, int))
+    order = np.lexsort((1 - flag, time))
+    return time[order][:n], flag[order][:n]

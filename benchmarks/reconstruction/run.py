@@ -1,0 +1,400 @@
+"""Run the reconstruction benchmark and write RESULTS.md: one process, fixed seeds.
+
+python benchmarks/reconstruction/run.py [--quick] [--out RESULTS.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time as clock
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from digitiser import Clicks, digitise, km, risk_table, step
+from guyot import guyot
+from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
+
+from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
+from metablin.reconstruct._km import log_hazard_ratio, median, median_interval, rmst, steps
+from metablin.reconstruct._km import survival_at as s_at
+
+LEVELS = {
+    "curve": (),
+    "curve + n": ("n",),
+    "+ at-risk": ("n", "risk"),
+    "+ events": ("n", "events"),
+    "+ both": ("n", "risk", "events"),
+}
+SEED = 20260101
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="fewer trials and draws")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    options = parser.parse_args()
+    small = options.quick
+    trials = public()
+    sims = list(simulated(15 if small else 60))
+    parts = [header(trials, sims)]
+    parts.append(curves(trials, sims, 1 if small else 4))
+    parts.append(coverage(trials + sims, 20 if small else 100))
+    parts.append(summaries(trials, sims, 20 if small else 100))
+    parts.append(speed(60 if small else 300))
+    options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(options.out.read_text(encoding="utf-8"))
+
+
+def header(trials: list[Trial], sims: list[Trial]) -> str:
+    names = ["metablin", "numpy", "scipy", "pandas", "lifelines", "scikit-survival"]
+    used = ", ".join(f"{name} {version(name)}" for name in names)
+    sets = ", ".join(sorted(t.name for t in trials))
+    return (
+        "# Reconstruction benchmark\n\n"
+        "Written by `run.py`; not edited by hand. "
+        f"Python {platform.python_version()}, {used}.\n\n"
+        f"True individual data: {len(trials)} public data sets ({sets}) and {len(sims)} simulated "
+        "trials, two arms each. Excluded before any run: trials with an arm of fewer than "
+        f"{MIN_ARM} patients or {MIN_EVENTS} events. A failure is an exception, a wrong number "
+        "of patients, or a known number at risk or total that is not met."
+    )
+
+
+def one_case(trial: Trial, arm: int, rng: np.random.Generator):
+    t, e = trial.one(arm)
+    axis = float(trial.time.max())
+    return t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)
+
+
+def metablin_fit(clicks: Clicks, t, e, table, given):
+    r = reconstruct_km(
+        clicks.time,
+        clicks.survival,
+        n=t.size if "n" in given else None,
+        at_risk=table if "risk" in given else None,
+        events=int(e.sum()) if "events" in given else None,
+    )
+    return r.time, r.event
+
+
+def guyot_fit(clicks: Clicks, t, e, table, given):
+    return guyot(
+        clicks.time,
+        clicks.survival,
+        t.size if "n" in given else 500,
+        table if "risk" in given else None,
+        int(e.sum()) if "events" in given else None,
+    )
+
+
+def measure(t, e, rt, re, table, given) -> dict[str, float]:
+    grid = np.linspace(0, t.max(), 1000)
+    a, b = step(*km(t, e), grid), step(*km(rt, re), grid)
+    m0, m1 = median(steps(t, e)), median(steps(rt, re))
+    failed = "n" in given and rt.size != t.size
+    failed |= "events" in given and int(re.sum()) != int(e.sum())
+    if "risk" in given:
+        failed |= any((rt >= x).sum() != k for x, k in zip(*table, strict=True))
+    scale = t.size / rt.size
+    return {
+        "rmse": float(np.sqrt(np.mean((a - b) ** 2))),
+        "median": abs(m1 / m0 - 1) if m0 == m0 and m1 == m1 else np.nan,
+        "rmst": abs(b.mean() / a.mean() - 1),
+        "events": abs(re.sum() * scale - e.sum()) / e.sum(),
+        "failed": float(failed),
+    }
+
+
+def curves(trials: list[Trial], sims: list[Trial], repeats: int) -> str:
+    rows, ratios = [], []
+    for name, fit in (("metablin", metablin_fit), ("Guyot 2012", guyot_fit)):
+        for level, given in LEVELS.items():
+            rng = np.random.default_rng(SEED)
+            for trial in trials * repeats + sims:
+                arms = []
+                for arm in (0, 1):
+                    t, e, clicks, table = one_case(trial, arm, rng)
+                    base = {"tool": name, "level": level, "source": trial.source, "n": t.size,
+                            "clicks": clicks.mode}  # fmt: skip
+                    try:
+                        rt, re = fit(clicks, t, e, table, given)
+                        rows.append({**base, **measure(t, e, rt, re, table, given)})
+                        arms.append((rt, re, np.full(rt.size, arm)))
+                    except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
+                        rows.append({**base, "failed": 1.0})
+                if len(arms) == 2:
+                    found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
+                    truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+                    ratios.append({"tool": name, "level": level, "hr": abs(found - truth)})
+    frame, hr = pd.DataFrame(rows), pd.DataFrame(ratios)
+    return "\n\n".join([by_level(frame, hr), by_size(frame)])
+
+
+def by_level(frame: pd.DataFrame, hr: pd.DataFrame) -> str:
+    lines = [
+        "## From a curve\n",
+        "Mean / 95th percentile over arms (log HR: over trials). Errors of median, RMST and "
+        "events are relative.\n",
+        "| tool | level | arms | RMSE of S | median | RMST | events | abs. log HR | failures |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (tool, level), f in frame.groupby(["tool", "level"], sort=False):
+        h = hr[(hr["tool"] == tool) & (hr["level"] == level)]["hr"]
+        cells = [pair(f[c]) for c in ("rmse", "median", "rmst", "events")]
+        lines.append(
+            f"| {tool} | {level} | {len(f)} | {' | '.join(cells)} | {pair(h)} | "
+            f"{int(f['failed'].sum())} |"
+        )
+    return "\n".join(lines)
+
+
+def by_size(frame: pd.DataFrame) -> str:
+    f = frame[(frame["tool"] == "metablin") & (frame["level"] == "+ both")].copy()
+    f["size"] = pd.cut(f["n"], [0, 60, 200, 600, 10_000], labels=["20-60", "61-200", "201-600",
+                                                                   "over 600"])  # fmt: skip
+    lines = [
+        "### RMSE of S with numbers at risk and events, by size of the arm and place of clicks\n",
+        "With clicks at times of their own, a step of one patient lies anywhere between two "
+        "clicks: no method can place it better than the middle of that gap.\n",
+        "| clicks | n | arms | mean / p95 |",
+        "|---|---|---|---|",
+    ]
+    for (mode, size), g in f.groupby(["clicks", "size"], observed=True):
+        lines.append(f"| {mode} | {size} | {len(g)} | {pair(g['rmse'])} |")
+    for source, g in f.groupby(np.where(f["source"] == "simulated", "simulated", "public")):
+        lines.append(f"| all | all {source} | {len(g)} | {pair(g['rmse'])} |")
+    return "\n".join(lines)
+
+
+def pair(x: pd.Series) -> str:
+    return f"{x.mean():.4f} / {x.quantile(0.95):.4f}"
+
+
+def coverage(trials: list[Trial], draws: int) -> str:
+    lines = [
+        "## Draws\n",
+        f"Share of trials whose log HR of the hidden data lies in the central 95 % of {draws} "
+        "draws (reconstruction uncertainty alone).\n",
+        "| level | trials | covered | mean width |",
+        "|---|---|---|---|",
+    ]
+    for level in ("curve + n", "+ events", "+ both"):
+        rng = np.random.default_rng(SEED + 1)
+        hits, widths = [], []
+        for i, trial in enumerate(trials):
+            sets = []
+            for arm in (0, 1):
+                t, e, clicks, table = one_case(trial, arm, rng)
+                given = LEVELS[level]
+                r = reconstruct_km(
+                    clicks.time, clicks.survival, n=t.size,
+                    at_risk=table if "risk" in given else None,
+                    events=int(e.sum()) if "events" in given else None,
+                    draws=draws, seed=2 * i + arm,
+                )  # fmt: skip
+                sets.append(r.draws)
+            arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
+            found = [
+                log_hazard_ratio(
+                    np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
+                )
+                for a, b in zip(*sets, strict=True)
+            ]
+            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+            low, high = np.nanquantile(found, [0.025, 0.975])
+            hits.append(low <= truth <= high)
+            widths.append(high - low)
+        lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
+    return "\n".join(lines)
+
+
+def printed(t, e) -> dict[str, object] | None:
+    """What a paper would print: median with interval, two landmarks, events, follow-up."""
+    curve = steps(t, e)
+    last = float(np.quantile(t, 0.9))
+    l1, l2 = round(last / 3, 1), round(2 * last / 3, 1)
+    if l1 <= 0:
+        return None
+    s1, s2 = (round(float(x), 2) for x in s_at(curve, np.array([l1, l2])))
+    m, (low, high) = median(curve), median_interval(curve)
+    follow = median(steps(t, 1 - e))
+
+    def shown(x: float) -> float | None:
+        return None if x != x else round(x, 1)
+
+    return {
+        "n": t.size,
+        "events": int(e.sum()),
+        "median": None if m != m and low != low else (shown(m), shown(low), shown(high)),
+        "landmarks": [(l1, s1), (l2, s2)],
+        "followup": shown(follow),
+    }
+
+
+def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
+    rows, failures, total = [], 0, 0
+    for i, trial in enumerate(trials + sims):
+        for arm in (0, 1):
+            t, e = trial.one(arm)
+            items = printed(t, e)
+            if items is None:
+                continue
+            total += 1
+            try:
+                sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
+            except ValueError:
+                failures += 1
+                continue
+            rows.extend(judge(trial, arm, t, e, items, sets))
+    f = pd.DataFrame(rows)
+    lines = [
+        "## From summaries\n",
+        f"Given: n, events, median with interval, two landmarks, median follow-up; {draws} draws. "
+        f"Arms: {total}; failures: {failures}. `sample`: share of arms whose own hidden value "
+        "lies in the central 95 % of the draws. `population`: share of simulated arms whose "
+        "population value lies in the Rubin-total 95 % interval. Width is relative to the bounds "
+        "that monotonicity alone gives.\n",
+        "| quantity | arms | sample | width / bounds | population |",
+        "|---|---|---|---|---|",
+    ]
+    for item, g in f.groupby("item", sort=False):
+        lines.append(
+            f"| {item} | {len(g)} | {g['sample'].mean():.3f} | {g['width'].mean():.3f} | "
+            f"{g['population'].mean():.3f} |"
+        )
+    for source, g in f[f["item"] != "S ahead of the first landmark"].groupby(
+        np.where(
+            f[f["item"] != "S ahead of the first landmark"]["simulated"], "simulated", "public"
+        )  # fmt: skip
+    ):
+        lines.append(f"| both targets, {source} | {len(g)} | {g['sample'].mean():.3f} | "
+                     f"{g['width'].mean():.3f} | |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
+    (l1, s1), (l2, s2) = items["landmarks"]
+    middle, early = np.array([(l1 + l2) / 2]), np.array([l1 / 2])
+    curves_ = [steps(x.time, x.event) for x in sets]
+    truth = steps(t, e)
+    bounds = l1 * (1 - s1) + (l2 - l1) * (s1 - s2)
+    wanted = (
+        ("RMST to the last landmark", lambda c: (rmst(c, l2), rmst_variance(c, l2)), bounds),
+        ("S midway between landmarks", lambda c: s_variance(c, middle), s1 - s2),
+        ("S ahead of the first landmark", lambda c: s_variance(c, early), 1 - s1),
+    )
+    out = []
+    for item, value, bound in wanted:
+        values = np.array([value(c) for c in curves_])
+        low, high = np.quantile(values[:, 0], [0.025, 0.975])
+        hit = low - 1e-9 <= value(truth)[0] <= high + 1e-9
+        pop = np.nan
+        if trial.population:
+            between = values[:, 0].var(ddof=1)
+            half = 1.959964 * np.sqrt(values[:, 1].mean() + (1 + 1 / len(values)) * between)
+            true = population_value(trial.population[arm], item, l2, middle, early)
+            pop = float(abs(values[:, 0].mean() - true) <= half)
+        width = (high - low) / bound if bound > 0 else np.nan
+        out.append({"item": item, "sample": float(hit), "width": width, "population": pop,
+                    "simulated": bool(trial.population)})  # fmt: skip
+    return out
+
+
+def population_value(times, item, tau, middle, early) -> float:
+    if item.startswith("RMST"):
+        return float(np.minimum(times, tau).mean())
+    at = middle if "midway" in item else early
+    return float((times > at[0]).mean())
+
+
+def s_variance(curve, at) -> tuple[float, float]:
+    t, _, d, n = curve
+    s = float(s_at(curve, at)[0])
+    keep = (t <= at[0]) & (n > d)
+    return s, float(s**2 * np.sum(d[keep] / (n[keep] * (n[keep] - d[keep]))))
+
+
+def rmst_variance(curve, tau: float) -> float:
+    t, s, d, n = curve
+    keep = (t <= tau) & (n > d)
+    edges = np.append(t[t <= tau], tau)
+    area = np.cumsum((s[: edges.size - 1] * np.diff(edges))[::-1])[::-1]
+    inside = keep[: area.size]
+    d, n = d[: area.size][inside], n[: area.size][inside]
+    return float(np.sum(area[inside] ** 2 * d / (n * (n - d))))
+
+
+def speed(count: int) -> str:
+    rng = np.random.default_rng(3)
+    clicks, tables, totals, cases = [], [], [], []
+    for i in range(1000):
+        trial = simulate_trial("x", ("exponential", "weibull", "cure")[i % 3], 300, rng) if (
+            i < count) else None  # fmt: skip
+        if trial is not None:
+            t, e = trial.one(0)
+            axis = float(t.max())
+            cases.append((t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)))
+        t, e, c, table = cases[i % count]
+        clicks.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
+        tables.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
+        totals.append((f"c{i}", t.size, int(e.sum())))
+    clicks, tables = pd.concat(clicks), pd.concat(tables)
+    totals = pd.DataFrame(totals, columns=["id", "n", "events"])
+    each = []
+    for label in totals["id"][:count]:
+        part = [x[x["id"] == label] for x in (clicks, tables, totals)]
+        start = clock.process_time()
+        reconstruct_batch(*part)
+        each.append(clock.process_time() - start)
+    start = clock.process_time()
+    reconstruct_batch(clicks, tables, totals)
+    bulk = (clock.process_time() - start) / len(totals)
+    big_t = rng.exponential(20, 100_000)
+    big_c = rng.uniform(5, 40, 100_000)
+    t, e = np.minimum(big_t, big_c), (big_t <= big_c).astype(int)
+    c, table = digitise(t, e, 40.0, rng, "grid"), risk_table(t, 40.0, rng)
+    start = clock.process_time()
+    reconstruct_km(c.time, c.survival, n=t.size, at_risk=table, events=int(e.sum()))
+    big = clock.process_time() - start
+    return "\n".join(
+        [
+            "## Speed\n",
+            "Processor time of one core, arms of 300 patients with numbers at risk and events.\n",
+            "| task | time |",
+            "|---|---|",
+            f"| one arm, median of {count} calls of its own | {1e3 * np.median(each):.2f} ms |",
+            f"| one arm within a call for 1,000 | {1e3 * bulk:.2f} ms |",
+            f"| 1,000 arms through the command line | {command_line(clicks, tables, totals)} |",
+            f"| one arm of 100,000 patients | {1e3 * big:.0f} ms |",
+        ]
+    )
+
+
+def command_line(clicks, tables, totals) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder, name)) for name in ("c.csv", "r.csv", "t.csv", "out.csv")]
+        for frame, path in zip((clicks, tables, totals), paths, strict=False):
+            frame.to_csv(path, index=False)
+        code = (
+            "import typer;from metablin.cli.reconstruct import reconstruct;typer.run(reconstruct)"
+        )
+        start = os.times()
+        subprocess.run(
+            [sys.executable, "-c", code, paths[0], "--at-risk", paths[1], "--totals", paths[2],
+             "--out", paths[3]],
+            check=True,
+        )  # fmt: skip
+        end = os.times()
+    used = end.children_user + end.children_system - start.children_user - start.children_system
+    return f"{used:.1f} s"
+
+
+if __name__ == "__main__":
+    main()

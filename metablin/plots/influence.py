@@ -32,7 +32,7 @@ RESIDUAL_LIMIT = 1.959964
 
 
 def influence_frame(result: Influence) -> pd.DataFrame:
-    """Return one row per study and measure.
+    """Return one row per study and measure; tau2 is left out where it is zero throughout.
 
     Returns
     -------
@@ -60,6 +60,8 @@ def influence_frame(result: Influence) -> pd.DataFrame:
     }
     parts = []
     for name in TITLES:
+        if name == "tau2_del" and not result.tau2_del.any():
+            continue
         low, high = limits.get(name, (np.nan, np.nan))
         parts.append(
             pd.DataFrame(

@@ -101,7 +101,7 @@ def draw_radial(
     ax.set_xlabel("Precision, 1/√(v + tau²)")
     ax.set_ylabel("Standardised effect, y/√(v + tau²)")
     right = ax.secondary_yaxis("right", functions=(_times(1 / end), _times(end)))
-    right.set_ylabel(axis_name(measure, transform))
+    right.set_ylabel(axis_name(measure, transform), labelpad=8)
     reader_ticks(right.yaxis, transform, low / end, high / end)
     ax.spines["right"].set_visible(True)
     texts = [s if out else "" for s, out in zip(frame["label"], frame["outside"], strict=True)]

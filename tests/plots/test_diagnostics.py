@@ -235,6 +235,9 @@ def test_the_influence_frame_holds_values_and_limits() -> None:
     assert (part["limit_high"] == r.cutoffs["dffits"]).all()
     assert (frame.loc[frame["measure"] == "tau2_del", "reference"] == r.tau2).all()
     assert len(r.plot().child_axes) == 8
+    common = influence(pool(bcg(), model="common"))
+    assert "tau2_del" not in set(influence_frame(common)["measure"])
+    assert len(common.plot().child_axes) == 7
 
 
 def test_rows_of_a_sequence_read_as_text_on_the_readers_scale() -> None:

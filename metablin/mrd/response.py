@@ -40,7 +40,7 @@ class ResponsePools(Record):
     mixed: frozenset[tuple[str, ...]]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a stratum: counts, pooled rate, intervals, heterogeneity."""
+        """Return one row a stratum; one cohort foretells no other, so it has no prediction."""
         return pd.DataFrame([self._row(key, fit) for key, fit in self.fits.items()])
 
     def _row(self, key: tuple[str, ...], fit: MetaFit) -> dict[str, Any]:
@@ -54,8 +54,8 @@ class ResponsePools(Record):
             "conf_low": fit.conf_low,
             "conf_high": fit.conf_high,
             "conf_level": fit.level,
-            "pred_low": fit.pred_low,
-            "pred_high": fit.pred_high,
+            "pred_low": fit.pred_low if fit.k > 1 else float("nan"),
+            "pred_high": fit.pred_high if fit.k > 1 else float("nan"),
             "tau2": fit.tau2,
             "i2": fit.i2,
             "model": fit.model,

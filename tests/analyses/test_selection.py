@@ -45,6 +45,15 @@ def test_parts_are_taken_only_where_there_is_no_whole(module: Load) -> None:
     assert chosen(module, candidate(), *parts) == ["r1"]
 
 
+def test_responders_of_one_trial_are_counted_once(module: Load) -> None:
+    responders = [
+        candidate(row_id=s, subgroup=f"{s}=yes", denominator="responders") for s in ("cr", "cr_crh")
+    ]
+    selection = module("_selection")
+    found = selection.one_a_cohort(pd.DataFrame(responders), selection.RESPONDERS)
+    assert found["row_id"].tolist() == ["cr_crh"]
+
+
 def test_cohorts_left_out_by_name_do_not_enter(module: Load) -> None:
     assert chosen(module, candidate(trial_id="yin2024_short")) == []
 
@@ -107,4 +116,6 @@ def test_denominators_never_mix_within_one_pool(module: Load) -> None:
     outcome = module("response").response.run()
     rows = outcome.tables["mrd_cohorts"].frame.set_index("key")
     for line in outcome.tables["mrd"].frame.to_dict(orient="records"):
-        assert rows.loc[line["row_ids"].split(), "denominator"].nunique() == 1
+        pooled = rows.loc[line["row_ids"].split()]
+        assert pooled["denominator"].nunique() == 1
+        assert pooled["study"].is_unique

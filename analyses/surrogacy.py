@@ -1,0 +1,176 @@
+"""Trial-level surrogacy: effects on MRD response against effects on survival."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as MplFigure
+
+from metablin.errors import ConvergenceError
+from metablin.mrd import Surrogacy
+from metablin.mrd import surrogacy as fit_surrogacy
+from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
+from metablin.plots.surrogacy import surrogacy as draw
+
+from ._shared import known_trials
+from ._surrogacy import ENDPOINTS, pairs
+
+TITLES = {"os": "Overall survival", "event_free": "Event-free survival and its kin"}
+SETS = {
+    "blinatumomab": "Blinatumomab against chemotherapy",
+    "both_drugs": "Blinatumomab or inotuzumab against chemotherapy",
+}
+CORRELATIONS = (-0.5, 0.0, 0.5)
+SEED = 7
+
+
+@analysis(
+    title="Surrogacy of MRD",
+    question="Does a treatment's effect on MRD response foretell its effect on survival?",
+    reads=("trials", "references", "proportions", "contrasts"),
+    order=35,
+)
+def surrogacy(evidence: Evidence) -> Outcome:
+    """Relate effects on MRD response to effects on survival across randomised comparisons."""
+    trials = known_trials(evidence)
+    points = pairs(
+        evidence.load("proportions"),
+        evidence.load("proportions", all_rows=True),
+        evidence.load("contrasts"),
+        trials,
+    )
+    fits = {
+        f"{group}.{name}": fitted(subset(points, group, name)) for group in ENDPOINTS
+        for name in SETS
+    }  # fmt: skip
+    return Outcome(
+        tables={
+            "pairs": Table(
+                points[
+                    ["key", "study", "drug", "endpoint", "events_treatment", "n_treatment",
+                     "events_control", "n_control", "odds_ratio", "hazard_ratio", "x", "vx", "y",
+                     "vy", "row_ids"]
+                ],
+                "Effects on MRD response and on survival",
+                "MRD response is counted among all randomised; whoever had no remission or no "
+                "sample counts as not cleared.",
+            ),
+            "lines": Table(
+                lines(fits, points),
+                "Regression lines, R² and surrogate threshold effect",
+                "Slope of the log hazard ratio on the log odds ratio of MRD response. With three "
+                "trials R² can be anything from 0 to 1. No threshold is given where no effect on "
+                "MRD, however large, lets a benefit on survival be predicted, or where the line "
+                "may be flat.",
+            ),
+            "correlations": Table(
+                correlations(points),
+                "The same under other within-trial correlations",
+                "Errors of the two estimates of a trial share patients; their correlation is not "
+                "published.",
+            ),
+            "left_out": Table(
+                left_out(fits), "Every trial predicted from the others",
+                "Needs four trials, so only the set with inotuzumab has it.",
+            ),
+        },
+        figures={
+            group: Figure(
+                _figure(fits[f"{group}.both_drugs"]),
+                f"{title} against MRD response",
+                "Circles are randomised comparisons, their area the precision of the hazard ratio, "
+                "with 95% intervals both ways. Line and band are the errors-in-variables fit and "
+                "its 95% prediction band for a new trial.",
+                f"Scatter of {fits[f'{group}.both_drugs'].k} trials with a line and a wide band.",
+                "pairs",
+            )
+            for group, title in TITLES.items()
+        },
+        headlines=(
+            Headline("Trial-level R², overall survival (four trials, two drugs)", "lines",
+                     "os.both_drugs.weighted", "proportion"),
+        ),
+        notes=(
+            "So few trials cannot show that MRD is a surrogate, nor that it is not: the intervals "
+            "of R² span nearly the whole range and the prediction bands include harm.",
+            "The trials differ in age, line and control, so any line through them confounds MRD "
+            "with setting; adding a second drug adds a trial, not an answer.",
+            "That responders live longer within a trial says nothing of this trial-level question.",
+        ),
+    )  # fmt: skip
+
+
+def subset(points: pd.DataFrame, group: str, name: str) -> pd.DataFrame:
+    """Return the trials of one endpoint and one set of drugs."""
+    chosen = points.loc[points["group"] == group]
+    return chosen.loc[chosen["drug"] == "blinatumomab"] if name == "blinatumomab" else chosen
+
+
+def fitted(points: pd.DataFrame, correlation: float = 0.0, draws: int = 300) -> Surrogacy:
+    """Return the fit to a set of trials."""
+    return fit_surrogacy(
+        points["x"], points["vx"], points["y"], points["vy"], studies=points["study"].tolist(),
+        correlation=correlation, draws=draws, seed=SEED,
+    )  # fmt: skip
+
+
+def lines(fits: dict[str, Surrogacy], points: pd.DataFrame) -> pd.DataFrame:
+    """Return one line a fit and method; ``estimate`` is R²."""
+    rows = []
+    for key, fit in fits.items():
+        group, name = key.split(".")
+        frame = fit.to_frame()
+        frame.insert(0, "key", [f"{key}.{m.replace('-', '_')}" for m in frame["method"]])
+        ids = " ".join(dict.fromkeys(" ".join(subset(points, group, name)["row_ids"]).split()))
+        rows.append(
+            frame.assign(
+                endpoint=TITLES[group], trials=SETS[name], estimate=frame["r2"],
+                conf_low=frame["r2_low"], conf_high=frame["r2_high"],
+                threshold_odds_ratio=np.exp(frame["threshold"]),
+                threshold_exists=np.isfinite(frame["threshold"]), row_ids=ids,
+            )
+        )  # fmt: skip
+    out = pd.concat(rows, ignore_index=True)
+    # a line that may be flat has no threshold worth the name: its average effect is no prediction
+    sloped = (out["slope_low"] > 0) | (out["slope_high"] < 0)
+    out["threshold_exists"] = out["threshold_exists"] & sloped
+    finite = out["threshold_exists"]
+    for column in ("threshold", "threshold_odds_ratio"):
+        out[column] = out[column].where(finite)
+    return out.replace([np.inf, -np.inf], np.nan)
+
+
+def correlations(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the errors-in-variables slope under assumed within-trial correlations."""
+    rows = []
+    for group, title in TITLES.items():
+        for rho in CORRELATIONS:
+            try:
+                line = fitted(subset(points, group, "both_drugs"), rho, draws=2).daniels_hughes
+            except ConvergenceError:
+                continue
+            rows.append(
+                {"key": f"{group}.rho_{rho:+.1f}", "endpoint": title, "correlation": rho,
+                 "slope": line.slope, "slope_low": line.slope_low, "slope_high": line.slope_high,
+                 "tau2": line.tau2}
+            )  # fmt: skip
+    return pd.DataFrame(rows).replace([np.inf, -np.inf], np.nan)
+
+
+def left_out(fits: dict[str, Surrogacy]) -> pd.DataFrame:
+    """Return every trial's effect beside its prediction from the others."""
+    rows = []
+    for key, fit in fits.items():
+        if fit.k < 4:
+            continue
+        frame = fit.leave_one_out("weighted")
+        frame.insert(0, "key", [f"{key}.{i}" for i in range(1, len(frame) + 1)])
+        ratios = {c: np.exp(frame[c]) for c in ("observed", "predicted", "pred_low", "pred_high")}
+        rows.append(frame.assign(**ratios, endpoint=TITLES[key.split(".")[0]]))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _figure(fit: Surrogacy) -> MplFigure:
+    figure = draw(fit, labels=("Odds ratio of MRD response", "Hazard ratio")).figure
+    assert isinstance(figure, MplFigure)
+    return figure

@@ -31,6 +31,9 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
+NO_SPREAD = 1e-28
+"""A Hartung-Knapp factor of this size is zero but for rounding."""
+
 MEASURES = ("rstudent", "dffits", "cook_d", "cov_ratio", "tau2_del", "q_del", "hat", "weight")
 
 
@@ -143,7 +146,8 @@ def influence(fit: MetaFit) -> Influence:
     Raises
     ------
     DataError
-        For another model, or fewer than three studies.
+        For another model, fewer than three studies, or a Hartung-Knapp fit in which all effects,
+        or all but one, are equal.
 
     References
     ----------
@@ -203,7 +207,22 @@ def influence_of(
         )  # fmt: skip
     full = refit(y, v, np.ones((1, k), dtype=bool), spec, x, names)
     gone = refit(y, v, ~np.eye(k, dtype=bool), spec, x, names)
+    _some_spread(full, gone, names)
     return _measures(y, v, design, full, gone, names)
+
+
+def _some_spread(full: Refit, gone: Refit, names: tuple[str, ...]) -> None:
+    """Raise where the Hartung-Knapp factor is zero, which would divide changes by nothing."""
+    if full.scale[0] <= NO_SPREAD:
+        raise DataError(
+            "all effects are equal, so the Hartung-Knapp variance is zero",
+            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
+    for i in np.flatnonzero(gone.scale <= NO_SPREAD)[:1]:
+        raise DataError(
+            "without it all effects are equal, so the Hartung-Knapp variance is zero",
+            study=names[int(i)], column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
 
 
 def _measures(

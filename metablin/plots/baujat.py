@@ -23,7 +23,7 @@ def baujat_frame(result: Baujat) -> pd.DataFrame:
     """Return the points: study, heterogeneity, influence, and ``named`` for those to label."""
     frame = result.to_frame()
     both = frame[["heterogeneity", "influence"]]
-    frame["named"] = (both >= STANDS_OUT * both.max()).any(axis=1)
+    frame["named"] = ((both >= STANDS_OUT * both.max()) & (both > 0)).any(axis=1)
     return frame
 
 
@@ -37,8 +37,8 @@ def baujat_plot(result: Baujat, ax: Axes | None = None) -> Axes:
 def draw_baujat(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the points of :func:`baujat_frame` on `ax` and return it."""
     ax.scatter(frame["heterogeneity"], frame["influence"], s=24, color=POINT, lw=0, zorder=3)
-    ax.set_xlim(0, 1.15 * frame["heterogeneity"].max())
-    top = float(frame["influence"].max())
+    ax.set_xlim(0, 1.15 * (frame["heterogeneity"].max() or 1.0))
+    top = float(frame["influence"].max()) or 1.0
     ax.set_ylim(-0.04 * top, 1.1 * top)
     ax.set_xlabel("Contribution to heterogeneity (squared Pearson residual)")
     ax.set_ylabel("Influence on the pooled effect")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metablin.effects import generic, proportions, two_by_two
-from metablin.errors import DataError
+from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool
 from metablin.meta.baujat import baujat
 from metablin.meta.influence import cumulative, influence, influence_of, leave_one_out
@@ -242,6 +242,18 @@ def test_a_lone_factor_level_is_named() -> None:
         influence(fit)
     with pytest.raises(DataError, match="without moderators"):
         leave_one_out(fit)
+
+
+def test_equal_effects_have_an_influence_only_without_hartung_and_knapp() -> None:
+    equal, odd = generic([0.2] * 4, [0.1, 0.2, 0.1, 0.3]), generic([0.2, 0.2, 0.2, 0.9], [0.1] * 4)
+    assert influence(pool(equal, ci="z")).cook_d == pytest.approx(np.zeros(4), abs=1e-20)
+    with pytest.warns(MetablinWarning, match="all effects are equal"):
+        fit = pool(equal)
+    with pytest.raises(DataError, match="all effects are equal"):
+        influence(fit)
+    with pytest.raises(DataError, match="without it all effects are equal"):
+        influence(pool(odd))
+    assert influence(pool(odd, ci="hksj-adhoc")).influential.tolist() == [False] * 3 + [True]
 
 
 def test_too_few_studies_are_refused() -> None:

@@ -32,6 +32,7 @@ LADDER = {1: (15, 45, 100), 2: (7, 13, 21)}
 LADDER_TOL = {1: 1e-9, 2: 1e-6}
 #: A profile that has not fallen this far (in Wald standard errors) counts as unbounded.
 FAR = 40.0
+MIN_STEP = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ def run(spec: Spec, x: FloatArray, settings: Settings) -> Result:
     free = np.ones(size, dtype=bool)
     free[-1] = False
     problem, null, best, boundary = _refine(problem, free, settings)
-    free[-1] = not boundary
+    # a variance at its boundary is not a free parameter of the information
+    free[problem.p :] = best.theta[problem.p :] != 0
     cov = np.zeros((size, size))
     cov[np.ix_(free, free)] = np.linalg.inv(best.information[np.ix_(free, free)])
     df = float(k - p) if settings.test == "t" else math.inf
@@ -258,7 +260,9 @@ def _pooled(problem: Problem) -> Solution:
 def _fit_null(problem: Problem, free: NDArray[np.bool_], start: Solution | None) -> Solution:
     """Fit without tau2, from `start` or a weighted least squares start."""
     if start is not None:
-        return maximise(problem, start.theta, free, start.alpha)
+        theta = start.theta.copy()
+        theta[-2] = max(abs(theta[-2]), 0.1)
+        return _settled(problem, theta, free, start.alpha)
     if problem.counts.single and problem.p == 1 and np.ptp(problem.x) == 0:
         return _pooled(problem)
     eta, v = _crude(problem)
@@ -268,12 +272,19 @@ def _fit_null(problem: Problem, free: NDArray[np.bool_], start: Solution | None)
     theta = np.concatenate([beta, np.zeros(problem.q)])
     if problem.q == 2:
         theta[-2] = max(float(np.std(eta.mean(axis=1))), 0.1)
+    return _settled(problem, theta, free, alpha)
+
+
+def _settled(
+    problem: Problem, theta: FloatArray, free: NDArray[np.bool_], alpha: FloatArray
+) -> Solution:
+    """Maximise, and put a baseline variance that vanishes at exactly zero."""
     found = maximise(problem, theta, free, alpha)
-    if problem.q == 2 and abs(found.theta[-2]) < ZERO_SD:
-        raise ConvergenceError(
-            "the baseline does not vary between studies: use fixed study effects"
-        )
-    return found
+    if problem.q == 1 or abs(found.theta[-2]) >= ZERO_SD:
+        return found
+    theta, free = found.theta.copy(), free.copy()
+    theta[-2], free[-2] = 0.0, False
+    return maximise(problem, theta, free, found.alpha)
 
 
 def _dersimonian_laird(y: FloatArray, v: FloatArray) -> float:
@@ -299,7 +310,9 @@ def _fit_random(problem: Problem, null: Solution, start: Solution | None) -> tup
     alpha = null.alpha
     if start is not None:
         theta, alpha = start.theta, start.alpha
-    found = maximise(problem, theta, np.ones(len(theta), dtype=bool), alpha)
+    if problem.q == 2:
+        theta[-2] = max(abs(theta[-2]), 0.1)
+    found = _settled(problem, theta, np.ones(len(theta), dtype=bool), alpha)
     if abs(found.theta[-1]) < ZERO_SD or found.loglik < null.loglik + MIN_GAIN:
         return null, True
     return found, False
@@ -333,19 +346,43 @@ def _profile(
     std_error: float,
     cut: float,
 ) -> tuple[float, float]:
-    """Return the profile-likelihood limits of coefficient `j`; infinite when it never falls."""
-    centre, ends = float(best.theta[j]), []
+    """Return the profile-likelihood limits of coefficient `j`; infinite when it never falls.
+
+    That happens with sparse data: a mean that runs away together with tau2 (to proportions below
+    1e-11) can stay within the interval.
+    """
+    ends = []
     for sign in (-1.0, 1.0):
         fall = _drop(problem, best, free, j)
-        reach = math.sqrt(cut)
-        while fall(centre + sign * reach * std_error) < cut and reach < FAR:
-            reach *= 1.5
-        if reach >= FAR:
+
+        def gap(reach: float, fall: Callable[[float], float] = fall, s: float = sign) -> float:
+            return fall(float(best.theta[j]) + s * reach * std_error) - cut
+
+        bracket = _bracket(gap, math.sqrt(cut) / 2)
+        if bracket is None:
             ends.append(sign * math.inf)
             continue
-        bracket = sorted((centre, centre + sign * reach * std_error))
-        ends.append(float(optimize.brentq(lambda b, f=fall: f(b) - cut, *bracket, xtol=1e-10)))
+        reach = float(optimize.brentq(gap, *bracket, xtol=1e-11))
+        ends.append(float(best.theta[j]) + sign * reach * std_error)
     return ends[0], ends[1]
+
+
+def _bracket(gap: Callable[[float], float], step: float) -> tuple[float, float] | None:
+    """Walk outwards from zero until `gap` changes sign; None when it does not."""
+    inner = 0.0
+    while inner < FAR:
+        try:
+            if gap(inner + step) >= 0:
+                return inner, inner + step
+        except ConvergenceError:
+            # the other parameters leave the finite range: come closer
+            step /= 2
+            if step < MIN_STEP:
+                return None
+            continue
+        inner += step
+        step *= 1.5
+    return None
 
 
 def _profile_tau2(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from scipy.special import expit
+from scipy.special import expit, logit
 
 import metablin as mb
 from metablin.effects import rate_contrasts, rates, two_by_two
@@ -241,6 +241,21 @@ def test_profile_interval_is_open_upwards_when_tau2_is_at_zero():
     assert got.tau2_conf_high > 0
     assert got.conf_low[0] < wald.conf_low[0]
     assert got.tau2_lrt_p == 1
+
+
+def test_profile_limit_is_infinite_where_the_likelihood_stays_high():
+    got = glmm_proportions([0, 9, 0, 0, 0, 0, 0], [39, 136, 78, 56, 72, 168, 3], interval="profile")
+    assert got.conf_low[0] == -np.inf
+    assert np.isfinite(got.conf_high[0])
+
+
+def test_a_baseline_that_does_not_vary_gets_variance_zero():
+    a, n1, c, n2 = [4, 8, 12], [40, 40, 40], [10, 10, 10], [50, 50, 50]
+    got = glmm_two_by_two(a, n1, c, n2, model="UM.RS")
+    assert got.sigma2 == 0
+    common = glmm_two_by_two(a, n1, c, n2, model="UM.RS", random=False)
+    assert got.loglik >= common.loglik
+    assert expit(common.beta[0] + logit(0.2)) == pytest.approx(24 / 120, rel=1e-8)
 
 
 def test_order_and_complement_do_not_matter():

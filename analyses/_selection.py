@@ -32,7 +32,8 @@ IN_REMISSION = (
     "mrd_baseline=positive",
     "pre_blina_mrd=positive",
 )
-RESPONDERS = ("cr=yes", "cr_crh=yes", "cr_crh_cri=yes", "response=m1", "blasts=>=5;cr=yes")
+# In order of preference, where a trial gives more than one.
+RESPONDERS = ("cr_crh=yes", "cr_crh_cri=yes", "cr=yes", "blasts=>=5;cr=yes", "response=m1")
 EVALUABLE = ("fda_evaluable=yes", "phase=1b;mrd_evaluable=yes", "phase=2;mrd_evaluable=yes")
 
 WORDS = {
@@ -40,6 +41,8 @@ WORDS = {
     "ph=positive": "Ph-positive",
     "phase=1b": "phase 1b",
     "phase=2": "phase 2",
+    "phase=1b;mrd_evaluable=yes": "phase 1b",
+    "phase=2;mrd_evaluable=yes": "phase 2",
     "disease_status=mrd_positive": "MRD-positive",
     "disease_status=cr_mrd_positive": "MRD-positive",
     "disease_status=relapsed_refractory": "relapsed/refractory",
@@ -93,14 +96,21 @@ def _denominator(row: dict[str, str]) -> str:
 def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame:
     """Return one row a cohort: the best-ranked outcome; parts only where there is no whole."""
     kept = rows.loc[rows["subgroup"].isin(subgroups) & ~rows["trial_id"].isin(list(EXCLUDED))]
-    kept = kept.sort_values(["trial_id", "subgroup", "rank"], kind="stable")
+    kept = kept.assign(choice=kept["subgroup"].map(_responder_rank))
+    kept = kept.sort_values(["trial_id", "choice", "subgroup", "rank"], kind="stable")
     kept = kept.drop_duplicates(["trial_id", "subgroup", "denominator"])
+    again = (kept["denominator"] == "responders") & kept.duplicated(["trial_id", "denominator"])
+    kept = kept.loc[~again]
     whole = set(kept.loc[kept["subgroup"] == "all", "trial_id"])
     parts = (kept["subgroup"] != "all") & kept["trial_id"].isin(whole)
     kept = kept.loc[~(parts & kept["subgroup"].isin(WHOLE))]
     order = list(POPULATIONS)
     kept = kept.assign(study=_labels(kept), order=kept["population"].map(order.index))
     return kept.sort_values(["order", "label"], kind="stable").reset_index(drop=True)
+
+
+def _responder_rank(subgroup: str) -> int:
+    return RESPONDERS.index(subgroup) if subgroup in RESPONDERS else len(RESPONDERS)
 
 
 def _labels(rows: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 
 import metablin as mb
 from metablin.pipeline import Evidence
+
+MIN_FOR_RANDOM = 3
 
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
@@ -78,6 +81,29 @@ def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes
     return mb.proportions(
         rows["events"], rows["n"], transform=transform, studies=rows["study"].tolist()
     )
+
+
+def main_fit(rows: pd.DataFrame) -> mb.MetaFit:
+    """Return the pooled proportion: binomial-normal model with t interval.
+
+    Fewer than three cohorts cannot show how much they differ; they get the common effect, without
+    a prediction interval.
+    """
+    if len(rows) < MIN_FOR_RANDOM:
+        return mb.pool(effect_sizes(rows), model="common", ci="z")
+    return mb.pool(effect_sizes(rows), model="glmm", ci="t")
+
+
+def by_group(rows: pd.DataFrame, groups: pd.Series) -> mb.MetaFit:
+    """Return the fit of all rows with :func:`main_fit` of every group as its subgroups.
+
+    The test between groups is that of the inverse-variance model.
+    """
+    names = groups.tolist()
+    whole = mb.pool(effect_sizes(rows), model="glmm", ci="t")
+    test = mb.pool(effect_sizes(rows), by=names).subgroup_test
+    parts = {name: main_fit(rows.loc[groups == name]) for name in dict.fromkeys(names)}
+    return dataclasses.replace(whole, subgroups=parts, subgroup_test=test)
 
 
 def join_ids(ids: Iterable[object]) -> str:

@@ -20,7 +20,17 @@ from ._selection import (
     candidates,
     one_a_cohort,
 )
-from ._shared import POPULATIONS, RELAPSED, SPLITS, effect_sizes, known_trials, pooled_row, split
+from ._shared import (
+    POPULATIONS,
+    RELAPSED,
+    SPLITS,
+    by_group,
+    effect_sizes,
+    known_trials,
+    main_fit,
+    pooled_row,
+    split,
+)
 
 DENOMINATORS = {
     "treated": "of all treated",
@@ -60,7 +70,8 @@ def response(evidence: Evidence) -> Outcome:
             "pooled": Table(
                 pooled(haematological, "population", RELAPSED),
                 "Pooled haematological response",
-                "Random effects on the logit scale, REML, Hartung-Knapp interval.",
+                "Binomial-normal model (GLMM, exact within cohorts), t interval; fewer than three "
+                "cohorts get the common effect without a prediction interval.",
             ),
             "splits": Table(
                 pd.concat(
@@ -181,7 +192,7 @@ def pooled(rows: pd.DataFrame, column: str, levels: tuple[str, ...]) -> pd.DataF
             "events": part["events"].sum(),
             "n": part["n"].sum(),
         }
-        lines.append(pooled_row(_key(name), mb.pool(effect_sizes(part)), part, **more))
+        lines.append(pooled_row(_key(name), main_fit(part), part, **more))
     return pd.DataFrame(lines).assign(between_groups_p=test.p_value if test else float("nan"))
 
 
@@ -205,7 +216,7 @@ def pooled_mrd(rows: pd.DataFrame) -> pd.DataFrame:
                 "events": part["events"].sum(),
                 "n": part["n"].sum(),
             }
-            fit = mb.pool(effect_sizes(part))
+            fit = main_fit(part)
             lines.append(pooled_row(f"{population}.{denominator}", fit, part, **more))
     return pd.DataFrame(lines)
 
@@ -223,7 +234,10 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
                 continue
             transform = str(changes.get("transform", "logit"))
             options = {k: v for k, v in changes.items() if k not in ("transform", "words")}
-            fit = mb.pool(effect_sizes(chosen, transform), **options)
+            if name in ("main", "prospective", "cr_crh_only"):
+                fit = main_fit(chosen)
+            else:
+                fit = mb.pool(effect_sizes(chosen, transform), **options)
             more = {"group": POPULATIONS[population], "choice": changes["words"]}
             lines.append(pooled_row(f"{population}.{name}", fit, chosen, **more))
     return pd.DataFrame(lines)
@@ -231,7 +245,8 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
 
 PROSPECTIVE = ("rct", "single_arm")
 CHOICES: dict[str, dict[str, str]] = {
-    "main": {"words": "Main: logit, REML, Hartung-Knapp"},
+    "main": {"words": "Main: binomial-normal model"},
+    "inverse_variance": {"words": "Inverse variance: logit, REML, Hartung-Knapp"},
     "dersimonian_laird": {"words": "DerSimonian-Laird, Wald interval", "tau2": "DL", "ci": "z"},
     "common": {"words": "Common effect", "model": "common", "ci": "z"},
     "freeman_tukey": {"words": "Freeman-Tukey scale", "transform": "freeman-tukey"},
@@ -250,7 +265,7 @@ def forest_by(
     rows: pd.DataFrame, groups: pd.Series, title: str, table: str, *, overall: bool = False
 ) -> Figure:
     """Return a forest plot with one block a group."""
-    fit = mb.pool(effect_sizes(rows), by=groups.tolist())
+    fit = by_group(rows, groups)
     figure = forest(fit, overall=overall).figure
     assert isinstance(figure, MplFigure)
     parts = "; ".join(
@@ -260,8 +275,8 @@ def forest_by(
     return Figure(
         figure,
         title,
-        "Squares are cohorts, their area the weight; diamonds are pooled proportions with 95% "
-        "intervals, bars below them prediction intervals for a new cohort.",
+        "Squares are cohorts, their area the share of patients; diamonds are pooled proportions "
+        "with 95% intervals, bars below them prediction intervals for a new cohort.",
         f"Forest plot. {parts}.",
         table,
     )

@@ -30,6 +30,7 @@ COLUMNS = [
     "pred_low",
     "pred_high",
     "weight",
+    "size",
     "text",
 ]
 
@@ -74,20 +75,20 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         ``position`` (0 is the top row), ``kind`` (``heading``, ``study``, ``pooled``,
         ``prediction``, ``note`` or ``gap``), ``group``, ``label``, ``counts`` (text such as
         ``81/189``), ``estimate, conf_low, conf_high, pred_low, pred_high`` on the reader's
-        scale, ``weight`` (a share of 1 within its own pool) and ``text`` (the estimate as
-        printed).
+        scale, ``weight`` (a share of 1 within its own pool; NaN where the model has no weights),
+        ``size`` (the weight, else the share of patients) and ``text`` (the estimate as printed).
     """
     whole = fit.to_dict()
     show = _formatter(fit.measure)
-    counts = _count_texts(fit)
     rows: list[dict[str, Any]] = []
-    for level, part in (whole.get("subgroups") or {}).items():
+    for level, part in fit.subgroups.items():
+        inner = part.to_dict()
         rows.append(_row("heading", str(level), group=str(level)))
-        rows += _studies(part, counts, show, str(level))
-        rows += _pooled(part, show, f"Pooled, {level}", str(level))
-        rows += [_row("note", _heterogeneity(part), group=str(level)), _row("gap", "")]
+        rows += _studies(part, show, str(level))
+        rows += _pooled(inner, show, f"Pooled, {level}", str(level))
+        rows += [_row("note", _heterogeneity(inner), group=str(level)), _row("gap", "")]
     if not rows:
-        rows += _studies(whole, counts, show, "")
+        rows += _studies(fit, show, "")
     if overall or not whole.get("subgroups"):
         rows += _pooled(whole, show, "Pooled, all studies" if whole.get("subgroups") else "Pooled")
         rows.append(_row("note", _heterogeneity(whole)))
@@ -100,26 +101,26 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
 
 
 def _row(kind: str, label: str, **values: Any) -> dict[str, Any]:
-    blank: dict[str, Any] = {c: np.nan for c in COLUMNS[5:11]}
+    blank: dict[str, Any] = {c: np.nan for c in COLUMNS[5:12]}
     return {"kind": kind, "label": label, "group": "", "counts": "", "text": "", **blank, **values}
 
 
-def _studies(
-    part: dict[str, Any], counts: dict[str, str], show: Callable[[float], str], group: str
-) -> list[dict[str, Any]]:
+def _studies(fit: MetaFit, show: Callable[[float], str], group: str) -> list[dict[str, Any]]:
+    studies = fit.to_dict()["studies"]
     return [
         _row(
             "study",
             s["study"],
             group=group,
-            counts=counts.get(s["study"], ""),
+            counts=count,
             estimate=s["estimate"],
             conf_low=s["conf_low"],
             conf_high=s["conf_high"],
-            weight=s["weight"],
+            weight=np.nan if s["weight"] is None else s["weight"],
+            size=share if s["weight"] is None else s["weight"],
             text=_interval(s, show),
         )
-        for s in part["studies"]
+        for s, count, share in zip(studies, _count_texts(fit), _shares(fit), strict=True)
     ]
 
 
@@ -149,13 +150,20 @@ def _formatter(measure: str) -> Callable[[float], str]:
     return lambda x: f"{x:.2f}"
 
 
-def _count_texts(fit: MetaFit) -> dict[str, str]:
+def _count_texts(fit: MetaFit) -> list[str]:
     counts = fit.effects.counts
     if "events" not in counts:
-        return {}
+        return [""] * fit.k
     second = "n" if "n" in counts else "person_time"
-    pairs = zip(fit.effects.studies, counts["events"], counts[second], strict=True)
-    return {study: f"{events:g}/{size:g}" for study, events, size in pairs}
+    pairs = zip(counts["events"], counts[second], strict=True)
+    return [f"{events:g}/{size:g}" for events, size in pairs]
+
+
+def _shares(fit: MetaFit) -> list[float]:
+    """Return every study's share of the patients, where patients were counted."""
+    counts = fit.effects.counts
+    size = next((counts[c] for c in ("n", "person_time") if c in counts), np.ones(fit.k))
+    return list(size / size.sum())
 
 
 def _heterogeneity(part: dict[str, Any]) -> str:
@@ -288,9 +296,9 @@ def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
         if beyond:
             ax.plot(x, row.position, marker, color=style.INK, ms=4, clip_on=False)
     if low <= row.estimate <= high:
-        size = 14 + 110 * (0.0 if np.isnan(row.weight) else row.weight)
+        area = 14 + 110 * row.size
         ax.scatter(
-            row.estimate, row.position, s=size, marker="s", color=style.colour("blinatumomab")
+            row.estimate, row.position, s=area, marker="s", color=style.colour("blinatumomab")
         )
 
 
@@ -322,7 +330,8 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     if has_counts:
         _put(ax, 0, -1, -GAP, "Events/n", "right", **head)
     _put(ax, 1, -1, text_width, heading, "right", **head)
-    _put(ax, 1, -1, weight_x, "Weight", "right", **head)
+    if frame["weight"].notna().any():
+        _put(ax, 1, -1, weight_x, "Weight", "right", **head)
     for row in _rows(frame):
         words: dict[str, Any] = {}
         if row.kind in ("heading", "pooled"):

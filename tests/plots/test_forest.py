@@ -52,6 +52,27 @@ def test_subgroups_have_a_heading_their_own_pool_and_a_test() -> None:
     assert frame["label"].iloc[-1].startswith("Test for subgroup differences: df 1, p ")
 
 
+def test_counts_follow_their_row_even_when_labels_repeat() -> None:
+    fit = mb.pool(mb.proportions(EVENTS, N, studies=["A", "A", "B"]), by=["x", "x", "y"])
+    frame = forest_frame(fit)
+    assert frame.loc[frame["kind"] == "study", "counts"].tolist() == ["10/30", "20/40", "81/189"]
+
+
+def test_a_model_without_weights_sizes_studies_by_patients() -> None:
+    fit = mb.pool(mb.proportions(EVENTS, N, studies=STUDIES), model="glmm")
+    frame = forest_frame(fit)
+    studies = frame.loc[frame["kind"] == "study"]
+    assert studies["weight"].isna().all()
+    assert studies["size"].tolist() == pytest.approx([n / sum(N) for n in N])
+    assert "Weight" not in {t.get_text() for t in forest(fit).texts}
+
+
+def test_subgroups_can_stand_without_an_overall_pool() -> None:
+    frame = forest_frame(proportion_fit(by=["neg", "pos", "neg"]), overall=False)
+    assert frame["label"].str.startswith("Pooled, all").sum() == 0
+    assert frame["label"].iloc[-1].startswith("Test for subgroup differences")
+
+
 def test_one_study_says_that_heterogeneity_cannot_be_estimated() -> None:
     frame = forest_frame(mb.pool(mb.proportions([3], [10], studies=["one"])))
     assert frame["kind"].tolist() == ["study", "pooled", "note"]

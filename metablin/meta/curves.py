@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
-from metablin.errors import DataError
+from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many
-from metablin.survival import KMCurve
+from metablin.meta.pooled_curve import PooledCurve, combine_pooled_curves
+from metablin.survival import KMCurve, ParametricFit, fit_parametric
+from metablin.survival.draws import patients_of
+from metablin.survival.parametric._newton import jacobian
+from metablin.survival.parametric.families import SIMPLE
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["PooledCurve", "pool_curves"]
+__all__ = ["PooledCurve", "combine_pooled_curves", "pool_curves"]
 
 FloatArray = NDArray[np.float64]
 
-METHODS = ("combescure", "pointwise")
+METHODS = ("combescure", "pointwise", "parametric")
 CIS = ("t", "z")
 
 INTERVALS = 8
@@ -34,129 +31,12 @@ FEWEST = 2
 """Studies that must still be followed at a time."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PooledCurve(Record):
-    """A summary survival curve at g times.
-
-    Attributes
-    ----------
-    time : ndarray, shape (g,)
-    survival, conf_low, conf_high : ndarray, shape (g,)
-        The mean of the population of trials and its pointwise limits.
-    pred_low, pred_high : ndarray, shape (g,)
-        Pointwise limits for a new trial; NaN with fewer than three trials.
-    i2 : ndarray, shape (g,)
-        Share of variance between trials, of everything up to each time (``combescure``) or of the
-        survival at each time (``pointwise``).
-    k : ndarray, shape (g,)
-        Trials followed that far.
-    studies : tuple of str
-    method : str
-    level : float
-    """
-
-    time: FloatArray
-    survival: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    pred_low: FloatArray
-    pred_high: FloatArray
-    i2: FloatArray
-    k: NDArray[np.intp]
-    studies: tuple[str, ...]
-    method: str
-    level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the curve, its bands, I2 and the number of trials at each time."""
-        names = ("time", "survival", "conf_low", "conf_high", "pred_low", "pred_high", "i2", "k")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
-
-    def at(self, times: ArrayLike) -> pd.DataFrame:
-        """Return the curve at landmarks, log-linear between its times.
-
-        Raises
-        ------
-        DataError
-            Beyond the last time of the curve.
-        """
-        t = _input.numeric("times", times, minimum=0.0, maximum=float(self.time[-1]))
-        out: dict[str, Any] = {"term": [f"survival at {x:g}" for x in t], "time": t}
-        pairs = {
-            "estimate": self.survival,
-            "conf_low": self.conf_low,
-            "conf_high": self.conf_high,
-            "pred_low": self.pred_low,
-            "pred_high": self.pred_high,
-        }
-        for name, values in pairs.items():
-            with np.errstate(divide="ignore"):
-                logs = np.log(np.r_[1.0, values])
-            out[name] = np.exp(np.interp(t, np.r_[0.0, self.time], logs))
-        return pd.DataFrame({**out, "conf_level": self.level})
-
-    def median(self) -> pd.DataFrame:
-        """Return the median, its interval and that of a new trial; infinite where not reached."""
-        row = {
-            "term": "median",
-            "estimate": self._crossing(self.survival),
-            "conf_low": self._crossing(self.conf_low),
-            "conf_high": self._crossing(self.conf_high),
-            "pred_low": self._crossing(self.pred_low),
-            "pred_high": self._crossing(self.pred_high),
-            "conf_level": self.level,
-        }
-        return pd.DataFrame([row])
-
-    def _crossing(self, curve: FloatArray) -> float:
-        if np.isnan(curve).any():
-            return np.nan
-        t, s = np.r_[0.0, self.time], np.r_[1.0, curve]
-        below = np.flatnonzero(s <= 0.5)
-        if below.size == 0:
-            return np.inf
-        i = int(below[0])
-        a, b = np.log(s[i - 1]), np.log(max(s[i], 1e-300))
-        return float(t[i - 1] + (t[i] - t[i - 1]) * (a - np.log(0.5)) / (a - b))
-
-    def summary(self) -> str:
-        """Return the median and the band as text."""
-        m = self.median().iloc[0]
-        head = (
-            f"{len(self.studies)} trials, {self.method}: median {m['estimate']:.3g} "
-            f"({self.level:.0%} CI {m['conf_low']:.3g} to {m['conf_high']:.3g}; "
-            f"new trial {m['pred_low']:.3g} to {m['pred_high']:.3g})"
-        )
-        return f"{head}\n{self.to_frame().round(4).to_string(index=False)}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the curve, ready for JSON."""
-        out: dict[str, Any] = jsonable(
-            {
-                "method": self.method,
-                "conf_level": self.level,
-                "studies": list(self.studies),
-                "median": self.median().iloc[0].to_dict(),
-                "curve": self.to_frame(),
-            }
-        )
-        return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curve with its two bands."""
-        from metablin.plots.km import pooled_curve
-
-        return pooled_curve(self, ax=ax)
-
-
 def pool_curves(
     curves: Mapping[str, KMCurve],
     times: ArrayLike | None = None,
     *,
     method: str = "combescure",
+    family: str = "weibull",
     ci: str = "t",
     level: float = 0.95,
 ) -> PooledCurve:
@@ -171,16 +51,22 @@ def pool_curves(
     ``pointwise``: log(-log S) is pooled at each time on its own (REML, Hartung-Knapp) and the
     curve is made monotone; any grid will do, but trials drop out where their follow-up ends.
 
+    ``parametric``: a family is fitted to each trial, its parameters are pooled (multivariate
+    method of moments with their sampling covariances), and the curve is that of the mean.
+
     Parameters
     ----------
     curves : mapping of str to KMCurve
         Two or more trials.
     times : array-like, optional
         Increasing positive times; where at least two trials are followed.
-    method : {"combescure", "pointwise"}
+    method : {"combescure", "pointwise", "parametric"}
+    family : str
+        Simple family of the parametric method.
     ci : {"t", "z"}
-        Reference distribution of the mean's band with ``combescure``: t with k - 1 degrees of
-        freedom (k trials) or normal, as in the paper. The new trial's band has t with k - 2.
+        Reference distribution of the mean's band (``pointwise`` has its own): t with k - 1
+        degrees of freedom (k trials) or normal, as in the paper. The new trial's band has t with
+        k - 2.
     level : float
 
     Returns
@@ -219,6 +105,8 @@ def pool_curves(
     grid = _grid(trials) if times is None else _checked(times, trials)
     if method == "pointwise":
         return _pointwise(trials, tuple(curves), grid, confidence)
+    if method == "parametric":
+        return _parametric(trials, tuple(curves), grid, family, ci, confidence)
     return _combescure(trials, tuple(curves), grid, ci, confidence)
 
 
@@ -283,19 +171,39 @@ def _combescure(
         raise DataError(
             "fewer than two trials have patients left", column="times", value=f"{bad:g}"
         )
-    between = between_covariance(y, v, seen)
-    beta, covariance = _generalised_mean(y, v, seen, between)
+    within = v[:, :, None] * np.eye(grid.size)
+    between = between_covariance(y, within, seen)
+    beta, covariance = _generalised_mean(y, within, seen, between)
     angle = np.minimum(beta, 0.5 * np.pi - 1e-9)
     log_s = np.cumsum(2.0 * np.log(np.sin(angle)))
     slope = np.tril(np.broadcast_to(2.0 / np.tan(angle), (grid.size, grid.size)))
     variance = np.einsum("ij,jk,ik->i", slope, covariance, slope)
     spread = variance + np.einsum("ij,jk,ik->i", slope, between, slope)
+    return _assemble(
+        grid, log_s, np.sqrt(variance), np.sqrt(spread), k, ci, level, names, "combescure",
+        _i2(y, v, seen),
+    )  # fmt: skip
+
+
+def _assemble(
+    grid: FloatArray,
+    log_s: FloatArray,
+    se: FloatArray,
+    spread: FloatArray,
+    k: NDArray[np.intp],
+    ci: str,
+    level: float,
+    names: tuple[str, ...],
+    method: str,
+    i2: FloatArray,
+) -> PooledCurve:
+    """Put bands round a curve from the errors of log S for the mean and for a new trial."""
     tail = 0.5 + 0.5 * level
     trials_at = k.astype(np.float64)
     quantile = stats.t.ppf(tail, trials_at - 1.0) if ci == "t" else special.ndtri(tail)
-    low, high = _band(log_s, np.sqrt(variance), np.asarray(quantile) * np.ones(grid.size))
+    low, high = _band(log_s, se, np.asarray(quantile) * np.ones(grid.size))
     wide = np.where(k > 2, stats.t.ppf(tail, np.maximum(trials_at - 2.0, 1.0)), np.nan)
-    pred_low, pred_high = _band(log_s, np.sqrt(spread), wide)
+    pred_low, pred_high = _band(log_s, spread, wide)
     return PooledCurve(
         time=grid,
         survival=np.exp(log_s),
@@ -303,12 +211,61 @@ def _combescure(
         conf_high=high,
         pred_low=pred_low,
         pred_high=pred_high,
-        i2=_i2(y, v, seen),
+        std_error=se / np.maximum(-log_s, 1e-12),
+        i2=i2,
         k=k,
         studies=names,
-        method="combescure",
+        method=method,
         level=level,
     )
+
+
+def _parametric(
+    trials: tuple[KMCurve, ...],
+    names: tuple[str, ...],
+    grid: FloatArray,
+    family: str,
+    ci: str,
+    level: float,
+) -> PooledCurve:
+    """Pool the parameters of a family, trial by trial, and draw the curve of their mean."""
+    fits = [_fit(name, c, family, level) for name, c in zip(names, trials, strict=True)]
+    y = np.array([f.theta for f in fits])
+    within = np.array([f.covariance for f in fits])
+    seen = np.ones(y.shape, dtype=bool)
+    between = between_covariance(y, within, seen)
+    beta, covariance = _generalised_mean(y, within, seen, between)
+    law = fits[0].family
+
+    def log_s(theta: FloatArray) -> FloatArray:
+        return law.log_survival(theta[:, :, None], grid)
+
+    slope = jacobian(log_s, beta, fits[0].scale).T
+    variance = np.einsum("gi,ij,gj->g", slope, covariance, slope)
+    spread = variance + np.einsum("gi,ij,gj->g", slope, between, slope)
+    k = np.full(grid.size, len(trials), dtype=np.intp)
+    # The share of what a typical trial's own curve varies by.
+    typical = np.einsum("gi,ij,gj->g", slope, np.median(within, axis=0), slope)
+    i2 = (spread - variance) / np.maximum(spread - variance + typical, 1e-300)
+    return _assemble(
+        grid, log_s(beta[:, None])[0], np.sqrt(variance), np.sqrt(spread), k, ci, level, names,
+        f"parametric, {family}", i2,
+    )  # fmt: skip
+
+
+def _fit(name: str, curve: KMCurve, family: str, level: float) -> ParametricFit:
+    if family not in SIMPLE:
+        raise DataError(
+            "its parameters mean the same in every trial only for simple families",
+            column="family",
+            value=repr(family),
+            allowed=" | ".join(SIMPLE),
+        )
+    p = patients_of(curve)
+    try:
+        return fit_parametric(p.time, p.event, family, weights=p.w, level=level)
+    except (ConvergenceError, DataError) as error:
+        raise DataError(f"the {family} model cannot be fitted: {error}", study=name) from error
 
 
 def _band(log_s: FloatArray, se: FloatArray, q: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -319,19 +276,22 @@ def _band(log_s: FloatArray, se: FloatArray, q: FloatArray) -> tuple[FloatArray,
     return np.minimum.accumulate(low), np.minimum.accumulate(high)
 
 
-def between_covariance(y: FloatArray, v: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
+def between_covariance(y: FloatArray, within: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
     """Return the between-trial covariance by the multivariate method of moments, (g, g).
 
-    Jackson, White and Thompson (2010), with within-trial covariances zero: intervals of one trial
-    are conditionally independent. Negative eigenvalues are set to zero.
+    Jackson, White and Thompson (2010): for each pair of outcomes, Cochran's Q with the geometric
+    mean of the two precisions as weight. Negative eigenvalues are set to zero.
 
     Parameters
     ----------
-    y, v : ndarray, shape (k, g)
-        Effects and variances.
+    y : ndarray, shape (k, g)
+        Effects.
+    within : ndarray, shape (k, g, g)
+        Their sampling covariances.
     seen : ndarray of bool, shape (k, g)
     """
-    root = np.where(seen, 1.0 / np.sqrt(v), 0.0)
+    variance = np.einsum("kjj->kj", within)
+    root = np.where(seen, 1.0 / np.sqrt(np.where(seen, variance, 1.0)), 0.0)
     # w[j, l, i]: weight of trial i in the pair (j, l); zero where it lacks either.
     w = root.T[:, None, :] * root.T[None, :, :]
     total = w.sum(axis=2)
@@ -341,7 +301,8 @@ def between_covariance(y: FloatArray, v: FloatArray, seen: NDArray[np.bool_]) ->
     mean_first = np.einsum("jli,ji->jl", w, filled) / safe
     mean_second = np.einsum("jli,li->jl", w, filled) / safe
     q = np.einsum("jli,ji,li->jl", w, filled, filled) - total * mean_first * mean_second
-    sampling = np.diag(seen.sum(axis=0) - 1.0)
+    error = np.where(w > 0, np.moveaxis(within, 0, 2), 0.0)
+    sampling = (w * error).sum(axis=2) - (w**2 * error).sum(axis=2) / safe
     scale = total - (w**2).sum(axis=2) / safe
     raw = np.where(enough, (q - sampling) / np.where(scale > 0, scale, 1.0), 0.0)
     values, vectors = np.linalg.eigh(0.5 * (raw + raw.T))
@@ -349,13 +310,13 @@ def between_covariance(y: FloatArray, v: FloatArray, seen: NDArray[np.bool_]) ->
 
 
 def _generalised_mean(
-    y: FloatArray, v: FloatArray, seen: NDArray[np.bool_], between: FloatArray
+    y: FloatArray, within: FloatArray, seen: NDArray[np.bool_], between: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     g = y.shape[1]
     information, weighted = np.zeros((g, g)), np.zeros(g)
-    for row, variance, use in zip(y, v, seen, strict=True):
+    for row, error, use in zip(y, within, seen, strict=True):
         pick = np.flatnonzero(use)
-        inverse = np.linalg.inv(between[np.ix_(pick, pick)] + np.diag(variance[pick]))
+        inverse = np.linalg.inv((between + error)[np.ix_(pick, pick)])
         information[np.ix_(pick, pick)] += inverse
         weighted[pick] += inverse @ row[pick]
     covariance = np.linalg.inv(information)
@@ -404,6 +365,7 @@ def _pointwise(
         conf_high=back("conf_low"),
         pred_low=back("pred_high"),
         pred_high=back("pred_low"),
+        std_error=found["std_error"].to_numpy(),
         i2=found["i2"].to_numpy(),
         k=k,
         studies=names,

@@ -19,47 +19,15 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many
 from metablin.meta.fit import MetaFit
 from metablin.meta.pooling import pool
-from metablin.survival import cox, milestone_difference, rmst
+from metablin.survival import cox, milestone_difference, rmst, rubin
 
-__all__ = ["OneStage", "TwoStage", "one_stage", "rubin", "two_stage"]
+__all__ = ["OneStage", "TwoStage", "one_stage", "two_stage"]
 
 FloatArray = NDArray[np.float64]
 
 MEASURES = ("hr", "rmst", "milestone")
 NODES, WEIGHTS = special.roots_hermitenorm(41)
 TAU_GRID = np.r_[0.0, np.geomspace(0.01, 3.0, 40)]
-
-
-def rubin(
-    estimates: FloatArray, variances: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Combine estimates over m draws (first axis).
-
-    Parameters
-    ----------
-    estimates, variances : ndarray, shape (m, ...)
-
-    Returns
-    -------
-    estimate, variance, share : ndarray, shape (...)
-        Mean; total variance, within plus (1 + 1/m) times between; the share of the second part.
-
-    References
-    ----------
-    Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys, eqs 3.1.2-3.1.5.
-    doi:10.1002/9780470316696
-
-    Examples
-    --------
-    >>> rubin(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
-    (np.float64(2.0), np.float64(4.0), np.float64(0.75))
-    """
-    m = estimates.shape[0]
-    within = variances.mean(axis=0)
-    between = estimates.var(axis=0, ddof=1) if m > 1 else np.zeros_like(within)
-    extra = (1.0 + 1.0 / m) * between
-    total = within + extra
-    return estimates.mean(axis=0), total, extra / total
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ from metablin.survival.comparison import (
     milestone_difference,
 )
 from metablin.survival.cox import CoxFit, cox, proportional_hazards_test, schoenfeld_residuals
+from metablin.survival.draws import combine_curves, rubin
 from metablin.survival.hazard import (
     HazardCurve,
     nelson_aalen,
@@ -47,6 +48,7 @@ __all__ = [
     "analyse_trial",
     "bootstrap_hazard_ratios",
     "brier_score",
+    "combine_curves",
     "compare_parametric",
     "concordance",
     "cox",
@@ -65,6 +67,7 @@ __all__ = [
     "reverse_kaplan_meier",
     "rmst",
     "rmst_curve",
+    "rubin",
     "schoenfeld_residuals",
     "simon_makuch",
     "smoothed_hazard",

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from metablin.errors import DataError
-from metablin.meta.curves import between_covariance, conditional_survival, pool_curves
+from metablin.meta.curves import (
+    between_covariance,
+    combine_pooled_curves,
+    conditional_survival,
+    pool_curves,
+)
 from metablin.plots.km import pooled_curve
 from metablin.survival import kaplan_meier
 
@@ -38,6 +43,10 @@ def test_conditional_survivals_multiply_to_the_curve():
     assert n[0] == 80 - 0.5 * rows["n_censored"].iloc[1]
 
 
+def diagonal(v):
+    return v[:, :, None] * np.eye(v.shape[1])
+
+
 def slow_between(y, v, seen):
     """One pair of intervals after the other, as the paper writes it."""
     g = y.shape[1]
@@ -60,11 +69,13 @@ def test_the_covariance_is_the_slow_one_and_has_dersimonian_lairds_diagonal():
     v = rng.uniform(0.05, 0.2, (9, 3))
     seen = np.ones((9, 3), bool)
     seen[0, 2] = seen[1, 1] = seen[1, 2] = False
-    np.testing.assert_allclose(between_covariance(y, v, seen), slow_between(y, v, seen))
+    found = between_covariance(y, diagonal(v), seen)
+    np.testing.assert_allclose(found, slow_between(y, v, seen))
     w = 1 / v[:, :1]
     q = np.sum(w * (y[:, :1] - np.average(y[:, 0], weights=w[:, 0])) ** 2)
     tau2 = (q - 8) / (w.sum() - (w**2).sum() / w.sum())
-    assert between_covariance(y[:, :1], v[:, :1], seen[:, :1])[0, 0] == pytest.approx(tau2)
+    one = between_covariance(y[:, :1], diagonal(v[:, :1]), seen[:, :1])
+    assert one[0, 0] == pytest.approx(tau2)
 
 
 def test_the_order_of_trials_and_the_unit_of_time_do_not_matter():
@@ -92,7 +103,7 @@ def test_bands_contain_each_other_and_landmarks_lie_on_the_curve():
     assert m["conf_low"] < m["estimate"] < m["conf_high"]
 
 
-@pytest.mark.parametrize("method", ["combescure", "pointwise"])
+@pytest.mark.parametrize("method", ["combescure", "pointwise", "parametric"])
 def test_bands_cover_the_curve_they_are_for(method):
     times = np.array([6.0, 12.0, 24.0])
     truth = np.exp(-times / 12.0)
@@ -111,6 +122,43 @@ def test_trials_with_short_follow_up_tell_about_early_intervals():
     found = pool_curves({**some, "short": early}, [4.0, 8.0, 16.0])
     assert found.k.tolist() == [6, 5, 5]
     assert short.n == 80
+
+
+def test_sampling_covariance_is_taken_out_of_the_between_trial_covariance():
+    # Trials with one true effect and correlated errors: nothing is left between them.
+    rng = np.random.default_rng(7)
+    error = np.array([[0.04, 0.03], [0.03, 0.04]])
+    found = np.zeros((2, 2))
+    for _ in range(200):
+        y = rng.multivariate_normal([0, 0], error + 0.02 * np.eye(2), 30)
+        found += between_covariance(y, np.tile(error, (30, 1, 1)), np.ones((30, 2), bool)) / 200
+    np.testing.assert_allclose(found, 0.02 * np.eye(2), atol=0.004)
+
+
+def test_a_parametric_curve_follows_its_family():
+    some = trials(12, 0.2, 21)
+    found = pool_curves(some, [3.0, 12.0, 24.0], method="parametric", family="exponential")
+    rates = -np.log(found.survival) / found.time
+    np.testing.assert_allclose(rates, rates[0])
+    assert rates[0] == pytest.approx(1 / 12, rel=0.2)
+    with pytest.raises(DataError, match="simple families"):
+        pool_curves(some, [3.0], method="parametric", family="rp-hazard-2")
+
+
+def test_draws_widen_the_bands_of_a_pooled_curve():
+    times = [6.0, 12.0]
+    draws = [pool_curves(trials(6, 0.2, seed), times) for seed in (31, 32, 33)]
+    combined, share = combine_pooled_curves(draws)
+    assert ((share > 0) & (share < 1)).all()
+    same, none = combine_pooled_curves([draws[0], draws[0]])
+    np.testing.assert_allclose(none, 0.0)
+    np.testing.assert_allclose(same.to_frame(), draws[0].to_frame())
+    scaled = np.log(-np.log([d.survival for d in draws]))
+    np.testing.assert_allclose(np.log(-np.log(combined.survival)), scaled.mean(axis=0))
+    within = np.mean([d.std_error**2 for d in draws], axis=0)
+    total = within + (4 / 3) * scaled.var(axis=0, ddof=1)
+    np.testing.assert_allclose(combined.std_error**2, total)
+    assert (combined.conf_low < combined.survival).all()
 
 
 def test_the_figure_shows_both_bands():

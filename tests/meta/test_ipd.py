@@ -8,8 +8,8 @@ from scipy import integrate
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.ipd import one_stage, rubin, two_stage
-from metablin.survival import cox, milestone_difference, rmst
+from metablin.meta.ipd import one_stage, two_stage
+from metablin.survival import cox, milestone_difference, rmst, rubin
 
 
 def patients(k=6, n=120, sd=0.0, draws=1, seed=1, hr=0.7):

@@ -99,3 +99,17 @@ def test_a_horizon_beyond_follow_up_is_refused_by_name():
 
 def test_the_default_horizon_is_the_shorter_follow_up():
     assert rmst([1, 9, 2, 4], [1, 0, 1, 0], group=["a", "a", "b", "b"]).tau == 4.0
+
+
+def test_the_worked_example_of_survrm2_is_met_to_its_printed_digits():
+    # Uno H. Vignette of survRM2: primary biliary cirrhosis, D-penicillamine (1) against placebo,
+    # horizon 10 years.
+    d = table("pbc")
+    fit = rmst(d["time"] / 365.25, d["event"], 10.0, d["group"], control=2)
+    arms = fit.arms().set_index("term")
+    assert arms.loc["RMST: 1", ["estimate", "std_error"]].round(3).tolist() == [7.146, 0.283]
+    assert arms.loc["RMST: 2", ["estimate", "std_error"]].round(3).tolist() == [7.283, 0.295]
+    rows = fit.contrasts().set_index("term")[["estimate", "conf_low", "conf_high", "p_value"]]
+    assert rows.loc["RMST difference: 1 vs 2"].round(3).tolist() == [-0.137, -0.939, 0.665, 0.738]
+    assert rows.loc["RMST ratio: 1 vs 2"].round(3).tolist() == [0.981, 0.878, 1.096, 0.738]
+    assert rows.loc["RMTL ratio: 1 vs 2"].round(3).tolist() == [1.050, 0.787, 1.402, 0.738]

@@ -33,7 +33,7 @@ CHARACTER = 0.55
 LEADER = {"arrowstyle": "-", "lw": 0.5, "color": style.SOFT, "shrinkA": 0, "shrinkB": 2}
 """A thin line from a label that stands away from its point."""
 
-CROWDED = 0.2
+CROWDED = 0.1
 """A label that would lie under others with more than this share of its area is left out."""
 
 

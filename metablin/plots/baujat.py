@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["baujat_frame", "baujat_plot", "draw_baujat"]
 
-STANDS_OUT = 0.15
+STANDS_OUT = 0.3
 """Studies that reach this share of the largest value in either direction are labelled."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from metablin.plots import style
 from metablin.plots._axes import POINT
@@ -107,6 +108,16 @@ def draw_influence(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
+def _two_ticks(low: float, high: float) -> list[float]:
+    """Return the outermost round values of a narrow axis."""
+    for intervals in (2, 3, 4, 6):
+        ticks = np.asarray(MaxNLocator(intervals).tick_values(low, high), dtype=np.float64)
+        inside = ticks[(ticks >= low) & (ticks <= high)]
+        if len(inside) > 1:
+            return [float(inside[0]), float(inside[-1])]
+    return [low]
+
+
 def _panel(panel: Axes, part: pd.DataFrame, title: str) -> None:
     first = part.iloc[0]
     panel.axvline(first["reference"], color=style.SOFT, lw=0.8, zorder=0)
@@ -123,7 +134,7 @@ def _panel(panel: Axes, part: pd.DataFrame, title: str) -> None:
     panel.set_xlim(low - pad, high + pad)
     panel.set_ylim(len(part) - 0.4, -0.6)
     panel.set_yticks([])
-    panel.locator_params(axis="x", nbins=2)
+    panel.set_xticks(_two_ticks(low - pad, high + pad))
     panel.tick_params(axis="x", labelsize=7)
     panel.set_title(title, fontsize=8, loc="center", fontweight="normal")
     panel.spines[["left", "top", "right"]].set_visible(False)

@@ -109,6 +109,7 @@ def _visible_tail(
         c = grid.lost - fit.per_interval
         s = _fit.survival_of(grid, path, c, fit.lost_share, _fit.FLOOR)[0]
         s_start = float(s[grid.first[start]])
+    fit = _expect(grid, curve, fit, h, start)
     found = _search.search(grid, fit, blocks, start, s_start, curve.events)
     cost = _total_cost(grid, curve, fit, found, h, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
@@ -122,6 +123,28 @@ def _visible_tail(
     return (blocks, d, c_gap), known
 
 
+def _head_variance(grid: Grid, fit: RealFit, h: FloatArray, start: int) -> float:
+    """Variance of the events ahead of the search: reading error, and where censorings fall."""
+    m = fit.per_interval[:start]
+    reading = READING_SD**2 * float(np.linalg.inv(h[:start, :start]).sum())
+    placing = float(((m * (grid.lost[:start] - m) / grid.n[:start]) ** 2).sum()) / 48.0
+    return 0.25 + max(reading, 0.0) + placing
+
+
+def _expect(grid: Grid, curve: Curve, fit: RealFit, h: FloatArray, start: int) -> RealFit:
+    """Let a known total tell, by what the head leaves, how many events the search may expect."""
+    if curve.events is None:
+        return fit
+    m = fit.per_interval.copy()
+    tail = float(m[start:].sum())
+    left = curve.events - float(m[:start].sum())
+    own = 1.0 + (0.3 * tail) ** 2
+    other = _head_variance(grid, fit, h, start) if start else 1e-6
+    wanted = (tail * other + left * own) / (own + other)
+    m[start:] = np.minimum(m[start:] * max(wanted, 0.0) / max(tail, 1e-9), grid.lost[start:])
+    return RealFit(fit.z, fit.events, fit.lost_share, m)
+
+
 def _total_cost(
     grid: Grid, curve: Curve, fit: RealFit, found: _search.Found, h: FloatArray, start: int
 ) -> FloatArray:
@@ -132,9 +155,7 @@ def _total_cost(
     if start == 0:
         return np.where(head == 0, found.cost, np.inf)
     m = fit.per_interval[:start]
-    reading = READING_SD**2 * float(np.linalg.inv(h[:start, :start]).sum())
-    placing = float(((m * (grid.lost[:start] - m) / grid.n[:start]) ** 2).sum()) / 48.0
-    variance = 0.25 + max(reading, 0.0) + placing
+    variance = _head_variance(grid, fit, h, start)
     possible = (head >= 0) & (head <= grid.lost[:start].sum())
     return np.where(possible, found.cost + 0.5 * (head - m.sum()) ** 2 / variance, np.inf)
 

@@ -123,7 +123,8 @@ def _censor_times(
         u = rng.random(k.size)
     times = np.interp(k + u, share + grid.interval, grid.time)
     last = k == c.size - 1
-    times = np.clip(times, grid.start[k], np.where(last, grid.stop[k], _inside(grid)[k]))
+    limit = np.where(last, grid.stop[k], _inside(grid)[k])
+    times = np.minimum(np.maximum(times, grid.start[k]), limit)
     if last.any():
         times[np.argmax(times)] = grid.stop[-1]
     return np.asarray(times)

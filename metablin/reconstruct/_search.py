@@ -24,7 +24,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
-WIDTH = 32  # hypotheses kept
+WIDTH = 20  # hypotheses kept
 SEARCH_SD = 1.2 * READING_SD
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
 SAME_LEVEL = 0.35  # of one patient's step; smaller falls belong to the same plateau
@@ -106,7 +106,7 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
         clicks=clicks,
         interval=interval,
         closes=closing,
-        share=fit.lost_share[nodes[ends]],
+        share=fit.lost_share[nodes[starts]],
     )
 
 
@@ -192,7 +192,7 @@ def _advance(
     )
     s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
     rate = np.maximum((room - np.maximum(m_prior - e, 0.0)) * move, 0.05)[:, None]
-    d_safe = np.clip(d, 0, 4095)
+    d_safe = np.minimum(np.maximum(d, 0), 4095)
     new = cost[:, None] - (d * np.log(mean) - LOG_FACTORIAL[d_safe])
     new = new + 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
     if blocks.clicks[b]:
@@ -238,15 +238,19 @@ def _options(
     if not blocks.clicks[b]:
         lost = np.stack([np.zeros_like(prior), prior], axis=1)
         return np.zeros_like(lost), lost
-    ratio = np.clip(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6, 1.0)
+    ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
     base = np.rint(at_risk * ratio).astype(np.int64)
     full = np.rint((at_risk - prior) * ratio).astype(np.int64)
-    d1 = np.stack([base * 0, base * 0 + 1, full - 1, full, full + 1, base, base * 0 + 2], axis=1)
-    need = at_risk[:, None] - np.rint(np.clip(d1 / ratio[:, None], 0.0, 1e6)).astype(np.int64)
-    zero = np.zeros_like(need)
-    p = prior[:, None] + zero
-    lost = np.stack([zero, zero + 1, p - 1, p, p + 1, need - 1, need, need + 1], axis=2)
-    lost = np.clip(lost, 0, np.maximum(room[:, None, None] - d1[:, :, None], 0))
+    d1 = np.empty((s.size, 7), dtype=np.int64)
+    d1[:, 0], d1[:, 1], d1[:, 6] = 0, 1, 2
+    d1[:, 2], d1[:, 3], d1[:, 4], d1[:, 5] = full - 1, full, full + 1, base
+    need = at_risk[:, None] - np.rint(np.minimum(d1 / ratio[:, None], 1e6)).astype(np.int64)
+    lost = np.empty((s.size, 7, 8), dtype=np.int64)
+    p = prior[:, None]
+    lost[:, :, 0], lost[:, :, 1], lost[:, :, 2], lost[:, :, 3] = 0, 1, p - 1, p
+    lost[:, :, 4], lost[:, :, 5], lost[:, :, 6], lost[:, :, 7] = p + 1, need - 1, need, need + 1
+    np.maximum(lost, 0, out=lost)
+    np.minimum(lost, np.maximum(room[:, None] - d1, 0)[:, :, None], out=lost)
     d = d1[:, :, None] + np.zeros_like(lost)
     return d.reshape(s.size, -1), lost.reshape(s.size, -1)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.reconstruct import _km
-from metablin.reconstruct._fit import UNKNOWN_POWER
+from metablin.reconstruct._fit import READING_SD, UNKNOWN_POWER
 from metablin.reconstruct._grid import Curve
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
 
@@ -114,13 +114,16 @@ def printed_checks(
 
 
 def _median_tolerance(value: float, km: _km.Steps) -> float:
-    """Half a printed digit, or the time in which S passes from 1/2 + 1/n to 1/2 - 1/n."""
+    """Half a printed digit, plus the time S takes to pass 1/2 by one patient and reading error."""
     t, s = km[0], km[1]
     if t.size == 0:
         return half_digit(value)
-    step = 1.0 / float(km[3][0])
-    near = t[np.abs(s - 0.5) <= step]
-    return max(half_digit(value), float(np.ptp(near)) if near.size else 0.0)
+    reach = 1.0 / float(km[3][0]) + 2.0 * READING_SD
+    inside = np.flatnonzero(np.abs(s - 0.5) <= reach)
+    if inside.size == 0:
+        return half_digit(value)
+    last = min(int(inside[-1]) + 1, t.size - 1)
+    return half_digit(value) + float(t[last] - t[inside[0]])
 
 
 def half_digit(value: float) -> float:

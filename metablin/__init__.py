@@ -31,8 +31,15 @@ if TYPE_CHECKING:
         two_by_two,
     )
     from metablin.meta import MetaFit, pool, pool_many
+    from metablin.meta.baujat import baujat
+    from metablin.meta.bias import begg, egger, harbord, pet_peese, peters
+    from metablin.meta.gosh import gosh
+    from metablin.meta.influence import influence
     from metablin.meta.intervals import heterogeneity
     from metablin.meta.permutation import permutation_test
+    from metablin.meta.selection import selection_model
+    from metablin.meta.sequence import cumulative, leave_one_out
+    from metablin.meta.trimfill import trim_and_fill
     from metablin.reconstruct import (
         PseudoIPD,
         SummaryDraws,
@@ -92,6 +99,18 @@ _HOME = {
     "milestone_difference": "metablin.survival",
     "rmst": "metablin.survival",
     "simon_makuch": "metablin.survival",
+    "begg": "metablin.meta.bias",
+    "egger": "metablin.meta.bias",
+    "harbord": "metablin.meta.bias",
+    "pet_peese": "metablin.meta.bias",
+    "peters": "metablin.meta.bias",
+    "cumulative": "metablin.meta.sequence",
+    "leave_one_out": "metablin.meta.sequence",
+    "influence": "metablin.meta.influence",
+    "baujat": "metablin.meta.baujat",
+    "gosh": "metablin.meta.gosh",
+    "trim_and_fill": "metablin.meta.trimfill",
+    "selection_model": "metablin.meta.selection",
 }
 
 __all__ = [
@@ -104,21 +123,31 @@ __all__ = [
     "PseudoIPD",
     "SummaryDraws",
     "__version__",
+    "baujat",
+    "begg",
     "compare_parametric",
     "cox",
+    "cumulative",
+    "egger",
     "exact_intervals",
     "fit_parametric",
     "generic",
+    "gosh",
+    "harbord",
     "hazard_ratios",
     "hazard_ratios_reported",
     "heterogeneity",
+    "influence",
     "kaplan_meier",
     "landmark_analysis",
+    "leave_one_out",
     "load",
     "logrank",
     "max_combo",
     "milestone_difference",
     "permutation_test",
+    "pet_peese",
+    "peters",
     "pool",
     "pool_many",
     "proportions",
@@ -129,9 +158,11 @@ __all__ = [
     "reconstruct_summary",
     "reconstruct_summary_pair",
     "rmst",
+    "selection_model",
     "simon_makuch",
     "tables",
     "trace",
+    "trim_and_fill",
     "two_by_two",
     "validate",
 ]

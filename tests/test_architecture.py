@@ -149,3 +149,8 @@ def test_every_exported_name_exists_and_is_documented() -> None:
     for name in metablin.__all__:
         value = getattr(metablin, name)
         assert value.__doc__, name
+
+
+def test_lazy_names_and_exports_are_the_same_list() -> None:
+    own = {"ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning", "__version__"}
+    assert set(metablin._HOME) | own == set(metablin.__all__)

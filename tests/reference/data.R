@@ -47,3 +47,6 @@ put(data.frame(study = x$source, events_treatment = x$ai, n_treatment = x$n1i, e
   n_control = x$n2i), "hine1989")
 x <- dat.lehmann2018
 put(data.frame(study = x$Short_Title, rater = x$Gender, yi = as.numeric(x$yi), vi = as.numeric(x$vi)), "lehmann2018")
+put(data.frame(study = dat.nielweise2007$author, events_treatment = dat.nielweise2007$ai,
+  n_treatment = dat.nielweise2007$n1i, events_control = dat.nielweise2007$ci,
+  n_control = dat.nielweise2007$n2i), "nielweise2007")

@@ -53,30 +53,52 @@ POOLED_TERMS = (
 # A pooled report and the trials in it; the report gives way where a trial speaks for itself.
 PARTS = {"mt103_206_211_pooled": ("mt103_206", "mt103_211")}
 ALLOCATED = "rct"
+PROSPECTIVE = ("rct", "single_arm")
+REVIEW = "mocquot2022"
+HALF = 0.5
+FIRST = " (cycle 1)"
+SUMMARIES = ("any adverse event", "treatment-related adverse event", "serious adverse event")
 BLINATUMOMAB = ("blinatumomab", "blinatumomab_plus_chemotherapy")
 
 
-def counts(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """Return counted rows with population, one word for one event, and implausible cells marked."""
+def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame) -> pd.DataFrame:
+    """Return counted rows with population, period, one word for one event, and doubtful cells.
+
+    Doubtful are single terms in every patient, severe counts above the same term of any grade, and
+    any-grade counts of a review that a listed disagreement names.
+    """
     found = with_trials(rows, trials)
     found = found.loc[found["events"].notna() & found["n"].notna() & (found["grade"] != "")]
     found = found.assign(term=found["term"].replace(SAME), study=found["label"])
     found = found.sort_values("row_id", kind="stable")
     found = found.drop_duplicates(["trial_id", "arm", "term", "grade"])
     flagged = implausible_cells(found)
+    named = {i for ids in discrepancies["row_ids"] for i in str(ids).split()}
+    listed = (
+        found["row_id"].isin(named)
+        & (found["source_key"] == REVIEW)
+        & (found["trial_id"] == "blast")
+        & (found["grade"] == "any")
+    )
+    reason = found["row_id"].map(dict(zip(flagged["row_id"], flagged["reason"], strict=True)))
+    reason = reason.where(reason.notna() | ~listed, "any-grade count equal to the serious one")
+    in_first = found["term"].str.endswith(FIRST) | found["note"].str.fullmatch("cycle 1")
     return found.assign(
-        implausible=found["row_id"].isin(flagged["row_id"]),
-        reason=found["row_id"].map(dict(zip(flagged["row_id"], flagged["reason"], strict=True))),
+        reason=reason.fillna(""),
+        left_out=reason.notna() & (found["grade"] == "any"),
+        period=np.where(in_first, "first cycle", "whole treatment"),
+        event=found["term"].str.removesuffix(FIRST),
     ).reset_index(drop=True)
 
 
 def cohorts(found: pd.DataFrame) -> pd.DataFrame:
-    """Return blinatumomab arms for pooling: no implausible cell, no patient twice."""
+    """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice."""
     kept = found.loc[
         found["arm"].isin(BLINATUMOMAB)
         & found["term"].isin(POOLED_TERMS)
         & found["grade"].isin(list(GRADES))
-        & ~found["implausible"]
+        & found["design"].isin(PROSPECTIVE)
+        & ~found["left_out"]
         & ~found["note"].str.contains("unit is|cycles", regex=True)
     ]
     keys = set(zip(kept["trial_id"], kept["term"], kept["grade"], strict=True))
@@ -109,8 +131,12 @@ def _slug(text: str) -> str:
 
 def randomised(found: pd.DataFrame) -> pd.DataFrame:
     """Return both arms of every term a randomised trial reports, one line a term."""
-    rows = found.loc[(found["design"] == ALLOCATED) & found["grade"].isin(["any", "grade3plus"])]
-    by = ["trial_id", "term", "grade"]
+    rows = found.loc[
+        (found["design"] == ALLOCATED)
+        & found["grade"].isin(["any", "grade3plus"])
+        & (found["source_key"] != REVIEW)
+    ]
+    by = ["trial_id", "event", "grade", "period"]
     drug = rows.loc[rows["arm"].isin(BLINATUMOMAB)].set_index(by)
     control = rows.loc[rows["arm"] == "chemotherapy"].set_index(by)
     joined = drug.join(control[["events", "n", "row_id"]], rsuffix="_control", how="inner")
@@ -126,23 +152,37 @@ def differences(pairs: pd.DataFrame) -> pd.DataFrame:
         rd = event_difference(*table)
         rr = event_difference(*table, measure="rr")
         lines.append(
-            {"key": f"{row['trial_id']}.{row['grade']}.{_slug(row['term'])}",
-             "study": row["study"], "trial_id": row["trial_id"], "term": row["term"],
-             "grade": row["grade"], "events_treatment": table[0], "n_treatment": table[1],
-             "events_control": table[2], "n_control": table[3], "treatment": table[0] / table[1],
-             "control": table[2] / table[3], **rd, "risk_ratio": rr["estimate"],
-             "risk_ratio_low": rr["conf_low"], "risk_ratio_high": rr["conf_high"],
-             "row_ids": row["row_ids"]}
-        )  # fmt: skip
+            {
+                "key": f"{row['trial_id']}.{row['grade']}.{_slug(row['term'])}",
+                "study": row["study"],
+                "trial_id": row["trial_id"],
+                "term": row["event"],
+                "period": row["period"],
+                "summary": row["event"] in SUMMARIES,
+                "grade": row["grade"],
+                "events_treatment": table[0],
+                "n_treatment": table[1],
+                "events_control": table[2],
+                "n_control": table[3],
+                "treatment": table[0] / table[1],
+                "control": table[2] / table[3],
+                **rd,
+                "risk_ratio": rr["estimate"],
+                "risk_ratio_low": rr["conf_low"],
+                "risk_ratio_high": rr["conf_high"],
+                "row_ids": row["row_ids"],
+            }
+        )
     frame = pd.DataFrame(lines)
-    family = frame.groupby(["trial_id", "grade"], sort=False)["p_value"]
-    frame["q_value"] = family.transform(lambda p: benjamini_hochberg(p.to_numpy()))
+    single = frame.loc[~frame["summary"]]
+    family = single.groupby(["trial_id", "grade", "period"], sort=False)["p_value"]
+    q = family.transform(lambda p: benjamini_hochberg(p.to_numpy()))
+    frame["q_value"] = q.reindex(frame.index)
     frame["events"] = frame["events_treatment"] + frame["events_control"]
-    share = frame["n_treatment"] / (frame["n_treatment"] + frame["n_control"])
-    shrunk = frame.loc[(frame["grade"] == "grade3plus") & (frame["events"] > 0)]
-    fit = gamma_shrinkage(
-        shrunk["events_treatment"], (shrunk["events"] * share.loc[shrunk.index]), shrunk["key"]
-    )
+    shrunk = frame.loc[(frame["grade"] == "grade3plus") & (frame["events"] > 0) & ~frame["summary"]]
+    # expected at the control arm's rate, half a patient added; its own error is not in the limits
+    rate = (shrunk["events_control"] + HALF) / (shrunk["n_control"] + HALF)
+    fit = gamma_shrinkage(shrunk["events_treatment"], shrunk["n_treatment"] * rate, shrunk["key"])
     for name, values in (("ebgm", fit.ebgm), ("eb05", fit.low), ("eb95", fit.high)):
         frame[name] = pd.Series(values, index=shrunk.index).reindex(frame.index)
     finite = ["risk_ratio", "risk_ratio_high"]
@@ -153,8 +193,9 @@ def differences(pairs: pd.DataFrame) -> pd.DataFrame:
 def across_trials(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return pooled differences of severe events that two or more trials report."""
     lines = []
-    severe = pairs.loc[pairs["grade"] == "grade3plus"]
-    for term, part in severe.groupby("term", sort=True):
+    severe = pairs.loc[pairs["grade"] == "grade3plus"].sort_values("period", ascending=False)
+    severe = severe.drop_duplicates(["trial_id", "event"])
+    for term, part in severe.groupby("event", sort=True):
         if len(part) < 2:
             continue
         table = event_differences(
@@ -189,16 +230,44 @@ def by_exposure(pairs: pd.DataFrame, cycles: dict[str, tuple[float, str]]) -> pd
     """Return severe events of one trial without and with regard to time on treatment."""
     (t1, row1), (t0, row0) = cycles["blinatumomab"], cycles["chemotherapy"]
     lines = []
-    for row in pairs.loc[pairs["grade"] == "grade3plus"].to_dict(orient="records"):
+    severe = pairs.loc[(pairs["grade"] == "grade3plus") & (pairs["period"] == "whole treatment")]
+    for row in severe.to_dict(orient="records"):
         found = compare_by_exposure(
             row["events"], row["n"], t1, row["events_control"], row["n_control"], t0
         )
         table = found.to_frame()
-        slug = _slug(row["term"])
+        slug = _slug(row["event"])
         table.insert(0, "key", [f"{slug}.{a}" for a in table["assumption"]])
         lines.append(
-            table.assign(term=row["term"], exposure_ratio=found.exposure_ratio,
+            table.assign(term=row["event"], exposure_ratio=found.exposure_ratio,
                          tipping_ratio=found.tipping_ratio,
                          row_ids=f"{row['row_ids']} {row1} {row0}")
         )  # fmt: skip
     return pd.concat(lines, ignore_index=True)
+
+
+def printed_rates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return event rates per patient-year a report prints, with the ratio of the arms."""
+    found = rows.loc[rows["term"].str.startswith("exposure-adjusted rate: ")]
+    rate = [
+        float(text.group(1)) if (text := re.search(r"([0-9.]+) events per patient-year", note))
+        else np.nan for note in found["printed"] + " " + found["note"]
+    ]  # fmt: skip
+    found = found.assign(
+        rate=rate, event=found["term"].str.removeprefix("exposure-adjusted rate: ")
+    )
+    wide = found.pivot(index="event", columns="arm", values=["rate", "row_id"])
+    treated = wide["rate"]["blinatumomab"].astype(float)
+    control = wide["rate"]["chemotherapy"].astype(float)
+    return pd.DataFrame(
+        {
+            "key": [_slug(e) for e in wide.index],
+            "term": list(wide.index),
+            "treatment": treated.to_numpy(),
+            "control": control.to_numpy(),
+            "estimate": (treated / control.where(control > 0)).to_numpy(),
+            "row_ids": (
+                wide["row_id"]["blinatumomab"] + " " + wide["row_id"]["chemotherapy"]
+            ).to_numpy(),
+        }
+    )

@@ -13,7 +13,7 @@ from metablin.plots import style
 __all__ = ["volcano", "volcano_frame"]
 
 NEEDED = ("term", "estimate", "p_value", "q_value", "events")
-FLOOR = 1e-12
+FLOOR = 1e-20
 """Smallest p-value drawn; beyond it the height says nothing more."""
 
 LABELS = 12
@@ -30,7 +30,8 @@ def volcano_frame(data: pd.DataFrame, *, rate: float = 0.05, labels: int = LABEL
     rate : float
         False-discovery rate at which a term is marked.
     labels : int
-        How many terms get their name: the most surprising ones.
+        How many terms get their name: two thirds among those less often with treatment, the
+        rest among those more often, the most surprising ones of each side.
 
     Returns
     -------
@@ -54,7 +55,9 @@ def volcano_frame(data: pd.DataFrame, *, rate: float = 0.05, labels: int = LABEL
         {"term": data["term"].to_numpy(), "x": x, "y": -np.log10(p),
          "size": data["events"].to_numpy(float), "side": side}
     )  # fmt: skip
-    top = frame["y"].rank(ascending=False, method="first") <= labels
+    more = frame["x"] > 0
+    place = frame.groupby(more)["y"].rank(ascending=False, method="first")
+    top = place <= np.where(more, labels - labels * 2 // 3, labels * 2 // 3)
     return frame.assign(label=np.where(top, frame["term"], ""))
 
 
@@ -119,10 +122,11 @@ def volcano(
 
 
 def _name_points(ax: Axes, frame: pd.DataFrame) -> None:
-    """Write the names beside their bubbles, pushed apart upwards where they would overlap."""
+    """Write the names right of their bubbles, pushed apart upwards where they would overlap."""
     named = frame.loc[frame["label"] != ""].sort_values("y")
     low, high = ax.get_ylim()
-    gap = (high - low) * 0.042
+    reach = ax.get_xlim()[1]
+    gap, aside = (high - low) * 0.045, 0.075 * reach
     last = {"left": -np.inf, "right": -np.inf}
     points = zip(named["label"], named["x"].astype(float), named["y"].astype(float), strict=True)
     for label, x, height in points:
@@ -130,7 +134,13 @@ def _name_points(ax: Axes, frame: pd.DataFrame) -> None:
         y = max(height, last[side] + gap)
         last[side] = y
         ax.annotate(
-            str(label), (x, height), xytext=(x, y), textcoords="data", fontsize=7.5,
-            ha="left", va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.SOFT, "shrinkB": 2},
-        )  # fmt: skip
+            str(label),
+            (x, height),
+            xytext=(x + aside, y),
+            textcoords="data",
+            fontsize=7.5,
+            ha="left",
+            va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.SOFT, "shrinkA": 0},
+        )
+    ax.set_ylim(low, max(high, max(last.values()) + gap))

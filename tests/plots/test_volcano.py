@@ -21,9 +21,9 @@ DATA = pd.DataFrame(
 
 
 def test_points_stand_at_difference_and_surprise() -> None:
-    frame = volcano_frame(DATA, labels=2)
+    frame = volcano_frame(DATA, labels=3)
     assert frame["x"].tolist() == DATA["estimate"].tolist()
-    np.testing.assert_allclose(frame["y"], [4, -np.log10(0.8), 12, -np.log10(0.04)])
+    np.testing.assert_allclose(frame["y"], [4, -np.log10(0.8), 20, -np.log10(0.04)])
     assert frame["side"].tolist() == ["more", "unclear", "less", "unclear"]
     assert frame["label"].tolist() == ["fever", "", "anaemia", ""]
 

@@ -1,0 +1,274 @@
+"""What the documents share: figures, tables and words of the saved results, shown one way.
+
+A document shows what is in ``results/`` beside it. Where an analysis has not been run, it says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from great_tables import GT
+from IPython.display import Markdown, display
+
+from metablin.errors import DataError
+from metablin.report import format_estimate, format_number
+from metablin.report.inline import Inline
+
+__all__ = [
+    "RESULTS",
+    "answers",
+    "caveats",
+    "everything",
+    "figure",
+    "first",
+    "number",
+    "say",
+    "table",
+]
+
+RESULTS = Path(__file__).resolve().parent / "results"
+LEAST_P = 0.001
+
+number = Inline(RESULTS)
+
+# What readers do not need in a table: it is in the CSV file.
+HIDDEN = {
+    "key",
+    "row_ids",
+    "source_key",
+    "std_error",
+    "statistic",
+    "conf_level",
+    "q",
+    "q_df",
+    "h2",
+    "model",
+    "tau2_method",
+    "ci_method",
+    "trial_id",
+}
+LABELS = {
+    "k": "Studies",
+    "n": "Patients",
+    "i2": "I²",
+    "tau2": "τ²",
+    "q_p": "P, heterogeneity",
+    "p_value": "P",
+    "between_groups_p": "P, between groups",
+}
+INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
+LONG = 40
+
+
+def say(text: str) -> None:
+    """Put Markdown on the page."""
+    display(Markdown(text))
+
+
+def first(*paths: str) -> str | None:
+    """Return the first of several results that exists, or None."""
+    return next((path for path in paths if number.has(path)), None)
+
+
+def words(analysis: str) -> dict[str, Any]:
+    """Return the words of an analysis."""
+    return json.loads((RESULTS / analysis / "outcome.json").read_text("utf-8"))
+
+
+def missing(analysis: str) -> bool:
+    """Tell whether an analysis has no results here, and say so on the page."""
+    if number.has(analysis):
+        return False
+    say(
+        "::: {.callout-note}\n"
+        f"## Not there yet\n\nThe results of the analysis *{analysis.replace('_', ' ')}* are not "
+        "part of this edition of the site, so nothing is shown and nothing is claimed.\n:::"
+    )
+    return True
+
+
+def slug(*parts: str) -> str:
+    """Return a label for cross-references."""
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
+
+
+def links(analysis: str, table: str) -> str:
+    """Return the links under a figure or table: the CSV and the evidence rows behind it."""
+    if not table:
+        return ""
+    source = f"sources/{analysis}.qmd#{slug(table)}"
+    return f" [Data](results/{analysis}/{table}.csv) · [Source]({source})"
+
+
+def plain(text: str) -> str:
+    """Return text with nothing that Markdown would read as a sign."""
+    return re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", text)
+
+
+def figure(path: str) -> None:
+    """Show a figure ``analysis/figure`` with its caption, alternative text and links."""
+    analysis, name = path.split("/")
+    if missing(analysis):
+        return
+    about = words(analysis)["figures"]
+    if name not in about:
+        raise DataError("no such figure", value=path, allowed=" | ".join(about))
+    about = about[name]
+    if not about["alt"]:
+        raise DataError("a figure without alternative text", value=path)
+    alt = about["alt"].replace('"', "'")
+    say(
+        f"::: {{#fig-{slug(analysis, name)}}}\n"
+        f'![](results/{analysis}/{name}.svg){{fig-alt="{alt}"}}\n\n'
+        f"{plain(about['title'])}. {plain(about['caption'])}{links(analysis, about['data'])}\n:::"
+    )
+
+
+def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str = "") -> None:
+    """Show a result table ``analysis/table`` with its caption and links.
+
+    Parameters
+    ----------
+    path : str
+    unit : str
+        Unit of estimates; by default that of the headlines drawn from the table.
+    columns : tuple of str
+        Columns to show, by default all but those that only machines read.
+    where : str
+        Rows to show, as a pandas query.
+    """
+    analysis, name = path.split("/")
+    if missing(analysis):
+        return
+    about = words(analysis)
+    if name not in about["tables"]:
+        raise DataError("no such table", value=path, allowed=" | ".join(about["tables"]))
+    frame = number.table(path).reset_index(drop=True)
+    frame = frame.query(where) if where else frame
+    unit = unit or usual_unit(about, name)
+    label, title = slug(analysis, name), about["tables"][name]
+    body = render(readable(frame, unit, columns), f"tbl-{label}")
+    if len(frame) > LONG:
+        body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"
+    caption = f"{plain(title['title'])}. {plain(title['caption'])}".strip()
+    say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{caption}{links(analysis, name)}\n:::")
+
+
+def usual_unit(about: dict[str, Any], table: str) -> str:
+    """Return the unit in which an analysis speaks of a table, by its headlines."""
+    own = [line["unit"] for line in about["headlines"] if line["table"] == table]
+    others = [line["unit"] for line in about["headlines"]]
+    return (own or others or ["number"])[0]
+
+
+def readable(frame: pd.DataFrame, unit: str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return a result table as text: estimates with their intervals, headings for people."""
+    shown = {}
+    for name in columns or [c for c in frame.columns if c not in HIDDEN | INTERVALS]:
+        title = LABELS.get(name, name.replace("_", " ").capitalize())
+        if name == "estimate":
+            rows = frame.to_dict(orient="records")
+            shown["Estimate (95% interval)"] = [format_estimate(row, unit) for row in rows]
+            if "pred_low" in frame:
+                shown["Prediction interval"] = [prediction(row, unit) for row in rows]
+        else:
+            shown[title] = [cell(name, value) for value in frame[name]]
+    return pd.DataFrame(shown)
+
+
+def prediction(row: dict[str, Any], unit: str) -> str:
+    """Return a prediction interval as text."""
+    low, high = (format_number(row[c], unit) for c in ("pred_low", "pred_high"))
+    return low if low == high else f"{low} to {high}"
+
+
+def cell(name: str, value: Any) -> str:
+    """Return one cell as text, by the name of its column."""
+    if isinstance(value, str | bool):
+        return str(value).replace("_", " ")
+    if value != value or value is None:
+        return "–"
+    if name in ("p_value", "q_p", "between_groups_p", "fisher_p") or name.endswith("_p"):
+        return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
+    if name == "i2":
+        return format_number(value, "proportion")
+    if float(value).is_integer():
+        return format_number(value, "count")
+    return format_number(value, "number")
+
+
+def render(frame: pd.DataFrame, name: str) -> str:
+    """Return a frame of text as the HTML of a great table."""
+    numeric = [c for c in frame.columns if frame[c].str.match(r"^[-<–\d]").all()]
+    texts = [c for c in frame.columns if c not in numeric]
+    made = (
+        GT(frame, id=f"gt-{name}")
+        .cols_align("left", columns=texts)
+        .cols_align("right", columns=numeric)
+        .tab_options(quarto_disable_processing=True, table_width="auto")
+    )
+    return made.as_raw_html().strip()
+
+
+def answers(*analyses: str) -> None:
+    """Show the headline results of analyses as one table."""
+    here = [name for name in analyses if number.has(name)]
+    lines = []
+    for name in here:
+        for line in words(name)["headlines"]:
+            row = dict(number.row(f"{name}/{line['table']}/{line['key']}"))
+            known = row.get("pred_low") == row.get("pred_low") and "pred_low" in row
+            lines.append(
+                {
+                    "Result": line["label"],
+                    "Estimate (95% interval)": format_estimate(row, line["unit"]),
+                    "Prediction interval": prediction(row, line["unit"]) if known else "–",
+                    "Studies": format_number(row.get("k"), "count") if "k" in row else "–",
+                    "": f'<a href="sources/{name}.html#{slug(line["table"])}">Source</a>',
+                }
+            )
+    if not lines:
+        say("*The results of this analysis are not part of this edition of the site.*")
+        return
+    frame = pd.DataFrame(lines)
+    frame["Result"] = frame["Result"].map(escape)
+    label, data = (
+        slug("answers", *here),
+        " ".join(f"[Data](results/{n}/outcome.json)" for n in here),
+    )
+    say(
+        f"::: {{#tbl-{label}}}\n```{{=html}}\n{render(frame, label)}\n```\n\n"
+        "The short answers. A prediction interval says where the result of a new, similar study "
+        f"would be expected. {data}\n:::"
+    )
+
+
+def caveats(analysis: str) -> None:
+    """Show what the authors of an analysis want readers to know before they use it."""
+    if number.has(analysis):
+        notes = words(analysis)["notes"]
+        say("\n".join(f"- {plain(note)}" for note in notes) or "No caveat beyond the methods.")
+
+
+def everything(analysis: str, skip: tuple[str, ...] = ()) -> None:
+    """Show a whole analysis: its question, figures, tables and caveats."""
+    if missing(analysis):
+        return
+    about = words(analysis)
+    say(f"*{plain(about['question'])}*")
+    if about["headlines"]:
+        answers(analysis)
+    for name in about["figures"]:
+        if name not in skip:
+            figure(f"{analysis}/{name}")
+    for name in about["tables"]:
+        if name not in skip:
+            table(f"{analysis}/{name}")
+    if about["notes"]:
+        say("**Read this with care**")
+        caveats(analysis)

@@ -1,0 +1,140 @@
+"""Write what the documents of the site read and link to: results, trial pages, sources, reference.
+
+Run by Quarto before it renders, and by ``metablin site``. Files are touched only when they change,
+so Quarto renders again only what is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SITE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(SITE / "_scripts"))
+
+import agreement  # noqa: E402
+import pages  # noqa: E402
+import reference  # noqa: E402
+
+import metablin  # noqa: E402
+from metablin.datasets import data_directory, load, tables  # noqa: E402
+from metablin.pipeline.fingerprint import digest_of, evidence_files, file_digest  # noqa: E402
+
+
+def main() -> None:
+    """Build the generated part of the site."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--site", type=Path, default=SITE, help="folder to write to")
+    parser.add_argument("--results", type=Path, default=SITE.parent / "results")
+    parser.add_argument("--pins", type=Path, default=SITE.parent / "tests" / "reference")
+    chosen = parser.parse_args()
+    if os.environ.get("METABLIN_SITE_BUILT") == "1":
+        return
+    if not (chosen.results / "manifest.json").is_file():
+        sys.exit("no results yet: run `metablin reproduce` first")
+    build(chosen.site, chosen.results, chosen.pins)
+
+
+def build(site: Path, results: Path, pins: Path) -> None:
+    """Write every generated file of the site.
+
+    Parameters
+    ----------
+    site : Path
+        Folder with the documents.
+    results : Path
+        What ``metablin reproduce`` wrote.
+    pins : Path
+        Folder of the values pinned from R.
+    """
+    copy_results(results, site / "results")
+    agreement.write(pins, site / "results" / "agreement.csv")
+    write(site / "references.bib", (data_directory() / "references.bib").read_text("utf-8"))
+    write(site / "_variables.yml", variables())
+    sync(site / "trials", pages.trial_pages(site / "results"))
+    sync(site / "sources", pages.source_pages(site / "results"))
+    write(site / "statisticians" / "commands.qmd", reference.commands())
+    sync(site / "reference", reference.python_pages(site / "_quarto.yml"))
+    drop_stale_outputs(site)
+
+
+def write(path: Path, text: str) -> None:
+    """Write text to a file unless it is already there."""
+    if not path.is_file() or path.read_text("utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sync(folder: Path, files: dict[str, str]) -> None:
+    """Make a folder hold exactly these files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        write(folder / name, text)
+    for path in folder.iterdir():
+        if path.name not in files and path.is_file():
+            path.unlink()
+
+
+def copy_results(source: Path, target: Path) -> None:
+    """Copy results that changed; drop those that are gone."""
+    kept = {"agreement.csv"}
+    for path in sorted(p for p in source.rglob("*") if p.is_file()):
+        name = path.relative_to(source)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        kept.add(str(name))
+        copy = target / name
+        if not copy.is_file() or file_digest(copy) != file_digest(path):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    for path in sorted(p for p in target.rglob("*") if p.is_file()):
+        if str(path.relative_to(target)) not in kept:
+            path.unlink()
+
+
+def variables() -> str:
+    """Return Quarto's variables: version, digest and date of the evidence."""
+    found = evidence_files(data_directory(), list(tables()["table"]))
+    words = {
+        "version": metablin.__version__,
+        "evidence": {"digest": digest_of(found)[:12], "date": evidence_date()},
+    }
+    return json.dumps(words, indent=2) + "\n"  # JSON is YAML
+
+
+def evidence_date() -> str:
+    """Return the day on which the evidence last changed, else the year of its newest source."""
+    descriptor = json.loads((data_directory() / "datapackage.json").read_text("utf-8"))
+    if "created" in descriptor:
+        return str(descriptor["created"])[:10]
+    answer = subprocess.run(
+        ["git", "log", "-1", "--format=%cs", "--", "."],
+        cwd=data_directory(),
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return answer or f"{load('references')['year'].max():.0f}"
+
+
+def drop_stale_outputs(site: Path) -> None:
+    """Forget frozen outputs when the results or the helper behind them changed.
+
+    Quarto looks at the text of a document only; what a document reads is not in its reckoning.
+    """
+    read = [site / "_page.py", *sorted(p for p in (site / "results").rglob("*") if p.is_file())]
+    digest = digest_of({str(p.relative_to(site)): file_digest(p) for p in read})
+    stamp = site / "_freeze" / "results.sha256"
+    if stamp.is_file() and stamp.read_text("utf-8") == digest:
+        return
+    shutil.rmtree(site / "_freeze", ignore_errors=True)
+    write(stamp, digest)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Pages written from the evidence: one a trial, and one an analysis that lists its sources."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from metablin.datasets import load
+from metablin.pipeline.trace import evidence_rows
+from metablin.report import format_number
+
+REPORTED = {
+    "proportions": "Proportions",
+    "survival": "Survival",
+    "contrasts": "Comparisons",
+    "mrd_stratified": "Outcome by MRD response",
+    "safety": "Adverse events",
+    "pharmacokinetics": "Pharmacokinetics",
+}
+FACTS = {
+    "registry_id": "Registry",
+    "phase": "Phase",
+    "design": "Design",
+    "population": "Population",
+    "age_range": "Age",
+    "n_total": "Patients",
+    "arms": "Arms",
+    "dose": "Dose",
+    "primary_endpoint": "Primary endpoint",
+    "enrolment_start": "Enrolment from",
+    "enrolment_end": "Enrolment to",
+    "data_cutoff": "Data cut-off",
+    "median_followup_months": "Median follow-up, months",
+    "source_key": "Main source",
+    "note": "Notes",
+}
+
+
+def trial_label(trial: pd.Series) -> str:
+    """Return what people call a trial."""
+    return str(trial["acronym"] or str(trial["trial_id"]).replace("_", " "))
+
+
+def trial_pages(results: Path) -> dict[str, str]:
+    """Return one page for every trial, by file name."""
+    rows = evidence_rows()
+    by_id = rows.set_index("row_id")["trial_id"]
+    claims = load("claims")
+    discrepancies = load("discrepancies")
+    touched = discrepancies["row_ids"].map(
+        lambda ids: {by_id.get(i, "") for i in str(ids).split() if i in by_id.index}
+    )
+    pages = {}
+    for _, trial in load("trials", all_rows=True).iterrows():
+        name = trial["trial_id"]
+        pairs = zip(discrepancies["trial_id"], touched, strict=True)
+        about = [(d == name) or (name in t) for d, t in pairs]
+        pages[f"{name}.qmd"] = trial_page(
+            trial,
+            rows.loc[rows["trial_id"] == name],
+            discrepancies.loc[about],
+            claims.loc[claims["trial_id"] == name],
+            reconstructions(results, name),
+        )
+    return pages
+
+
+def trial_page(
+    trial: pd.Series,
+    rows: pd.DataFrame,
+    discrepancies: pd.DataFrame,
+    claims: pd.DataFrame,
+    curves: pd.DataFrame,
+) -> str:
+    """Return the page of one trial as a Quarto document without code."""
+    label = trial_label(trial)
+    parts = [
+        front_matter(label, f"Every number about {label} in the evidence base, with its source."),
+        str(trial["population"]).strip().capitalize() + ".",
+        html(facts(trial)),
+        "## What was reported\n\nRows in grey are kept for the record; another report of the same "
+        "quantity is used in the analyses.",
+    ]
+    for table, title in REPORTED.items():
+        part = rows.loc[rows["table"] == table]
+        if len(part):
+            parts += [f"### {title}", html(evidence_table(part))]
+    if not rows["table"].isin(list(REPORTED)).any():
+        parts.append("No row of results is recorded for this trial yet.")
+    parts += ["## Reconstruction", reconstruction_words(curves)]
+    parts += ["## Disagreements between sources", discrepancy_words(discrepancies)]
+    if len(claims):
+        parts += [
+            "## What reviews print about it",
+            "Each is recomputed in the [claim ledger](../reproducibility.qmd#claim-ledger).",
+            html(plain_table(claims, ["claim_id", "statement", "printed", "locator"])),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def reconstructions(results: Path, trial: str) -> pd.DataFrame:
+    """Return the reconstructed arms of a trial; empty when there is no such result."""
+    for path in sorted((results / "reconstruction").glob("*.csv")):
+        frame = pd.read_csv(path)
+        if {"trial_id", "grade"} <= set(frame.columns):
+            return frame.loc[frame["trial_id"] == trial]
+    return pd.DataFrame()
+
+
+def reconstruction_words(curves: pd.DataFrame) -> str:
+    """Return what is known of the reconstructed curves of a trial."""
+    if curves.empty:
+        return "No arm of this trial has been reconstructed in the results published here."
+    hidden = {"key", "row_ids", "trial_id"}
+    return html(plain_table(curves, [c for c in curves.columns if c not in hidden]))
+
+
+def discrepancy_words(rows: pd.DataFrame) -> str:
+    """Return the disagreements about a trial."""
+    if rows.empty:
+        return "None is recorded."
+    return html(
+        plain_table(rows, ["discrepancy_id", "item", "value_a", "value_b", "used", "reason"])
+    )
+
+
+def facts(trial: pd.Series) -> str:
+    """Return the facts of a trial as an HTML table of two columns."""
+    lines = []
+    for column, words in FACTS.items():
+        value = trial[column]
+        if value == "" or value != value:
+            continue
+        if column in ("design", "phase", "primary_endpoint"):
+            value = str(value).replace("_", " ")
+        text = format_number(value, "number" if "months" in column else "count")
+        lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{escape(text)}</td></tr>')
+    return f'<div class="scroll"><table class="facts"><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def source_pages(results: Path) -> dict[str, str]:
+    """Return one page for every analysis with the evidence behind each of its tables."""
+    everything = evidence_rows().drop_duplicates("row_id").set_index("row_id", drop=False)
+    pages = {}
+    for path in sorted(results.glob("*/outcome.json")):
+        words = json.loads(path.read_text("utf-8"))
+        title = f"Sources: {words['title']}"
+        parts = [front_matter(title, f"The evidence rows behind {words['title'].lower()}.")]
+        parts.append(
+            "Each row is one number read from one place. The [Trials](../trials.qmd) pages show "
+            "what else was reported about the same trial."
+        )
+        for name, table in words["tables"].items():
+            parts.append(f"## {table['title']} {{#{anchor(name)}}}")
+            frame = pd.read_csv(path.with_name(f"{name}.csv"), dtype=str, keep_default_na=False)
+            parts.append(source_section(frame, everything))
+        pages[f"{words['name']}.qmd"] = "\n\n".join(parts) + "\n"
+    return pages
+
+
+def source_section(frame: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """Return the evidence rows that a result table names."""
+    if "row_ids" not in frame:
+        return "This table is derived from the other tables of the analysis and names no rows."
+    ids = list(dict.fromkeys(i for cell in frame["row_ids"] for i in cell.split()))
+    known = [i for i in ids if i in everything.index]
+    return html(evidence_table(everything.loc[known], link=True))
+
+
+def anchor(name: str) -> str:
+    """Return a table's name as an identifier."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
+    """Return evidence rows as an HTML table; with `link` their identifiers lead to the trial."""
+    head = "".join(
+        f'<th scope="col">{c}</th>' for c in ("Row", "What", "Value", "Printed", "Source", "Where")
+    )
+    body = "".join(evidence_line(row, link) for row in rows.to_dict(orient="records"))
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def evidence_line(row: dict, link: bool) -> str:
+    """Return one evidence row as a line of an HTML table."""
+    name = escape(row["row_id"])
+    place = f' id="{name}"'
+    if link:
+        place = ""
+        if row["trial_id"] and row["table"] in REPORTED:
+            name = f'<a href="../trials/{row["trial_id"]}.html#{name}">{name}</a>'
+        elif row["table"] == "trials":
+            name = f'<a href="../trials/{name}.html">{name}</a>'
+    what = escape(str(row["item"]).replace("_", " "))
+    value = escape(str(row["reported"]).replace("_", " "))
+    note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
+    kind = "" if row["preferred"] else ' class="aside"'
+    return (
+        f'<tr{place}{kind}><td class="id">{name}</td><td>{what}</td><td>{value}</td>'
+        f"<td>{escape(row['printed'])}</td><td>{citation(row)}</td>"
+        f"<td>{escape(row['locator'])} ({escape(row['confidence'])}){note}</td></tr>"
+    )
+
+
+def citation(row: dict) -> str:
+    """Return a citation with a link to the work, or to the page on which the number was read."""
+    text = escape(row["citation"] or row["source_key"])
+    if row["doi"]:
+        return f'<a href="https://doi.org/{escape(row["doi"])}">{text}</a>'
+    if str(row["source_url"]).startswith("http"):
+        return f'<a href="{escape(row["source_url"])}">{text}</a>'
+    return text
+
+
+def plain_table(frame: pd.DataFrame, columns: list[str]) -> str:
+    """Return columns of a frame as an HTML table."""
+    head = "".join(f'<th scope="col">{escape(c.replace("_", " "))}</th>' for c in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(format_number(v))}</td>" for v in values) + "</tr>"
+        for values in frame[columns].itertuples(index=False, name=None)
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def html(text: str) -> str:
+    """Return HTML as a raw block of a Quarto document."""
+    return f"```{{=html}}\n{text}\n```"
+
+
+def front_matter(title: str, description: str) -> str:
+    """Return the head of a document."""
+    return (
+        f"---\ntitle: {json.dumps(title, ensure_ascii=False)}\n"
+        f"description: {json.dumps(description, ensure_ascii=False)}\n---"
+    )

@@ -1,0 +1,263 @@
+"""Rules for the documents of the site, each a function from a document to problems.
+
+A problem is one line that names file, line and rule.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.site.documents import INLINE, Document
+
+FRONT = {
+    "title": str,
+    "description": str,
+    "toc": bool,
+    "page-layout": str,
+    "include-in-header": dict,
+    "execute": dict,
+}
+CELL_OPTIONS = {
+    "echo",
+    "output",
+    "label",
+    "fig-alt",
+    "fig-cap",
+    "tbl-cap",
+    "warning",
+    "include",
+    "code-fold",
+}
+PROJECT = {"type", "output-dir", "pre-render", "render", "resources"}
+TOP = {
+    "project",
+    "website",
+    "lang",
+    "bibliography",
+    "csl",
+    "link-citations",
+    "execute",
+    "format",
+    "quartodoc",
+}
+LABEL = re.compile(r"\{\s?#([A-Za-z][\w:.-]*)")
+HTML_ID = re.compile(r'\bid="([^"]+)"')
+REFERENCE = re.compile(r"(?<![\w@\\])@((?:fig|tbl|sec|eq)-[\w-]+)")
+CITATION = re.compile(r"(?<![\w@\\.])@([a-zA-Z][\w]*(?:-[\w]+)*)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)(\{[^}]*\})?")
+HREF = re.compile(r'(?:href|src)="([^"]+)"')
+RAW = re.compile(r"```\{=html\}\n.*?\n```", re.S)
+NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+DIGITS = re.compile(r"\S*\d\S*")
+REMOTE = re.compile(
+    r"""(?:<script[^>]+src|<link[^>]+href|<img[^>]+src)=["']?(?:https?:)?//|@import"""
+)
+ALLOWED = Path(__file__).with_name("allowed_numbers.csv")
+
+
+def problem(document: Document, line: int, rule: str, text: str) -> str:
+    """One problem as one line."""
+    return f"{document.path.name}:{line}: {rule}: {text}"
+
+
+def front_matter(document: Document) -> Iterator[str]:
+    """A title, a description for search engines and shared links, and only known keys."""
+    for name in ("title", "description"):
+        if not document.front.get(name):
+            yield problem(document, 1, "front matter", f"no {name}")
+    for name, value in document.front.items():
+        if name not in FRONT or not isinstance(value, FRONT[name]):
+            yield problem(document, 1, "front matter", f"{name}: {value!r}")
+
+
+def cell_options(document: Document) -> Iterator[str]:
+    """Only options that Quarto knows; figures drawn in a cell carry alternative text."""
+    for cell in document.cells:
+        for name in cell.options:
+            if name not in CELL_OPTIONS:
+                yield problem(document, cell.line, "cell option", name)
+        draws = re.search(r"\.figure$|\bplt\.show|\.plot\(", cell.source, re.M)
+        if draws and not cell.options.get("fig-alt"):
+            yield problem(document, cell.line, "alt text", "a figure without fig-alt")
+        shows = re.search(r"^(figure|table|everything|answers|say)\(", cell.source, re.M)
+        if shows and cell.options.get("output") != "asis":
+            yield problem(document, cell.line, "cell option", "Markdown output needs output: asis")
+
+
+def inline_names(document: Document) -> Iterator[str]:
+    """Inline code is the name of a value made in a cell, so that a missing key stops the render."""
+    for part in document.prose:
+        for match in INLINE.finditer(part.text):
+            if not NAME.match(match[1].strip()):
+                line = part.line + part.text[: match.start()].count("\n")
+                yield problem(document, line, "inline code", match[1])
+
+
+def allowed_numbers() -> dict[str, set[str]]:
+    """Read the allow-list: tokens with a digit, by file, each with a reason."""
+    found: dict[str, set[str]] = {}
+    with ALLOWED.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            if not row["reason"].strip():
+                raise ValueError(f"{row['text']!r} is allowed without a reason")
+            found.setdefault(row["file"], set()).add(row["text"])
+    return found
+
+
+def bare(text: str) -> str:
+    """Prose alone: no code, formulas, targets of links, attributes, citations or markup."""
+    for pattern in (
+        r"\$\$.*?\$\$",
+        r"(?<!\\)\$[^$\n]+\$",
+        r"`[^`]*`",
+        r"\]\([^)]*\)",
+        r"\{[^}]*\}",
+        r"@[\w-]+",
+        r"<!--.*?-->",
+        r"(?m)^\s*\d+\.\s",
+    ):
+        text = re.sub(pattern, lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
+    return text
+
+
+def typed_numbers(document: Document, allowed: dict[str, set[str]] | None = None) -> Iterator[str]:
+    """No number typed into prose, unless the allow-list gives a reason."""
+    known = allowed_numbers() if allowed is None else allowed
+    fine = known.get("*", set()) | known.get(document.path.name, set())
+    for part in document.prose:
+        for i, line in enumerate(bare(part.words).splitlines()):
+            for token in DIGITS.findall(line):
+                if token.strip(".,;:()*_\"'") not in fine:
+                    yield problem(document, part.line + i, "typed number", token)
+
+
+def labels(text: str) -> set[str]:
+    """Identifiers that a text defines: attributes, HTML ids and headings."""
+    heads = re.findall(r"^#{1,6} (.+?)(?: \{[^}]*\})?$", RAW.sub("", text), flags=re.M)
+    return set(LABEL.findall(text)) | set(HTML_ID.findall(text)) | {heading_id(h) for h in heads}
+
+
+@cache
+def labels_of(file: Path) -> set[str]:
+    """Identifiers that a file defines; each file is read once."""
+    return labels(file.read_text(encoding="utf-8"))
+
+
+def heading_id(heading: str) -> str:
+    """Pandoc's identifier of a heading."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    text = re.sub(r"[^\w\s.-]", "", text.lower()).strip()
+    return re.sub(r"^[^a-z]+", "", re.sub(r"\s+", "-", text))
+
+
+def cross_references(document: Document, text: str) -> Iterator[str]:
+    """Every reference to a figure or table leads to one label, and labels are unique."""
+    floats = [name for name in LABEL.findall(text) if name.startswith(("fig-", "tbl-"))]
+    for name in sorted({f for f in floats if floats.count(f) > 1}):
+        yield problem(document, 0, "label", f"{name} is defined twice")
+    for name in REFERENCE.findall(text):
+        if name not in floats:
+            yield problem(document, 0, "cross-reference", f"@{name} leads nowhere")
+
+
+def citations(document: Document, keys: set[str]) -> Iterator[str]:
+    """Every citation is in a bibliography."""
+    for part in document.prose:
+        text = re.sub(r"`[^`]*`", "", part.words)
+        for name in CITATION.findall(text):
+            if not name.startswith(("fig-", "tbl-", "sec-", "eq-")) and name not in keys:
+                yield problem(document, part.line, "citation", f"@{name} is in no bibliography")
+
+
+def links(document: Document, text: str, site: Path) -> Iterator[str]:
+    """Links inside the site lead to files and places that exist."""
+    own = labels(text)
+    targets = [m[3] for m in LINK.finditer(RAW.sub("", text))]
+    targets += [t for block in RAW.findall(text) for t in HREF.findall(block)]
+    for target in dict.fromkeys(targets):
+        if re.match(r"(https?|mailto):", target):
+            continue
+        name, _, place = target.partition("#")
+        file = (document.path.parent / name).resolve() if name else document.path
+        if file.suffix == ".html" and not file.exists():
+            file = file.with_suffix(".qmd")
+        if not file.is_file() or site not in file.parents:
+            yield problem(document, 0, "link", target)
+        elif place and file.suffix == ".qmd":
+            there = own if file == document.path else labels_of(file)
+            if place not in there:
+                yield problem(document, 0, "link", f"{target}: no such place")
+
+
+def alt_text(document: Document, text: str) -> Iterator[str]:
+    """Every picture has a description for those who cannot see it."""
+    for match in LINK.finditer(RAW.sub("", text)):
+        if match[1] == "!" and not re.search(r'fig-alt="[^"]+"', match[4] or ""):
+            yield problem(document, 0, "alt text", match[3])
+
+
+def remote(document: Document, text: str) -> Iterator[str]:
+    """Nothing is fetched from another host when a page is opened."""
+    for match in REMOTE.finditer(text):
+        yield problem(document, 0, "remote", match[0])
+
+
+def configuration(site: Path) -> list[str]:
+    """Problems of ``_quarto.yml``: unknown keys, files that are not there, remote parts."""
+    config = yaml.safe_load((site / "_quarto.yml").read_text(encoding="utf-8"))
+    found = [f"_quarto.yml: unknown key {k}" for k in config if k not in TOP]
+    found += [
+        f"_quarto.yml: unknown key project.{k}" for k in config["project"] if k not in PROJECT
+    ]
+    html = config["format"]["html"]
+    if html.get("html-math-method") != "mathml":
+        found.append("_quarto.yml: mathematics would be fetched from another host")
+    for name in named_files(config):
+        if not (site / name).is_file():
+            found.append(f"_quarto.yml: no file {name}")
+    for style in sorted(site.glob("*.scss")):
+        if re.search(r"@import|url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")):
+            found.append(f"{style.name}: fetches from elsewhere")
+    return found
+
+
+def named_files(config: dict[str, Any]) -> list[str]:
+    """Files that a configuration names: navigation, theme, references, icon, scripts."""
+    html = config["format"]["html"]
+    named = [config["csl"], *config["bibliography"], config["website"]["favicon"]]
+    named.append(config["project"]["pre-render"])
+    for theme in html["theme"].values():
+        named += [theme] if isinstance(theme, str) else theme
+    for entry in config["website"]["navbar"]["left"]:
+        named += [e["href"] for e in entry.get("menu", [entry])]
+    return named
+
+
+def bibliography(site: Path) -> set[str]:
+    """Keys of the bibliographies of the site."""
+    files = [site / "references.bib", site / "methods.bib"]
+    text = "\n".join(f.read_text(encoding="utf-8") for f in files)
+    return set(re.findall(r"^@\w+\{\s*([^,\s]+),", text, flags=re.M))
+
+
+def check_source(document: Document, keys: set[str]) -> list[str]:
+    """Rules for what a person wrote."""
+    rules = (front_matter, cell_options, inline_names, typed_numbers)
+    return [p for rule in rules for p in rule(document)] + list(citations(document, keys))
+
+
+def check_assembled(document: Document, text: str, site: Path) -> list[str]:
+    """Rules for what pandoc gets to see."""
+    return [
+        *cross_references(document, text),
+        *links(document, text, site),
+        *alt_text(document, text),
+        *remote(document, text),
+    ]

@@ -1,0 +1,156 @@
+"""The generated part of the site: complete, linked, stable, and written without Quarto."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import metablin as mb
+from tests.site import checker
+from tests.site.conftest import ROOT
+from tests.site.documents import parse
+
+GENERATED = ("trials", "sources", "reference")
+SCRIPT = ROOT / "site" / "_scripts" / "build.py"
+
+
+def test_every_trial_has_a_page_with_its_rows(site: Path) -> None:
+    trials = mb.load("trials", all_rows=True)["trial_id"]
+    assert {p.stem for p in (site / "trials").glob("*.qmd")} == set(trials)
+    page = (site / "trials" / "tower.qmd").read_text(encoding="utf-8")
+    for table in ("proportions", "survival", "contrasts", "safety"):
+        rows = mb.load(table, all_rows=True)
+        for row in rows.loc[rows["trial_id"] == "tower", "row_id"]:
+            assert f'id="{row}"' in page
+
+
+def test_every_analysis_has_a_page_of_sources(site: Path) -> None:
+    names = {p.parent.name for p in (site / "results").glob("*/outcome.json")}
+    assert {p.stem for p in (site / "sources").glob("*.qmd")} == names
+    page = (site / "sources" / "randomised.qmd").read_text(encoding="utf-8")
+    assert "cont-tower-001" in page
+    assert "https://doi.org/10.1056/NEJMoa1609783" in page
+
+
+@pytest.mark.parametrize("folder", GENERATED)
+def test_generated_pages_keep_the_rules(site: Path, folder: str) -> None:
+    problems = []
+    for path in sorted((site / folder).glob("*.qmd")):
+        document = parse(path)
+        text = "\n".join(part.text for part in document.prose)
+        problems += list(checker.front_matter(document))
+        problems += checker.check_assembled(document, text, site)
+        assert document.cells == [], path
+    assert problems == []
+
+
+def test_the_python_reference_has_every_public_name(site: Path) -> None:
+    for module in ("datasets", "effects", "meta", "survival"):
+        page = (site / "reference" / f"{module}.qmd").read_text(encoding="utf-8")
+        for name in importlib.import_module(f"metablin.{module}").__all__:
+            assert f"#metablin.{module}.{name}" in page
+    index = (site / "reference" / "index.qmd").read_text(encoding="utf-8")
+    assert "`mb.pool`" in index
+
+
+def test_no_two_pages_differ_only_by_case(site: Path) -> None:
+    names = [str(p.relative_to(site)).lower() for p in site.rglob("*.qmd")]
+    assert len(names) == len(set(names))
+
+
+def test_the_page_of_commands_has_every_command(site: Path) -> None:
+    page = (site / "statisticians" / "commands.qmd").read_text(encoding="utf-8")
+    titles = set(re.findall(r"^## (.*)$", page, flags=re.M))
+    commands = {"pool", "reproduce", "verify", "trace", "site", "data list", "data validate"}
+    assert {f"metablin {c}" for c in commands} <= titles
+    assert "--measure" in page
+
+
+def test_version_digest_and_date_are_there_for_the_footer(site: Path) -> None:
+    words = yaml.safe_load((site / "_variables.yml").read_text(encoding="utf-8"))
+    assert words["version"] == mb.__version__
+    assert re.fullmatch(r"[0-9a-f]{12}", words["evidence"]["digest"])
+    assert re.match(r"\d{4}", str(words["evidence"]["date"]))
+
+
+def test_building_again_touches_nothing(site: Path) -> None:
+    folders = ("trials", "sources", "results/response")
+    before = {p: p.stat().st_mtime_ns for folder in folders for p in (site / folder).iterdir()}
+    places = ["--site", str(site), "--results", str(site.parent / "results")]
+    subprocess.run([sys.executable, str(SCRIPT), *places], check=True)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_frozen_outputs_go_when_results_change(site: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        "import build\nbuild.drop_stale_outputs(Path(sys.argv[1]))"
+    )
+    (tmp_path / "_page.py").write_text("")
+    (tmp_path / "results").mkdir()
+    frozen = tmp_path / "_freeze" / "index.json"
+
+    def run(result: str) -> bool:
+        (tmp_path / "results" / "table.csv").write_text(result)
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+        return frozen.exists()
+
+    run("one")
+    frozen.write_text("{}")
+    assert run("one")
+    assert not run("two")
+
+
+def test_without_results_the_build_says_what_to_run(tmp_path: Path) -> None:
+    places = ["--site", str(tmp_path), "--results", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *places], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "metablin reproduce" in done.stderr
+
+
+def run_page(site: Path, code: str) -> subprocess.CompletedProcess[str]:
+    prelude = "import _page\n_page.display = lambda m: print(m.data)\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", prelude + code],
+        cwd=site,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("call", ["everything('nowhere')", "figure('nowhere/x')"])
+def test_an_analysis_that_was_not_run_is_said_to_be_missing(site: Path, call: str) -> None:
+    done = run_page(site, f"_page.{call}")
+    assert done.returncode == 0, done.stderr
+    assert "Not there yet" in done.stdout
+    assert "nothing is claimed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["figure('response/nothing')", "table('response/nothing')", "number.estimate('a/b/c')"],
+)
+def test_a_result_that_does_not_exist_stops_the_page(site: Path, call: str) -> None:
+    done = run_page(site, f"_page.{call}")
+    assert done.returncode != 0
+    assert "DataError" in done.stderr
+
+
+def test_a_figure_comes_with_caption_description_data_and_source(site: Path) -> None:
+    text = run_page(site, "_page.figure('randomised/os')").stdout
+    words = json.loads((site / "results/randomised/outcome.json").read_text("utf-8"))
+    assert words["figures"]["os"]["alt"] in text
+    assert "{#fig-randomised-os}" in text
+    assert "(results/randomised/pooled.csv)" in text
+    assert "(sources/randomised.qmd#pooled)" in text

@@ -107,7 +107,9 @@ def test_the_binomial_normal_model_of_odds_ratios() -> None:
 def test_rates_come_back_per_person_time(tmp_path: Path) -> None:
     file = tmp_path / "rates.csv"
     file.write_text("study,events,person_time\nA,10,100\nB,20,200\nC,30,300\n")
-    result = CliRunner().invoke(app, ["pool", str(file), "--measure", "rate", "--json"])
+    result = CliRunner().invoke(
+        app, ["pool", str(file), "--measure", "rate", "--ci", "z", "--json"]
+    )
     answer = json.loads(result.stdout)
     assert answer["estimate"] == pytest.approx(0.1)
     assert answer["tau2"] == 0

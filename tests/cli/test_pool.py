@@ -143,6 +143,38 @@ def test_malformed_hazard_ratios_get_one_line(tmp_path: Path, row: str, parts: l
     assert_one_line_error(metablin("pool", file, "--measure", "hr"), *parts)
 
 
+ARMS = "study,events_treatment,n_treatment,events_control,n_control\nA,3,10,5,10\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "parts"),
+    [
+        (["--measure", "or"], ARMS + "B,12,10,5,10\n", ["row 2", "12"]),
+        (["--measure", "rr"], ARMS + "B,3,10,5,0\n", ["row 2", "0"]),
+        (["--measure", "rd"], ARMS + "B,3,10,x,10\n", ["row 2", "events_control", "x"]),
+        (["--measure", "rate"], "events,person_time\n3,10\n4,0\n", ["row 2", "person_time"]),
+        (["--measure", "rate"], "events,person_time\n3,10\n4,-1\n", ["row 2", "person_time"]),
+        (["--measure", "generic"], "yi,vi\n0.1,0.2\n0.3,0\n", ["row 2", "vi", "0"]),
+        (["--measure", "generic"], "yi,vi\n0.1,0.2\n0.3,-1\n", ["row 2", "vi", "-1"]),
+        (["--measure", "generic"], "yi,vi\n0.1,0.2\ninf,0.1\n", ["row 2", "yi", "inf"]),
+        (["--measure", "generic", "--moderators", "x"], "yi,vi\n1,1\n2,1\n3,1\n", ["x"]),
+        (
+            ["--measure", "generic", "--moderators", "x"],
+            "yi,vi,x\n1,1,4\n2,1,4\n3,1,4\n",
+            ["x"],
+        ),
+        (["--measure", "proportion", "--model", "glmm"], GOOD.replace("5,12", "15,12"), ["row 2"]),
+        (["--measure", "generic", "--level", "95"], "yi,vi\n1,1\n2,1\n", ["level", "95"]),
+    ],
+)
+def test_other_malformed_input_gets_one_line(
+    tmp_path: Path, options: list[str], content: str, parts: list[str]
+) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(content, encoding="utf-8")
+    assert_one_line_error(metablin("pool", file, *options), *parts)
+
+
 def test_a_byte_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
     file = tmp_path / "latin.csv"
     file.write_bytes("study,events,n\nGökbuget,3,10\n".encode("latin-1"))

@@ -18,7 +18,9 @@ from ._shared import POPULATIONS
 METHODS = {"naive": "#D55E00", "landmark": "#009E73", "time-dependent": "#0072B2"}
 HANDLED = {"landmark": "landmark", "time-dependent": "time-dependent"}
 SHORT = {
+    "patients": "patient data",
     "hr_interval": "HR and interval",
+    "hr_p": "HR and p",
     "p_events": "p and events",
     "p_medians": "medians and p",
     "p_expected_events": "p, events expected",

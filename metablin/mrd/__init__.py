@@ -22,6 +22,7 @@ from metablin.mrd.routes import (
     hr_from_medians,
     hr_from_oe,
     hr_from_p,
+    hr_from_patients,
     responder_hazard_ratios,
 )
 from metablin.mrd.simulation import ImmortalTime, simulate_cohort, simulate_immortal_time
@@ -42,6 +43,7 @@ __all__ = [
     "hr_from_medians",
     "hr_from_oe",
     "hr_from_p",
+    "hr_from_patients",
     "immortal_time_bounds",
     "mixture_bounds",
     "mixture_check",

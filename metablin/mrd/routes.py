@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import special
 
 from metablin._input import numeric
 from metablin._records import Record, jsonable
-from metablin.effects import EffectSizes, hazard_ratios
+from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
+from metablin.survival.cox import cox
 
 __all__ = [
     "ROUTES",
@@ -24,20 +26,23 @@ __all__ = [
     "hr_from_medians",
     "hr_from_oe",
     "hr_from_p",
+    "hr_from_patients",
     "responder_hazard_ratios",
 ]
 
 ROUTES = {
+    "patients": "Cox regression of individual or reconstructed times",
     "hr_interval": "hazard ratio with its interval",
+    "hr_p": "hazard ratio with its p-value",
     "p_events": "p-value and observed events",
     "p_medians": "ratio of medians with the standard error that gives the printed p-value",
     "p_expected_events": "p-value and events expected from medians and follow-up",
     "medians_events": "ratio of medians with observed events",
     "medians_expected_events": "ratio of medians with events expected from follow-up",
 }
-"""Routes from best to worst; all but the first two assume exponential survival somewhere."""
+"""Routes from best to worst; those from `p_medians` on assume exponential survival somewhere."""
 
-EXACT = ("hr_interval", "p_events")
+EXACT = ("patients", "hr_interval", "hr_p", "p_events")
 SAFE_TIMING = ("landmark", "time-dependent")
 OPTIONAL = (
     "hr", "hr_low", "hr_high", "p_value", "n_responders", "n_nonresponders",
@@ -86,8 +91,13 @@ def hr_from_oe(o_minus_e: float, v: float) -> LogHR:
     >>> round(hr_from_oe(-10.0, 25.0).log_hr, 3)
     -0.4
     """
-    variance = float(numeric("v", v, above=0)[0])
-    return LogHR(float(o_minus_e) / variance, variance**-0.5, "oe")
+    return _reported("oe", observed_minus_expected=o_minus_e, variance=v)
+
+
+def _reported(route: str, **printed: Any) -> LogHR:
+    """Return what :func:`metablin.effects.hazard_ratios_reported` makes of one study."""
+    e = hazard_ratios_reported({name: [value] for name, value in printed.items()})
+    return LogHR(float(e.yi[0]), float(e.vi[0] ** 0.5), route)
 
 
 def hr_from_p(
@@ -134,13 +144,10 @@ def hr_from_p(
     >>> round(float(np.exp(hr_from_p(0.075, 229, 256).log_hr)), 2)
     0.85
     """
-    value = float(numeric("p_value", p, above=0)[0])
-    if value >= 1 or sides not in (1, 2):
-        raise DataError("not a p-value", column="p_value", value=p, allowed="between 0 and 1")
-    e1, e2 = (float(numeric("events", e, above=0)[0]) for e in (events_first, events_second))
-    z = float(-special.ndtri(value / sides))
-    v = e1 * e2 / (e1 + e2)
-    return LogHR((-1 if favours_first else 1) * z / v**0.5, v**-0.5, "p_events")
+    return _reported(
+        "p_events", p_value=p, sides=sides, events_treatment=events_first,
+        events_control=events_second, favours="treatment" if favours_first else "control",
+    )  # fmt: skip
 
 
 def hr_from_medians(
@@ -177,9 +184,56 @@ def hr_from_medians(
     >>> round(float(np.exp(fit.log_hr)), 2), round(fit.std_error, 2)
     (0.5, 0.2)
     """
-    m1, m2 = (float(numeric("median", m, above=0)[0]) for m in (median_first, median_second))
-    e1, e2 = (float(numeric("events", e, above=0)[0]) for e in (events_first, events_second))
-    return LogHR(float(np.log(m2 / m1)), (1 / e1 + 1 / e2) ** 0.5, "medians_events")
+    return _reported(
+        "medians_events", median_treatment=median_first, median_control=median_second,
+        events_treatment=events_first, events_control=events_second,
+    )  # fmt: skip
+
+
+def hr_from_patients(
+    draws: Iterable[tuple[ArrayLike, ArrayLike, ArrayLike]], *, level: float = 0.95
+) -> LogHR:
+    """Return the log hazard ratio of responders from individual or reconstructed times.
+
+    Parameters
+    ----------
+    draws : iterable of (time, event, responder)
+        One data set, or several reconstructions of the same curves; `responder` is 1 or 0. Time
+        counts from the landmark the curves start at.
+    level : float
+        Confidence level handed to the regression.
+
+    Returns
+    -------
+    LogHR
+        The mean over draws, its variance by Rubin's rules.
+
+    Raises
+    ------
+    DataError
+        When there is no draw, or one lacks a group.
+    ConvergenceError
+        When a group has no events.
+
+    References
+    ----------
+    Rubin DB (1987), Multiple Imputation for Nonresponse in Surveys, eqs 3.1.2 to 3.1.5.
+    doi:10.1002/9780470316696
+
+    Examples
+    --------
+    >>> one = ([5, 8, 12, 3, 4, 9], [1, 0, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0])
+    >>> found = hr_from_patients([one, one])
+    >>> found.log_hr < 0, found.std_error == hr_from_patients([one]).std_error
+    (True, True)
+    """
+    fits = [cox(t, e, np.asarray(r, dtype=int), level=level) for t, e, r in draws]
+    if not fits:
+        raise DataError("no data set", column="draws", allowed="at least one")
+    estimates = np.array([f.log_hr[0] for f in fits])
+    within = float(np.mean([f.std_error[0] ** 2 for f in fits]))
+    between = float(estimates.var(ddof=1)) * (1 + 1 / len(fits)) if len(fits) > 1 else 0.0
+    return LogHR(float(estimates.mean()), (within + between) ** 0.5, "patients")
 
 
 def expected_events(n: float, median: float, followup: float) -> float:
@@ -315,8 +369,12 @@ def _best(known: Mapping[str, float]) -> LogHR:
 
 
 def _interval(x: Mapping[str, float]) -> LogHR:
-    e = hazard_ratios([x["hr"]], [x["hr_low"]], [x["hr_high"]], level=x.get("hr_level", 0.95))
-    return LogHR(float(e.yi[0]), float(e.vi[0] ** 0.5))
+    level = x.get("hr_level", 0.95)
+    return _reported("hr_interval", hr=x["hr"], low=x["hr_low"], high=x["hr_high"], level=level)
+
+
+def _hr_p(x: Mapping[str, float]) -> LogHR | None:
+    return None if x["hr"] == 1 else _reported("hr_p", hr=x["hr"], p_value=x["p_value"])
 
 
 def _p_events(x: Mapping[str, float]) -> LogHR:
@@ -328,9 +386,8 @@ def _p_events(x: Mapping[str, float]) -> LogHR:
 
 def _p_medians(x: Mapping[str, float]) -> LogHR | None:
     """Test-based standard error: ``|log HR| / z`` (Miettinen 1976, Am J Epidemiol 103:226)."""
-    log_hr = float(np.log(x["median_nonresponders"] / x["median_responders"]))
-    z = float(-special.ndtri(x["p_value"] / 2))
-    return LogHR(log_hr, abs(log_hr) / z) if log_hr and z else None
+    ratio = x["median_nonresponders"] / x["median_responders"]
+    return None if ratio == 1 else _reported("p_medians", hr=ratio, p_value=x["p_value"])
 
 
 def _p_expected(x: Mapping[str, float]) -> LogHR | None:
@@ -373,6 +430,7 @@ _SIZES = ("n_responders", "n_nonresponders", "followup")
 _MEDIANS = ("median_responders", "median_nonresponders")
 _ORDER: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, float]], LogHR | None]], ...] = (
     ("hr_interval", ("hr", "hr_low", "hr_high"), _interval),
+    ("hr_p", ("hr", "p_value"), _hr_p),
     ("p_events", ("p_value", "events_responders", "events_nonresponders"), _p_events),
     ("p_medians", ("p_value", *_MEDIANS), _p_medians),
     ("p_expected_events", ("p_value", *_SIZES), _p_expected),

@@ -13,6 +13,7 @@ from metablin.mrd import (
     hr_from_medians,
     hr_from_oe,
     hr_from_p,
+    hr_from_patients,
     responder_hazard_ratios,
 )
 
@@ -81,8 +82,9 @@ EVERYTHING = {
     ("drop", "route"),
     [
         ((), "hr_interval"),
-        (("hr_low",), "p_events"),
-        (("hr_low", "events_responders"), "p_medians"),
+        (("hr_low",), "hr_p"),
+        (("hr",), "p_events"),
+        (("hr", "events_responders"), "p_medians"),
         (("hr_low", "events_responders", "p_value"), "medians_expected_events"),
         (("hr_low", "p_value"), "medians_events"),
     ],
@@ -90,7 +92,7 @@ EVERYTHING = {
 def test_the_best_route_is_taken_and_recorded(drop: tuple[str, ...], route: str) -> None:
     row = one(**{k: v for k, v in EVERYTHING.items() if k not in drop})
     assert row["route"] == route
-    assert row["approximate"] == (route not in ("hr_interval", "p_events"))
+    assert row["approximate"] == (route not in ("hr_interval", "hr_p", "p_events"))
     assert row["conf_low"] < row["estimate"] < row["conf_high"]
 
 
@@ -112,6 +114,20 @@ def test_medians_with_a_p_value_reproduce_that_p_value() -> None:
     row = one(p_value=0.002, median_responders=24, median_nonresponders=6)
     assert row["estimate"] == pytest.approx(0.25)
     assert 2 * stats.norm.sf(-row["log_hr"] / row["std_error"]) == pytest.approx(0.002)
+
+
+def test_reconstructions_combine_by_rubins_rules() -> None:
+    from metablin.survival.cox import cox
+
+    rng = np.random.default_rng(2)
+    group = np.repeat([1, 0], 30)
+    draws = [(rng.exponential(np.where(group == 1, 10, 4)), np.ones(60), group) for _ in range(3)]
+    fits = [cox(t, e, g) for t, e, g in draws]
+    b = np.array([f.log_hr[0] for f in fits])
+    within = np.mean([f.std_error[0] ** 2 for f in fits])
+    found = hr_from_patients(draws)
+    assert found.log_hr == pytest.approx(b.mean())
+    assert found.std_error**2 == pytest.approx(within + (1 + 1 / 3) * b.var(ddof=1))
 
 
 def test_an_unusable_row_stays_with_its_reason() -> None:

@@ -27,48 +27,51 @@ def guyot(time, survival, n, at_risk=None, events=None):
     r, k = [r[i] for i in keep], [k[i] for i in keep]
     lower = [int(np.searchsorted(t, x)) for x in r]
     upper = [*[x - 1 for x in lower[1:]], t.size - 1]
-    d, c = np.zeros(t.size, int), np.zeros(t.size, int)
-    at = np.zeros(t.size + 1, int)
-    at[0], km, last_drop = n, np.ones(t.size), 0
-    total_lost = []
+    state = (np.zeros(t.size, int), np.zeros(t.size, int), np.zeros(t.size + 1, int))
+    state[2][0] = n
+    km, last, lost = np.ones(t.size), 0, []
     for i in range(len(r) - 1):
-        lo, hi = lower[i], upper[i]
-        if hi < lo:
-            total_lost.append(0)
-            continue
-        base = s[lo - 1] if lo else 1.0
-        lost = round(k[i] * s[min(hi, s.size - 1)] / max(base, 1e-9) - k[i + 1])
-        for _ in range(ROUNDS):
-            lost = max(lost, 0)
-            last = _interval(t, s, d, c, at, km, lo, hi, lost, k[i], last_drop)
-            off = at[hi + 1] - k[i + 1]
-            if off == 0 or (off < 0 and lost == 0):
-                break
-            lost += off
-            if lost < 0:
-                break
-        at[hi + 1] = k[i + 1]
-        last_drop = last
-        total_lost.append(lost)
-    lo, hi = lower[-1], upper[-1]
-    span = t[upper[-2]] - t[lower[0]] if len(r) > 1 else 0
-    lost = 0
-    if len(r) > 1 and span > 0:
-        rate = sum(total_lost) / span
-        lost = min(round(rate * (t[hi] - t[lo])), k[-1])
-    elif events is not None:
-        lost = max(n - events, 0) // 2
+        last, found = _match_table(t, s, *state, km, (lower[i], upper[i]), k[i], k[i + 1], last)
+        lost.append(found)
+    _match_total(t, s, *state, km, (lower, upper), k[-1], lost, last, events)
+    return _expand(t, state[0], state[1], n)
+
+
+def _match_table(t, s, d, c, at, km, span, start, wanted, last_drop):
+    """Change the censorings of one interval until the next number at risk is met."""
+    lo, hi = span
+    if hi < lo:
+        return last_drop, 0
+    base = s[lo - 1] if lo else 1.0
+    lost = round(start * s[min(hi, s.size - 1)] / max(base, 1e-9) - wanted)
+    last = last_drop
     for _ in range(ROUNDS):
-        _interval(t, s, d, c, at, km, lo, hi, max(lost, 0), k[-1], last_drop)
-        if events is None:
-            break
-        off = int(d.sum()) - events
-        if off == 0 or (off < 0 and lost <= 0):
+        lost = max(lost, 0)
+        last = _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop)
+        off = at[hi + 1] - wanted
+        if off == 0 or (off < 0 and lost == 0):
             break
         lost += off
-        if lost > k[-1]:
+    at[hi + 1] = wanted
+    return last, max(lost, 0)
+
+
+def _match_total(t, s, d, c, at, km, spans, start, earlier, last_drop, events):
+    """Change the censorings of the last interval until the total of events is met."""
+    lower, upper = spans
+    lo, hi = lower[-1], upper[-1]
+    lost = 0
+    if earlier and t[upper[-2]] > t[lower[0]]:
+        rate = sum(earlier) / (t[upper[-2]] - t[lower[0]])
+        lost = min(round(rate * (t[hi] - t[lo])), start)
+    elif events is not None:
+        lost = max(start - events, 0) // 2
+    for _ in range(ROUNDS):
+        _interval(t, s, d, c, at, km, lo, hi, max(lost, 0), start, last_drop)
+        off = 0 if events is None else int(d.sum()) - events
+        if off == 0 or (off < 0 and lost <= 0) or lost > start:
             break
-    return _expand(t, d, c, n)
+        lost += off
 
 
 def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):

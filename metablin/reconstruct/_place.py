@@ -15,6 +15,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 SINGLES = 0.3  # share of single falls from which every drop counts as clicked, so others are ties
+COUNTABLE = 2.0  # reading errors in a step of one patient from which counts are taken as exact
 VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
 LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
 
@@ -60,7 +61,7 @@ def step_sizes(grid: Grid, fit: RealFit) -> FloatArray:
 def falls_at_clicks(grid: Grid, fit: RealFit) -> FloatArray:
     """Events behind each click, at least one; one throughout when every drop was clicked."""
     falls = np.maximum(np.rint(np.diff(np.cumsum(fit.events)[grid.click], prepend=0.0)), 1.0)
-    return np.ones(falls.size) if (falls == 1).mean() >= SINGLES else falls
+    return np.ones(falls.size) if every_drop(falls, countable(grid)) else falls
 
 
 def place(
@@ -88,7 +89,9 @@ def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None)
         on_click = np.zeros(grid.time.size, dtype=bool)
         on_click[grid.click] = True
         falls = per_gap[grid.click]
-        u = np.where(on_click[gap], on_drop(rank, size, falls, False), (rank + 0.5) / size)
+        u = np.where(
+            on_click[gap], on_drop(rank, size, falls, countable(grid)), (rank + 0.5) / size
+        )
     elif rng is None:
         u = (rank + 0.5) / size
     else:
@@ -102,12 +105,21 @@ def on_drop(rank: IntArray, size: IntArray, falls: IntArray, exact: bool) -> Flo
     Clicks on every q-th drop leave falls of q or q + 1 events; falls of one among larger ones, or
     of unequal size where counts are `exact`, are ties.
     """
+    return np.ones(rank.size) if every_drop(falls, exact) else (rank + 1.0) / size
+
+
+def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
+    """Whether every drop was clicked, judged by the events behind the clicks."""
     seen = falls[falls > 0]
     if seen.size == 0:
-        return (rank + 1.0) / size
+        return False
     low, high = np.quantile(seen, [0.1, 0.9])
-    every = (seen == 1).mean() >= SINGLES or (exact and high - low >= 2 and low <= 2)
-    return np.ones(rank.size) if every else (rank + 1.0) / size
+    return bool((seen == 1).mean() >= SINGLES or (exact and high - low >= 2 and low <= 2))
+
+
+def countable(grid: Grid) -> bool:
+    """Whether one patient's step is large enough for counts behind a click to be exact."""
+    return bool(grid.n[0] * COUNTABLE * READING_SD <= 1.0)
 
 
 def _censor_times(

@@ -161,7 +161,7 @@ def _event_rates(grid: Grid, blocks: Blocks, total: float, mean: float) -> Float
     origin = float(grid.start[blocks.interval[0]])
     length = blocks.first - np.append(origin, blocks.last[:-1])
     share = np.maximum(length, 0.0) / max(float(length.sum()), 1e-12)
-    return np.maximum(0.5 * total * share + 0.5 * mean * clicked, UNCLICKED)
+    return np.asarray(np.maximum(0.5 * total * share + 0.5 * mean * clicked, UNCLICKED))
 
 
 State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]

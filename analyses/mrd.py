@@ -37,7 +37,7 @@ from ._selection import MRD_RESPONSES
 from ._shared import known_trials, pooled_row
 
 SEED = 20240607
-SIMULATIONS = 200
+SIMULATIONS = 1000
 WINDOWS = (1.5, 3.0, 6.0)
 CAVEAT = (
     "Those transplanted had to live, and stay in remission, until transplant; the two groups are "

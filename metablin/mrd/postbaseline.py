@@ -152,7 +152,7 @@ def compare_groups_after_baseline(
         fit = cox(t[keep] - start, e[keep], group.astype(int), level=level)
         left_out = int((~keep).sum())
         return _result("landmark", start, fit, int(keep.sum()), int(group.sum()), left_out)
-    entry, exit_, failed, later = _spells(t, e, at)
+    entry, exit_, failed, later = spells(t, e, at)
     fit = cox(exit_, failed, later, entry=entry, level=level)
     return _result("time-dependent", np.nan, fit, len(t), int(later.sum()), 0)
 
@@ -256,7 +256,7 @@ def simon_makuch(
     keep = t > start
     if not keep.any():
         raise DataError("nobody is followed beyond the landmark", column="landmark", value=start)
-    entry, exit_, failed, later = _spells(t[keep], e[keep], at[keep])
+    entry, exit_, failed, later = spells(t[keep], e[keep], at[keep])
     entry = np.maximum(entry, start)
     alive = exit_ > entry
     curves = []
@@ -343,7 +343,7 @@ def _checked(
     return t, e, at
 
 
-def _spells(
+def spells(
     t: FloatArray, e: FloatArray, at: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.intp]]:
     """Split follow-up at the change: entry, exit, event and group of every spell of some length."""

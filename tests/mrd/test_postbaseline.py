@@ -114,6 +114,20 @@ def test_the_simulation_shows_the_bias_and_its_two_cures() -> None:
             assert row["coverage"] > 0.85
 
 
+def test_the_quick_estimates_of_the_simulation_are_those_of_the_regression() -> None:
+    from metablin.mrd.simulation import _one
+
+    quick = _one(150, 0.6, 3.0, np.random.default_rng(9), {})
+    data = simulate_cohort(150, true_hr=0.6, window=3.0, rng=np.random.default_rng(9))
+    with pytest.warns(MetablinWarning):
+        slow = [compare_groups_after_baseline(*data, method="naive", allow_naive=True)]
+    slow.append(compare_groups_after_baseline(*data, method="landmark", landmark=3.0))
+    slow.append(compare_groups_after_baseline(*data))
+    for (log_hr, std_error), found in zip(quick, slow, strict=True):
+        assert log_hr == pytest.approx(found.log_hr, abs=1e-8)
+        assert std_error == pytest.approx(found.std_error, rel=1e-6)
+
+
 def test_the_simulation_is_its_seed() -> None:
     a, b, c = (
         simulate_immortal_time([0.8], [3.0], n=60, simulations=3, seed=s).to_dict()["rows"]

@@ -23,6 +23,10 @@ MONOTONE = 15.0
 """A coefficient times the covariate's range beyond this means the likelihood has no maximum."""
 
 
+FLAT = 1e-5
+"""So does information that has fallen to this share of its value at zero."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stratum:
     """One stratum, sorted by time, with everything that does not depend on the coefficients.
@@ -130,9 +134,12 @@ def evaluate(s: Stratum, beta: FloatArray) -> Rows:
         sums = sums - np.vstack([late, np.zeros_like(late[:1])])[s.first_entry]
     tied = np.add.reduceat(powers[s.deaths], s.starts, axis=0)
     terms = sums[s.row] - s.fraction[:, None] * tied[s.row]
-    mean = terms[:, 1 : 1 + p] / terms[:, :1]
-    second = (terms[:, 1 + p :] / terms[:, :1]).reshape(-1, p, p)
-    loglik = float(s.w[s.deaths] @ eta[s.deaths] - s.weight @ (np.log(terms[:, 0]) + shift))
+    # On the way to an infinite coefficient a risk set can vanish; `maximise` then gives up.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = terms[:, 1 : 1 + p] / terms[:, :1]
+        second = (terms[:, 1 + p :] / terms[:, :1]).reshape(-1, p, p)
+        logs = np.log(terms[:, 0]) + shift
+    loglik = float(s.w[s.deaths] @ eta[s.deaths] - s.weight @ logs)
     return Rows(loglik, mean, second - mean[:, :, None] * mean[:, None, :])
 
 
@@ -186,6 +193,8 @@ def maximise(strata: tuple[Stratum, ...]) -> PartialFit:
             if np.max(np.abs(beta) * spread) > MONOTONE:
                 break
             loglik, _, information = _derivatives(strata, beta)
+            if np.any(np.diag(information) < FLAT * np.diag(null[2])):
+                break
             return PartialFit(beta, information, loglik, null[0], null[1], null[2], iteration)
         for _ in range(40):
             found = _derivatives(strata, beta + step)

@@ -45,7 +45,7 @@ def bootstrap_hazard_ratios(
     -------
     ndarray, shape (samples,)
         Treatment over control. Minus or plus infinity for a sample in which the treated, or the
-        controls, had no event.
+        controls, had no event; NaN for one without any event.
 
     References
     ----------
@@ -113,13 +113,12 @@ def _newton(
 ) -> FloatArray:
     """Solve every sample's score equation; the log-likelihood is concave in one dimension."""
     m = events1.size
-    edges = np.searchsorted(sample, np.arange(m))
     beta = np.zeros(m)
     for _ in range(MAX_ITER):
         ratio = np.exp(beta)[sample] * treat
         q = ratio / (ratio + control)
-        score = events1 - np.add.reduceat(q, edges)
-        information = np.add.reduceat(q * (1.0 - q), edges)
+        score = events1 - np.bincount(sample, q, minlength=m)
+        information = np.bincount(sample, q * (1.0 - q), minlength=m)
         step = np.clip(score / np.maximum(information, 1e-12), -1.5, 1.5)
         beta = np.clip(beta + step, -LARGEST, LARGEST)
         done = (score * step < TOLERANCE) | (np.abs(beta) == LARGEST)
@@ -129,4 +128,5 @@ def _newton(
         raise ConvergenceError("a bootstrap sample's hazard ratio did not converge")
     beta[events1 == 0] = -np.inf
     beta[events0 == 0] = np.inf
+    beta[(events0 == 0) & (events1 == 0)] = np.nan
     return beta

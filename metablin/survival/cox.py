@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from metablin import _input
 from metablin._records import Record, freeze, jsonable
-from metablin.errors import DataError
+from metablin.errors import ConvergenceError, DataError
 from metablin.survival._data import Patients, groups, patients
 from metablin.survival._normal import ratio_row
 from metablin.survival._partial import PartialFit, Stratum, evaluate, maximise, strata_of
@@ -251,7 +251,7 @@ def _clock(p: Patients, strata: tuple[Stratum, ...], transform: str) -> list[Flo
         return [np.log(s.times) for s in strata]
     if transform == "rank":
         # Ranks among all follow-up times, censored ones included.
-        lookup = dict(zip(p.time.tolist(), stats.rankdata(p.time).tolist(), strict=True))
+        lookup = dict(zip(p.time.tolist(), pd.Series(p.time).rank().tolist(), strict=True))
         return [np.array([lookup[t] for t in s.times.tolist()]) for s in strata]
     km = curve_of(p, "plain", 0.95, "")
     before = np.r_[1.0, km.survival[:-1]]
@@ -320,6 +320,8 @@ def proportional_hazards_test(
         cross = bt[:, pick]
         v = tt[np.ix_(pick, pick)] - cross.T @ np.linalg.solve(bb, cross)
         u = score[pick]
+        if np.linalg.eigvalsh(v)[0] <= 1e-10 * np.linalg.eigvalsh(tt[np.ix_(pick, pick)])[-1]:
+            raise ConvergenceError("too few informative event times to test proportional hazards")
         statistic = float(u @ np.linalg.solve(v, u))
         out.append((term, statistic, len(pick), float(special.chdtrc(len(pick), statistic))))
     return pd.DataFrame(out, columns=["term", "statistic", "df", "p_value"])

@@ -35,6 +35,8 @@ FloatArray = NDArray[np.float64]
 POINTS = 101
 MAX_ITER = 50
 TOLERANCE = 1e-11
+LARGEST = 12.0
+"""A log hazard ratio beyond this means that the likelihood has no maximum."""
 
 
 def nelson_aalen(
@@ -324,6 +326,8 @@ def time_varying_hazard_ratio(
     covariance = np.linalg.inv(information)
     grid = np.linspace(at[0], at[-1], POINTS)
     b = _columns(grid, at)
+    if max(np.abs(x @ gamma).max(), np.sqrt(covariance[0, 0])) > LARGEST:
+        raise ConvergenceError("the time-varying hazard ratio is not estimable; try fewer knots")
     log_hr, se = b @ gamma, np.sqrt(np.einsum("gi,ij,gj->g", b, covariance, b))
     z = critical(_input.level(level))
     part = gamma[1:]

@@ -81,7 +81,8 @@ def _derivatives(
 
 def hessian(f: Objective, theta: FloatArray, scale: FloatArray) -> FloatArray:
     """Return the Hessian at `theta` to about eight digits."""
-    return _derivatives(f, theta, 2.0 * STEP * scale, richardson=True)[2]
+    with np.errstate(invalid="ignore"):
+        return _derivatives(f, theta, 2.0 * STEP * scale, richardson=True)[2]
 
 
 def jacobian(
@@ -157,7 +158,8 @@ def _safe_derivatives(
 ) -> tuple[float, FloatArray, FloatArray]:
     """Shrink the differences where a neighbour lies outside the parameter space."""
     for shrink in (1.0, 1e-1, 1e-2):
-        out = _derivatives(f, theta, shrink * STEP * scale, richardson=False)
+        with np.errstate(invalid="ignore"):
+            out = _derivatives(f, theta, shrink * STEP * scale, richardson=False)
         if np.isfinite(out[1]).all() and np.isfinite(out[2]).all():
             return out
     raise FloatingPointError("no finite derivative")

@@ -453,10 +453,7 @@ def _climb(family: Family, f: Any, point: FloatArray, scale: FloatArray) -> tupl
 def _covariance(name: str, second: FloatArray, at_boundary: bool) -> FloatArray:
     first = 1 if at_boundary else 0
     information = -second[first:, first:]
-    values = np.linalg.eigvalsh(
-        information / np.sqrt(np.abs(np.outer(*[np.diag(information)] * 2)))
-    )
-    if not np.isfinite(values).all() or values[0] <= SETTLED:
+    if not _definite(information):
         if at_boundary:
             return np.full(second.shape, np.nan)
         raise ConvergenceError(
@@ -465,3 +462,12 @@ def _covariance(name: str, second: FloatArray, at_boundary: bool) -> FloatArray:
     out = np.full(second.shape, np.nan)
     out[first:, first:] = np.linalg.inv(information)
     return out
+
+
+def _definite(information: FloatArray) -> bool:
+    """Return whether a matrix is positive definite with room to spare."""
+    diagonal = np.diag(information)
+    if not np.isfinite(information).all() or np.any(diagonal <= 0.0):
+        return False
+    root = np.sqrt(diagonal)
+    return bool(np.linalg.eigvalsh(information / np.outer(root, root))[0] > SETTLED)

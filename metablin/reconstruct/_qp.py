@@ -78,7 +78,7 @@ def _solve_free(
 ) -> tuple[FloatArray, float]:
     """Minimise over the free variables, the fixed ones staying where they are."""
     if in_sum is None and not fixed.any():
-        return np.linalg.solve(h, g), 0.0
+        return np.asarray(np.linalg.solve(h, g), dtype=np.float64), 0.0
     free = np.flatnonzero(~fixed)
     x = x.copy()
     x[free] = 0.0

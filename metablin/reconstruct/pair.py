@@ -25,6 +25,7 @@ IntArray = NDArray[np.int64]
 Data = tuple[FloatArray, IntArray]
 
 ROUNDS = 4  # batches of pairs tried before the ratio counts as contradictory
+HOPELESS = 1  # the same when not one pair was found
 POOL = 4  # candidate sets per arm for each pair that is returned
 CLOSEST = 12  # pairs tried for each returned pair
 BEND = 1.6  # largest log power by which times within a segment move
@@ -96,7 +97,7 @@ def _draw_pairs(
     """Draw pairs of data sets until enough of them meet the printed ratio."""
     out: list[tuple[Data, Data]] = []
     seen: list[float] = []
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         wanted = count - len(out)
         pools = [draw_sets(arm, POOL * wanted, rng) for arm in arms]
         for i in range(wanted):
@@ -108,6 +109,8 @@ def _draw_pairs(
                 out.append(pair)
         if len(out) == count:
             return out
+        if not out and turn >= HOPELESS:
+            break
     low, high = np.exp(np.nanquantile(seen, [0.025, 0.975]))
     raise DataError(
         f"a hazard ratio of {hr:g} cannot be reconciled with the medians, landmarks and events of "

@@ -96,9 +96,7 @@ def test_input_is_not_changed_and_output_is_read_only(known):
     k = known(60, 11)
     before = [a.copy() for a in (*k.clicks, *k.at_risk)]
     r = reconstruct_km(*k.clicks, n=k.n, at_risk=k.at_risk, events=k.events)
-    assert all(
-        np.array_equal(a, b) for a, b in zip(before, (*k.clicks, *k.at_risk), strict=True)
-    )
+    assert all(np.array_equal(a, b) for a, b in zip(before, (*k.clicks, *k.at_risk), strict=True))
     with pytest.raises(ValueError, match="read-only"):
         r.time[0] = 1.0
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -158,9 +156,7 @@ def test_the_verdict_rests_on_print_and_names_the_failing_item(known):
 
 def test_hazard_ratio_is_compared_on_the_log_scale(known):
     a, b = known(300, 16), known(280, 17)
-    ipd = [
-        reconstruct_km(*k.clicks, n=k.n, at_risk=k.at_risk, events=k.events) for k in (a, b)
-    ]
+    ipd = [reconstruct_km(*k.clicks, n=k.n, at_risk=k.at_risk, events=k.events) for k in (a, b)]
     import pandas as pd
 
     frame = pd.DataFrame(

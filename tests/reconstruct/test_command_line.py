@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from metablin.cli.reconstruct import reconstruct, reconstruct_summary
+
+app = typer.Typer()
+app.command("reconstruct")(reconstruct)
+app.command("reconstruct-summary")(reconstruct_summary)
+
+
+@pytest.fixture
+def folder(tmp_path, known):
+    clicks, risk, totals = [], [], []
+    for i, n in enumerate((40, 90)):
+        k = known(n, 60 + i)
+        name = "ab"[i]
+        clicks.append(pd.DataFrame({"id": name, "time": k.clicks[0], "survival": k.clicks[1]}))
+        risk.append(pd.DataFrame({"id": name, "time": k.at_risk[0], "n_at_risk": k.at_risk[1]}))
+        totals.append({"id": name, "n": k.n, "events": k.events if i else ""})
+    pd.concat(clicks).to_csv(tmp_path / "clicks.csv", index=False)
+    pd.concat(risk).to_csv(tmp_path / "risk.csv", index=False)
+    pd.DataFrame(totals).to_csv(tmp_path / "totals.csv", index=False)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def batch(folder, *more):
+    return run("reconstruct", folder / "clicks.csv", "--at-risk", folder / "risk.csv",
+               "--totals", folder / "totals.csv", "--out", folder / "ipd.csv", *more)  # fmt: skip
+
+
+def test_a_batch_is_written_with_its_quality(folder):
+    result = batch(folder, "--quality", folder / "q.csv")
+    assert result.exit_code == 0, result.output
+    out, q = pd.read_csv(folder / "ipd.csv"), pd.read_csv(folder / "q.csv")
+    assert out.columns.tolist() == ["id", "time", "event"]
+    assert out.groupby("id").size().tolist() == [40, 90]
+    assert q["level"].tolist() == ["curve + n + at-risk", "curve + n + at-risk + events"]
+    assert (q["at_risk_error"] == 0).all()
+    assert result.stdout == ""
+
+
+def test_a_single_curve_has_no_id_column(folder):
+    clicks = pd.read_csv(folder / "clicks.csv")
+    clicks[clicks["id"] == "a"].drop(columns="id").to_csv(folder / "one.csv", index=False)
+    result = run("reconstruct", folder / "one.csv", "--out", folder / "one_ipd.csv")
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(folder / "one_ipd.csv").columns.tolist() == ["time", "event"]
+
+
+def test_bad_curves_are_reported_and_good_ones_written(folder):
+    clicks = pd.read_csv(folder / "clicks.csv")
+    clicks.loc[2, "survival"] = 50.0
+    clicks.to_csv(folder / "clicks.csv", index=False)
+    result = batch(folder)
+    assert result.exit_code == 1
+    assert pd.read_csv(folder / "ipd.csv")["id"].unique().tolist() == ["b"]
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert "row 3 (a), column 'survival', value 50" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("abc", "not a number"), ("", "finite"), ("nan", "finite")]
+)
+def test_cells_that_are_not_numbers_are_named(folder, cell, words):
+    text = (folder / "clicks.csv").read_text().splitlines()
+    text[5] = f"a,{cell},0.9"
+    (folder / "clicks.csv").write_text("\n".join(text) + "\n")
+    result = batch(folder)
+    assert result.exit_code == 1
+    assert "row 5" in result.stderr
+    assert "'time'" in result.stderr
+    assert words in result.stderr
+
+
+def test_two_runs_write_the_same_bytes(folder):
+    batch(folder)
+    first = (folder / "ipd.csv").read_bytes()
+    batch(folder, "--jobs", "2")
+    assert (folder / "ipd.csv").read_bytes() == first
+
+
+def test_a_missing_file_is_bad_usage(folder):
+    assert run("reconstruct", folder / "none.csv", "--out", folder / "x.csv").exit_code == 2
+
+
+SUMMARY = """id,n,events,median,median_low,median_high,followup,time,survival
+tower,271,164,7.7,5.6,9.6,11.7,6,0.55
+tower,,,,,,,12,0.36
+other,60,18,NR,20.1,NR,30,12,0.80
+"""
+
+
+def test_summaries_become_draws_with_a_grade(folder):
+    (folder / "s.csv").write_text(SUMMARY)
+    arguments = ("reconstruct-summary", folder / "s.csv", "--out", folder / "s_ipd.csv")
+    result = run(*arguments, "--draws", 3, "--seed", 2)
+    assert result.exit_code == 0, result.output + result.stderr
+    out = pd.read_csv(folder / "s_ipd.csv")
+    assert out.columns.tolist() == ["id", "draw", "time", "event", "grade"]
+    assert out.groupby(["id", "draw"]).size().to_dict() == {
+        (i, d): n for i, n in (("other", 60), ("tower", 271)) for d in (1, 2, 3)
+    }
+    assert out[out["id"] == "tower"].groupby("draw")["event"].sum().tolist() == [164] * 3
+    assert out[out["id"] == "tower"]["grade"].unique().tolist() == ["C"]
+
+
+def test_contradictory_summaries_are_reported_and_the_others_written(folder):
+    (folder / "s.csv").write_text(SUMMARY.replace("0.55", "0.30"))
+    result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv", "--draws", 2)
+    assert result.exit_code == 1
+    assert "study tower" in result.stderr
+    assert "S(6) = 0.3" in result.stderr
+    assert pd.read_csv(folder / "x.csv")["id"].unique().tolist() == ["other"]
+
+
+def test_rows_of_one_arm_that_disagree_are_an_error(folder):
+    (folder / "s.csv").write_text(SUMMARY.replace("tower,,,", "tower,270,,"))
+    result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv", "--draws", 2)
+    assert result.exit_code == 1
+    assert "row 2 (tower), column 'n'" in result.stderr

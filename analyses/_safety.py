@@ -271,3 +271,25 @@ def printed_rates(rows: pd.DataFrame) -> pd.DataFrame:
             ).to_numpy(),
         }
     )
+
+
+def by_burden(kept: pd.DataFrame) -> pd.DataFrame:
+    """Compare relapse with remission, arms of different trials, for the two signature harms."""
+    relapse = kept["population"].isin(["adult_rr_ph_negative", "adult_rr_ph_positive"])
+    remission = kept["population"] == "mrd_positive"
+    lines = []
+    for term in ("cytokine release syndrome", "neurologic event"):
+        for grade in ("any", "grade3plus"):
+            here = (kept["term"] == term) & (kept["grade"] == grade)
+            one, two = kept.loc[here & relapse], kept.loc[here & remission]
+            if one.empty or two.empty:
+                continue
+            sums = [part[c].sum() for part in (one, two) for c in ("events", "n")]
+            table = [float(v) for v in sums]
+            lines.append(
+                {"key": f"{_slug(term)}.{grade}", "term": term, "grade": GRADES[grade],
+                 "events_relapse": table[0], "n_relapse": table[1], "events_remission": table[2],
+                 "n_remission": table[3], **event_difference(*table), "randomised": False,
+                 "row_ids": join_ids([*one["row_id"], *two["row_id"]])}
+            )  # fmt: skip
+    return pd.DataFrame(lines)

@@ -9,6 +9,7 @@ from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analys
 from ._mrd import response_cohorts
 from ._safety import (
     across_trials,
+    by_burden,
     by_exposure,
     cohorts,
     counts,
@@ -105,6 +106,12 @@ def safety(evidence: Evidence) -> Outcome:
                 "All events, not first ones; no count or patient-years are printed, so no interval "
                 "follows.",
             ),
+            "burden": Table(
+                by_burden(kept),
+                "Adults in relapse against patients in remission with MRD",
+                "Sums over arms of different trials, so age, dose and definition differ too; a "
+                "difference is no effect of tumour burden alone.",
+            ),
             "doubtful": Table(doubtful(found), "Cells that can hardly mean what they say"),
         },
         figures=figures(rates, compared, exposed, asked),
@@ -181,8 +188,8 @@ def figures(
             rates_figure(rates, PANELS),
             "Cytokine release and neurologic events by population",
             "Points are pooled rates, thin bars 95% confidence intervals, wide bars prediction "
-            "intervals. Patients in remission, with few leukaemic cells left, have the least "
-            "cytokine release.",
+            "intervals; populations without a report of that event and grade stay empty. Patients "
+            "in remission have few leukaemic cells left to release cytokines over.",
             "Four panels of rates by population.",
             "rates",
         ),
@@ -191,7 +198,7 @@ def figures(
             "Severe adverse events in the randomised trials",
             "Each bubble is a term in one trial; its area is the number of patients with the "
             "event. Filled bubbles pass a false-discovery rate of 5% within their trial.",
-            "Volcano plot; most terms lie on the side of chemotherapy.",
+            "Volcano plot: difference in risk across, minus log p upwards.",
             "randomised",
         ),
         "tower": Figure(
@@ -215,7 +222,7 @@ def figures(
             "TOWER, severe events. The rate ratio assumes a constant hazard of a first event and "
             "the median number of cycles in every patient of an arm. Intervals are cut at the ends "
             "of the axis.",
-            "Ratios of each event, unadjusted and per cycle; all move left when time counts.",
+            "Two ratios of each event: with time ignored, and per cycle.",
             "exposure",
         ),
     }

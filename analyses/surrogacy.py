@@ -91,8 +91,8 @@ def surrogacy(evidence: Evidence) -> Outcome:
                      "os.both_drugs.weighted", "proportion"),
         ),
         notes=(
-            "So few trials cannot show that MRD is a surrogate, nor that it is not: the intervals "
-            "of R² span nearly the whole range and the prediction bands include harm.",
+            "So few trials cannot show that MRD is a surrogate, nor that it is not: read the "
+            "intervals of R² and the prediction bands before the points.",
             "The trials differ in age, line and control, so any line through them confounds MRD "
             "with setting; adding a second drug adds a trial, not an answer.",
             "That responders live longer within a trial says nothing of this trial-level question.",

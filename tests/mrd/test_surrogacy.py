@@ -44,6 +44,25 @@ def test_the_maximum_is_that_of_the_likelihood_integrated_numerically() -> None:
     assert fast == pytest.approx(-best.fun, rel=1e-9)
 
 
+def test_the_misfit_is_that_of_york_on_pearsons_points() -> None:
+    """Pearson 1901 with the weights of York 1966: the published line and its sum of squares."""
+    x = np.array([0, 0.9, 1.8, 2.6, 3.3, 4.4, 5.2, 6.1, 6.5, 7.4])
+    y = np.array([5.9, 5.4, 4.4, 4.6, 3.5, 3.7, 2.8, 2.8, 2.4, 1.5])
+    vx = 1 / np.array([1000, 1000, 500, 800, 200, 80, 60, 20, 1.8, 1])
+    vy = 1 / np.array([1, 1.8, 4, 8, 20, 20, 70, 70, 100, 500])
+
+    def misfit(line: np.ndarray) -> float:
+        """Minus twice the log likelihood, less the part that Daniels and Hughes add to it."""
+        v = vy + line[1] ** 2 * vx
+        return -2 * loglik(*line, 0.0, x, vx, y, vy, np.zeros(10)) - np.log(2 * np.pi * v).sum()
+
+    best = optimize.minimize(misfit, [5.0, -0.5], method="Nelder-Mead",
+                             options={"xatol": 1e-10, "fatol": 1e-12})  # fmt: skip
+    assert best.x[0] == pytest.approx(5.47991022, rel=1e-6)
+    assert best.x[1] == pytest.approx(-0.480533407, rel=1e-6)
+    assert best.fun == pytest.approx(11.8663531941, rel=1e-8)
+
+
 def test_the_interval_of_the_slope_ends_where_the_profile_has_dropped_enough() -> None:
     found = surrogacy(X, VX, Y, VY, draws=2).daniels_hughes
     top = -slow(np.array([found.intercept, found.slope, found.tau2**0.5]))

@@ -12,7 +12,7 @@ import pandas as pd
 import metablin as mb
 from metablin.pipeline import Evidence
 
-MIN_FOR_RANDOM = 3
+MIN_FOR_LIKELIHOOD = 3
 
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
@@ -86,11 +86,13 @@ def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes
 def main_fit(rows: pd.DataFrame) -> mb.MetaFit:
     """Return the pooled proportion: binomial-normal model with t interval.
 
-    Fewer than three cohorts cannot show how much they differ; they get the common effect, without
-    a prediction interval.
+    Two cohorts cannot show how much cohorts differ: they get the Bayesian model, whose half-normal
+    prior (scale 0.5 on the logit scale) says what is usual. One cohort has its own interval.
     """
-    if len(rows) < MIN_FOR_RANDOM:
-        return mb.pool(effect_sizes(rows), model="common", ci="z")
+    if len(rows) == 1:
+        return mb.pool(effect_sizes(rows))
+    if len(rows) < MIN_FOR_LIKELIHOOD:
+        return mb.pool(effect_sizes(rows), model="bayes")
     return mb.pool(effect_sizes(rows), model="glmm", ci="t")
 
 

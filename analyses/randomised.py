@@ -45,7 +45,8 @@ def randomised(evidence: Evidence) -> Outcome:
                 pooled(rows),
                 "Pooled hazard ratios",
                 "Random effects on the log scale, REML, Hartung-Knapp interval; the common-effect "
-                "and DerSimonian-Laird results beside it.",
+                "and DerSimonian-Laird results and the Bayesian model (half-normal prior of scale 0.5 "
+                "on tau, for groups of few trials) beside it.",
             ),
             "leave_one_out": Table(
                 left_out(rows), "Pooled hazard ratio when one comparison is left out"
@@ -120,6 +121,11 @@ def pooled(rows: pd.DataFrame) -> pd.DataFrame:
         groups |= {p: part.loc[part["population"] == p] for p in part["population"].unique()}
         groups |= {f"age_{a}": part.loc[part["age_group"] == a] for a in part["age_group"].unique()}
         lines += [_line(name, key, chosen) for key, chosen in groups.items()]
+        lines += [
+            _line(name, key, chosen, "bayes", model="bayes")
+            for key, chosen in groups.items()
+            if len(chosen) > 1
+        ]
         lines.append(_line(name, "all", part, "common", model="common", ci="z"))
         lines.append(_line(name, "all", part, "dersimonian_laird", tau2="DL", ci="z"))
     return pd.DataFrame(lines)

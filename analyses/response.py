@@ -70,8 +70,8 @@ def response(evidence: Evidence) -> Outcome:
             "pooled": Table(
                 pooled(haematological, "population", RELAPSED),
                 "Pooled haematological response",
-                "Binomial-normal model (GLMM, exact within cohorts), t interval; fewer than three "
-                "cohorts get the common effect without a prediction interval.",
+                "Binomial-normal model (GLMM, exact within cohorts), t interval; two cohorts "
+                "get the Bayesian model with a half-normal prior of scale 0.5 on tau.",
             ),
             "splits": Table(
                 pd.concat(

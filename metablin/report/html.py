@@ -48,6 +48,9 @@ figure,tr{break-inside:avoid}}
 # Tables longer than this are folded away behind a line that says how long they are.
 OPEN_ROWS = 25
 
+# Long lists for machines; the CSV files carry them.
+MACHINE_COLUMNS = ("row_ids", "trials", "sources")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
@@ -149,10 +152,17 @@ def _section(section: Section) -> str:
             f"{inline_svg(svg, words['alt'], f'{section.name}-{name}')}"
             f"<figcaption>{escape(words['caption'])}</figcaption></figure>"
         )
-    for _, words, frame in section.tables:
+    for name, words, frame in section.tables:
         parts.append(f"<h3>{escape(words['title'])}</h3>")
-        parts.append(_folded(frame, words["caption"]))
+        file = f"Data: {section.name}/{name}.csv, with the evidence rows behind every line."
+        parts.append(_folded(_for_people(frame), f"{words['caption']} {file}".strip()))
     return "\n".join(parts)
+
+
+def _for_people(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without the lists of evidence rows and with headings in words."""
+    shown = frame.drop(columns=[c for c in frame.columns if c in MACHINE_COLUMNS])
+    return shown.rename(columns=lambda c: str(c).replace("_", " "))
 
 
 def _folded(frame: pd.DataFrame, caption: str) -> str:

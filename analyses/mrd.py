@@ -109,7 +109,8 @@ def mrd(evidence: Evidence) -> Outcome:
             bias_bounds(compared, found.frame, current["dose"]),
             "How far immortal time may have carried the unhandled comparisons",
             "From the printed ratio (everybody responded at once) to that with every response at "
-            "the end of the window, hazards constant; half_window puts them in the middle.",
+            "the end of the window, hazards constant; half_window puts them in the middle. "
+            "Relapse-free survival counted from remission leaves a shorter window than this.",
         ),
         "consistency": Table(
             consistency_of_medians(compared),

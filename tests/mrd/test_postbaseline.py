@@ -103,6 +103,24 @@ def test_bounds_by_hand_with_a_very_long_follow_up() -> None:
     assert (low, high) == (0.5, pytest.approx(0.5 * 40 / 38 * 23 / 20))
 
 
+@pytest.mark.parametrize("true_hr", [1.0, 0.5])
+@pytest.mark.parametrize("window", [1.5, 3.0])
+def test_bounds_hold_the_truth_and_half_the_window_comes_near_it(
+    true_hr: float, window: float
+) -> None:
+    # responses are spread evenly over the window, so on average they come halfway through it
+    time, event, at = simulate_cohort(
+        20_000, true_hr=true_hr, window=window, rng=np.random.default_rng(1)
+    )
+    ever = ~np.isnan(at)
+    rates = [event[g].sum() / time[g].sum() for g in (ever, ~ever)]
+    given = (rates[0] / rates[1], rates[1])
+    low, high = immortal_time_bounds(*given, window, 27.0, float(ever.mean()))
+    half = immortal_time_bounds(*given, window / 2, 27.0, float(ever.mean()))[1]
+    assert low < true_hr < high
+    assert half == pytest.approx(true_hr, rel=0.05)
+
+
 def test_the_simulation_shows_the_bias_and_its_two_cures() -> None:
     found = simulate_immortal_time([1.0, 0.5], [6.0], simulations=60, seed=5).to_frame()
     by = found.set_index(["true_hr", "method"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from metablin.plots import style
 from metablin.plots._survival import group_colours
@@ -42,8 +42,9 @@ def draw_hazard(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
                         alpha=0.15, lw=0)  # fmt: skip
     if frame["kind"].iloc[0] == "hazard ratio":
         ax.set_yscale("log")
-        for which in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-            which(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
         ax.axhline(1.0, color=style.SOFT, lw=0.8)
         ax.set_ylabel("Hazard ratio")
     else:

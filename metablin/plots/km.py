@@ -242,7 +242,8 @@ def pooled_curve(
     """
     if ax is None:
         _, ax = style.figure(5.2, 3.2)
-    steps = km_frame(trials) if trials else None
+    parts = [km_frame([c]).assign(group=str(i)) for i, c in enumerate(trials)]
+    steps = pd.concat(parts, ignore_index=True) if parts else None
     return draw_pooled_curve(curve.to_frame(), ax, steps=steps, name=name, unit=unit)
 
 

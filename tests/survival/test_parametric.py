@@ -17,8 +17,13 @@ from metablin.survival import (
     integrated_brier_score,
 )
 from metablin.survival._data import patients
+from metablin.survival.parametric._newton import hessian, jacobian
 from metablin.survival.parametric.families import SIMPLE
-from metablin.survival.parametric.likelihood import log_likelihood
+from metablin.survival.parametric.likelihood import (
+    exact_derivatives,
+    log_likelihood,
+    rough_start,
+)
 from metablin.survival.parametric.names import family_of
 from tests.reference import pinned, table
 
@@ -139,6 +144,38 @@ def test_splines_without_knots_are_the_simple_families(spline, simple):
     )
 
 
+@pytest.mark.parametrize("name", ["rp-hazard-2", "rp-odds-1", "rp-normal-3"])
+def test_exact_derivatives_are_the_differences(name):
+    d = table("pbc")
+    p = patients(d["time"], d["event"], d["entry"], d["weight"])
+    family = family_of(name, p)
+    theta = family.start(rough_start(p))[0]
+    value, gradient, curvature = exact_derivatives(family, p)(theta)
+    f = log_likelihood(family, p)
+    scale = family.scale(rough_start(p))
+    assert value == f(theta[:, None])[0]
+    slopes = jacobian(lambda x: f(x)[:, None], theta, scale)[:, 0]
+    np.testing.assert_allclose(gradient * scale, slopes * scale, rtol=1e-6, atol=1e-5)
+    whole = np.outer(scale, scale)
+    np.testing.assert_allclose(
+        curvature * whole, hessian(f, theta, scale) * whole, rtol=1e-4, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("scale", ["hazard", "odds", "normal"])
+@pytest.mark.parametrize("knots", [1, 2, 3, 4])
+def test_splines_converge_on_a_plateau_and_gain_with_knots(scale, knots):
+    time, event = cured(150, 0.35, 0)
+    fit = fit_parametric(time, event, f"rp-{scale}-{knots}")
+    assert fit.converged
+    less = fit_parametric(time, event, f"rp-{scale}-0")
+    assert fit.loglik > less.loglik
+    p = patients(time, event)
+    _, gradient, _ = exact_derivatives(fit.family, p)(fit.theta)
+    decrement = gradient @ fit.covariance @ gradient
+    assert decrement < 1e-8
+
+
 def test_the_piecewise_exponential_has_its_closed_form():
     d = table("pbc")
     cuts = [1000.0, 2000.0]
@@ -159,8 +196,6 @@ def test_the_likelihood_is_the_slow_sum_over_patients(name):
     d = table("ovarian")
     p = patients(d["time"], d["event"], d["entry"], d["weight"])
     family = family_of(name, p)
-    from metablin.survival.parametric.likelihood import rough_start
-
     theta = family.start(rough_start(p))[0]
     slow = 0.0
     for row in d.itertuples():

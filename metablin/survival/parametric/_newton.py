@@ -9,11 +9,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Optimum", "hessian", "jacobian", "maximise"]
+__all__ = ["Derivatives", "Optimum", "hessian", "jacobian", "maximise"]
 
 FloatArray = NDArray[np.float64]
 Objective = Callable[[FloatArray], FloatArray]
 """Takes points (p, b), returns values (b,)."""
+Derivatives = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
 
 STEP = 1e-3
 """Of a parameter's scale: fourth-order differences are then exact to about 1e-9 of a unit."""
@@ -112,6 +113,7 @@ def maximise(
     scale: FloatArray,
     edge: float = np.inf,
     with_hessian: bool = True,
+    exact: Derivatives | None = None,
 ) -> Optimum:
     """Climb from `start` (p,); the line search tries all its fractions in one call.
 
@@ -124,6 +126,8 @@ def maximise(
         The climb also ends when the first parameter is further than this from 0.
     with_hessian : bool
         Whether the Hessian at the end is wanted to full accuracy.
+    exact : callable, optional
+        theta (p,) -> value, gradient and Hessian; differences of `f` when not given.
 
     Returns
     -------
@@ -135,7 +139,9 @@ def maximise(
     curvature = np.full((theta.size, theta.size), np.nan)
     while iteration < MAX_ITER and abs(theta[0]) <= edge:
         iteration += 1
-        value, gradient, curvature = _safe_derivatives(f, theta, scale)
+        value, gradient, curvature = (
+            _safe_derivatives(f, theta, scale) if exact is None else exact(theta)
+        )
         step = _uphill(gradient, curvature, scale)
         decrement = float(gradient @ step)
         tries = theta[:, None] + step[:, None] * FRACTIONS
@@ -149,7 +155,7 @@ def maximise(
             converged = decrement < 1e-7 * max(1.0, abs(value) * 1e-3)
             break
     if with_hessian:
-        curvature = hessian(f, theta, scale)
+        curvature = hessian(f, theta, scale) if exact is None else exact(theta)[2]
     return Optimum(theta, float(f(theta[:, None])[0]), curvature, iteration, converged)
 
 

@@ -20,7 +20,7 @@ from metablin.survival.parametric._special import (
     stirling_error,
 )
 
-__all__ = ["SIMPLE", "Family", "Start"]
+__all__ = ["SIMPLE", "Family", "Linear", "Start"]
 
 FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray, FloatArray], FloatArray]
@@ -49,6 +49,24 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """A family with g(S(t)) = theta @ columns(t), for exact derivatives of its likelihood.
+
+    Attributes
+    ----------
+    columns : callable
+        t (n,) -> columns of the predictor s and of its slope in log t, (p, n) each.
+    survival, density : callable
+        s (n,) -> first and second derivatives of log S and of the part of log f that depends on
+        s alone.
+    """
+
+    columns: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+    survival: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+    density: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A survival distribution.
 
@@ -67,6 +85,8 @@ class Family:
         ``Start -> ndarray (p,)``, the size of a small change in each parameter.
     cure : str
         ``""``, ``mixture`` or ``non-mixture``; the first parameter is then the cure fraction.
+    linear : Linear, optional
+        Of families that are linear in their parameters on some scale: exact derivatives.
     """
 
     name: str
@@ -77,6 +97,7 @@ class Family:
     start: Callable[[Start], FloatArray]
     scale: Callable[[Start], FloatArray]
     cure: str = ""
+    linear: Linear | None = None
 
     def log_hazard(self, theta: FloatArray, t: FloatArray) -> FloatArray:
         """Return log h(t) = log f(t) - log S(t), broadcasting."""

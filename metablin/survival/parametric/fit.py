@@ -16,10 +16,14 @@ from metablin._records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
 from metablin.survival._data import Patients, patients
 from metablin.survival._normal import critical
-from metablin.survival.parametric._newton import Optimum, hessian, jacobian, maximise
+from metablin.survival.parametric._newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.survival.parametric._profile import profile_limits
 from metablin.survival.parametric.families import Family, Start
-from metablin.survival.parametric.likelihood import log_likelihood, rough_start
+from metablin.survival.parametric.likelihood import (
+    exact_derivatives,
+    log_likelihood,
+    rough_start,
+)
 from metablin.survival.parametric.names import family_of
 
 if TYPE_CHECKING:
@@ -376,7 +380,7 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     f = log_likelihood(family, p)
     start = rough_start(p)
     scale = family.scale(start)
-    best, at_boundary = _search(family, f, start, scale)
+    best, at_boundary = _search(family, f, start, scale, exact_derivatives(family, p))
     covariance = _covariance(family.name, best.hessian, at_boundary)
     if not best.converged:
         warnings.warn(
@@ -416,14 +420,16 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     )
 
 
-def _search(family: Family, f: Any, start: Start, scale: FloatArray) -> tuple[Optimum, bool]:
+def _search(
+    family: Family, f: Any, start: Start, scale: FloatArray, exact: Derivatives | None
+) -> tuple[Optimum, bool]:
     """Climb from the best start; with a cure part from each, as there may be several maxima."""
     points = family.start(start)
     order = np.argsort(-f(points.T), kind="stable")
     found: list[tuple[Optimum, bool]] = []
     for i in order:
         try:
-            found.append(_climb(family, f, points[i], scale))
+            found.append(_climb(family, f, points[i], scale, exact))
         except FloatingPointError:
             continue
         if not family.cure and found[-1][0].converged:
@@ -434,8 +440,11 @@ def _search(family: Family, f: Any, start: Start, scale: FloatArray) -> tuple[Op
     return max(found, key=lambda x: (x[0].converged, round(x[0].value, 9), not x[1]))
 
 
-def _climb(family: Family, f: Any, point: FloatArray, scale: FloatArray) -> tuple[Optimum, bool]:
-    best = maximise(f, point, scale, edge=BOUNDARY if family.cure else np.inf)
+def _climb(
+    family: Family, f: Any, point: FloatArray, scale: FloatArray, exact: Derivatives | None
+) -> tuple[Optimum, bool]:
+    edge = BOUNDARY if family.cure else np.inf
+    best = maximise(f, point, scale, edge=edge, exact=exact)
     if not family.cure or abs(best.theta[0]) <= BOUNDARY:
         return best, False
     edge = np.copysign(AT_BOUNDARY, best.theta[0])

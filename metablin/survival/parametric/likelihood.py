@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from metablin.survival._data import Patients, count
 from metablin.survival.km import product_limit
+from metablin.survival.parametric._newton import Derivatives
 from metablin.survival.parametric.families import Family, Start
 
-__all__ = ["curve_points", "log_likelihood", "rough_start"]
+__all__ = ["curve_points", "exact_derivatives", "log_likelihood", "rough_start"]
 
 FloatArray = NDArray[np.float64]
 
@@ -22,12 +23,7 @@ def log_likelihood(family: Family, p: Patients) -> Callable[[FloatArray], FloatA
     :math:`\sum_i w_i [d_i \log f(t_i) + (1 - d_i) \log S(t_i) - \log S(a_i)]`; patients with the
     same follow-up are added up first.
     """
-    had = p.event == 1.0
-    deaths, death_weight = _added(p.time[had], p.w[had])
-    ends, end_weight = _added(p.time[~had], p.w[~had])
-    late, late_weight = np.zeros(0), np.zeros(0)
-    if p.entry is not None:
-        late, late_weight = _added(p.entry[p.entry > 0.0], p.w[p.entry > 0.0])
+    deaths, death_weight, ends, end_weight, late, late_weight = _parts(p)
 
     def value(theta: FloatArray) -> FloatArray:
         points = theta[:, :, None]
@@ -40,6 +36,47 @@ def log_likelihood(family: Family, p: Patients) -> Callable[[FloatArray], FloatA
         return np.asarray(np.where(np.isnan(total), -np.inf, total))
 
     return value
+
+
+def _parts(p: Patients) -> tuple[FloatArray, ...]:
+    """Return distinct times and weights of deaths, of censorings and of late entries."""
+    had = p.event == 1.0
+    late = np.zeros(p.n, dtype=bool) if p.entry is None else p.entry > 0.0
+    start = p.time if p.entry is None else p.entry
+    return (
+        *_added(p.time[had], p.w[had]),
+        *_added(p.time[~had], p.w[~had]),
+        *_added(start[late], p.w[late]),
+    )
+
+
+def exact_derivatives(family: Family, p: Patients) -> Derivatives | None:
+    """Return value, gradient and Hessian of the log-likelihood for a family linear on a scale."""
+    linear = family.linear
+    if linear is None:
+        return None
+    deaths, death_weight, *others = _parts(p)
+    b, slope = linear.columns(deaths)
+    signed = [
+        (linear.columns(t)[0], sign * w)
+        for t, w, sign in ((others[0], others[1], 1.0), (others[2], others[3], -1.0))
+        if t.size
+    ]
+    value = log_likelihood(family, p)
+
+    def derivatives(theta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        first, second = linear.density(theta @ b)
+        rise = theta @ slope
+        gradient = b @ (death_weight * first) + slope @ (death_weight / rise)
+        curvature = (b * (death_weight * second)) @ b.T
+        curvature -= (slope * (death_weight / rise**2)) @ slope.T
+        for columns, w in signed:
+            first, second = linear.survival(theta @ columns)
+            gradient += columns @ (w * first)
+            curvature += (columns * (w * second)) @ columns.T
+        return float(value(theta[:, None])[0]), gradient, curvature
+
+    return derivatives
 
 
 def _added(time: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

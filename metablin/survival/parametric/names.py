@@ -107,7 +107,7 @@ def _spline(scale: str, interior: int, p: Patients) -> Family:
     if np.any(theta @ slopes <= 0):
         line = np.linalg.lstsq((values[:2] * root).T, y * root, rcond=None)[0]
         theta = np.r_[line, np.zeros(interior)]
-    return royston_parmar(scale, knots, theta.astype(np.float64))
+    return royston_parmar(scale, knots, theta.astype(np.float64), np.log(time))
 
 
 def _transformed(scale: str, s: FloatArray) -> FloatArray:

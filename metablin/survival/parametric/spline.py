@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin.survival.parametric.families import HALF_LOG_2PI, Family
+from metablin.survival.parametric.families import HALF_LOG_2PI, Family, Linear
 
 __all__ = ["basis", "piecewise_exponential", "royston_parmar", "spline_knots"]
 
@@ -69,7 +69,9 @@ def _combine(theta: FloatArray, columns: FloatArray) -> FloatArray:
     return np.asarray(total)
 
 
-def royston_parmar(scale: str, knots: FloatArray, start_theta: FloatArray) -> Family:
+def royston_parmar(
+    scale: str, knots: FloatArray, start_theta: FloatArray, log_times: FloatArray
+) -> Family:
     r"""Return the spline model of a transformed survival function in log time.
 
     :math:`g(S(t)) = s(\log t)` with g the log cumulative hazard (``hazard``), the log cumulative
@@ -83,6 +85,8 @@ def royston_parmar(scale: str, knots: FloatArray, start_theta: FloatArray) -> Fa
         Boundary and interior knots in log time.
     start_theta : ndarray, shape (k,)
         Starting coefficients (a regression on the transformed Kaplan-Meier curve).
+    log_times : ndarray
+        Log event times, from which the size of a small change in each coefficient follows.
 
     References
     ----------
@@ -110,14 +114,50 @@ def royston_parmar(scale: str, knots: FloatArray, start_theta: FloatArray) -> Fa
         log_survival=log_s,
         log_density=log_f,
         start=lambda _: start_theta[None, :],
-        scale=lambda _: _typical(knots),
+        scale=lambda _: _typical(log_times, knots),
+        linear=Linear(lambda t: basis(np.log(t), knots), *_SLOPES[scale]),
     )
 
 
-def _typical(knots: FloatArray) -> FloatArray:
-    """Size of a small change: cubic terms grow with the cube of the knots' span."""
-    span = max(float(knots[-1] - knots[0]), 1.0)
-    return np.asarray(np.r_[1.0, 1.0 / span, np.full(len(knots) - 2, 1.0 / span**3)])
+def _typical(log_times: FloatArray, knots: FloatArray) -> FloatArray:
+    """Return the change in each coefficient that moves the spline by about one."""
+    values, _ = basis(log_times, knots)
+    spread = values[1:].std(axis=1)
+    return np.asarray(np.r_[1.0, 1.0 / np.maximum(spread, 1e-12)])
+
+
+def _hazard_survival(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return -np.exp(s), -np.exp(s)
+
+
+def _hazard_density(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return 1.0 - np.exp(s), -np.exp(s)
+
+
+def _odds_survival(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    p = special.expit(s)
+    return -p, -p * (1.0 - p)
+
+
+def _odds_density(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    p = special.expit(s)
+    return 1.0 - 2.0 * p, -2.0 * p * (1.0 - p)
+
+
+def _normal_survival(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    m = np.exp(-0.5 * s * s - HALF_LOG_2PI - special.log_ndtr(-s))
+    return -m, -m * (m - s)
+
+
+def _normal_density(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return -s, -np.ones_like(s)
+
+
+_SLOPES = {
+    "hazard": (_hazard_survival, _hazard_density),
+    "odds": (_odds_survival, _odds_density),
+    "normal": (_normal_survival, _normal_density),
+}
 
 
 def _scale(scale: str) -> tuple[_OneArgument, _OneArgument]:

@@ -44,9 +44,9 @@ def randomised(evidence: Evidence) -> Outcome:
             "pooled": Table(
                 pooled(rows),
                 "Pooled hazard ratios",
-                "Random effects on the log scale, REML, Hartung-Knapp interval; the common-effect "
-                "and DerSimonian-Laird results and the Bayesian model (half-normal prior of scale 0.5 "
-                "on tau, for groups of few trials) beside it.",
+                "Random effects on the log scale, REML, Hartung-Knapp interval. Beside it: the "
+                "common effect, DerSimonian-Laird, and for few trials the Bayesian model with a "
+                "half-normal prior of scale 0.5 on tau.",
             ),
             "leave_one_out": Table(
                 left_out(rows), "Pooled hazard ratio when one comparison is left out"

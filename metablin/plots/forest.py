@@ -169,10 +169,17 @@ def _shares(fit: MetaFit) -> list[float]:
 def _heterogeneity(part: dict[str, Any]) -> str:
     if part["k"] < 2:
         return "one study: heterogeneity cannot be estimated"
-    text = f"Q = {part['q']:.1f} (df {part['q_df']:.0f}, p {_p(part['q_p'])})"
-    if part.get("tau2") is None:
-        return text
-    return f"tau² = {part['tau2']:.3f}, I² = {100 * part['i2']:.0f}%, {text}"
+    texts = []
+    if part.get("tau2") is not None:
+        texts.append(f"tau² = {part['tau2']:.3f}")
+    if part.get("i2") is not None:
+        texts.append(f"I² = {100 * part['i2']:.0f}%")
+    if part.get("q_p") is not None:
+        texts.append(f"Q = {part['q']:.1f} (df {part['q_df']:.0f}, p {_p(part['q_p'])})")
+    if part["model"] == "bayes":
+        prior = part["prior"]
+        texts.append(f"Bayesian, {prior['family']} prior of scale {prior['scale']:g} on tau")
+    return ", ".join(texts)
 
 
 def _subgroup_test(test: dict[str, Any]) -> str:

@@ -73,6 +73,12 @@ def test_subgroups_can_stand_without_an_overall_pool() -> None:
     assert frame["label"].iloc[-1].startswith("Test for subgroup differences")
 
 
+def test_a_bayesian_pool_names_its_prior() -> None:
+    note = forest_frame(mb.pool(mb.proportions(EVENTS, N), model="bayes"))["label"].iloc[-1]
+    assert "Bayesian, half-normal prior of scale 0.5 on tau" in note
+    assert "Q = " not in note
+
+
 def test_one_study_says_that_heterogeneity_cannot_be_estimated() -> None:
     frame = forest_frame(mb.pool(mb.proportions([3], [10], studies=["one"])))
     assert frame["kind"].tolist() == ["study", "pooled", "note"]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
+from metablin.effects import two_by_two
 
 from ._shared import with_trials
 
@@ -57,7 +58,7 @@ def mrd_effects(
             for a in (drug[0], "chemotherapy")
         ]
         (a, n1), (c, n2) = counts
-        e = mb.effects.two_by_two([a], [n1], [c], [n2], measure="or")
+        e = two_by_two([a], [n1], [c], [n2], measure="or")
         records.append(
             {"trial_id": trial, "study": part["label"].iloc[0], "drug": drug[0],
              "events_treatment": a, "n_treatment": n1, "events_control": c, "n_control": n2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 __all__ = [
     "Steps",
@@ -71,7 +71,7 @@ def median(curve: Steps) -> float:
 def log_log_limits(curve: Steps, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Pointwise limits of S on the log(-log) scale (Kalbfleisch and Prentice 2002, eq. 1.18)."""
     s, v = curve[1], greenwood(curve)
-    z = float(norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     inside = (s > 0) & (s < 1)
     low, high = s.copy(), s.copy()
     half = z * np.sqrt(v[inside]) / np.abs(np.log(s[inside]))

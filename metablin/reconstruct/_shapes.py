@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from metablin.reconstruct._summary_input import Arm
 
@@ -154,7 +154,7 @@ def _soft_anchors(
     arm: Arm, points: dict[float, float], time: FloatArray, g: FloatArray, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
     """Cumulative hazard at the limits of the median: H exp(+-z se) crosses log 2 there."""
-    z = float(norm.ppf(0.5 + arm.level / 2))
+    z = float(ndtri(0.5 + arm.level / 2))
     scale = rng.choice(3, p=[0.6, 0.25, 0.15])  # log-log, log and plain limits are all in use
     out = []
     for t, sign in ((arm.median_low, -1.0), (arm.median_high, 1.0)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from metablin.errors import DataError
 from metablin.reconstruct.quality import half_digit
@@ -165,7 +165,7 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
             raise _fail(
                 label, f"limits of S({t:g})", "landmarks", (low, s, high), "low <= S <= high"
             )
-        error = (high - low) / (2 * float(norm.ppf(0.5 + level / 2)))
+        error = (high - low) / (2 * float(ndtri(0.5 + level / 2)))
     return Landmark(t, s, min(half_digit(s), PRINTED_TO), error)
 
 
@@ -187,7 +187,7 @@ def _table(at_risk: tuple[Any, Any] | None, label: str) -> tuple[FloatArray, Int
 def _consistent(arm: Arm) -> None:
     if arm.events is not None and arm.events > arm.n:
         raise _fail(arm.label, f"more events than n = {arm.n}", "events", arm.events)
-    if math.isnan(arm.median) and not arm.landmarks:
+    if not (arm.landmarks or math.isfinite(arm.median) or math.isfinite(arm.median_low)):
         raise _fail(arm.label, "nothing to reconstruct from", "median", None,
                     "a median or at least one landmark")  # fmt: skip
     _landmarks_agree(arm)

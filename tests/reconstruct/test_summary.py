@@ -153,6 +153,7 @@ def test_a_rule_of_scale_time_in_other_units_gives_the_same_shape():
         ({"n": 50, "landmarks": [(6,)]}, "landmarks", ["time, survival"]),
         ({"n": 50, "landmarks": [("six", 0.5)]}, "landmarks", ["number"]),
         ({"n": 50}, "median", ["nothing to reconstruct"]),
+        ({"n": 50, "median": (None, None, None)}, "median", ["nothing to reconstruct"]),
         ({"n": 0, "median": 5}, "n", ["at least 1"]),
         ({"n": 50, "median": 5, "draws": 0}, "draws", ["draws"]),
     ],

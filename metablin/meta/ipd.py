@@ -19,7 +19,12 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many
 from metablin.meta.fit import MetaFit
 from metablin.meta.pooling import pool
-from metablin.survival import cox, milestone_difference, rmst, rubin
+from metablin.survival import cox, rubin
+from metablin.survival._data import Groups, Patients, two_arms
+from metablin.survival._data import patients as as_patients
+from metablin.survival._partial import maximise, strata_of
+from metablin.survival.comparison import milestones, settled
+from metablin.survival.rmst import area, horizon_of
 
 __all__ = ["OneStage", "TwoStage", "one_stage", "two_stage"]
 
@@ -198,30 +203,33 @@ def _draws(
     draw: str | None,
 ) -> FloatArray:
     """Return effect and variance of each draw of one trial, (m, 2)."""
-    pieces = [part] if draw is None else [x for _, x in part.groupby(draw, sort=True)]
-    return np.array([_effect(x, measure, at, control, group) for x in pieces])
+    p = as_patients(part["time"].to_numpy(), part["event"].to_numpy())
+    g = two_arms(part[group].to_numpy(), p.n, control)
+    codes = np.zeros(p.n, dtype=np.intp) if draw is None else pd.factorize(part[draw], sort=True)[0]
+    if codes.min() < 0:
+        raise DataError("missing", column=draw, allowed="a number of the draw on every row")
+    pick = [np.flatnonzero(codes == j) for j in range(int(codes.max()) + 1)]
+    return np.array([_effect(p.take(i), Groups(g.codes[i], g.levels), measure, at) for i in pick])
 
 
-def _effect(
-    part: pd.DataFrame, measure: str, at: float | None, control: object, group: str
-) -> tuple[float, float]:
-    time, event = part["time"].to_numpy(), part["event"].to_numpy()
-    arm = part[group].to_numpy()
+def _effect(p: Patients, g: Groups, measure: str, at: float | None) -> tuple[float, float]:
+    """Return the effect of one draw, treatment over control, and its variance."""
+    if np.unique(g.codes).size < 2:
+        raise DataError("a draw has only one arm", column="group", allowed="two arms")
     if measure == "hr":
-        fit = cox(time, event, arm, control=control)
-        if fit.log_hr.size > 1:
-            raise DataError("more than two arms", column=group)
-        return float(fit.log_hr[0]), float(fit.covariance[0, 0])
+        if not p.event.any():
+            raise ConvergenceError("no events")
+        x = g.codes.astype(np.float64)[:, None]
+        found = maximise(strata_of(p, x, None, "efron"))
+        return float(found.beta[0]), 1.0 / float(found.information[0, 0])
     if measure == "rmst":
-        means = rmst(time, event, at, arm, control=control)
-        if means.estimate.size > 2:
-            raise DataError("more than two arms", column=group)
-        return (
-            float(means.estimate[1] - means.estimate[0]),
-            float(np.sum(means.std_error**2)),
-        )
-    row = milestone_difference(time, event, arm, np.array([at], float), control=control).iloc[0]
-    return float(row["estimate"]), float(row["std_error"]) ** 2
+        arms = {name: p.take(g.codes == i) for i, name in enumerate(g.levels)}
+        tau = np.array([horizon_of(arms, at)])
+        (m0, se0), (m1, se1) = (area(arm, tau) for arm in arms.values())
+        return float(m1[0] - m0[0]), float(se0[0] ** 2 + se1[0] ** 2)
+    times = _input.numeric("at", np.array([at], dtype=object), minimum=0.0)
+    before, after = (settled(v[:, 0]) for v in milestones(p, g, times, 0.95))
+    return after[0] - before[0], after[1] ** 2 + before[1] ** 2
 
 
 def _effect_sizes(measure: str, yi: FloatArray, vi: FloatArray, names: list[str]) -> EffectSizes:

@@ -439,9 +439,19 @@ def milestone_difference(
     g = two_arms(group, p.n, control)
     t = _input.numeric("times", times, minimum=0.0)
     confidence = _input.level(level)
+    values = milestones(p, g, t, confidence)
+    name = f"{g.levels[1]} vs {g.levels[0]}"
+    rows = [
+        _milestone(name, t[i], values[0][:, i], values[1][:, i], confidence) for i in range(t.size)
+    ]
+    return pd.DataFrame(rows)
+
+
+def milestones(p: Patients, g: Groups, t: FloatArray, level: float) -> list[FloatArray]:
+    """Return S, its standard error and limits at the times, (4, m) for each group."""
     values = []
     for i, name in enumerate(g.levels):
-        curve = curve_of(p.take(g.codes == i), "log-log", confidence, name)
+        curve = curve_of(p.take(g.codes == i), "log-log", level, name)
         for j in np.flatnonzero(curve.beyond(t)):
             raise DataError(
                 f"beyond the follow-up of group {name}",
@@ -450,18 +460,14 @@ def milestone_difference(
                 value=f"{t[j]:g}",
             )
         values.append(curve.values_at(t))
-    name = f"{g.levels[1]} vs {g.levels[0]}"
-    rows = [
-        _milestone(name, t[i], values[0][:, i], values[1][:, i], confidence) for i in range(t.size)
-    ]
-    return pd.DataFrame(rows)
+    return values
 
 
 def _milestone(
     name: str, at: float, control: FloatArray, treated: FloatArray, level: float
 ) -> dict[str, Any]:
-    s0, se0, low0, high0 = _settled(control)
-    s1, se1, low1, high1 = _settled(treated)
+    s0, se0, low0, high0 = settled(control)
+    s1, se1, low1, high1 = settled(treated)
     term = f"survival difference at {at:g}: {name}"
     row = normal_row(term, s1 - s0, float(np.hypot(se0, se1)), level)
     row["conf_low"] = s1 - s0 - float(np.hypot(s1 - low1, high0 - s0))
@@ -474,7 +480,7 @@ def _milestone(
     return {"term": row.pop("term"), "time": at, **row}
 
 
-def _settled(values: FloatArray) -> tuple[float, float, float, float]:
+def settled(values: FloatArray) -> tuple[float, float, float, float]:
     """Return S, its error and limits; a curve at 0 or 1 has no error and no width."""
     s, se, low, high = (float(x) for x in values)
     return (s, 0.0, s, s) if s in (0.0, 1.0) else (s, se, low, high)

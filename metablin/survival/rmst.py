@@ -152,7 +152,7 @@ def rmst(
     """
     p = patients(time, event, entry, weights)
     parts = _split(p, group, control)
-    horizon = _horizon(parts, tau)
+    horizon = horizon_of(parts, tau)
     found = [area(part, np.array([horizon])) for part in parts.values()]
     return RMST(
         tau=horizon,
@@ -176,7 +176,8 @@ def _furthest(p: Patients) -> float:
     return np.inf if bool(np.all(p.event[last] == 1.0)) else float(p.time.max())
 
 
-def _horizon(parts: dict[str, Patients], tau: float | None) -> float:
+def horizon_of(parts: dict[str, Patients], tau: float | None) -> float:
+    """Return a horizon every group supports: `tau` once checked, or the largest."""
     if tau is None:
         return min(float(part.time.max()) for part in parts.values())
     horizon = float(_input.numeric("tau", tau, above=0.0)[0])
@@ -288,10 +289,10 @@ def rmst_curve(
     p = patients(time, event, entry, weights)
     parts = _split(p, group, control)
     if tau is None:
-        grid = np.linspace(0.0, _horizon(parts, None), 51)[1:]
+        grid = np.linspace(0.0, horizon_of(parts, None), 51)[1:]
     else:
         grid = np.sort(_input.numeric("tau", tau, above=0.0))
-        _horizon(parts, float(grid[-1]))
+        horizon_of(parts, float(grid[-1]))
     found = [area(part, grid) for part in parts.values()]
     return RMSTCurve(
         tau=grid,

@@ -21,7 +21,7 @@ def trials() -> None:
     """Show every trial, each with a link to its page; a script adds filters where it runs."""
     frame = mb.load("trials", all_rows=True)
     counts = evidence_counts()
-    heads = ("Trial", *DESIGNS, "Patients", "Rows of evidence")
+    heads = ("Trial", *DESIGNS, "Patients", "Rows")
     head = "".join(
         f'<th scope="col"{" data-select" if h in DESIGNS else ""}'
         f"{' class=num' if h in heads[-2:] else ''}>{h}</th>"

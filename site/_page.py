@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +50,36 @@ HIDDEN = {
     "tau2_method",
     "ci_method",
     "trial_id",
+    "mixed_denominators",
+    "mean_logit",
+    "sd_logit",
+    "vx",
+    "vy",
 }
 LABELS = {
     "k": "Studies",
     "n": "Patients",
     "i2": "I²",
     "tau2": "τ²",
+    "tau2_method": "τ² by",
     "q_p": "P, heterogeneity",
     "p_value": "P",
     "between_groups_p": "P, between groups",
 }
+POPULATIONS = {
+    "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
+    "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
+    "paediatric_rr": "Children, relapsed/refractory",
+    "mrd_positive": "In remission, MRD-positive",
+    "first_relapse": "First relapse, children and young adults",
+    "first_line": "First line",
+}
+PEOPLE = {"expected"}  # expected numbers of patients, shown as whole numbers
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
-LONG = 40
+LONG = 25
+BEHIND = "Behind it"  # the one column of a table that holds links
+
+_shown: set[str] = set()
 
 
 def say(text: str) -> None:
@@ -115,6 +132,7 @@ def figure(path: str) -> None:
     analysis, name = path.split("/")
     if missing(analysis):
         return
+    _shown.add(f"figure {path}")
     about = words(analysis)["figures"]
     if name not in about:
         raise DataError("no such figure", value=path, allowed=" | ".join(about))
@@ -145,12 +163,13 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
     analysis, name = path.split("/")
     if missing(analysis):
         return
+    _shown.add(f"table {path}")
     about = words(analysis)
     if name not in about["tables"]:
         raise DataError("no such table", value=path, allowed=" | ".join(about["tables"]))
     frame = number.table(path).reset_index(drop=True)
     frame = frame.query(where) if where else frame
-    unit = unit or usual_unit(about, name)
+    unit = unit or usual_unit(about, name, set(frame.columns))
     label, title = slug(analysis, name), about["tables"][name]
     body = render(readable(frame, unit, columns), f"tbl-{label}")
     if len(frame) > LONG:
@@ -159,26 +178,35 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
     say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{caption}{links(analysis, name)}\n:::")
 
 
-def usual_unit(about: dict[str, Any], table: str) -> str:
-    """Return the unit in which an analysis speaks of a table, by its headlines."""
+def usual_unit(about: dict[str, Any], table: str, columns: set[str]) -> str:
+    """Return the unit of a table: that of its headlines, or of counts among patients."""
     own = [line["unit"] for line in about["headlines"] if line["table"] == table]
-    others = [line["unit"] for line in about["headlines"]]
-    return (own or others or ["number"])[0]
+    return own[0] if own else "proportion" if {"events", "n"} <= columns else "number"
 
 
 def readable(frame: pd.DataFrame, unit: str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return a result table as text: estimates with their intervals, headings for people."""
+    rows = frame.to_dict(orient="records")
+    ranged = {c for c in frame.columns if {f"{c}_low", f"{c}_high"} <= set(frame.columns)}
+    hidden = HIDDEN | INTERVALS | {f"{c}_{end}" for c in ranged for end in ("low", "high")}
     shown = {}
-    for name in columns or [c for c in frame.columns if c not in HIDDEN | INTERVALS]:
+    for name in columns or [c for c in frame.columns if c not in hidden]:
         title = LABELS.get(name, name.replace("_", " ").capitalize())
         if name == "estimate":
-            rows = frame.to_dict(orient="records")
             shown["Estimate (95% interval)"] = [format_estimate(row, unit) for row in rows]
             if "pred_low" in frame:
                 shown["Prediction interval"] = [prediction(row, unit) for row in rows]
+        elif name in ranged:
+            shown[f"{title} (95% interval)"] = [interval(row, name) for row in rows]
         else:
             shown[title] = [cell(name, value) for value in frame[name]]
     return pd.DataFrame(shown)
+
+
+def interval(row: dict[str, Any], name: str) -> str:
+    """Return a value with its limits, as text, from columns that share its name."""
+    parts = {"estimate": row[name], "conf_low": row[f"{name}_low"]}
+    return format_estimate({**parts, "conf_high": row[f"{name}_high"]})
 
 
 def prediction(row: dict[str, Any], unit: str) -> str:
@@ -189,12 +217,16 @@ def prediction(row: dict[str, Any], unit: str) -> str:
 
 def cell(name: str, value: Any) -> str:
     """Return one cell as text, by the name of its column."""
-    if isinstance(value, str | bool):
-        return str(value).replace("_", " ")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return POPULATIONS.get(value, value.replace("_", " "))
     if value != value or value is None:
         return "–"
     if name in ("p_value", "q_p", "between_groups_p", "fisher_p") or name.endswith("_p"):
         return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
+    if name in PEOPLE:
+        return format_number(value, "count")
     if name == "i2":
         return format_number(value, "proportion")
     if float(value).is_integer():
@@ -210,6 +242,7 @@ def render(frame: pd.DataFrame, name: str) -> str:
         GT(frame, id=f"gt-{name}")
         .cols_align("left", columns=texts)
         .cols_align("right", columns=numeric)
+        .fmt_passthrough(columns=[c for c in frame.columns if c == BEHIND], escape=False)
         .tab_options(quarto_disable_processing=True, table_width="auto")
     )
     return made.as_raw_html().strip()
@@ -229,22 +262,18 @@ def answers(*analyses: str) -> None:
                     "Estimate (95% interval)": format_estimate(row, line["unit"]),
                     "Prediction interval": prediction(row, line["unit"]) if known else "–",
                     "Studies": format_number(row.get("k"), "count") if "k" in row else "–",
-                    "": f'<a href="sources/{name}.html#{slug(line["table"])}">Source</a>',
+                    BEHIND: f'<a href="results/{name}/{line["table"]}.csv">Data</a> · '
+                    f'<a href="sources/{name}.html#{slug(line["table"])}">Source</a>',
                 }
             )
     if not lines:
         say("*The results of this analysis are not part of this edition of the site.*")
         return
-    frame = pd.DataFrame(lines)
-    frame["Result"] = frame["Result"].map(escape)
-    label, data = (
-        slug("answers", *here),
-        " ".join(f"[Data](results/{n}/outcome.json)" for n in here),
-    )
+    label = slug("answers", *here)
     say(
-        f"::: {{#tbl-{label}}}\n```{{=html}}\n{render(frame, label)}\n```\n\n"
+        f"::: {{#tbl-{label}}}\n```{{=html}}\n{render(pd.DataFrame(lines), label)}\n```\n\n"
         "The short answers. A prediction interval says where the result of a new, similar study "
-        f"would be expected. {data}\n:::"
+        "would be expected.\n:::"
     )
 
 
@@ -255,19 +284,20 @@ def caveats(analysis: str) -> None:
         say("\n".join(f"- {plain(note)}" for note in notes) or "No caveat beyond the methods.")
 
 
-def everything(analysis: str, skip: tuple[str, ...] = ()) -> None:
-    """Show a whole analysis: its question, figures, tables and caveats."""
+def everything(analysis: str) -> None:
+    """Show a whole analysis, apart from what the page has shown of it before."""
     if missing(analysis):
         return
     about = words(analysis)
-    say(f"*{plain(about['question'])}*")
-    if about["headlines"]:
-        answers(analysis)
+    if not any(f" {analysis}/" in name for name in _shown):
+        say(f"*{plain(about['question'])}*")
+        if about["headlines"]:
+            answers(analysis)
     for name in about["figures"]:
-        if name not in skip:
+        if f"figure {analysis}/{name}" not in _shown:
             figure(f"{analysis}/{name}")
     for name in about["tables"]:
-        if name not in skip:
+        if f"table {analysis}/{name}" not in _shown:
             table(f"{analysis}/{name}")
     if about["notes"]:
         say("**Read this with care**")

@@ -80,8 +80,8 @@ def trial_page(
     label = trial_label(trial)
     parts = [
         front_matter(label, f"Every number about {label} in the evidence base, with its source."),
-        str(trial["population"]).strip().capitalize() + ".",
-        html(facts(trial)),
+        f"{sentence(str(trial['population']))}.",
+        html(facts(trial, rows)),
         "## What was reported\n\nRows in grey are kept for the record; another report of the same "
         "quantity is used in the analyses.",
     ]
@@ -128,17 +128,26 @@ def discrepancy_words(rows: pd.DataFrame) -> str:
     )
 
 
-def facts(trial: pd.Series) -> str:
+def sentence(text: str) -> str:
+    """Return text that begins with a capital letter and has no sign that Markdown reads."""
+    text = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", text.strip().rstrip("."))
+    return text[:1].upper() + text[1:]
+
+
+def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
     """Return the facts of a trial as an HTML table of two columns."""
     lines = []
+    own = rows.loc[rows["table"] == "trials"].to_dict(orient="records")
     for column, words in FACTS.items():
         value = trial[column]
         if value == "" or value != value:
             continue
         if column in ("design", "phase", "primary_endpoint"):
             value = str(value).replace("_", " ")
-        text = format_number(value, "number" if "months" in column else "count")
-        lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{escape(text)}</td></tr>')
+        text = escape(format_number(value, "months" if "months" in column else "count"))
+        if column == "source_key" and own:
+            text = citation(own[0])
+        lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{text}</td></tr>')
     return f'<div class="scroll"><table class="facts"><tbody>{"".join(lines)}</tbody></table></div>'
 
 

@@ -126,7 +126,8 @@ def public(module: str) -> list[str]:
         home = importlib.import_module(f"{HOME}.{module}")
     except ImportError:
         return []
-    names = [n for n in getattr(home, "__all__", ()) if inspect.getdoc(getattr(home, n))]
+    own = (n for n in getattr(home, "__all__", ()) if callable(getattr(home, n)))
+    names = [n for n in own if inspect.getdoc(getattr(home, n))]
     return sorted(names, key=lambda n: (inspect.isclass(getattr(home, n)), n.lower()))
 
 
@@ -137,8 +138,15 @@ def tidy(text: str, stem: str) -> str:
     body = body.strip().removeprefix(about).strip()
     body = re.sub(r":(?:\w+:)?\w+:`~?([^`]+)`", r"`\1`", body)
     body = re.sub(r"(?<!`)``(?!`)", "`", body)
-    body = "\n".join(below(body.splitlines()))
+    body = without_dead_links("\n".join(below(body.splitlines())))
     return f"{head(title, about)}\n\n{about}\n\n{body}\n"
+
+
+def without_dead_links(text: str) -> str:
+    """Return text without links to fields that are listed but have no section of their own."""
+    places = set(re.findall(r"\{ ?#([\w.]+) ?\}", text))
+    link = re.compile(r"\[([^\]]+)\]\(#([\w.]+)\)")
+    return link.sub(lambda m: m[0] if m[2] in places else f"`{m[1]}`", text)
 
 
 def below(lines: list[str]) -> list[str]:

@@ -378,7 +378,13 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
     """Return the curve of checked patients."""
     c = count(p)
     survival, se_log = product_limit(c)
-    low, high = limits(survival, se_log, conf_type, level)
+    # Between events nothing changes: the limits are computed at events and carried on.
+    steps = c.n_event > 0
+    carried = np.cumsum(steps)
+    low, high = (
+        np.r_[1.0, side][carried]
+        for side in limits(survival[steps], se_log[steps], conf_type, level)
+    )
     with np.errstate(invalid="ignore"):
         std_error = survival * se_log
     late = np.zeros(0) if p.entry is None else p.entry[p.entry > 0.0]

@@ -12,8 +12,6 @@ import pandas as pd
 import metablin as mb
 from metablin.pipeline import Evidence
 
-MIN_FOR_LIKELIHOOD = 3
-
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
     "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
@@ -83,28 +81,18 @@ def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes
     )
 
 
-def main_fit(rows: pd.DataFrame) -> mb.MetaFit:
-    """Return the pooled proportion: binomial-normal model with t interval.
-
-    Two cohorts cannot show how much cohorts differ: they get the Bayesian model, whose half-normal
-    prior (scale 0.5 on the logit scale) says what is usual. One cohort has its own interval.
-    """
-    if len(rows) == 1:
-        return mb.pool(effect_sizes(rows))
-    if len(rows) < MIN_FOR_LIKELIHOOD:
-        return mb.pool(effect_sizes(rows), model="bayes")
-    return mb.pool(effect_sizes(rows), model="glmm", ci="t")
-
-
 def by_group(rows: pd.DataFrame, groups: pd.Series) -> mb.MetaFit:
-    """Return the fit of all rows with :func:`main_fit` of every group as its subgroups.
+    """Return the fit of all rows with that of every group as its subgroups.
 
-    The test between groups is that of the inverse-variance model.
+    Groups are fitted by :func:`metablin.pool_cohorts`. The test between groups is that of the inverse-variance model.
     """
     names = groups.tolist()
     whole = mb.pool(effect_sizes(rows), model="glmm", ci="t")
     test = mb.pool(effect_sizes(rows), by=names).subgroup_test
-    parts = {name: main_fit(rows.loc[groups == name]) for name in dict.fromkeys(names)}
+    parts = {
+        name: mb.pool_cohorts(effect_sizes(rows.loc[groups == name]))
+        for name in dict.fromkeys(names)
+    }
     return dataclasses.replace(whole, subgroups=parts, subgroup_test=test)
 
 

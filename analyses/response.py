@@ -27,7 +27,6 @@ from ._shared import (
     by_group,
     effect_sizes,
     known_trials,
-    main_fit,
     pooled_row,
     split,
 )
@@ -192,7 +191,7 @@ def pooled(rows: pd.DataFrame, column: str, levels: tuple[str, ...]) -> pd.DataF
             "events": part["events"].sum(),
             "n": part["n"].sum(),
         }
-        lines.append(pooled_row(_key(name), main_fit(part), part, **more))
+        lines.append(pooled_row(_key(name), mb.pool_cohorts(effect_sizes(part)), part, **more))
     return pd.DataFrame(lines).assign(between_groups_p=test.p_value if test else float("nan"))
 
 
@@ -216,7 +215,7 @@ def pooled_mrd(rows: pd.DataFrame) -> pd.DataFrame:
                 "events": part["events"].sum(),
                 "n": part["n"].sum(),
             }
-            fit = main_fit(part)
+            fit = mb.pool_cohorts(effect_sizes(part))
             lines.append(pooled_row(f"{population}.{denominator}", fit, part, **more))
     return pd.DataFrame(lines)
 
@@ -235,7 +234,7 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
             transform = str(changes.get("transform", "logit"))
             options = {k: v for k, v in changes.items() if k not in ("transform", "words")}
             if name in ("main", "prospective", "cr_crh_only"):
-                fit = main_fit(chosen)
+                fit = mb.pool_cohorts(effect_sizes(chosen))
             else:
                 fit = mb.pool(effect_sizes(chosen, transform), **options)
             more = {"group": POPULATIONS[population], "choice": changes["words"]}

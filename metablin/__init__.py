@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from metablin.meta import MetaFit, pool, pool_many
     from metablin.meta.baujat import baujat
     from metablin.meta.bias import begg, egger, harbord, pet_peese, peters
+    from metablin.meta.cohorts import pool_cohorts
     from metablin.meta.gosh import gosh
     from metablin.meta.influence import influence
     from metablin.meta.intervals import heterogeneity
@@ -50,16 +51,16 @@ if TYPE_CHECKING:
     )
     from metablin.survival import (
         compare_parametric,
-        cox,
         fit_parametric,
         kaplan_meier,
         landmark_analysis,
         logrank,
         max_combo,
         milestone_difference,
-        rmst,
         simon_makuch,
     )
+    from metablin.survival.cox import cox
+    from metablin.survival.rmst import rmst
 
 __version__ = "0.1.0"
 
@@ -81,6 +82,7 @@ _HOME = {
     "MetaFit": "metablin.meta",
     "pool": "metablin.meta",
     "pool_many": "metablin.meta",
+    "pool_cohorts": "metablin.meta.cohorts",
     "heterogeneity": "metablin.meta.intervals",
     "permutation_test": "metablin.meta.permutation",
     "PseudoIPD": "metablin.reconstruct",
@@ -149,6 +151,7 @@ __all__ = [
     "pet_peese",
     "peters",
     "pool",
+    "pool_cohorts",
     "pool_many",
     "proportions",
     "rate_contrasts",

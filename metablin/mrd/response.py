@@ -15,6 +15,7 @@ from metablin._records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool
+from metablin.meta.cohorts import pool_cohorts
 
 __all__ = ["ResponsePools", "response_rates"]
 
@@ -72,7 +73,7 @@ def response_rates(
     data: pd.DataFrame,
     by: Sequence[str] = ("population", "denominator"),
     *,
-    model: str = "glmm",
+    model: str = "auto",
     level: float = 0.95,
     mix_denominators: bool = False,
 ) -> ResponsePools:
@@ -86,8 +87,9 @@ def response_rates(
         ``threshold`` and ``timepoint`` where they are strata.
     by : sequence of str
         Columns that define the strata.
-    model : {"glmm", "random", "common", "beta-binomial"}
-        See :func:`metablin.pool`.
+    model : {"auto", "random", "common", "beta-binomial"}
+        ``auto`` is the rule of :func:`metablin.pool_cohorts`; the rest see
+        :func:`metablin.pool`.
     level : float
         Confidence level.
     mix_denominators : bool
@@ -116,7 +118,7 @@ def response_rates(
     >>> int(found["k"][0]), round(float(found["estimate"][0]), 3)
     (3, 0.733)
     """
-    model = choice("model", model, ("glmm", "random", "common", "beta-binomial"))
+    model = choice("model", model, ("auto", "random", "common", "beta-binomial"))
     level = check_level(level)
     strata = tuple(by)
     for column in ("study", "events", "n", "denominator", *strata):
@@ -131,7 +133,7 @@ def response_rates(
         if _denominators(part, key, mix_denominators):
             mixed.add(key)
         e = proportions(part["events"], part["n"], studies=part["study"].tolist())
-        fits[key] = pool(e, model=_fit_model(e.counts["events"], e.counts["n"], model), level=level)
+        fits[key] = pool_cohorts(e, level) if model == "auto" else pool(e, model, level=level)
     return ResponsePools(strata, fits, frozenset(mixed))
 
 
@@ -153,9 +155,3 @@ def _denominators(part: pd.DataFrame, key: tuple[str, ...], allowed: bool) -> bo
         stacklevel=3,
     )
     return True
-
-
-def _fit_model(events: Any, n: Any, model: str) -> str:
-    """Return the model; counts without any event, or without any non-event, have no GLMM."""
-    degenerate = events.sum() in (0, n.sum())
-    return "common" if model in ("glmm", "beta-binomial") and degenerate else model

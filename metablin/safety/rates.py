@@ -137,7 +137,7 @@ def event_rate(
             term, "exact", e.k, total, size, total / size, low, high, level,
             nan, nan, nan, nan, nan, nan,
         )  # fmt: skip
-    fit = pool(e, model=model, level=level)
+    fit = pool(e, model=model, level=level, ci="t" if model == "glmm" else None)
     spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
     return EventRate(
         term, model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,

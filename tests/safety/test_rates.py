@@ -30,7 +30,7 @@ def test_few_trials_and_empty_counts_are_exact(events: list[int], n: list[int]) 
 
 def test_three_trials_are_pooled_by_the_binomial_normal_model() -> None:
     rate = event_rate([3, 8, 20], [40, 50, 90])
-    fit = mb.pool(mb.proportions([3, 8, 20], [40, 50, 90]), model="glmm")
+    fit = mb.pool(mb.proportions([3, 8, 20], [40, 50, 90]), model="glmm", ci="t")
     assert rate.model == "glmm"
     assert (rate.estimate, rate.pred_high) == (fit.estimate, fit.pred_high)
 

@@ -84,7 +84,8 @@ def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes
 def by_group(rows: pd.DataFrame, groups: pd.Series) -> mb.MetaFit:
     """Return the fit of all rows with that of every group as its subgroups.
 
-    Groups are fitted by :func:`metablin.pool_cohorts`. The test between groups is that of the inverse-variance model.
+    Groups are fitted by :func:`metablin.pool_cohorts`; the test between them is that of the
+    inverse-variance model.
     """
     names = groups.tolist()
     whole = mb.pool(effect_sizes(rows), model="glmm", ci="t")

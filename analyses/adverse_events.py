@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure as MplFigure
 from statsmodels.stats.proportion import proportion_confint
 
-from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
+from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis, slug
 from metablin.plots import style
 
 from ._shared import join_ids
@@ -55,17 +55,6 @@ def adverse_events(evidence: Evidence) -> Outcome:
             )
             for grade in ("serious", "any")
         },
-        headlines=(
-            Headline(
-                "Serious pyrexia, three trials summed", "totals", "serious.pyrexia", "proportion"
-            ),
-            Headline(
-                "Cytokine release syndrome of any grade, summed",
-                "totals",
-                "any.cytokine_release_syndrome",
-                "proportion",
-            ),
-        ),
         notes=(
             "Counts were taken from the register by a review; some cells are implausible, such as "
             "pyrexia in every patient of one trial, and are listed among the disagreements.",

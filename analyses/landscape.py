@@ -55,7 +55,6 @@ def landscape(evidence: Evidence) -> Outcome:
             )
         },
         headlines=(
-            Headline("Registered trials, April 2022", "totals", "all", "count"),
             Headline("Trials and cohorts in this evidence base", "evidence", "all", "count"),
         ),
         notes=(

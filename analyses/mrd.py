@@ -208,10 +208,6 @@ def figures(
 def headlines() -> tuple[Headline, ...]:
     """Return the short answers."""
     return (
-        Headline("MRD response, in remission with MRD, of those evaluable", "response",
-                 "mrd_positive.evaluable", "proportion"),
-        Headline("MRD response, adults with relapse, of haematological responders", "response",
-                 "adult_rr_ph_negative.responders", "proportion"),
         Headline("Hazard ratio of death, responders over others", "responders_pooled", "os.all",
                  "ratio"),
         Headline("Hazard ratio of relapse or death, responders over others", "responders_pooled",

@@ -122,11 +122,11 @@ def response(evidence: Evidence) -> Outcome:
         },
         headlines=(
             *(
-                Headline(f"Haematological response: {POPULATIONS[p]}", "pooled", p, "proportion")
+                Headline(f"Response: {POPULATIONS[p].lower()}", "pooled", p, "proportion")
                 for p in RELAPSED
             ),
             Headline(
-                "MRD response: in remission with MRD, of those evaluable",
+                "MRD response: in remission with MRD",
                 "mrd",
                 "mrd_positive.evaluable",
                 "proportion",

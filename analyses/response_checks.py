@@ -14,7 +14,7 @@ from metablin.meta.bias import begg, egger, peters
 from metablin.meta.gosh import gosh
 from metablin.meta.influence import influence
 from metablin.meta.sequence import leave_one_out
-from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
+from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis, slug
 from metablin.plots import funnel
 
 from ._selection import RESPONSES, WHOLE, candidates, one_a_cohort
@@ -67,15 +67,6 @@ def response_checks(evidence: Evidence) -> Outcome:
             **{f"funnel_{p}": _funnel(fit, p) for p, fit in fits.items()},
             **{f"left_out_{p}": _left_out(fit, p) for p, fit in fits.items()},
         },
-        headlines=tuple(
-            Headline(
-                f"Lowest pooled response with one cohort left out: {POPULATIONS[p]}",
-                "leave_one_out",
-                left_out({p: fit}).sort_values("estimate")["key"].iloc[0],
-                "proportion",
-            )
-            for p, fit in fits.items()
-        ),
         notes=(
             "With ten cohorts a group these checks have little power; a quiet funnel is not "
             "evidence that nothing is missing.",

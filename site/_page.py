@@ -40,6 +40,7 @@ HIDDEN = {
     "key",
     "row_ids",
     "source_key",
+    "source_keys",
     "std_error",
     "statistic",
     "conf_level",
@@ -77,6 +78,7 @@ POPULATIONS = {
 PEOPLE = {"expected"}  # expected numbers of patients, shown as whole numbers
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
+TOO_LONG = 300
 BEHIND = "Behind it"  # the one column of a table that holds links
 
 _shown: set[str] = set()
@@ -171,6 +173,12 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
     frame = frame.query(where) if where else frame
     unit = unit or usual_unit(about, name, set(frame.columns))
     label, title = slug(analysis, name), about["tables"][name]
+    if len(frame) > TOO_LONG:
+        say(
+            f"**{plain(title['title'])}.** {plain(title['caption'])} Its {len(frame)} rows are in "
+            f"the file.{links(analysis, name)}"
+        )
+        return
     body = render(readable(frame, unit, columns), f"tbl-{label}")
     if len(frame) > LONG:
         body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"

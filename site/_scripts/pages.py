@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -38,6 +39,19 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
+ARM_COLUMNS = (
+    "arm",
+    "patients",
+    "endpoint",
+    "n",
+    "events",
+    "median",
+    "landmarks",
+    "status",
+    "grade",
+    "verdict",
+    "differing_items",
+)
 
 
 def trial_label(trial: pd.Series) -> str:
@@ -64,7 +78,7 @@ def trial_pages(results: Path) -> dict[str, str]:
             rows.loc[rows["trial_id"] == name],
             discrepancies.loc[about],
             claims.loc[claims["trial_id"] == name],
-            reconstructions(results, name),
+            reconstructions(results, set(rows.loc[rows["trial_id"] == name, "row_id"])),
         )
     return pages
 
@@ -102,21 +116,25 @@ def trial_page(
     return "\n\n".join(parts) + "\n"
 
 
-def reconstructions(results: Path, trial: str) -> pd.DataFrame:
-    """Return the reconstructed arms of a trial; empty when there is no such result."""
-    for path in sorted((results / "reconstruction").glob("*.csv")):
-        frame = pd.read_csv(path)
-        if {"trial_id", "grade"} <= set(frame.columns):
-            return frame.loc[frame["trial_id"] == trial]
-    return pd.DataFrame()
+def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
+    """Return the arms reconstructed from any of these rows; empty when there is none."""
+    path = results / "reconstruction" / "arms.csv"
+    if not path.is_file():
+        return pd.DataFrame()
+    frame = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
+    return frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
 
 
 def reconstruction_words(curves: pd.DataFrame) -> str:
     """Return what is known of the reconstructed curves of a trial."""
     if curves.empty:
         return "No arm of this trial has been reconstructed in the results published here."
-    hidden = {"key", "row_ids", "trial_id"}
-    return html(plain_table(curves, [c for c in curves.columns if c not in hidden]))
+    shown = [c for c in ARM_COLUMNS if c in curves.columns]
+    return (
+        "Arms rebuilt from what is printed, with their grade and how they compare with the print. "
+        "All arms are on the [survival page](../survival.qmd#reconstructed-curves).\n\n"
+        + html(plain_table(curves.fillna(""), shown))
+    )
 
 
 def discrepancy_words(rows: pd.DataFrame) -> str:
@@ -228,12 +246,12 @@ def citation(row: dict) -> str:
     return text
 
 
-def plain_table(frame: pd.DataFrame, columns: list[str]) -> str:
+def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
     """Return columns of a frame as an HTML table."""
     head = "".join(f'<th scope="col">{escape(c.replace("_", " "))}</th>' for c in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(format_number(v))}</td>" for v in values) + "</tr>"
-        for values in frame[columns].itertuples(index=False, name=None)
+        for values in frame[list(columns)].itertuples(index=False, name=None)
     )
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'

@@ -140,3 +140,53 @@ def test_a_missing_quarto_ends_with_one_line_and_exit_code_1(
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert "pip install quarto-cli" in result.stderr
+
+
+QUARTO = """#!/bin/sh
+if [ "$1" = --version ]; then echo 1.6.40; exit 0; fi
+echo "$1 $2 $METABLIN_SITE_BUILT $QUARTO_PYTHON" > "$(dirname "$0")/called"
+exit {code}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small checkout and a program that stands in for Quarto."""
+    for name in ("analyses", "site/_scripts"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "site" / "_quarto.yml").write_text("project: {type: website}\n")
+    build = "from pathlib import Path\nPath(__file__).with_name('built').touch()\n"
+    (tmp_path / "site" / "_scripts" / "build.py").write_text(build)
+    program = tmp_path / "quarto"
+    program.write_text(QUARTO.format(code=0))
+    program.chmod(0o755)
+    monkeypatch.setenv("QUARTO_PATH", str(program))
+    monkeypatch.setattr("metablin.pipeline.runner.reproduce", lambda **_: [])
+    monkeypatch.setattr("metablin.pipeline.publish.publish", lambda out: out)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("options", "verb"), [([], "render"), (["--serve"], "preview")])
+def test_the_site_is_built_and_handed_to_quarto(
+    checkout: Path, options: list[str], verb: str
+) -> None:
+    place = ["--analyses", str(checkout / "analyses")]
+    result = CliRunner().invoke(app, ["site", *place, *options])
+    assert result.exit_code == 0, result.stderr
+    assert (checkout / "site" / "_scripts" / "built").is_file()
+    called = (checkout / "called").read_text().split()
+    assert called == [verb, str(checkout / "site"), "1", sys.executable]
+
+
+def test_a_render_that_fails_is_reported(checkout: Path) -> None:
+    (checkout / "quarto").write_text(QUARTO.format(code=3))
+    result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])
+    assert isinstance(result.exception, DataError)
+    assert "quarto stopped with exit code 3" in str(result.exception)
+
+
+def test_a_checkout_without_a_site_is_named(checkout: Path) -> None:
+    (checkout / "site" / "_quarto.yml").unlink()
+    result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])
+    assert isinstance(result.exception, DataError)
+    assert "site/_quarto.yml" in str(result.exception)

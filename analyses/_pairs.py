@@ -96,14 +96,15 @@ def alone(a: PrintedArm, b: PrintedArm) -> tuple[SummaryDraws, SummaryDraws]:
 
 
 def patients(found: Sequence[Pair], *, apart: bool = False) -> pd.DataFrame:
-    """Return the drawn patients of all comparisons: trial, group, draw, time, event."""
+    """Return the drawn patients of all comparisons: trial, group, endpoint, draw, time, event."""
     parts = []
     for pair in found:
         if pair.draws is None:
             continue
         draws = alone(pair.treatment, pair.control) if apart else pair.draws
         for arm, sets in zip((pair.treatment, pair.control), draws, strict=True):
-            parts.append(sets.to_frame().assign(trial=pair.treatment.label, group=arm.arm))
+            named = {"trial": pair.treatment.label, "group": arm.arm, "endpoint": arm.endpoint}
+            parts.append(sets.to_frame().assign(**named))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -145,24 +146,24 @@ def _ratio(a: Any, b: Any) -> float:
     return math.exp(float(mb.cox(time, event, group, control="control").log_hr[0]))
 
 
-def effects(found: Sequence[Pair], name: str, measure: str, *, apart: bool = False) -> TwoStage:
-    """Return a two-stage analysis of one group of endpoints."""
-    own = [p for p in found if p.treatment.endpoint in ENDPOINTS[name]]
+def effects(drawn: pd.DataFrame, name: str, measure: str) -> TwoStage:
+    """Return a two-stage analysis of one group of endpoints; two trials get a normal interval."""
+    own = drawn.loc[drawn["endpoint"].isin(ENDPOINTS[name])]
     kind, at, _ = MEASURES[measure]
-    ci = "z" if sum(p.draws is not None for p in own) < FEWEST else "hksj"
-    drawn = patients(own, apart=apart)
-    return two_stage(drawn, kind, at=at, control="chemotherapy", draw="draw", ci=ci)
+    ci = "z" if own["trial"].nunique() < FEWEST else "hksj"
+    return two_stage(own, kind, at=at, control="chemotherapy", draw="draw", ci=ci)
 
 
 def pooled(found: Sequence[Pair], *, apart: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return pooled effects and those of each trial, by endpoint and measure."""
+    drawn = patients(found, apart=apart)
     whole, single = [], []
     for name in ENDPOINTS:
         own = [p for p in found if p.treatment.endpoint in ENDPOINTS[name]]
         if not apart:
             whole.append(_printed_line(name, own))
         for measure in MEASURES:
-            result = effects(found, name, measure, apart=apart)
+            result = effects(drawn, name, measure)
             whole.append(_pooled_line(name, measure, result, own))
             single += _trial_lines(name, measure, result, own)
     return pd.DataFrame(whole), pd.DataFrame(single)

@@ -46,7 +46,7 @@ def pooled_figure(found: PooledDraws) -> Figure:
     top.set_xlabel("")
     _heterogeneity(low, frame)
     m = found.curve.median().iloc[0]
-    at = frame.set_index("time").loc[12.0] if 12.0 in set(frame["time"]) else frame.iloc[-1]
+    at = frame.loc[frame["time"] <= 12.0].iloc[-1]
     return Figure(
         figure,
         found.pool.title,
@@ -54,10 +54,14 @@ def pooled_figure(found: PooledDraws) -> Figure:
         "differs between reconstruction draws; grey: the arms, each as far as anything is printed. "
         f"Below: I2 of everything up to each time. Grades: {found.grades}.",
         f"Pooled curve of {len(found.arms)} arms; survival {at['survival']:.2f} "
-        f"({at['conf_low']:.2f} to {at['conf_high']:.2f}) at 12 months, median "
-        f"{m['estimate']:.1f} months; I2 {frame['i2'].iloc[-1]:.2f} at the end.",
+        f"({at['conf_low']:.2f} to {at['conf_high']:.2f}) at {at['time']:g} months, median "
+        f"{_months(float(m['estimate']))}; I2 {frame['i2'].iloc[-1]:.2f} at the end.",
         "pooled_curves",
     )
+
+
+def _months(value: float) -> str:
+    return f"{value:.1f} months" if np.isfinite(value) else "not reached"
 
 
 def _heterogeneity(ax: Axes, frame: pd.DataFrame) -> None:

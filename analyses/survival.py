@@ -42,7 +42,7 @@ def survival(evidence: Evidence) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials = known_trials(evidence)
     rows = evidence.load("survival")
-    arms = {pool: rebuild_all(rows, trials, wanted=pool.belongs) for pool in POOLS}
+    arms = {pool: wholes(rebuild_all(rows, trials, wanted=pool.belongs)) for pool in POOLS}
     used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
     for some in used.values():
         no_patient_twice([a.printed for a in some])
@@ -127,10 +127,24 @@ def survival(evidence: Evidence) -> Outcome:
             "are not a randomised comparison.",
             "Arms drop out where their print ends; the later part of a pooled curve rests on "
             "fewer, and not the same, arms.",
+            "A printed hazard ratio is often stratified or adjusted; where it differs from what "
+            "the landmarks imply, imposing it shifts events within the follow-up, and the table "
+            "without it shows what that changes.",
             "The print does not tell a cured share from a long tail: families fit alike and the "
             "interval of the cured share reaches 0.",
         ),
     )  # fmt: skip
+
+
+def wholes(arms: list[Rebuilt]) -> list[Rebuilt]:
+    """Return the arms without parts of an arm that is there as a whole."""
+    whole = {a.printed.patient_set for a in arms if a.printed.patient_set.count("/") == 1}
+    return [
+        a
+        for a in arms
+        if a.printed.patient_set in whole
+        or "/".join(a.printed.patient_set.split("/")[:2]) not in whole
+    ]
 
 
 def pools(used: dict[Pool, list[Rebuilt]]) -> list[PooledDraws]:

@@ -121,10 +121,7 @@ def response(evidence: Evidence) -> Outcome:
             ),
         },
         headlines=(
-            *(
-                Headline(f"Response: {POPULATIONS[p].lower()}", "pooled", p, "proportion")
-                for p in RELAPSED
-            ),
+            *(Headline(f"Response: {POPULATIONS[p]}", "pooled", p, "proportion") for p in RELAPSED),
             Headline(
                 "MRD response: in remission with MRD",
                 "mrd",

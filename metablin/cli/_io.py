@@ -13,8 +13,11 @@ from metablin.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
-__all__ = ["print_json", "read_csv", "write_csv"]
+__all__ = ["check_picture", "print_json", "read_csv", "save_plot", "write_csv"]
+
+PICTURES = (".svg", ".png", ".pdf")
 
 
 def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
@@ -80,3 +83,18 @@ def print_json(value: Any) -> None:
     import typer
 
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse, as bad usage, a picture file of a kind that cannot be written."""
+    import typer
+
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {path.name}")
+
+
+def save_plot(axes: Axes, path: Path) -> None:
+    """Write the figure of `axes` whole, or not at all."""
+    from metablin.plots.style import save_figure
+
+    save_figure(axes.figure, path)

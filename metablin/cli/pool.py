@@ -23,8 +23,6 @@ Model = Literal["random", "common", "glmm", "mantel-haenszel", "peto", "beta-bin
 Tau2 = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 Interval = Literal["z", "t", "hksj", "hksj-adhoc"]
 
-PICTURES = (".svg", ".png", ".pdf")
-
 COLUMNS = {
     "proportion": ("events", "n"),
     "or": ("events_treatment", "n_treatment", "events_control", "n_control"),
@@ -64,8 +62,7 @@ def pool(
     """
     if transform is not None and measure != "proportion":
         raise typer.BadParameter(f"--transform is for proportions, not for {measure}")
-    if plot is not None and plot.suffix.lower() not in PICTURES:
-        raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {plot.name}")
+    _io.check_picture(plot)
     frame = _io.read_csv(file, COLUMNS[measure])
     if by is not None and by not in frame.columns:
         raise DataError(f"{file.name} lacks the column of --by", column=by)
@@ -82,9 +79,7 @@ def pool(
         data=None if moderators is None else _numbers(frame),
     )
     if plot is not None:
-        from metablin.plots.style import save_figure
-
-        save_figure(fit.plot().figure, plot)
+        _io.save_plot(fit.plot(), plot)
     if json:
         _io.print_json(fit.to_dict())
     else:

@@ -44,6 +44,7 @@ def survival(
     frame = _io.read_csv(file, ["time", "event"])
     if by is not None and by not in frame.columns:
         raise DataError(f"{file.name} lacks the column of --by", column=by)
+    _io.check_picture(plot)
     if json and csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     if control is not None and by is None:
@@ -64,7 +65,7 @@ def survival(
         group_name=by or "",
     )
     if plot is not None:
-        _save(found.plot(), plot)
+        _io.save_plot(found.plot(), plot)
     if json:
         _io.print_json(found.to_dict())
     elif csv:
@@ -82,11 +83,3 @@ def _times(text: str) -> list[float]:
         return [float(x) for x in text.split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"--at takes numbers and commas, not {text!r}") from error
-
-
-def _save(axes: object, path: Path) -> None:
-    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise typer.BadParameter(f"--plot writes .svg, .png or .pdf, not {path.name}")
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    axes.figure.savefig(temporary, bbox_inches="tight", dpi=200)  # type: ignore[attr-defined]
-    temporary.replace(path)

@@ -81,9 +81,11 @@ def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
 
 def _title(p: PrintedArm) -> str:
     size = f"{p.endpoint.upper()}, n = {p.n}"
-    inner = p.patient_set.split("/")[2:]
-    first = textwrap.shorten(f"{p.label}: {NAMES.get(p.arm, p.arm)}", 40, placeholder=" ...")
-    second = textwrap.shorten("; ".join([size, *inner]).replace(";", "; "), 44, placeholder=" ...")
+    inner = [
+        t.replace("disease_status=", "").replace("_", " ") for t in p.patient_set.split("/")[2:]
+    ]
+    first = textwrap.shorten(f"{p.label}: {NAMES.get(p.arm, p.arm)}", 38, placeholder=" ...")
+    second = textwrap.shorten("; ".join([size, *inner]).replace(";", "; "), 42, placeholder=" ...")
     return f"{first}\n{second}"
 
 

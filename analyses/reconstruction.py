@@ -112,7 +112,8 @@ def _landmark_text(arm: PrintedArm) -> str:
 
 def listed(arms: list[Rebuilt], checks: pd.DataFrame) -> pd.DataFrame:
     """Return one line an arm: what is printed, status, grade and verdict."""
-    failing = checks.loc[~checks["agrees"]].groupby("arm_key")["item"].agg(", ".join).to_dict()
+    bad = checks.loc[~checks["agrees"]].groupby("arm_key")["item"].agg(", ".join)
+    failing = {str(key): items for key, items in bad.items()}
     return pd.DataFrame([_listing(a, failing) for a in arms])
 
 

@@ -1,0 +1,146 @@
+"""The reconstruction of every arm on the evidence: what must hold whatever the numbers are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from metablin.datasets import load
+from metablin.pipeline import load_analysis
+from metablin.report import Outcome
+
+FOLDER = Path(__file__).parents[2] / "analyses"
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return load_analysis(FOLDER, "reconstruction").run()
+
+
+def frame(outcome: Outcome, name: str) -> pd.DataFrame:
+    return outcome.tables[name].frame
+
+
+def test_every_printed_row_belongs_to_exactly_one_arm(outcome: Outcome) -> None:
+    named = " ".join(frame(outcome, "arms")["row_ids"]).split()
+    assert sorted(named) == sorted(load("survival")["row_id"])
+
+
+def test_every_arm_is_reconstructed_or_listed_with_the_reason(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms").set_index("key")
+    missing = set(frame(outcome, "missing")["key"])
+    inconsistent = set(frame(outcome, "inconsistent")["arm_key"])
+    assert set(arms.index[arms["status"] == "too little printed"]) == missing
+    assert (frame(outcome, "missing")["missing"] != "").all()
+    partial = arms.index[
+        arms["status"].isin(["inconsistent", "reconstructed without what conflicts"])
+    ]
+    assert set(partial) <= inconsistent
+    assert set(arms.index[arms["draws"] > 0]) == set(frame(outcome, "curves")["arm_key"])
+
+
+def test_an_arm_with_size_and_median_or_landmark_is_not_called_missing(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    median = arms["median"].ne("") & ~arms["median"].str.startswith("not reached")
+    enough = arms["n"].notna() & (median | arms["landmarks"].ne(""))
+    assert (arms.loc[enough, "status"] != "too little printed").all()
+
+
+def test_grades_follow_what_is_printed(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    drawn = arms.loc[arms["draws"] > 0]
+    assert drawn["grade"].isin(["C", "D"]).all()
+    full = drawn.loc[drawn["status"] == "reconstructed"]
+    several = full["landmarks"].str.count(" at ") >= 2
+    assert (full.loc[several, "grade"] == "C").all()
+
+
+def test_counts_and_medians_that_were_used_are_met_in_every_draw(outcome: Outcome) -> None:
+    checks = frame(outcome, "comparison")
+    exact = checks.loc[checks["used"] & checks["kind"].isin(["n", "events", "median"])]
+    assert exact["agrees"].all()
+    inside = checks.loc[checks["used"] & (checks["kind"] == "survival")]
+    met = inside.loc[inside["draws_not_followed"] == 0]
+    assert met["agrees"].all()
+
+
+def test_verdicts_name_the_items_that_differ(outcome: Outcome) -> None:
+    arms, checks = frame(outcome, "arms"), frame(outcome, "comparison")
+    failing = set(checks.loc[~checks["agrees"], "arm_key"])
+    assert set(arms.loc[arms["verdict"] == "differs", "key"]) == failing
+    assert (arms.loc[arms["verdict"] == "differs", "differing_items"] != "").all()
+
+
+def test_curves_fall_and_lie_inside_their_bands(outcome: Outcome) -> None:
+    curves = frame(outcome, "curves")
+    for _, part in curves.groupby("arm_key"):
+        assert part["survival"].iloc[0] == 1.0
+        assert (np.diff(part["survival"]) <= 1e-12).all()
+    assert (curves["low"] <= curves["survival"]).all()
+    assert (curves["survival"] <= curves["high"]).all()
+
+
+def test_subgroups_that_differ_in_a_sign_have_different_keys(
+    module: Callable[[str], ModuleType],
+) -> None:
+    arms = module("_arms")
+    assert arms.slug_of("a/b/age=<55") != arms.slug_of("a/b/age=>=55")
+
+
+def _arm(module: Callable[[str], ModuleType], **changes: object) -> object:
+    arms = module("_arms")
+    plain = arms.PrintedArm(
+        key="a.os", trial_id="a", label="A", arm="blinatumomab", subgroup="all", endpoint="os",
+        population="mrd_positive", age_group="adult", design="single_arm", patient_set="a/b",
+        n=40, events=None, median=(9.0, None, None), landmarks=(), followup=None, row_ids=("r",),
+        source_keys=("s",), note="",
+    )  # fmt: skip
+    return dataclasses.replace(plain, **changes)
+
+
+def test_a_conflict_is_reported_and_what_remains_is_used(
+    module: Callable[[str], ModuleType],
+) -> None:
+    arms = module("_arms")
+    narrow = _arm(module, median=None, landmarks=((12.0, 0.4, 0.39, 0.41),))
+    found = arms.rebuild(narrow, draws=2)
+    assert found.status == "reconstructed without what conflicts"
+    assert "too narrow" in found.conflict
+    assert found.dropped == "limits of landmarks"
+
+
+def test_items_that_cannot_be_saved_stay_inconsistent(
+    module: Callable[[str], ModuleType],
+) -> None:
+    arms = module("_arms")
+    found = arms.rebuild(_arm(module, landmarks=((12.0, 0.8),)), draws=2)
+    assert found.status == "inconsistent"
+    assert "median" in found.conflict
+
+
+def test_without_a_size_nothing_is_drawn(module: Callable[[str], ModuleType]) -> None:
+    arms = module("_arms")
+    found = arms.rebuild(_arm(module, n=None), draws=2)
+    assert found.status == "too little printed"
+    assert found.printed.missing == "number of patients"
+
+
+def test_the_same_arm_gives_the_same_draws(module: Callable[[str], ModuleType]) -> None:
+    arms = module("_arms")
+    one, two = (arms.rebuild(_arm(module), draws=2).draws.to_frame() for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_relapse_free_longer_than_alive_is_a_conflict(
+    module: Callable[[str], ModuleType],
+) -> None:
+    checks = module("_arm_checks")
+    free = _arm(module, key="a.rfs", endpoint="rfs", median=(12.0, None, None))
+    found = checks.endpoint_conflicts([_arm(module), free])
+    assert found["conflict"].tolist() == ["median RFS 12 months exceeds median OS 9 months"]

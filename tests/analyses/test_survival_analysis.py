@@ -1,0 +1,188 @@
+"""Survival on reconstructed patients: what must hold whatever the numbers are."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import metablin as mb
+from metablin.datasets import load
+from metablin.errors import DataError
+from metablin.pipeline import Evidence, load_analysis
+from metablin.report import Outcome
+
+FOLDER = Path(__file__).parents[2] / "analyses"
+READS = ("trials", "survival", "contrasts", "references")
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return load_analysis(FOLDER, "survival").run()
+
+
+def frame(outcome: Outcome, name: str) -> pd.DataFrame:
+    return outcome.tables[name].frame
+
+
+def test_every_result_names_its_evidence_and_grade(outcome: Outcome) -> None:
+    known = set(load("survival", all_rows=True)["row_id"]) | set(
+        load("contrasts", all_rows=True)["row_id"]
+    )
+    for name in ("pooled", "pooled_curves", "arms", "cure_models", "first_relapse_trials"):
+        table = frame(outcome, name)
+        assert set(" ".join(table["row_ids"]).split()) <= known, name
+        grades = table["grade"] if "grade" in table else table["grades"]
+        assert (grades != "").all(), name
+
+
+def test_no_pool_holds_a_row_twice(outcome: Outcome) -> None:
+    for ids in frame(outcome, "pooled")["row_ids"]:
+        names = ids.split()
+        assert len(names) == len(set(names))
+
+
+def test_pooled_curves_fall_inside_nested_bands(outcome: Outcome) -> None:
+    curves = frame(outcome, "pooled_curves")
+    for _, part in curves.groupby("pool"):
+        assert (np.diff(part["survival"]) <= 0).all()
+    assert (curves["pred_low"] <= curves["conf_low"]).all()
+    assert (curves["conf_low"] <= curves["survival"]).all()
+    assert (curves["survival"] <= curves["conf_high"]).all()
+    assert (curves["conf_high"] <= curves["pred_high"]).all()
+    assert curves["between_share"].between(0, 1).all()
+    assert (curves["k"] >= 2).all()
+
+
+def test_arms_reproduce_the_printed_medians(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    medians = arms.loc[(arms["term"] == "median") & arms["printed"].notna()]
+    assert len(medians) > 5
+    assert (medians["estimate"] - medians["printed"]).abs().max() < 0.05
+
+
+def test_joint_draws_meet_the_printed_hazard_ratios(outcome: Outcome) -> None:
+    pairs = frame(outcome, "comparisons")
+    drawn = pairs.loc[pairs["grade"] != ""]
+    assert len(drawn) >= 4
+    assert drawn["agrees"].all()
+    assert (pairs.loc[pairs["grade"] == "", "note"] != "").all()
+
+
+def test_printed_milestones_are_met(outcome: Outcome) -> None:
+    single = frame(outcome, "first_relapse_trials")
+    known = single.loc[single["key"].str.contains("milestone") & single["printed"].notna()]
+    assert len(known) >= 1
+    assert (known["estimate"] - known["printed"]).abs().max() < 0.01
+
+
+def test_cured_shares_are_shares_with_their_limits(outcome: Outcome) -> None:
+    cures = frame(outcome, "cure_models")
+    own = cures.loc[cures["family"].str.contains("cure")]
+    assert own["estimate"].notna().all()
+    assert own["conf_low"].between(0, 1).all()
+    assert (own["conf_low"] <= own["estimate"]).all()
+    assert (own["estimate"] <= own["conf_high"]).all()
+    assert cures.loc[~cures["family"].str.contains("cure"), "estimate"].isna().all()
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[ModuleType, object, list[object]]:
+    """Return the module of pools, its first question and three reconstructed arms of it."""
+    import importlib
+
+    from metablin.pipeline.registry import PACKAGE
+
+    load_analysis(FOLDER, "landscape")
+    pools = importlib.import_module(f"{PACKAGE}._pools")
+    arms = importlib.import_module(f"{PACKAGE}._arms")
+    shared = importlib.import_module(f"{PACKAGE}._shared")
+    evidence = Evidence(READS)
+    trials = shared.known_trials(evidence)
+    chosen = ("mt103_211", "alcantara", "mt103_206")
+    question = pools.POOLS[0]
+    some = arms.rebuild_all(
+        evidence.load("survival"),
+        trials,
+        draws=4,
+        wanted=lambda a: question.belongs(a) and a.trial_id in chosen,
+    )
+    return pools, question, some
+
+
+def test_rubin_totals_of_one_landmark_by_hand(
+    drawn: tuple[ModuleType, object, list[object]],
+) -> None:
+    pools, question, some = drawn
+    line = next(
+        x
+        for x in pools.arm_lines(question, some)
+        if "mt103_211" in x["key"] and x["term"] == "survival at 12"
+    )
+    arm = next(a for a in some if a.printed.trial_id == "mt103_211")
+    rows = [mb.kaplan_meier(t, e).survival_at([12.0]).iloc[0] for t, e in pools.followed(arm)]
+    s = np.array([r["estimate"] for r in rows])
+    se = np.array([r["std_error"] for r in rows])
+    y, v = np.log(-np.log(s)), (se / (s * np.log(s))) ** 2
+    between = (1 + 1 / len(y)) * y.var(ddof=1)
+    total = v.mean() + between
+    z = 1.959963984540054
+    assert line["estimate"] == pytest.approx(np.exp(-np.exp(y.mean())), abs=1e-10)
+    assert line["conf_low"] == pytest.approx(
+        np.exp(-np.exp(y.mean() + z * np.sqrt(total))), abs=1e-10
+    )
+    assert line["between_share"] == pytest.approx(between / total, abs=1e-10)
+
+
+def test_nobody_is_followed_beyond_what_is_printed(
+    drawn: tuple[ModuleType, object, list[object]],
+) -> None:
+    pools, _, some = drawn
+    for arm in some:
+        end = pools.reach(arm.used)
+        assert all(t.max() <= end for t, _ in pools.followed(arm))
+
+
+def test_two_arms_are_too_few_to_pool(drawn: tuple[ModuleType, object, list[object]]) -> None:
+    pools, question, some = drawn
+    with pytest.raises(DataError, match="too few to pool"):
+        pools.pooled(question, some[:2])
+
+
+def test_patients_that_would_count_twice_are_refused(
+    drawn: tuple[ModuleType, object, list[object]],
+) -> None:
+    pools, _, some = drawn
+    whole = some[0].printed
+    part = dataclasses.replace(whole, patient_set=f"{whole.patient_set}/ph=positive")
+    other = dataclasses.replace(whole, patient_set=f"{whole.patient_set}/ph=negative")
+    pools.no_patient_twice([part, other])
+    with pytest.raises(DataError, match="counted twice"):
+        pools.no_patient_twice([whole, part])
+
+
+def test_cured_share_over_draws_widens_with_the_draws(
+    module: Callable[[str], ModuleType],
+) -> None:
+    cure = module("_cure")
+
+    class Fit:
+        at_boundary = False
+
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def cure_fraction(self) -> tuple[float, float, float]:
+            return self.value, self.value - 0.1, self.value + 0.1
+
+    same = cure.cure_fraction([Fit(0.4), Fit(0.4)])
+    apart = cure.cure_fraction([Fit(0.3), Fit(0.5)])
+    assert same["between_share"] == pytest.approx(0.0, abs=1e-12)
+    assert apart["between_share"] > 0.5
+    assert same["conf_high"] == pytest.approx(0.5)
+    assert apart["conf_high"] > same["conf_high"]

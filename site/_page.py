@@ -76,6 +76,12 @@ POPULATIONS = {
     "first_line": "First line",
 }
 PEOPLE = {"expected"}  # expected numbers of patients, shown as whole numbers
+ENDPOINTS = {
+    "os": "Overall survival",
+    "efs": "Event-free survival",
+    "dfs": "Disease-free survival",
+    "rfs": "Relapse-free survival",
+}
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
 TOO_LONG = 300
@@ -103,6 +109,10 @@ def missing(analysis: str) -> bool:
     """Tell whether an analysis has no results here, and say so on the page."""
     if number.has(analysis):
         return False
+    if f"missing {analysis}" in _shown:
+        say("*Not part of this edition either.*")
+        return True
+    _shown.add(f"missing {analysis}")
     say(
         "::: {.callout-note}\n"
         f"## Not there yet\n\nThe results of the analysis *{analysis.replace('_', ' ')}* are not "
@@ -149,7 +159,9 @@ def figure(path: str) -> None:
     )
 
 
-def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str = "") -> None:
+def table(
+    path: str, unit: str = "", columns: tuple[str, ...] = (), where: str = "", by: str = ""
+) -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters
@@ -161,6 +173,8 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
         Columns to show, by default all but those that only machines read.
     where : str
         Rows to show, as a pandas query.
+    by : str
+        Column whose values become headings of groups of rows.
     """
     analysis, name = path.split("/")
     if missing(analysis):
@@ -171,7 +185,7 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
         raise DataError("no such table", value=path, allowed=" | ".join(about["tables"]))
     frame = number.table(path).reset_index(drop=True)
     frame = frame.query(where) if where else frame
-    unit = unit or usual_unit(about, name, set(frame.columns))
+    units = [unit or u for u in usual_units(about, name, frame)]
     label, title = slug(analysis, name), about["tables"][name]
     if len(frame) > TOO_LONG:
         say(
@@ -179,35 +193,47 @@ def table(path: str, unit: str = "", columns: tuple[str, ...] = (), where: str =
             f"the file.{links(analysis, name)}"
         )
         return
-    body = render(readable(frame, unit, columns), f"tbl-{label}")
+    body = render(readable(frame, units, columns), f"tbl-{label}", heading(by) if by else None)
     if len(frame) > LONG:
         body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"
     caption = f"{plain(title['title'])}. {plain(title['caption'])}".strip()
     say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{caption}{links(analysis, name)}\n:::")
 
 
-def usual_unit(about: dict[str, Any], table: str, columns: set[str]) -> str:
-    """Return the unit of a table: that of its headlines, or of counts among patients."""
-    own = [line["unit"] for line in about["headlines"] if line["table"] == table]
-    return own[0] if own else "proportion" if {"events", "n"} <= columns else "number"
+def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
+    """Return the unit of every row's estimate, by the headlines or the columns of the table."""
+    own = {line["key"]: line["unit"] for line in about["headlines"] if line["table"] == table}
+    kinds = set(own.values())
+    if len(kinds) == 1:
+        return [*kinds] * len(frame)
+    if kinds:  # a table of this and that: what no headline speaks of is a count or a number
+        whole = frame["estimate"].mod(1).eq(0)
+        return [
+            own.get(k, "count" if w else "number") for k, w in zip(frame["key"], whole, strict=True)
+        ]
+    return ["proportion" if {"events", "n"} <= set(frame.columns) else "number"] * len(frame)
 
 
-def readable(frame: pd.DataFrame, unit: str, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+def heading(name: str) -> str:
+    """Return the heading of a column."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def readable(frame: pd.DataFrame, units: list[str], columns: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return a result table as text: estimates with their intervals, headings for people."""
-    rows = frame.to_dict(orient="records")
+    rows = list(zip(frame.to_dict(orient="records"), units, strict=True))
     ranged = {c for c in frame.columns if {f"{c}_low", f"{c}_high"} <= set(frame.columns)}
     hidden = HIDDEN | INTERVALS | {f"{c}_{end}" for c in ranged for end in ("low", "high")}
     shown = {}
     for name in columns or [c for c in frame.columns if c not in hidden]:
-        title = LABELS.get(name, name.replace("_", " ").capitalize())
         if name == "estimate":
-            shown["Estimate (95% interval)"] = [format_estimate(row, unit) for row in rows]
+            shown["Estimate (95% interval)"] = [format_estimate(row, unit) for row, unit in rows]
             if "pred_low" in frame:
-                shown["Prediction interval"] = [prediction(row, unit) for row in rows]
+                shown["Prediction interval"] = [prediction(row, unit) for row, unit in rows]
         elif name in ranged:
-            shown[f"{title} (95% interval)"] = [interval(row, name) for row in rows]
+            shown[f"{heading(name)} (95% interval)"] = [interval(row, name) for row, _ in rows]
         else:
-            shown[title] = [cell(name, value) for value in frame[name]]
+            shown[heading(name)] = [cell(name, value) for value in frame[name]]
     return pd.DataFrame(shown)
 
 
@@ -228,7 +254,7 @@ def cell(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return POPULATIONS.get(value, value.replace("_", " "))
+        return {**POPULATIONS, **ENDPOINTS}.get(value, value.replace("_", " "))
     if value != value or value is None:
         return "–"
     if name in ("p_value", "q_p", "between_groups_p", "fisher_p") or name.endswith("_p"):
@@ -242,12 +268,12 @@ def cell(name: str, value: Any) -> str:
     return format_number(value, "number")
 
 
-def render(frame: pd.DataFrame, name: str) -> str:
+def render(frame: pd.DataFrame, name: str, group: str | None = None) -> str:
     """Return a frame of text as the HTML of a great table."""
     numeric = [c for c in frame.columns if frame[c].str.match(r"^[-<–\d]").all()]
-    texts = [c for c in frame.columns if c not in numeric]
+    texts = [c for c in frame.columns if c not in numeric and c != group]
     made = (
-        GT(frame, id=f"gt-{name}")
+        GT(frame, id=f"gt-{name}", groupname_col=group)
         .cols_align("left", columns=texts)
         .cols_align("right", columns=numeric)
         .fmt_passthrough(columns=[c for c in frame.columns if c == BEHIND], escape=False)

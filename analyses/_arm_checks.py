@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 import metablin as mb
 from metablin.survival import KMCurve
 
-from ._arms import PrintedArm, Rebuilt
+from ._arms import PrintedArm, Rebuilt, rebuild
 from ._shared import join_ids
 
 ROUNDING_MONTHS = 0.05
@@ -152,6 +153,42 @@ def grid_of(arm: Rebuilt, curves: list[KMCurve]) -> pd.DataFrame:
             "row_ids": join_ids(arm.printed.row_ids),
         }
     )
+
+
+def held_out(arm: Rebuilt) -> list[dict[str, Any]]:
+    """Return what the rest of an arm's print says about each landmark when it is left out."""
+    marks = arm.used.landmarks
+    known = arm.used.median is not None and arm.used.median[0] is not None
+    if arm.draws is None or not marks or (len(marks) < 2 and not known):
+        return []
+    lines = []
+    for i, (time, printed, *_) in enumerate(marks):
+        rest = replace(arm.used, landmarks=marks[:i] + marks[i + 1 :])
+        again = rebuild(rest, draws=len(arm.draws))
+        if again.draws is None or again.conflict:
+            continue
+        found = np.array([c.values_at(np.array([time]))[0, 0] for c in curves_of(again)])
+        seen = found[np.isfinite(found)]
+        if 2 * seen.size < found.size:
+            continue
+        low, middle, high = np.quantile(seen, [0.025, 0.5, 0.975])
+        slack = max(ROUNDING_SURVIVAL, 0.5 / (arm.used.n or 1))
+        lines.append(
+            {
+                "key": f"{arm.printed.key}.survival_{time:g}",
+                "arm_key": arm.printed.key,
+                "time": time,
+                "printed": printed,
+                "reconstructed": middle,
+                "low": low,
+                "high": high,
+                "draws_followed": int(seen.size),
+                "covered": bool(low - slack <= printed <= high + slack),
+                "grade": again.draws.grade,
+                "row_ids": join_ids(arm.printed.row_ids),
+            }
+        )
+    return lines
 
 
 EVENT_FREE = ("rfs", "dfs", "efs", "pfs")

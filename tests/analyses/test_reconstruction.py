@@ -144,3 +144,14 @@ def test_relapse_free_longer_than_alive_is_a_conflict(
     free = _arm(module, key="a.rfs", endpoint="rfs", median=(12.0, None, None))
     found = checks.endpoint_conflicts([_arm(module), free])
     assert found["conflict"].tolist() == ["median RFS 12 months exceeds median OS 9 months"]
+
+
+def test_withheld_landmarks_are_judged_by_their_own_band(outcome: Outcome) -> None:
+    held = frame(outcome, "held_out")
+    assert len(held) > 10
+    assert (held["low"] <= held["reconstructed"]).all()
+    assert (held["reconstructed"] <= held["high"]).all()
+    inside = held["printed"].between(held["low"], held["high"])
+    assert held.loc[inside, "covered"].all()
+    share = frame(outcome, "summary").set_index("key").loc["held_out", "estimate"]
+    assert share == held["covered"].mean()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def parse_arm(
     n: int,
     events: int | None,
     median: Any,
-    landmarks: Iterable[Sequence[float]] | None,
+    landmarks: Mapping[float, Any] | Iterable[Sequence[float]] | None,
     followup: Any,
     at_risk: tuple[Any, Any] | None,
     level: float,
@@ -87,9 +87,8 @@ def parse_arm(
     total = None if events is None else _whole("events", events, 0, label)
     m, low, high = _triple("median", median, label)
     follow, shortest, longest = _triple("followup", followup, label)
-    marks = tuple(
-        sorted((_landmark(x, level, label) for x in landmarks or ()), key=lambda x: x.time)
-    )
+    given = (_landmark(x, level, label) for x in _items(landmarks, label))
+    marks = tuple(sorted(given, key=lambda x: x.time))
     arm = Arm(
         size, total, m, low, high, marks, follow, shortest, longest,
         _table(at_risk, label), level, label,
@@ -140,6 +139,23 @@ def _triple(column: str, value: Any, label: str) -> tuple[float, float, float]:
     if low > first or first > high or low > high:
         raise _fail(label, "value outside its own limits", column, value, "low <= value <= high")
     return first, low, high
+
+
+def _items(landmarks: Any, label: str) -> list[Sequence[float]]:
+    """Return landmarks as tuples that start with the time; a mapping has times as its keys."""
+    if landmarks is None:
+        return []
+    if isinstance(landmarks, Mapping):
+        landmarks = [
+            (t, *s) if isinstance(s, list | tuple) else (t, s) for t, s in landmarks.items()
+        ]
+    items = list(landmarks) if isinstance(landmarks, Iterable) else [landmarks]
+    for item in items:
+        if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray):
+            raise _fail(
+                label, "not a landmark", "landmarks", repr(item), "(time, survival) and the like"
+            )
+    return items
 
 
 def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -80,7 +80,7 @@ def reconstruct_summary(
     n: int,
     events: int | None = None,
     median: float | Sequence[float | None] | None = None,
-    landmarks: Iterable[Sequence[float]] | None = None,
+    landmarks: Mapping[float, Any] | Iterable[Sequence[float]] | None = None,
     followup: float | Sequence[float | None] | None = None,
     at_risk: tuple[Any, Any] | None = None,
     draws: int = 20,
@@ -103,9 +103,9 @@ def reconstruct_summary(
         Events.
     median : float or (median, low, high), optional
         Median and the limits of its interval; None within the triple for what is not reached.
-    landmarks : sequence of tuples, optional
+    landmarks : sequence of tuples, or mapping, optional
         ``(time, survival)``, ``(time, survival, std_error)`` or ``(time, survival, low, high)``,
-        survival in 0..1.
+        survival in 0..1; or a mapping of time to survival (or to its tuple).
     followup : float or (median, shortest, longest), optional
         Follow-up.
     at_risk : (times, counts), optional

@@ -200,3 +200,16 @@ def test_results_have_tables_text_and_json():
     assert sets.summary() == "arm A: 2 draws of 120 patients, grade C"
     assert sets.to_dict()["sets"][1]["quality"]["verdict"] == "agrees with print"
     assert len(sets[0:1]) == 1
+
+
+def test_landmarks_may_be_a_mapping_of_time_to_survival() -> None:
+    pairs = reconstruct_summary(n=60, landmarks=[(12, 0.5), (24, 0.4)], draws=2)
+    mapped = reconstruct_summary(n=60, landmarks={12: 0.5, 24: 0.4}, draws=2)
+    for here, there in zip(pairs, mapped, strict=True):
+        np.testing.assert_array_equal(here.time, there.time)
+
+
+@pytest.mark.parametrize("landmarks", [[12, 0.5], "12", 12, ["ab"]])
+def test_landmarks_of_another_shape_are_refused(landmarks: object) -> None:
+    with pytest.raises(DataError, match="not a landmark"):
+        reconstruct_summary(n=60, landmarks=landmarks)

@@ -10,7 +10,7 @@ from metablin.pipeline import store
 from metablin.pipeline.fingerprint import file_digest
 from metablin.pipeline.runner import MANIFEST
 from metablin.pipeline.verify import ledger
-from metablin.report import format_estimate, format_number
+from metablin.report import MISSING, format_estimate, format_number
 from metablin.report.html import Section, render_report
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def headline_rows(out: Path) -> list[dict[str, str]]:
                     "analysis": words["name"],
                     "result": line["label"],
                     "estimate": format_estimate(row, line["unit"]),
-                    "prediction": f"{low} to {high}" if row.get("pred_low") is not None else "",
+                    "prediction": "" if MISSING in (low, high) else f"{low} to {high}",
                     "studies": format_number(row.get("k"), "count") if "k" in row else "",
                 }
             )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from metablin.report.format import format_estimate, format_number
+from metablin.report.format import MISSING, format_estimate, format_number
 from metablin.report.model import Figure, Headline, Outcome, Table, slug
 
 __all__ = [
+    "MISSING",
     "Figure",
     "Headline",
     "Outcome",

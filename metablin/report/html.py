@@ -35,7 +35,9 @@ th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;verti
 th{background:var(--band);font-weight:600}
 td.num,th.num{text-align:right;white-space:nowrap}
 caption{caption-side:bottom;text-align:left;padding:6px 0;font-size:.87rem}
-figure{margin:18px 0 28px}figure svg{max-width:100%;height:auto}
+figure{margin:18px 0 28px}figure .scroll{margin:0}
+figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
+@media (max-width:700px){figure svg{max-width:none;width:640px}}
 figcaption{font-size:.92rem;max-width:85ch;margin-top:6px}
 details{margin:10px 0}summary{cursor:pointer;color:var(--accent)}
 .reproduced{color:var(--good)}.documented{color:var(--warn)}.unexplained{color:var(--bad);
@@ -149,7 +151,7 @@ def _section(section: Section) -> str:
         parts.append(
             f'<figure id="fig-{escape(section.name)}-{escape(name)}">'
             f"<h3>{escape(words['title'])}</h3>"
-            f"{inline_svg(svg, words['alt'], f'{section.name}-{name}')}"
+            f'<div class="scroll">{inline_svg(svg, words["alt"], f"{section.name}-{name}")}</div>'
             f"<figcaption>{escape(words['caption'])}</figcaption></figure>"
         )
     for name, words, frame in section.tables:

@@ -76,14 +76,19 @@ def test_the_manifest_covers_every_file(out: Path) -> None:
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
 
 
+# Quick analyses, several of each kind of content; the long ones only take longer.
+QUICK = ("adverse_events", "arithmetic", "landscape", "pharmacokinetics", "randomised", "response")
+
+
 def test_one_job_writes_the_bytes_of_two(out: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
-    assert metablin("reproduce", "--out", other, "--jobs", 1).returncode == 0
-    here = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    there = {p.relative_to(other): p.read_bytes() for p in other.rglob("*") if p.is_file()}
-    manifest = Path("manifest.json")
-    assert here.keys() == there.keys()
-    assert [n for n in here if here[n] != there[n] and n != manifest] == []
+    assert metablin("reproduce", *QUICK, "--out", other, "--jobs", 1).returncode == 0
+    compared = 0
+    for name in QUICK:
+        for path in sorted((other / name).iterdir()):
+            assert path.read_bytes() == (out / name / path.name).read_bytes(), path.name
+            compared += 1
+    assert compared > len(QUICK)
 
 
 def test_a_second_run_is_all_up_to_date(out: Path) -> None:
@@ -101,6 +106,9 @@ def test_verify_passes_and_notices_a_moved_number(tmp_path: Path) -> None:
 
     folder = tmp_path / "analyses"
     shutil.copytree(ROOT / "analyses", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in folder.glob("[a-z]*.py"):
+        if path.stem not in QUICK:
+            path.unlink()
     expected = folder / "expected" / "randomised.json"
     values = json.loads(expected.read_text())
     values["pooled"]["os.all"]["estimate"] *= 1.01

@@ -32,7 +32,7 @@ expected: $(STAMP) ## Accept today's results as the expected ones (say why in NE
 	$(BIN)/metablin verify --jobs $(JOBS) --update
 
 test: $(STAMP) ## Run the tests and the examples in docstrings
-	$(RUN) pytest -n $(JOBS)
+	$(RUN) pytest -n $(JOBS) --dist loadscope
 
 lint: $(STAMP) ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """How often the intervals are right, and how far proportion transforms are off: by simulation.
 
-``make simulate`` writes ``coverage.csv``, ``transforms.csv`` and ``RESULTS.md`` into this folder.
-Seeds are fixed, so the same versions write the same numbers.
+``make simulate`` writes ``RESULTS.md`` here, and ``simulation.coverage.csv`` and
+``simulation.transforms.csv`` beside the analysis that shows them. Seeds are fixed, so the
+same versions write the same numbers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from benchmarks.simulation.coverage import coverage
 from benchmarks.simulation.transforms import transforms
 
 HERE = Path(__file__).parent
+ANALYSES = HERE.parents[1] / "analyses"
 
 TEXT = """# Simulations
 
@@ -44,8 +46,8 @@ inverse-variance scales, t for the binomial-normal model).
 def main() -> None:
     start = time.perf_counter()
     cover, bias = coverage(), transforms()
-    cover.to_csv(HERE / "coverage.csv", index=False, float_format="%.6g", lineterminator="\n")
-    bias.to_csv(HERE / "transforms.csv", index=False, float_format="%.6g", lineterminator="\n")
+    write(cover, "coverage")
+    write(bias, "transforms")
     text = TEXT.format(
         repetitions=int(cover["repetitions"].iloc[0]),
         small=int(bias["repetitions"].iloc[0]),
@@ -56,6 +58,12 @@ def main() -> None:
     print(cover.to_string(index=False))
     print(bias.to_string(index=False))
     print(f"{time.perf_counter() - start:.0f} s")
+
+
+def write(frame: pd.DataFrame, name: str) -> None:
+    """Write a table beside the analysis ``simulation``."""
+    path = ANALYSES / f"simulation.{name}.csv"
+    frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -132,7 +132,8 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
 def _cache_key(name: str, reads: Sequence[str], folder: Path) -> dict[str, Any]:
     from metablin.datasets import data_directory
 
-    files = (folder / f"{name}.py", *sorted(folder.glob("_*.py")))
+    own = sorted(folder.glob(f"{name}.*.csv"))  # inputs an analysis keeps beside itself
+    files = (folder / f"{name}.py", *own, *sorted(folder.glob("_*.py")))
     code = {p.name: fingerprint.file_digest(p) for p in files}
     return {
         "reads": list(reads),

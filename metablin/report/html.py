@@ -50,6 +50,9 @@ figure,tr{break-inside:avoid}}
 # Tables longer than this are folded away behind a line that says how long they are.
 OPEN_ROWS = 25
 
+# And tables longer than this stay in their files, so that the page opens quickly.
+MAX_ROWS = 500
+
 # Long lists for machines; the CSV files carry them.
 MACHINE_COLUMNS = ("row_ids", "trials", "sources")
 
@@ -168,6 +171,8 @@ def _for_people(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _folded(frame: pd.DataFrame, caption: str) -> str:
+    if len(frame) > MAX_ROWS:
+        return f'<p class="soft">{len(frame)} rows. {escape(caption)}</p>'
     table = html_table(frame, caption)
     if len(frame) <= OPEN_ROWS:
         return table

@@ -68,7 +68,7 @@ def response_checks(evidence: Evidence) -> Outcome:
             **{f"left_out_{p}": _left_out(fit, p) for p, fit in fits.items()},
         },
         notes=(
-            "With ten cohorts a group these checks have little power; a quiet funnel is not "
+            "With so few cohorts a group these checks have little power; a quiet funnel is not "
             "evidence that nothing is missing.",
         ),
     )

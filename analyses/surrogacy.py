@@ -87,7 +87,7 @@ def surrogacy(evidence: Evidence) -> Outcome:
             for group, title in TITLES.items()
         },
         headlines=(
-            Headline("Trial-level R², overall survival (four trials, two drugs)", "lines",
+            Headline("Trial-level R², overall survival, both drugs", "lines",
                      "os.both_drugs.weighted", "proportion"),
         ),
         notes=(

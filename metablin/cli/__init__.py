@@ -68,6 +68,11 @@ def main() -> None:
             raise
         typer.echo(f"metablin: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"metablin: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(1)
 
 
 def _show_warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -38,7 +39,10 @@ def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = list(csv.reader(_decode(path).splitlines()))
+    try:
+        rows = list(csv.reader(io.StringIO(_decode(path), newline="")))
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not a CSV file: {error}") from error
     rows = [[cell.strip() for cell in row] for row in rows if any(c.strip() for c in row)]
     if len(rows) < 2:
         raise DataError(f"{path.name} has no data rows", allowed="a header and at least one row")

@@ -182,6 +182,19 @@ def test_a_byte_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
     assert_one_line_error(result, "line 2", "0xf6", "UTF-8")
 
 
+def test_a_plot_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
+    nowhere = tmp_path / "no" / "forest.svg"
+    options = ("--measure", "proportion", "--plot", nowhere)
+    assert_one_line_error(metablin("pool", "examples/prior.csv", *options), "No such file", "no")
+
+
+def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD.replace("B,5", '"B\nagain",5'), encoding="utf-8")
+    result = metablin("pool", file, "--measure", "proportion", "--json")
+    assert json.loads(result.stdout)["k"] == 3
+
+
 def test_an_unknown_subgroup_column_is_named() -> None:
     result = metablin("pool", "examples/prior.csv", "--measure", "proportion", "--by", "age")
     assert_one_line_error(result, "'age'")

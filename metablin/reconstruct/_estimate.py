@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct import _fit, _place, _search
-from metablin.reconstruct._fit import READING_SD, Censoring, RealFit
+from metablin.reconstruct._fit import Censoring, RealFit
 from metablin.reconstruct._grid import Curve, Grid, build_grid
 
 __all__ = ["Plan", "estimate", "plan", "realise"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Tail = tuple[_search.Blocks, IntArray, IntArray]
 
-BEND_SD = 0.4  # of the log power of censoring within a risk interval, between draws
+ROUNDING_VARIANCE = 0.5  # of a whole number of events
+HEAVY = 2.5  # the error of the head's total has the tails of a t distribution with 4 degrees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +27,9 @@ class Plan:
 
     grid: Grid
     allocation: _fit.Allocation
+    ties: bool
     tail_from: int
-    tail: tuple[_search.Blocks, IntArray, IntArray] | None
+    tail: Tail | None
 
 
 def estimate(
@@ -51,21 +54,31 @@ def plan(
     if curve.marks is not None:
         fit = _follow_marks(curve.marks, grid, fit)
     elif rng is not None:
-        bend = np.exp(rng.normal(0.0, BEND_SD, grid.n.size))[grid.interval]
-        fit = RealFit(fit.z, fit.events, fit.lost_share**bend, fit.per_interval)
+        bend = np.exp(rng.normal(0.0, _fit.BEND_SD, grid.n.size))[grid.interval]
+        fit = replace(fit, even_share=fit.even_share**bend)
     k = grid.n.size
     start = _search.visible_from(grid, fit)
-    if start >= k or grid.n[start] < 1:
-        fit, _ = _fit.fit_counts(grid, curve, fit, curve.events)
-        return Plan(grid, _fit.allocate(grid, curve, fit), k, None)
-    free, h = _fit.fit_counts(grid, curve, fit, None)
-    tail, known = _visible_tail(grid, curve, free, h, start, rng)
-    if tail is None:
-        start = k
-        fit, _ = _fit.fit_counts(grid, curve, fit, curve.events)
-    elif start > 0:
-        fit, _ = _fit.fit_counts(grid, curve, free, curve.events, known, start, steps=1)
-    return Plan(grid, _fit.allocate(grid, curve, fit), start, tail)
+    fit, h, alone = _fit.fit_counts(grid, curve, fit, curve.events)
+    tail = None
+    if start < k and grid.n[start] >= 1:
+        tail = _visible_tail(grid, curve, fit, h, alone, start, rng)
+        if tail is not None and start > 0:
+            grid, fit, known = _search.with_found(grid, fit, *tail)
+            fit = _fit.fit_counts(grid, curve, fit, curve.events, known, start, steps=1)[0]
+    allocation = _fit.allocate(grid, curve, fit)
+    return Plan(grid, allocation, _tied(grid, allocation, tail), k if tail is None else start, tail)
+
+
+def _tied(grid: Grid, allocation: _fit.Allocation, tail: Tail | None) -> bool:
+    """Whether every drop was clicked, so that the events behind a click are ties."""
+    if not grid.at_drops:
+        return False
+    falls = allocation.per_gap[grid.click]
+    if tail is not None:
+        blocks, d, _ = tail
+        head = grid.interval[grid.click] < blocks.interval[0]
+        falls = np.concatenate([falls[head], d[blocks.clicks > 0]])
+    return _place.every_drop(falls, _place.countable(grid))
 
 
 def _default_censoring(curve: Curve, grid: Grid, z: FloatArray) -> Censoring:
@@ -86,11 +99,8 @@ def _follow_marks(marks: FloatArray, grid: Grid, fit: RealFit) -> RealFit:
     size = np.bincount(k, minlength=grid.n.size)[grid.interval]
     ahead = np.searchsorted(marks, grid.start)[grid.interval]
     upto = np.searchsorted(marks, grid.time, side="right") - ahead
-    share = np.where(size > 0, np.clip(upto / np.maximum(size, 1), 0.0, 1.0), fit.lost_share)
-    return RealFit(fit.z, fit.events, np.asarray(share), fit.per_interval)
-
-
-Tail = tuple[_search.Blocks, IntArray, IntArray]
+    share = np.where(size > 0, np.clip(upto / np.maximum(size, 1), 0.0, 1.0), fit.even_share)
+    return replace(fit, even_share=np.asarray(share))
 
 
 def _visible_tail(
@@ -98,66 +108,42 @@ def _visible_tail(
     curve: Curve,
     fit: RealFit,
     h: FloatArray,
+    alone: FloatArray,
     start: int,
     rng: np.random.Generator | None,
-) -> tuple[Tail | None, FloatArray]:
+) -> Tail | None:
     """Search whole counts from the table time after which single steps are visible."""
     blocks = _search.make_blocks(grid, curve, fit, start)
-    s_start = 1.0
-    if start > 0:
-        path = _fit.scaled_path(grid, fit, fit.per_interval)
-        c = grid.lost - fit.per_interval
-        s = _fit.survival_of(grid, path, c, fit.lost_share, _fit.FLOOR)[0]
-        s_start = float(s[grid.first[start]])
-    fit = _expect(grid, curve, fit, h, start)
-    found = _search.search(grid, fit, blocks, start, s_start, curve.events)
-    cost = _total_cost(grid, curve, fit, found, h, start)
+    starts = _search.levels_at_start(grid, fit, blocks, start)
+    variance = np.asarray(_fit.READING_SD**2 * np.linalg.inv(h), dtype=np.float64)
+    found = _search.search(grid, fit, blocks, start, starts, curve.events, variance)
+    cost = _total_cost(grid, curve, found, alone, variance, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
-        return None, np.empty(0)
+        return None
     if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
         cost = cost - rng.gumbel(size=cost.size)
-    d, c_gap = found.trace(int(cost.argmin()))
-    known = np.bincount(blocks.interval, weights=d, minlength=grid.n.size)[start:].astype(
-        np.float64
-    )
-    return (blocks, d, c_gap), known
-
-
-def _head_variance(grid: Grid, fit: RealFit, h: FloatArray, start: int) -> float:
-    """Variance of the events ahead of the search: reading error, and where censorings fall."""
-    m = fit.per_interval[:start]
-    reading = READING_SD**2 * float(np.linalg.inv(h[:start, :start]).sum())
-    placing = float(((m * (grid.lost[:start] - m) / grid.n[:start]) ** 2).sum()) / 48.0
-    return 0.25 + max(reading, 0.0) + placing
-
-
-def _expect(grid: Grid, curve: Curve, fit: RealFit, h: FloatArray, start: int) -> RealFit:
-    """Let a known total tell, by what the head leaves, how many events the search may expect."""
-    if curve.events is None:
-        return fit
-    m = fit.per_interval.copy()
-    tail = float(m[start:].sum())
-    left = curve.events - float(m[:start].sum())
-    own = 1.0 + (0.3 * tail) ** 2
-    other = _head_variance(grid, fit, h, start) if start else 1e-6
-    wanted = (tail * other + left * own) / (own + other)
-    m[start:] = np.minimum(m[start:] * max(wanted, 0.0) / max(tail, 1e-9), grid.lost[start:])
-    return RealFit(fit.z, fit.events, fit.lost_share, m)
+    return (blocks, *found.trace(int(cost.argmin())))
 
 
 def _total_cost(
-    grid: Grid, curve: Curve, fit: RealFit, found: _search.Found, h: FloatArray, start: int
+    grid: Grid,
+    curve: Curve,
+    found: _search.Found,
+    alone: FloatArray,
+    variance: FloatArray,
+    start: int,
 ) -> FloatArray:
-    """Add what the known total says: the events left for the head must suit its free fit."""
+    """Add what the known total says: the events left for the head must suit its own clicks."""
     if curve.events is None or found.cost.size == 0:
         return found.cost
     head = curve.events - found.events
     if start == 0:
         return np.where(head == 0, found.cost, np.inf)
-    m = fit.per_interval[:start]
-    variance = _head_variance(grid, fit, h, start)
+    spread = ROUNDING_VARIANCE + max(float(variance[:start, :start].sum()), 0.0)
     possible = (head >= 0) & (head <= grid.lost[:start].sum())
-    return np.where(possible, found.cost + 0.5 * (head - m.sum()) ** 2 / variance, np.inf)
+    away = head - float(alone[:start].sum())
+    misfit = HEAVY * np.log1p(0.5 * away**2 / spread / HEAVY)
+    return np.where(possible, found.cost + misfit, np.inf)
 
 
 def realise(
@@ -165,9 +151,9 @@ def realise(
 ) -> tuple[FloatArray, IntArray]:
     """Turn whole counts into times: middle ranks, or uniform within each gap with `rng`."""
     before = plan.grid.n.size if plan.tail is None else plan.tail_from
-    events, censored = _place.place(plan.grid, plan.allocation, before, rng)
+    events, censored = _place.place(plan.grid, plan.allocation, before, plan.ties, rng)
     if plan.tail is not None:
-        late_events, late_censored = _place.place_found(plan.grid, *plan.tail, rng)
+        late_events, late_censored = _place.place_found(plan.grid, *plan.tail, plan.ties, rng)
         events = np.concatenate([events, late_events])
         censored = np.concatenate([censored, late_censored])
     if curve.marks is not None and curve.marks.size:

@@ -103,6 +103,7 @@ def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
     position = np.full(time.size, 0.5)
     if falls is not None:
         position[moved] = 0.5 + 0.5 / np.maximum(falls, 1.0)
+    position[-1] = 0.0
     n = curve.counts.astype(np.float64)
     lost = n - np.append(n[1:], 0.0)
     return Grid(

@@ -65,20 +65,29 @@ def falls_at_clicks(grid: Grid, fit: RealFit) -> FloatArray:
 
 
 def place(
-    grid: Grid, fit: Allocation, before: int, rng: np.random.Generator | None = None
+    grid: Grid, fit: Allocation, before: int, ties: bool, rng: np.random.Generator | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Event and censoring times in the risk intervals ahead of interval `before`.
 
-    Without `rng` events and censorings take the middle ranks of their gap; with it they are
-    uniform within the gap.
+    With `ties` all events behind a click that sits on a drop are at the click. Without `rng`
+    events and censorings take the middle ranks of their gap; with it they are uniform within it.
     """
     head = grid.interval < before
     per_gap = np.where(head, fit.per_gap, 0)
     censored = np.where(np.arange(fit.censored.size) < before, fit.censored, 0)
-    return _event_times(grid, per_gap, rng), _censor_times(grid, censored, fit.lost_share, rng)
+    events = _event_times(grid, per_gap, ties, rng)
+    lost = _censor_times(grid, censored, fit.lost_share, rng)
+    if per_gap[-1]:  # as the fit has it, those censored in the last gap outlive its events
+        left, last = float(grid.time[-2]), float(events[-1])
+        late = lost > left
+        ahead = (lost[late] - left) / max(float(grid.stop[-1]) - left, 1e-300)
+        lost[late] = last + ahead * (float(grid.stop[-1]) - last)
+    return events, lost
 
 
-def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None) -> FloatArray:
+def _event_times(
+    grid: Grid, per_gap: IntArray, ties: bool, rng: np.random.Generator | None
+) -> FloatArray:
     gap = np.repeat(np.arange(per_gap.size), per_gap)
     if gap.size == 0:
         return np.empty(0)
@@ -88,10 +97,7 @@ def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None)
     if grid.at_drops:
         on_click = np.zeros(grid.time.size, dtype=bool)
         on_click[grid.click] = True
-        falls = per_gap[grid.click]
-        u = np.where(
-            on_click[gap], on_drop(rank, size, falls, countable(grid)), (rank + 0.5) / size
-        )
+        u = np.where(on_click[gap], on_drop(rank, size, ties), (rank + 0.5) / size)
     elif rng is None:
         u = (rank + 0.5) / size
     else:
@@ -99,17 +105,17 @@ def _event_times(grid: Grid, per_gap: IntArray, rng: np.random.Generator | None)
     return np.asarray(left[gap] + u * (grid.time[gap] - left[gap]))
 
 
-def on_drop(rank: IntArray, size: IntArray, falls: IntArray, exact: bool) -> FloatArray:
-    """Position within the gap of events clicked at drops: ties when every drop is clicked.
+def on_drop(rank: IntArray, size: IntArray, ties: bool) -> FloatArray:
+    """Position within the gap of events clicked at drops."""
+    return np.ones(rank.size) if ties else (rank + 1.0) / size
+
+
+def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
+    """Whether every drop was clicked, judged by the events behind the clicks.
 
     Clicks on every q-th drop leave falls of q or q + 1 events; falls of one among larger ones, or
     of unequal size where counts are `exact`, are ties.
     """
-    return np.ones(rank.size) if every_drop(falls, exact) else (rank + 1.0) / size
-
-
-def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
-    """Whether every drop was clicked, judged by the events behind the clicks."""
     seen = falls[falls > 0]
     if seen.size == 0:
         return False
@@ -152,6 +158,7 @@ def place_found(
     blocks: Blocks,
     d: IntArray,
     c: IntArray,
+    ties: bool,
     rng: np.random.Generator | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Event and censoring times of the searched intervals, given counts per block.
@@ -167,7 +174,7 @@ def place_found(
     clicked = blocks.clicks[gap] > 0
     middle = (rank + 0.5) / np.maximum(d[gap], 1)
     if grid.at_drops:
-        u = np.where(clicked, on_drop(rank, d[gap], d[blocks.clicks > 0], True), middle)
+        u = np.where(clicked, on_drop(rank, d[gap], ties), middle)
     else:
         u = middle if rng is None else rng.random(gap.size)
     events = left[gap] + u * (blocks.first[gap] - left[gap])
@@ -176,9 +183,8 @@ def place_found(
     rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())
     if rest == 0 and events.size and blocks.clicks[gap[-1]]:
         at_end = gap == gap[-1]  # a curve that falls to zero ends with its last event
-        events = np.where(
-            at_end, left[gap] + (rank + 1.0) / d[gap] * (blocks.first[gap] - left[gap]), events
-        )
+        last = left[gap] + on_drop(rank, d[gap], ties) * (blocks.first[gap] - left[gap])
+        events = np.where(at_end, last, events)
     c = np.append(c, rest)
     opens = np.append(earlier, blocks.first[-1])
     closes = np.append(first_event, grid.stop[-1])

@@ -8,13 +8,13 @@ are met by construction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from metablin.reconstruct._fit import READING_SD, RealFit
+from metablin.reconstruct._fit import FLOOR, READING_SD, RealFit, scaled_path, survival_of
 from metablin.reconstruct._grid import Curve, Grid
 
 __all__ = ["Blocks", "Found", "make_blocks", "search", "visible_from"]
@@ -25,11 +25,19 @@ BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
 WIDTH = 20  # hypotheses kept
+LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
 SEARCH_SD = 1.2 * READING_SD
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
 SAME_LEVEL = 0.35  # of one patient's step; smaller falls belong to the same plateau
+ONE_MORE = 1.5  # cost of an event that nobody clicked ahead of the search
+NEAR = 0.002  # of the time axis: a click so close to a table time may lie on its other side
+NEAR_COST = 0.7
+GUIDE_VARIANCE = 1.0  # of events, beyond what the fit knows of its own error
+LATELY = 12  # clicks that tell how many events one click stands for
 UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on drops
-LOG_FACTORIAL = gammaln(np.arange(0.0, 4096.0) + 1.0)
+NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
+MOST = 4095
+LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +51,8 @@ class Blocks:
     interval: IntArray
     closes: BoolArray
     share: FloatArray
+    done: FloatArray
+    open: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +109,10 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
     interval = grid.interval[nodes[starts]]
     closing = np.zeros(starts.size, dtype=bool)
     closing[:-1] = (clicks[:-1] == 0) & (interval[1:] != interval[:-1])
+    inside = np.cumsum(fit.events)
+    inside -= inside[grid.first][grid.interval]
+    done = inside / np.maximum(inside[grid.last], 1e-9)[grid.interval]
+    done = np.minimum(done[nodes[ends]], 1.0)
     return Blocks(
         first=grid.time[nodes[starts]],
         last=grid.time[nodes[ends]],
@@ -107,25 +121,88 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
         interval=interval,
         closes=closing,
         share=fit.lost_share[nodes[starts]],
+        done=done,
+        open=4.0 * done * (1.0 - done),
+    )
+
+
+def levels_at_start(
+    grid: Grid, fit: RealFit, blocks: Blocks, start: int
+) -> tuple[FloatArray, FloatArray]:
+    """Possible values of S where the search begins, and the cost of each.
+
+    An event may have gone unclicked since the last click, and a click read just after the table
+    time may show a fall from just ahead of it.
+    """
+    if start == 0:
+        return np.ones(1), np.zeros(1)
+    c = grid.lost - fit.per_interval
+    path = scaled_path(grid, fit, fit.per_interval)
+    s, step = survival_of(grid, path, c, fit.lost_share, FLOOR)
+    at = grid.first[start]
+    level, one = float(s[at]), float(step[at])
+    levels = [level, level - one, level - 2.0 * one, level + one]
+    costs = [0.0, ONE_MORE, 2.0 * ONE_MORE, ONE_MORE]
+    if blocks.clicks[0] and blocks.first[0] - grid.start[start] < NEAR * grid.stop[-1]:
+        levels.append(float(blocks.level[0]))
+        costs.append(NEAR_COST)
+    keep = np.array(levels) > 0.0
+    return np.array(levels)[keep], np.array(costs)[keep]
+
+
+def with_found(
+    grid: Grid, fit: RealFit, blocks: Blocks, d: IntArray, c: IntArray
+) -> tuple[Grid, RealFit, FloatArray]:
+    """Grid and fit that follow the counts found from some table time on, and these per interval.
+
+    The search lets the censorings of a gap come ahead of its events.
+    """
+    start = int(blocks.interval[0])
+    k = grid.n.size
+    tail = grid.interval >= start
+    at = np.searchsorted(grid.time[tail], blocks.first, side="left") + np.flatnonzero(tail)[0]
+    at = np.maximum.accumulate(at)
+    events, lost = np.where(tail, 0.0, fit.events), np.zeros(grid.time.size)
+    np.add.at(events, at, d)
+    np.add.at(lost, at, c)
+    lost = np.cumsum(lost)
+    lost -= lost[grid.first][grid.interval]
+    total = np.bincount(blocks.interval, weights=d, minlength=k)
+    censored = np.maximum(grid.lost - total, 1.0)[grid.interval]
+    share = np.where(tail, np.minimum(lost / censored, 1.0), fit.even_share)
+    bend = np.where(np.arange(k) >= start, 0.0, fit.bend)
+    position = np.where(tail, 1.0, grid.position)
+    return (
+        replace(grid, position=position),
+        replace(fit, events=events, even_share=share, bend=bend),
+        total[start:].astype(np.float64),
     )
 
 
 def search(
-    grid: Grid, fit: RealFit, blocks: Blocks, start: int, s_start: float, events: int | None
+    grid: Grid,
+    fit: RealFit,
+    blocks: Blocks,
+    start: int,
+    starts: tuple[FloatArray, FloatArray],
+    events: int | None,
+    variance: FloatArray,
 ) -> Found:
     """Beam search over whole events and censorings per block, from a known number at risk.
 
-    A known total of `events` bounds the events of these intervals from both sides.
+    `starts` are the possible values of S where the search begins, and their costs.
+    A known total of `events` bounds the events of these intervals from both sides. What the fit
+    expects, with `variance` (K, K) of its events per interval, guides which hypotheses are kept,
+    so that those which suit the later intervals are still there; it is no part of their cost.
     """
-    zero = np.zeros(1, dtype=np.int64)
-    state = (zero, zero, zero, np.array([s_start]), np.zeros(1))
+    zero = np.zeros(starts[0].size, dtype=np.int64)
+    state = (zero, zero, zero, *starts)
     parents: list[IntArray] = []
     per_gap: list[IntArray] = []
     lost: list[IntArray] = []
     m_prior = fit.per_interval
-    gaps = max(int((blocks.clicks > 0).sum()), 1)
-    mean = max(float(m_prior[start:].sum()) / gaps, 0.2)
-    rates = _event_rates(grid, blocks, float(m_prior[start:].sum()), mean)
+    rates = _event_rates(grid, blocks, m_prior, start, _lately(grid, fit))
+    expected, leeway = _expected(fit, blocks, start, variance)
     share_before, interval = 0.0, -1
     most, at_least = int(grid.n[start]), 0
     if events is not None:
@@ -140,7 +217,10 @@ def search(
         left = max(1.0 - share_before, 1e-6)
         move = min(max(float(blocks.share[b] - share_before) / left, 0.0), 1.0)
         share_before = float(blocks.share[b])
-        state, step = _advance(grid, blocks, b, state, rates[b], move, float(m_prior[k]), limits)
+        guide = (expected[b], leeway[b])
+        state, step = _advance(
+            grid, blocks, b, state, rates[b], move, float(m_prior[k]), limits, guide
+        )
         parents.append(step[0])
         per_gap.append(step[1])
         lost.append(step[2])
@@ -149,19 +229,58 @@ def search(
     return Found(state[4], state[0], parents, per_gap, lost)
 
 
-def _event_rates(grid: Grid, blocks: Blocks, total: float, mean: float) -> FloatArray:
+def _expected(
+    fit: RealFit, blocks: Blocks, start: int, variance: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Events expected from the search's begin up to each block, and their variance."""
+    m = fit.per_interval
+    ahead = np.cumsum(m) - m - m[:start].sum()
+    spread = np.cumsum(np.cumsum(variance[start:, start:], axis=0), axis=1).diagonal()
+    k = blocks.interval
+    events = ahead[k] + blocks.done * m[k]
+    return events, np.maximum(spread[k - start], 0.0) + GUIDE_VARIANCE + blocks.open * m[k]
+
+
+def _event_rates(
+    grid: Grid, blocks: Blocks, m: FloatArray, start: int, per_click: float
+) -> FloatArray:
     """Events expected in the gap ahead of each block.
 
-    In proportion to its length, or, when clicks sit on drops, the same for every click and hardly
-    any where there is no click.
+    In proportion to its length, or, when clicks sit on drops, as many for every click as lately
+    (one at least): one at the click, the others somewhere since the click before.
     """
     clicked = blocks.clicks > 0
-    if grid.at_drops:
-        return np.where(clicked, max(mean, 1.0), max(mean - 1.0, UNCLICKED))
+    total = float(m[start:].sum())
+    mean = max(total / max(int(clicked.sum()), 1), 0.2)
     origin = float(grid.start[blocks.interval[0]])
     length = blocks.first - np.append(origin, blocks.last[:-1])
+    if grid.at_drops:
+        return _between_drops(clicked, length, per_click)
     share = np.maximum(length, 0.0) / max(float(length.sum()), 1e-12)
     return np.asarray(np.maximum(0.5 * total * share + 0.5 * mean * clicked, UNCLICKED))
+
+
+def _between_drops(clicked: BoolArray, length: FloatArray, per_click: float) -> FloatArray:
+    """Share out what a click on a drop leaves unclicked over the pieces since the last click."""
+    run: IntArray = np.cumsum(clicked) - clicked
+    whole = np.bincount(run, weights=length)[run]
+    piece = (per_click - 1.0) * length / np.maximum(whole, 1e-12)
+    return np.asarray(np.maximum(piece, UNCLICKED) + clicked)
+
+
+def _lately(grid: Grid, fit: RealFit) -> float:
+    """Events per click over the last clicks of the curve, one at least."""
+    events = np.cumsum(fit.events)[grid.click[:-1]]
+    few = min(LATELY, events.size - 1)
+    return 1.0 + max(float(events[-1] - events[-1 - few]) / max(few, 1) - 1.0, UNCLICKED)
+
+
+def _event_cost(d: IntArray, mean: float, on_drop: bool) -> FloatArray:
+    """Minus log probability of `d` events in a gap, Poisson; on a drop there is at least one."""
+    if not on_drop:
+        return np.asarray(LOG_FACTORIAL[np.clip(d, 0, MOST)] - d * np.log(mean))
+    more = LOG_FACTORIAL[np.clip(d - 1, 0, MOST)] - (d - 1) * np.log(mean - 1.0)
+    return np.where(d > 0, more, NO_DROP)
 
 
 State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
@@ -176,6 +295,7 @@ def _advance(
     move: float,
     m_prior: float,
     limits: tuple[int, int],
+    guide: tuple[float, float],
 ) -> tuple[State, tuple[IntArray, IntArray, IntArray]]:
     """Extend every hypothesis by the events and censorings of one gap and keep the best."""
     total, e, c, s, cost = state
@@ -192,15 +312,17 @@ def _advance(
     )
     s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
     rate = np.maximum((room - np.maximum(m_prior - e, 0.0)) * move, 0.05)[:, None]
-    d_safe = np.minimum(np.maximum(d, 0), 4095)
-    new = cost[:, None] - (d * np.log(mean) - LOG_FACTORIAL[d_safe])
+    new = cost[:, None] + _event_cost(d, mean, grid.at_drops and bool(blocks.clicks[b]))
     new = new + 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
     if blocks.clicks[b]:
         r = np.abs(blocks.level[b] - s_new) / SEARCH_SD
         huber = np.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER))
         new = new + blocks.clicks[b] * huber
     new = np.where(ok, new, np.inf)
-    rows, cols = _best(new, e[:, None] + d, c[:, None] + x, total[:, None] + d)
+    away = total[:, None] + d - guide[0]
+    rows, cols = _best(
+        new + 0.5 * away**2 / guide[1], e[:, None] + d, c[:, None] + x, total[:, None] + d, s_new
+    )
     d_kept, x_kept = d[rows, cols], x[rows, cols]
     kept = (
         total[rows] + d_kept,
@@ -255,14 +377,18 @@ def _options(
     return d.reshape(s.size, -1), lost.reshape(s.size, -1)
 
 
-def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the best hypotheses, one per (total, events, censored)."""
+def _best(
+    cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatArray
+) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the best hypotheses, one per (total, events, censored, level of S)."""
     flat = cost.ravel()
     many = min(flat.size, 6 * WIDTH)
     near = np.argpartition(flat, many - 1)[:many] if many < flat.size else np.arange(flat.size)
     near = near[np.isfinite(flat[near])]
     near = near[np.argsort(flat[near], kind="stable")]
+    level = np.rint(s.ravel()[near] / (LEVELS * READING_SD)).astype(np.int64)
     key = (total.ravel()[near] * 4099 + e.ravel()[near]) * 100003 + c.ravel()[near]
+    key = key * 1009 + level
     _, keep = np.unique(key, return_index=True)
     keep = np.sort(keep)[:WIDTH]
     rows, cols = np.divmod(near[keep], cost.shape[1])

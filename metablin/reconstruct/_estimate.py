@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import _fit, _place, _search
+from metablin.reconstruct import _counts, _fit, _place, _search
+from metablin.reconstruct._allocate import Allocation, allocate
 from metablin.reconstruct._fit import Censoring, RealFit
 from metablin.reconstruct._grid import Curve, Grid, build_grid
 
@@ -17,6 +18,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Tail = tuple[_search.Blocks, IntArray, IntArray]
 
+MARKED_VARIANCE = 1e-4  # of the log power of censoring where marks show its course
 ROUNDING_VARIANCE = 0.5  # of a whole number of events
 HEAVY = 2.5  # the error of the head's total has the tails of a t distribution with 4 degrees
 
@@ -26,7 +28,7 @@ class Plan:
     """Whole counts everywhere, ready to be turned into times."""
 
     grid: Grid
-    allocation: _fit.Allocation
+    allocation: Allocation
     ties: bool
     tail_from: int
     tail: Tail | None
@@ -53,23 +55,25 @@ def plan(
         fit = _fit.real_fit(grid, z, censoring)
     if curve.marks is not None:
         fit = _follow_marks(curve.marks, grid, fit)
-    elif rng is not None:
-        bend = np.exp(rng.normal(0.0, _fit.BEND_SD, grid.n.size))[grid.interval]
-        fit = replace(fit, even_share=fit.even_share**bend)
     k = grid.n.size
     start = _search.visible_from(grid, fit)
-    fit, h, alone = _fit.fit_counts(grid, curve, fit, curve.events)
+    prior = _counts.prior_of(grid, fit)
+    if curve.marks is not None:
+        prior = replace(prior, bend_variance=np.full(k, MARKED_VARIANCE))
+    if rng is not None:
+        fit, prior = _counts.scatter(grid, fit, prior, rng)
+    fit, model = _counts.fit_counts(grid, curve, fit, prior)
     tail = None
     if start < k and grid.n[start] >= 1:
-        tail = _visible_tail(grid, curve, fit, h, alone, start, rng)
+        tail = _visible_tail(grid, curve, fit, model, start, rng)
         if tail is not None and start > 0:
             grid, fit, known = _search.with_found(grid, fit, *tail)
-            fit = _fit.fit_counts(grid, curve, fit, curve.events, known, start, steps=1)[0]
-    allocation = _fit.allocate(grid, curve, fit)
+            fit = _counts.fit_counts(grid, curve, fit, prior, known, steps=1)[0]
+    allocation = allocate(grid, curve, fit, prior)
     return Plan(grid, allocation, _tied(grid, allocation, tail), k if tail is None else start, tail)
 
 
-def _tied(grid: Grid, allocation: _fit.Allocation, tail: Tail | None) -> bool:
+def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:
     """Whether every drop was clicked, so that the events behind a click are ties."""
     if not grid.at_drops:
         return False
@@ -107,17 +111,16 @@ def _visible_tail(
     grid: Grid,
     curve: Curve,
     fit: RealFit,
-    h: FloatArray,
-    alone: FloatArray,
+    model: _counts.Quadratic,
     start: int,
     rng: np.random.Generator | None,
 ) -> Tail | None:
     """Search whole counts from the table time after which single steps are visible."""
     blocks = _search.make_blocks(grid, curve, fit, start)
     starts = _search.levels_at_start(grid, fit, blocks, start)
-    variance = np.asarray(_fit.READING_SD**2 * np.linalg.inv(h), dtype=np.float64)
+    variance = model.variance()
     found = _search.search(grid, fit, blocks, start, starts, curve.events, variance)
-    cost = _total_cost(grid, curve, found, alone, variance, start)
+    cost = _total_cost(grid, curve, found, model, variance, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
         return None
     if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
@@ -129,7 +132,7 @@ def _total_cost(
     grid: Grid,
     curve: Curve,
     found: _search.Found,
-    alone: FloatArray,
+    model: _counts.Quadratic,
     variance: FloatArray,
     start: int,
 ) -> FloatArray:
@@ -141,7 +144,7 @@ def _total_cost(
         return np.where(head == 0, found.cost, np.inf)
     spread = ROUNDING_VARIANCE + max(float(variance[:start, :start].sum()), 0.0)
     possible = (head >= 0) & (head <= grid.lost[:start].sum())
-    away = head - float(alone[:start].sum())
+    away = head - float(model.events()[:start].sum())
     misfit = HEAVY * np.log1p(0.5 * away**2 / spread / HEAVY)
     return np.where(possible, found.cost + misfit, np.inf)
 

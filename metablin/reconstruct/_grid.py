@@ -48,7 +48,8 @@ class Grid:
     Node 0 is the origin (time 0, S = 1). `interval` is the risk interval of the gap that ends at
     the node, `position` the mean place of its events within that gap; `click` maps clicks to
     nodes, `last` and `first` give the last node of each interval and the node at which it starts;
-    `frac` is the place of the node within its interval, 0..1.
+    `frac` is the place of the node within its interval, 0..1; `own` is the interval of each click
+    and `later` (clicks, K) tells whether a click comes after an interval.
     """
 
     time: FloatArray
@@ -67,7 +68,8 @@ class Grid:
     spread: FloatArray
     at_drops: bool
     row: IntArray
-    column: IntArray
+    own: IntArray
+    later: BoolArray
 
 
 def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
@@ -105,6 +107,7 @@ def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
         position[moved] = 0.5 + 0.5 / np.maximum(falls, 1.0)
     position[-1] = 0.0
     n = curve.counts.astype(np.float64)
+    own = interval[moved].astype(np.int64)
     lost = n - np.append(n[1:], 0.0)
     return Grid(
         time=time,
@@ -123,5 +126,6 @@ def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
         spread=np.ones(t.size) if falls is None else 1.0 - 1.0 / np.maximum(falls, 1.0),
         at_drops=falls is not None,
         row=np.arange(t.size),
-        column=np.arange(k),
+        own=own,
+        later=own[:, None] > np.arange(k),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD, Allocation, RealFit
+from metablin.reconstruct._allocate import Allocation
+from metablin.reconstruct._fit import READING_SD, RealFit
 from metablin.reconstruct._grid import Grid
 from metablin.reconstruct._search import Blocks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
 
 __all__ = ["bounded_quadratic"]
 
@@ -29,6 +30,11 @@ def bounded_quadratic(
     time (the last, Murty's rule, which ends) when that stops helping (Judice and Pires 1994,
     doi:10.1016/0305-0548(94)90106-6).
 
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        When h is not positive definite.
+
     Examples
     --------
     >>> bounded_quadratic(np.eye(2), np.array([3.0, 1.0]), np.zeros(2), np.array([2.0, 9.0]),
@@ -43,17 +49,17 @@ def bounded_quadratic(
     for _ in range(LONGEST * (k + 1)):
         if in_sum is not None and (side[in_sum > 0] != 0).all():
             side[~stuck & (in_sum > 0)] = 0
-        x = np.where(side < 0, lower, np.where(side > 0, upper, 0.0))
-        x, mu = _solve_free(h, g, x, side != 0, in_sum, total)
-        slope = h @ x - g
-        if in_sum is not None:
-            slope = slope - mu * in_sum
-        tolerance = SLACK * (1.0 + np.abs(g))
-        low = (side == 0) & (x < lower - SLACK)
-        high = (side == 0) & (x > upper + SLACK)
-        loose = ~stuck & (((side < 0) & (slope < -tolerance)) | ((side > 0) & (slope > tolerance)))
-        wrong = low | high | loose
-        count = int(wrong.sum())
+        fixed = side != 0
+        x, mu = _solve_free(h, g, np.where(side < 0, lower, upper), fixed, in_sum, total)
+        low, high = x < lower - SLACK, x > upper + SLACK
+        wrong = low | high
+        if fixed.any():
+            slope = h @ x - g
+            if in_sum is not None:
+                slope -= mu * in_sum
+            tolerance = SLACK * (1.0 + np.abs(g))
+            wrong |= ~stuck & (np.where(side < 0, -slope, slope) > tolerance) & fixed
+        count = int(np.count_nonzero(wrong))
         if count == 0:
             break
         if count < fewest:
@@ -61,10 +67,8 @@ def bounded_quadratic(
         elif patience > 0:
             patience -= 1
         else:
-            only = np.zeros(k, dtype=bool)
-            only[np.flatnonzero(wrong)[-1]] = True
-            low, high, loose = low & only, high & only, loose & only
-        side = np.where(low, -1, np.where(high, 1, np.where(loose, 0, side)))
+            wrong[: np.flatnonzero(wrong)[-1]] = False
+        side = np.where(wrong, np.where(low, -1, np.where(high, 1, 0)), side)
     return _repair(np.minimum(np.maximum(x, lower), upper), lower, upper, in_sum, total)
 
 
@@ -76,26 +80,33 @@ def _solve_free(
     in_sum: FloatArray | None,
     total: float,
 ) -> tuple[FloatArray, float]:
-    """Minimise over the free variables, the fixed ones staying where they are."""
-    if in_sum is None and not fixed.any():
-        return np.asarray(np.linalg.solve(h, g), dtype=np.float64), 0.0
+    """Minimise over the free variables, the fixed ones staying where they are in `x`."""
     free = np.flatnonzero(~fixed)
-    x = x.copy()
-    x[free] = 0.0
     if free.size == 0:
         return x, 0.0
-    rhs = (g - h @ x)[free]
-    a = h[free[:, None], free]
-    if in_sum is None:
-        x[free] = np.linalg.solve(a, rhs)
+    if free.size == g.size:
+        a, rhs, s = h, g, in_sum
+        x = np.zeros(g.size)
+    else:
+        x[free] = 0.0
+        a, rhs = h[free[:, None], free], (g - h @ x)[free]
+        s = None if in_sum is None else in_sum[free]
+    if in_sum is None or s is None:
+        x[free] = _solve(a, rhs)
         return x, 0.0
-    s = in_sum[free]
-    both = np.linalg.solve(a, np.column_stack([rhs, s]))
+    both = _solve(a, np.column_stack([rhs, s]))
     rest = total - float(in_sum @ x)
     reach = float(s @ both[:, 1])
     mu = (rest - float(s @ both[:, 0])) / reach if reach > 0 else 0.0
     x[free] = both[:, 0] + mu * both[:, 1]
     return x, mu
+
+
+def _solve(a: FloatArray, b: FloatArray) -> FloatArray:
+    _, x, failed = dposv(a, b)
+    if failed:
+        raise np.linalg.LinAlgError("the quadratic form is not positive definite")
+    return np.asarray(x)
 
 
 def _repair(
@@ -109,8 +120,10 @@ def _repair(
     if in_sum is None:
         return x
     rest = total - float(in_sum @ x)
+    if abs(rest) < SLACK:
+        return x
     room = in_sum * (upper - x if rest > 0 else x - lower)
     size = float(room.sum())
-    if abs(rest) < SLACK or size <= 0:
+    if size <= 0:
         return x
     return np.asarray(x + in_sum * room * min(1.0, abs(rest) / size) * np.sign(rest))

@@ -24,7 +24,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
-WIDTH = 20  # hypotheses kept
+WIDTH = 16  # hypotheses kept
 LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
 SEARCH_SD = 1.2 * READING_SD
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
@@ -37,6 +37,7 @@ LATELY = 12  # clicks that tell how many events one click stands for
 UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on drops
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
+FEWEST, AROUND = np.arange(3), np.arange(-1, 2)
 LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
 
@@ -179,6 +180,9 @@ def with_found(
     )
 
 
+State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
+
+
 def search(
     grid: Grid,
     fit: RealFit,
@@ -278,12 +282,9 @@ def _lately(grid: Grid, fit: RealFit) -> float:
 def _event_cost(d: IntArray, mean: float, on_drop: bool) -> FloatArray:
     """Minus log probability of `d` events in a gap, Poisson; on a drop there is at least one."""
     if not on_drop:
-        return np.asarray(LOG_FACTORIAL[np.clip(d, 0, MOST)] - d * np.log(mean))
-    more = LOG_FACTORIAL[np.clip(d - 1, 0, MOST)] - (d - 1) * np.log(mean - 1.0)
-    return np.where(d > 0, more, NO_DROP)
-
-
-State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
+        return np.asarray(LOG_FACTORIAL[np.minimum(d, MOST)] - d * np.log(mean))
+    more = np.minimum(np.maximum(d - 1, 0), MOST)
+    return np.where(d > 0, LOG_FACTORIAL[more] - more * np.log(mean - 1.0), NO_DROP)
 
 
 def _advance(
@@ -300,45 +301,29 @@ def _advance(
     """Extend every hypothesis by the events and censorings of one gap and keep the best."""
     total, e, c, s, cost = state
     k = int(blocks.interval[b])
-    at_risk = int(grid.n[k]) - e - c
-    room = int(grid.lost[k]) - e - c
-    d, x = _options(
-        blocks, b, at_risk, room, s, move, np.asarray(max(m_prior, 0.0) - e, dtype=np.float64)
-    )
-    after = at_risk[:, None] - x
-    ok = (x >= 0) & (d >= 0) & (d + x <= room[:, None]) & (d <= after)
-    ok &= (total[:, None] + d <= limits[0]) & (
-        x <= limits[1] - _lost_so_far(grid, blocks, state, k)
-    )
-    s_new = s[:, None] * (1.0 - d / np.maximum(after, 1))
-    rate = np.maximum((room - np.maximum(m_prior - e, 0.0)) * move, 0.05)[:, None]
-    new = cost[:, None] + _event_cost(d, mean, grid.at_drops and bool(blocks.clicks[b]))
-    new = new + 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
+    gone = e + c
+    at_risk, room = int(grid.n[k]) - gone, int(grid.lost[k]) - gone
+    to_come = np.maximum(m_prior - e, 0.0)
+    d, x = _options(blocks, b, at_risk, room, s, move, to_come)
+    begun = int(grid.n[blocks.interval[0]]) - int(grid.n[k])
+    most_d = np.minimum(limits[0] - total, room)[:, None]
+    most_x = limits[1] - (begun - (total - e) + c)
+    ok = (d >= 0) & (x >= 0) & (d <= most_d) & (d + x <= room[:, None]) & (x <= most_x[:, None])
+    ok = ok.ravel().nonzero()[0]
+    row = ok // d.shape[1]
+    d, x = d.ravel()[ok], x.ravel()[ok]
+    s_new = s[row] * (1.0 - d / np.maximum(at_risk[row] - x, 1))
+    rate = np.maximum((room - to_come) * move, 0.05)[row]
+    new = cost[row] + _event_cost(d, mean, grid.at_drops and bool(blocks.clicks[b]))
+    new += 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
     if blocks.clicks[b]:
         r = np.abs(blocks.level[b] - s_new) / SEARCH_SD
-        huber = np.where(r < HUBER, 0.5 * r**2, HUBER * (r - 0.5 * HUBER))
-        new = new + blocks.clicks[b] * huber
-    new = np.where(ok, new, np.inf)
-    away = total[:, None] + d - guide[0]
-    rows, cols = _best(
-        new + 0.5 * away**2 / guide[1], e[:, None] + d, c[:, None] + x, total[:, None] + d, s_new
-    )
-    d_kept, x_kept = d[rows, cols], x[rows, cols]
-    kept = (
-        total[rows] + d_kept,
-        e[rows] + d_kept,
-        c[rows] + x_kept,
-        s_new[rows, cols],
-        new[rows, cols],
-    )
-    return kept, (rows, d_kept, x_kept)
-
-
-def _lost_so_far(grid: Grid, blocks: Blocks, state: State, k: int) -> IntArray:
-    """Censorings of each hypothesis since the search began, shape (hypotheses, 1)."""
-    total, e, c, _, _ = state
-    begun = int(grid.n[blocks.interval[0]]) - int(grid.n[k])
-    return np.asarray((begun - (total - e) + c)[:, None])
+        near = np.minimum(r, HUBER)
+        new += blocks.clicks[b] * near * (r - 0.5 * near)
+    total, e, c = total[row] + d, e[row] + d, c[row] + x
+    kept = _best(new + 0.5 * (total - guide[0]) ** 2 / guide[1], e, c, total, s_new)
+    state = (total[kept], e[kept], c[kept], s_new[kept], new[kept])
+    return state, (row[kept], d[kept], x[kept])
 
 
 def _options(
@@ -348,48 +333,47 @@ def _options(
     room: IntArray,
     s: FloatArray,
     move: float,
-    expected: FloatArray,
+    to_come: FloatArray,
 ) -> tuple[IntArray, IntArray]:
     """Candidate (events, censored) per hypothesis, shape (hypotheses, options)."""
     if blocks.closes[b]:
-        rest = np.rint(np.maximum(expected, 0.0)).astype(np.int64)
-        zero = np.zeros_like(rest)
-        d = np.stack([zero, zero + 1, zero + 2, rest - 1, rest, rest + 1], axis=1)
+        rest = np.rint(to_come).astype(np.int64)
+        d = np.empty((rest.size, 6), dtype=np.int64)
+        d[:, :3] = FEWEST
+        np.add(rest[:, None], AROUND, out=d[:, 3:])
         return d, room[:, None] - d
-    prior = np.rint(np.maximum(room - np.maximum(expected, 0.0), 0.0) * move).astype(np.int64)
+    prior = np.rint(np.maximum(room - to_come, 0.0) * move).astype(np.int64)
     if not blocks.clicks[b]:
         lost = np.stack([np.zeros_like(prior), prior], axis=1)
         return np.zeros_like(lost), lost
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
-    base = np.rint(at_risk * ratio).astype(np.int64)
-    full = np.rint((at_risk - prior) * ratio).astype(np.int64)
-    d1 = np.empty((s.size, 7), dtype=np.int64)
-    d1[:, 0], d1[:, 1], d1[:, 6] = 0, 1, 2
-    d1[:, 2], d1[:, 3], d1[:, 4], d1[:, 5] = full - 1, full, full + 1, base
-    need = at_risk[:, None] - np.rint(np.minimum(d1 / ratio[:, None], 1e6)).astype(np.int64)
+    d = np.empty((s.size, 7), dtype=np.int64)
+    d[:, :3] = FEWEST
+    d[:, 3:6] = np.rint((at_risk - prior) * ratio)[:, None] + AROUND
+    d[:, 6] = np.rint(at_risk * ratio)
+    need = at_risk[:, None] - np.rint(np.minimum(d / ratio[:, None], 1e6)).astype(np.int64)
     lost = np.empty((s.size, 7, 8), dtype=np.int64)
-    p = prior[:, None]
-    lost[:, :, 0], lost[:, :, 1], lost[:, :, 2], lost[:, :, 3] = 0, 1, p - 1, p
-    lost[:, :, 4], lost[:, :, 5], lost[:, :, 6], lost[:, :, 7] = p + 1, need - 1, need, need + 1
+    lost[:, :, :2] = FEWEST[:2]
+    lost[:, :, 2:5] = (prior[:, None] + AROUND)[:, None, :]
+    np.add(need[:, :, None], AROUND, out=lost[:, :, 5:])
     np.maximum(lost, 0, out=lost)
-    np.minimum(lost, np.maximum(room[:, None] - d1, 0)[:, :, None], out=lost)
-    d = d1[:, :, None] + np.zeros_like(lost)
-    return d.reshape(s.size, -1), lost.reshape(s.size, -1)
+    np.minimum(lost, np.maximum(room[:, None] - d, 0)[:, :, None], out=lost)
+    return d.repeat(8, axis=1), lost.reshape(s.size, -1)
 
 
-def _best(
-    cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the best hypotheses, one per (total, events, censored, level of S)."""
-    flat = cost.ravel()
-    many = min(flat.size, 6 * WIDTH)
-    near = np.argpartition(flat, many - 1)[:many] if many < flat.size else np.arange(flat.size)
-    near = near[np.isfinite(flat[near])]
-    near = near[np.argsort(flat[near], kind="stable")]
-    level = np.rint(s.ravel()[near] / (LEVELS * READING_SD)).astype(np.int64)
-    key = (total.ravel()[near] * 4099 + e.ravel()[near]) * 100003 + c.ravel()[near]
-    key = key * 1009 + level
-    _, keep = np.unique(key, return_index=True)
-    keep = np.sort(keep)[:WIDTH]
-    rows, cols = np.divmod(near[keep], cost.shape[1])
-    return rows, cols
+def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatArray) -> IntArray:
+    """Return indices of the best hypotheses, one per (total, events, censored, level of S)."""
+    many = 6 * WIDTH
+    near = cost.argpartition(many - 1)[:many] if many < cost.size else np.arange(cost.size)
+    near = near[cost[near].argsort(kind="stable")]
+    level = (s[near] / (LEVELS * READING_SD)).round().astype(np.int64)
+    key = ((total[near] * 4099 + e[near]) * 100003 + c[near]) * 1009 + level
+    seen: set[int] = set()
+    kept = []
+    for i, name in zip(near.tolist(), key.tolist(), strict=True):
+        if name not in seen:
+            seen.add(name)
+            kept.append(i)
+            if len(kept) == WIDTH:
+                break
+    return np.array(kept, dtype=np.int64)

@@ -1,0 +1,192 @@
+"""Events per risk interval and the course of censoring within, in least squares of S.
+
+Gauss-Newton on the events of each interval and on the log power that bends censoring within it,
+both with a prior: reading errors of the clicks are all that separates the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.reconstruct._fit import (
+    FLOOR,
+    READING_SD,
+    TINY,
+    RealFit,
+    at_risk_of,
+    scaled_path,
+    shift,
+    within,
+)
+from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct._qp import bounded_quadratic
+
+__all__ = ["Prior", "Quadratic", "fit_bends", "fit_counts", "prior_of", "scatter"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+GAUSS_NEWTON_STEPS = 1
+BEND_SD = 0.4  # of the log power of censoring within a risk interval
+BEND_MOST = 3.0
+POWER_SD = 1.0  # of the log power after the last known number at risk
+START_SD = 0.15  # relative, of interpolated events per interval: matters where few clicks are
+WANDER = 0.3  # of the fall between two clicks: how far S strays from a straight line
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """Mean and variance of the events, variance of the bend, per interval, each (K,)."""
+
+    events: FloatArray
+    events_variance: FloatArray
+    bend_variance: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quadratic:
+    """Last quadratic model of the misfit in events and bends, without a known total.
+
+    Information `h` (2 K, 2 K) and slope `g` (2 K,) in units of squared survival, with bounds.
+    """
+
+    h: FloatArray
+    g: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def variance(self) -> FloatArray:
+        """Variance of the events per interval, shape (K, K)."""
+        k = self.g.size // 2
+        return np.asarray(READING_SD**2 * np.linalg.inv(self.h)[:k, :k])
+
+    def events(self) -> FloatArray:
+        """Events per interval by the clicks alone, shape (K,)."""
+        return bounded_quadratic(self.h, self.g, self.lower, self.upper)[: self.g.size // 2]
+
+
+def prior_of(grid: Grid, fit: RealFit) -> Prior:
+    """Prior around the interpolated fit.
+
+    The mean place of c censorings is uncertain by 1/sqrt(12 c) of the interval even where they
+    come evenly; a log power of one moves it by a quarter.
+    """
+    m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
+    bend = BEND_SD**2 + 16.0 / 12.0 / np.maximum(grid.lost - m, 0.25)
+    bend[-1] += POWER_SD**2 - BEND_SD**2
+    return Prior(m, (1.0 + START_SD * m) ** 2 + between_clicks(grid, fit), bend)
+
+
+def between_clicks(grid: Grid, fit: RealFit) -> FloatArray:
+    """Variance of the events of each interval because S was interpolated at its ends, shape (K,).
+
+    At a table time between two clicks S lies anywhere between theirs.
+    """
+    out = np.zeros(grid.n.size)
+    inner = grid.last[:-1]
+    if inner.size == 0:
+        return out
+    after = np.minimum(np.searchsorted(grid.click, inner), grid.click.size - 1)
+    ahead, behind = grid.click[np.maximum(after - 1, 0)], grid.click[after]
+    t = grid.time
+    u = (t[inner] - t[ahead]) / np.maximum(t[behind] - t[ahead], TINY)
+    u = np.minimum(np.maximum(u, 0.0), 1.0)
+    variance = WANDER * (fit.z[ahead] - fit.z[behind]) ** 2 * u * (1.0 - u)
+    scale = (grid.n / np.maximum(fit.z[grid.first], TINY)) ** 2
+    out[:-1] += variance * scale[:-1]
+    out[1:] += variance * scale[1:]
+    return out
+
+
+def scatter(
+    grid: Grid, fit: RealFit, prior: Prior, rng: np.random.Generator
+) -> tuple[RealFit, Prior]:
+    """Draw the means of the prior: with clicks read anew, the fit is then a posterior draw."""
+    k = grid.n.size
+    m = prior.events + np.sqrt(prior.events_variance) * rng.standard_normal(k)
+    bend = np.sqrt(prior.bend_variance) * rng.standard_normal(k)
+    bend = np.minimum(np.maximum(bend, -BEND_MOST), BEND_MOST)
+    share = fit.even_share ** np.exp(bend)[grid.interval]
+    return replace(fit, even_share=share), replace(prior, events=m)
+
+
+def fit_counts(
+    grid: Grid,
+    curve: Curve,
+    fit: RealFit,
+    prior: Prior,
+    known: FloatArray | None = None,
+    steps: int = GAUSS_NEWTON_STEPS,
+) -> tuple[RealFit, Quadratic]:
+    """Real-valued events per interval, within the table and a known total.
+
+    `known` gives the events of the last intervals, shape (K - start,). Returns the fit and the
+    last quadratic model.
+    """
+    k = grid.n.size
+    m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
+    x = np.concatenate([m, fit.bend])
+    lower, upper = np.full(2 * k, -BEND_MOST), np.full(2 * k, BEND_MOST)
+    lower[:k], upper[:k] = 0.0, grid.lost
+    if known is not None:
+        start = k - known.size
+        lower[start:k] = upper[start:k] = x[start:k] = known
+        lower[k + start :] = upper[k + start :] = 0.0
+    weight = READING_SD**2 / np.concatenate([prior.events_variance, prior.bend_variance])
+    in_sum = np.repeat([1.0, 0.0], k) if curve.events is not None else None
+    h, g = np.empty((0, 0)), np.empty(0)
+    jacobian = np.zeros((grid.click.size, 2 * k))
+    for _ in range(steps):
+        s = _linearise(grid, fit, x, jacobian)
+        h = jacobian.T @ jacobian
+        h.flat[:: 2 * k + 1] += weight
+        g = jacobian.T @ (curve.survival - s + jacobian @ x)
+        g[:k] += weight[:k] * prior.events
+        x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
+    return replace(fit, per_interval=x[:k], bend=x[k:]), Quadratic(h, g, lower, upper)
+
+
+def fit_bends(grid: Grid, curve: Curve, fit: RealFit, prior: Prior, m: FloatArray) -> RealFit:
+    """Bend censoring once more to suit whole events per interval."""
+    k = grid.n.size
+    x = np.concatenate([m, fit.bend])
+    jacobian = np.zeros((grid.click.size, 2 * k))
+    s = _linearise(grid, fit, x, jacobian)
+    j = jacobian[:, k:]
+    h = j.T @ j
+    h.flat[:: k + 1] += READING_SD**2 / prior.bend_variance
+    g = j.T @ (curve.survival - s + j @ fit.bend)
+    most = np.full(k, BEND_MOST)
+    return replace(fit, per_interval=m, bend=bounded_quadratic(h, g, -most, most))
+
+
+def _linearise(grid: Grid, fit: RealFit, x: FloatArray, jacobian: FloatArray) -> FloatArray:
+    """S at the clicks; fills its Jacobian in events and bends, shape (clicks, 2 K)."""
+    at, k = grid.click, grid.n.size
+    m = x[:k]
+    path = scaled_path(grid, fit, m)
+    c = grid.lost - m
+    share = fit.even_share ** np.exp(x[k:])[grid.interval]
+    before, at_risk = at_risk_of(grid, path, c, share)
+    d = path - before
+    stay = np.maximum(at_risk - d, FLOOR * at_risk)
+    s = np.minimum(stay / at_risk, 1.0).cumprod()
+    some, m_most = m > 0.5, np.maximum(m, 0.5)
+    n_mid = np.maximum(grid.n - 0.5 * grid.lost, 0.5)
+    per_event = np.where(some, np.log(s[grid.first] / s[grid.last]) / m_most, 1.0 / n_mid)
+    own = grid.own
+    shape = np.where(some[own], path[at] / m_most[own], grid.frac[at])
+    np.multiply(grid.later, -per_event, out=jacobian[:, :k])
+    jacobian[grid.row, own] = -per_event[own] * shape
+    slope = -share * np.log(np.maximum(share, TINY))
+    slope_before = shift(grid, slope)
+    moved = slope_before + grid.position * (slope - slope_before)
+    gain = within(grid, d * c[grid.interval] * moved / (at_risk * stay))
+    np.multiply(grid.later, gain[grid.last], out=jacobian[:, k:])
+    jacobian[grid.row, k + own] = gain[at]
+    s_at = s[at]
+    jacobian *= s_at[:, None]
+    return s_at

@@ -6,13 +6,13 @@ Isotonic regression on whole numbers is the rounded isotonic regression (Goldste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from metablin.reconstruct._counts import Prior, fit_bends
+from metablin.reconstruct._counts import Quadratic
 from metablin.reconstruct._fit import TINY, RealFit, scaled_path, survival_of
 from metablin.reconstruct._grid import Curve, Grid
 
@@ -32,16 +32,15 @@ class Allocation:
     lost_share: FloatArray
 
 
-def allocate(grid: Grid, curve: Curve, fit: RealFit, prior: Prior) -> Allocation:
+def allocate(grid: Grid, curve: Curve, fit: RealFit, model: Quadratic) -> Allocation:
     """Whole events per interval and gap: known counts met exactly, clicks in least squares."""
     m = _interval_counts(grid, fit, curve.events)
-    fit = fit_bends(grid, curve, fit, prior, m)
+    fit = replace(fit, bend=model.bends(m))
     c = grid.lost - m
     share = fit.lost_share
     path = scaled_path(grid, fit, m)
     y = curve.survival
-    for _ in range(2):
-        path = _refine(grid, path, m, c, share, y)
+    path = _refine(grid, path, m, c, share, y)
     total = path + _base(grid, m)
     total[1:] -= total[:-1].copy()
     per_gap = total

@@ -1,7 +1,7 @@
 """Events per risk interval and the course of censoring within, in least squares of S.
 
-Gauss-Newton on the events of each interval and on the log power that bends censoring within it,
-both with a prior: reading errors of the clicks are all that separates the two.
+A Gauss-Newton step on the events of each interval and on the log power that bends censoring
+within it, both with a prior.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from metablin.reconstruct._fit import (
 from metablin.reconstruct._grid import Curve, Grid
 from metablin.reconstruct._qp import bounded_quadratic
 
-__all__ = ["Prior", "Quadratic", "fit_bends", "fit_counts", "prior_of", "scatter"]
+__all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-GAUSS_NEWTON_STEPS = 1
 BEND_SD = 0.4  # of the log power of censoring within a risk interval
 BEND_MOST = 3.0
 POWER_SD = 1.0  # of the log power after the last known number at risk
@@ -48,7 +47,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quadratic:
-    """Last quadratic model of the misfit in events and bends, without a known total.
+    """Quadratic model of the misfit in events and bends, without a known total.
 
     Information `h` (2 K, 2 K) and slope `g` (2 K,) in units of squared survival, with bounds.
     """
@@ -58,14 +57,19 @@ class Quadratic:
     lower: FloatArray
     upper: FloatArray
 
-    def variance(self) -> FloatArray:
-        """Variance of the events per interval, shape (K, K)."""
+    def events(self) -> tuple[FloatArray, FloatArray]:
+        """Events per interval by the clicks alone, shape (K,), and their variance, (K, K)."""
         k = self.g.size // 2
-        return np.asarray(READING_SD**2 * np.linalg.inv(self.h)[:k, :k])
+        inverse = np.linalg.inv(self.h)
+        mean = np.minimum(np.maximum(inverse[:k] @ self.g, self.lower[:k]), self.upper[:k])
+        return mean, np.asarray(READING_SD**2 * inverse[:k, :k])
 
-    def events(self) -> FloatArray:
-        """Events per interval by the clicks alone, shape (K,)."""
-        return bounded_quadratic(self.h, self.g, self.lower, self.upper)[: self.g.size // 2]
+    def bends(self, m: FloatArray) -> FloatArray:
+        """Bends (K,) that suit given events per interval."""
+        k = m.size
+        return bounded_quadratic(
+            self.h[k:, k:], self.g[k:] - self.h[k:, :k] @ m, self.lower[k:], self.upper[k:]
+        )
 
 
 def prior_of(grid: Grid, fit: RealFit) -> Prior:
@@ -119,12 +123,11 @@ def fit_counts(
     fit: RealFit,
     prior: Prior,
     known: FloatArray | None = None,
-    steps: int = GAUSS_NEWTON_STEPS,
 ) -> tuple[RealFit, Quadratic]:
-    """Real-valued events per interval, within the table and a known total.
+    """Real-valued events per interval, within the table and a known total: one Gauss-Newton step.
 
     `known` gives the events of the last intervals, shape (K - start,). Returns the fit and the
-    last quadratic model.
+    quadratic model it minimises.
     """
     k = grid.n.size
     m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
@@ -137,34 +140,17 @@ def fit_counts(
         lower[k + start :] = upper[k + start :] = 0.0
     weight = READING_SD**2 / np.concatenate([prior.events_variance, prior.bend_variance])
     in_sum = np.repeat([1.0, 0.0], k) if curve.events is not None else None
-    h, g = np.empty((0, 0)), np.empty(0)
-    jacobian = np.zeros((grid.click.size, 2 * k))
-    for _ in range(steps):
-        s = _linearise(grid, fit, x, jacobian)
-        h = jacobian.T @ jacobian
-        h.flat[:: 2 * k + 1] += weight
-        g = jacobian.T @ (curve.survival - s + jacobian @ x)
-        g[:k] += weight[:k] * prior.events
-        x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
+    s, jacobian = _linearise(grid, fit, x)
+    h = jacobian.T @ jacobian
+    h.flat[:: 2 * k + 1] += weight
+    g = jacobian.T @ (curve.survival - s + jacobian @ x)
+    g[:k] += weight[:k] * prior.events
+    x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
     return replace(fit, per_interval=x[:k], bend=x[k:]), Quadratic(h, g, lower, upper)
 
 
-def fit_bends(grid: Grid, curve: Curve, fit: RealFit, prior: Prior, m: FloatArray) -> RealFit:
-    """Bend censoring once more to suit whole events per interval."""
-    k = grid.n.size
-    x = np.concatenate([m, fit.bend])
-    jacobian = np.zeros((grid.click.size, 2 * k))
-    s = _linearise(grid, fit, x, jacobian)
-    j = jacobian[:, k:]
-    h = j.T @ j
-    h.flat[:: k + 1] += READING_SD**2 / prior.bend_variance
-    g = j.T @ (curve.survival - s + j @ fit.bend)
-    most = np.full(k, BEND_MOST)
-    return replace(fit, per_interval=m, bend=bounded_quadratic(h, g, -most, most))
-
-
-def _linearise(grid: Grid, fit: RealFit, x: FloatArray, jacobian: FloatArray) -> FloatArray:
-    """S at the clicks; fills its Jacobian in events and bends, shape (clicks, 2 K)."""
+def _linearise(grid: Grid, fit: RealFit, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """S at the clicks and its Jacobian in events and bends, shape (clicks, 2 K)."""
     at, k = grid.click, grid.n.size
     m = x[:k]
     path = scaled_path(grid, fit, m)
@@ -179,6 +165,7 @@ def _linearise(grid: Grid, fit: RealFit, x: FloatArray, jacobian: FloatArray) ->
     per_event = np.where(some, np.log(s[grid.first] / s[grid.last]) / m_most, 1.0 / n_mid)
     own = grid.own
     shape = np.where(some[own], path[at] / m_most[own], grid.frac[at])
+    jacobian = np.empty((at.size, 2 * k))
     np.multiply(grid.later, -per_event, out=jacobian[:, :k])
     jacobian[grid.row, own] = -per_event[own] * shape
     slope = -share * np.log(np.maximum(share, TINY))
@@ -189,4 +176,4 @@ def _linearise(grid: Grid, fit: RealFit, x: FloatArray, jacobian: FloatArray) ->
     jacobian[grid.row, k + own] = gain[at]
     s_at = s[at]
     jacobian *= s_at[:, None]
-    return s_at
+    return s_at, jacobian

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from metablin.reconstruct import _counts, _fit, _place, _search
 from metablin.reconstruct._allocate import Allocation, allocate
+from metablin.reconstruct._drops import countable, every_drop, with_drops
 from metablin.reconstruct._fit import Censoring, RealFit
 from metablin.reconstruct._grid import Curve, Grid, build_grid
 
@@ -45,14 +46,11 @@ def plan(
     curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
 ) -> Plan:
     """Fit whole counts to one curve; with `rng` the visible steps are sampled, not maximised."""
-    grid = build_grid(curve)
     z = _fit.monotone(curve.survival)
+    grid = with_drops(build_grid(curve), curve.survival, z)
     if censoring is None:
         censoring = _default_censoring(curve, grid, z)
     fit = _fit.real_fit(grid, z, censoring)
-    if _place.clicked_at_drops(grid, curve.survival, fit):
-        grid = build_grid(curve, _place.falls_at_clicks(grid, fit))
-        fit = _fit.real_fit(grid, z, censoring)
     if curve.marks is not None:
         fit = _follow_marks(curve.marks, grid, fit)
     k = grid.n.size
@@ -68,8 +66,8 @@ def plan(
         tail = _visible_tail(grid, curve, fit, model, start, rng)
         if tail is not None and start > 0:
             grid, fit, known = _search.with_found(grid, fit, *tail)
-            fit = _counts.fit_counts(grid, curve, fit, prior, known, steps=1)[0]
-    allocation = allocate(grid, curve, fit, prior)
+            fit, model = _counts.fit_counts(grid, curve, fit, prior, known)
+    allocation = allocate(grid, curve, fit, model)
     return Plan(grid, allocation, _tied(grid, allocation, tail), k if tail is None else start, tail)
 
 
@@ -82,7 +80,7 @@ def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:
         blocks, d, _ = tail
         head = grid.interval[grid.click] < blocks.interval[0]
         falls = np.concatenate([falls[head], d[blocks.clicks > 0]])
-    return _place.every_drop(falls, _place.countable(grid))
+    return every_drop(falls, countable(grid))
 
 
 def _default_censoring(curve: Curve, grid: Grid, z: FloatArray) -> Censoring:
@@ -118,9 +116,9 @@ def _visible_tail(
     """Search whole counts from the table time after which single steps are visible."""
     blocks = _search.make_blocks(grid, curve, fit, start)
     starts = _search.levels_at_start(grid, fit, blocks, start)
-    variance = model.variance()
+    alone, variance = model.events()
     found = _search.search(grid, fit, blocks, start, starts, curve.events, variance)
-    cost = _total_cost(grid, curve, found, model, variance, start)
+    cost = _total_cost(grid, curve, found, alone, variance, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
         return None
     if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
@@ -132,7 +130,7 @@ def _total_cost(
     grid: Grid,
     curve: Curve,
     found: _search.Found,
-    model: _counts.Quadratic,
+    alone: FloatArray,
     variance: FloatArray,
     start: int,
 ) -> FloatArray:
@@ -144,7 +142,7 @@ def _total_cost(
         return np.where(head == 0, found.cost, np.inf)
     spread = ROUNDING_VARIANCE + max(float(variance[:start, :start].sum()), 0.0)
     possible = (head >= 0) & (head <= grid.lost[:start].sum())
-    away = head - float(model.events()[:start].sum())
+    away = head - float(alone[:start].sum())
     misfit = HEAVY * np.log1p(0.5 * away**2 / spread / HEAVY)
     return np.where(possible, found.cost + misfit, np.inf)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Grid", "build_grid"]
+__all__ = ["Curve", "Grid", "build_grid", "on_drops"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -62,6 +62,7 @@ class Grid:
     n: FloatArray
     lost: FloatArray
     frac: FloatArray
+    frac_before: FloatArray
     frac_mid: FloatArray
     opens: BoolArray
     position: FloatArray
@@ -72,11 +73,25 @@ class Grid:
     later: BoolArray
 
 
-def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
+def on_drops(grid: Grid, falls: FloatArray) -> Grid:
+    """Let the clicks sit on drops: the last of the `falls` events of a gap is at its click."""
+    position = grid.position.copy()
+    position[grid.click] = 0.5 + 0.5 / falls
+    position[-1] = 0.0
+    before = grid.frac_before
+    return replace(
+        grid,
+        position=position,
+        frac_mid=before + position * (grid.frac - before),
+        spread=1.0 - 1.0 / falls,
+        at_drops=True,
+    )
+
+
+def build_grid(curve: Curve) -> Grid:
     """Merge clicks and risk-table times; a click at a table time belongs to the later interval.
 
-    With `falls`, the estimated events behind each click, the clicks sit on drops: the last event
-    of a gap is at its click. Otherwise events lie anywhere between two clicks.
+    Events lie anywhere between two clicks; in the last gap they come ahead of the censorings.
     """
     r, t = curve.starts, curve.time
     k = r.size
@@ -100,11 +115,10 @@ def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
     opens = np.zeros(time.size, dtype=bool)
     opens[np.minimum(first + 1, time.size - 1)] = True
     opens[0] = False
-    before = np.concatenate([[0.0], frac[:-1]])
+    before = np.empty(time.size)
+    before[0], before[1:] = 0.0, frac[:-1]
     before[opens] = 0.0
     position = np.full(time.size, 0.5)
-    if falls is not None:
-        position[moved] = 0.5 + 0.5 / np.maximum(falls, 1.0)
     position[-1] = 0.0
     n = curve.counts.astype(np.float64)
     own = interval[moved].astype(np.int64)
@@ -120,11 +134,12 @@ def build_grid(curve: Curve, falls: FloatArray | None = None) -> Grid:
         n=n,
         lost=lost,
         frac=frac,
+        frac_before=before,
         frac_mid=before + position * (frac - before),
         opens=opens,
         position=position,
-        spread=np.ones(t.size) if falls is None else 1.0 - 1.0 / np.maximum(falls, 1.0),
-        at_drops=falls is not None,
+        spread=np.ones(t.size),
+        at_drops=False,
         row=np.arange(t.size),
         own=own,
         later=own[:, None] > np.arange(k),

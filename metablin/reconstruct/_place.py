@@ -6,63 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct._allocate import Allocation
-from metablin.reconstruct._fit import READING_SD, RealFit
 from metablin.reconstruct._grid import Grid
 from metablin.reconstruct._search import Blocks
 
-__all__ = ["clicked_at_drops", "place", "place_found", "snap"]
+__all__ = ["place", "place_found", "snap"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-SINGLES = 0.3  # share of single falls from which every drop counts as clicked, so others are ties
-COUNTABLE = 2.0  # reading errors in a step of one patient from which counts are taken as exact
-VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
-LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
-
-
-def clicked_at_drops(grid: Grid, survival: FloatArray, fit: RealFit) -> bool:
-    """Whether the clicks look taken just after drops rather than at times of their own.
-
-    Compares two likelihoods of the falls between clicks, where one patient is visible: at times
-    of their own the number of events in a gap is Poisson with a mean that grows with the gap's
-    length; on drops there is at least one whatever the length.
-    """
-    step = step_sizes(grid, fit)
-    t = grid.time[grid.click]
-    gap = t[1:] - t[:-1]
-    fall = survival[:-1] - survival[1:]
-    seen = (step > VISIBLE * READING_SD) & (gap > 0)
-    seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
-    if seen.sum() < 4:
-        return False
-    step, gap, fall = step[seen], gap[seen], fall[seen]
-    mean = max(float((fall / step).mean()), 0.05)
-    e = np.arange(9.0)[:, None]
-    misfit = (fall - e * step) / (np.sqrt(2.0) * READING_SD)
-    normal = np.exp(-0.5 * np.minimum(misfit**2, 60.0))
-    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
-    poisson = np.exp(e * np.log(rate) - rate - LOG_FACTORIAL)
-    q = 1.0 - 1.0 / max(mean, 1.05)
-    geometric = np.where(e > 0, 0.97 * (1.0 - q) * q ** np.maximum(e - 1.0, 0.0), 0.03)
-    own = np.log((normal * poisson).sum(axis=0) + 1e-12)
-    drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
-    return bool((drops - own).sum() > 0.0)
-
-
-def step_sizes(grid: Grid, fit: RealFit) -> FloatArray:
-    """Fall of the curve per event in each gap between clicks, shape (clicks - 1,)."""
-    scale = (grid.n / np.maximum(fit.z[grid.first], 1e-9))[grid.interval]
-    drop = np.concatenate([[0.0], fit.z[:-1] - fit.z[1:]])
-    share = np.where(drop > 1e-12, fit.events / np.maximum(scale * drop, 1e-12), 1.0)
-    per_event = 1.0 / np.maximum(scale * np.minimum(np.maximum(share, 0.02), 1.0), 1e-9)
-    return np.asarray(per_event[grid.click][1:])
-
-
-def falls_at_clicks(grid: Grid, fit: RealFit) -> FloatArray:
-    """Events behind each click, at least one; one throughout when every drop was clicked."""
-    falls = np.maximum(np.rint(np.diff(np.cumsum(fit.events)[grid.click], prepend=0.0)), 1.0)
-    return np.ones(falls.size) if every_drop(falls, countable(grid)) else falls
 
 
 def place(
@@ -109,24 +59,6 @@ def _event_times(
 def on_drop(rank: IntArray, size: IntArray, ties: bool) -> FloatArray:
     """Position within the gap of events clicked at drops."""
     return np.ones(rank.size) if ties else (rank + 1.0) / size
-
-
-def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
-    """Whether every drop was clicked, judged by the events behind the clicks.
-
-    Clicks on every q-th drop leave falls of q or q + 1 events; falls of one among larger ones, or
-    of unequal size where counts are `exact`, are ties.
-    """
-    seen = falls[falls > 0]
-    if seen.size == 0:
-        return False
-    low, high = np.quantile(seen, [0.1, 0.9])
-    return bool((seen == 1).mean() >= SINGLES or (exact and high - low >= 2 and low <= 2))
-
-
-def countable(grid: Grid) -> bool:
-    """Whether one patient's step is large enough for counts behind a click to be exact."""
-    return bool(grid.n[0] * COUNTABLE * READING_SD <= 1.0)
 
 
 def _censor_times(

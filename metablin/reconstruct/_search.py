@@ -25,6 +25,7 @@ BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
 WIDTH = 16  # hypotheses kept
+HOPELESS = 10.0  # behind the best: minus log likelihood that no later click makes good
 LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
 SEARCH_SD = 1.2 * READING_SD
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
@@ -365,7 +366,9 @@ def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatA
     """Return indices of the best hypotheses, one per (total, events, censored, level of S)."""
     many = 6 * WIDTH
     near = cost.argpartition(many - 1)[:many] if many < cost.size else np.arange(cost.size)
-    near = near[cost[near].argsort(kind="stable")]
+    ranked = cost[near]
+    order = ranked.argsort(kind="stable")
+    near = near[order[: np.searchsorted(ranked[order], ranked.min() + HOPELESS, side="right")]]
     level = (s[near] / (LEVELS * READING_SD)).round().astype(np.int64)
     key = ((total[near] * 4099 + e[near]) * 100003 + c[near]) * 1009 + level
     seen: set[int] = set()

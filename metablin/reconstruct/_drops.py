@@ -1,0 +1,91 @@
+"""Whether the clicks sit on the drops of the curve, and whether several events share a drop."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.reconstruct._fit import READING_SD
+from metablin.reconstruct._grid import Grid, on_drops
+
+__all__ = ["countable", "every_drop", "with_drops"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SINGLES = 0.3  # share of single falls from which every drop counts as clicked, so others are ties
+COUNTABLE = 2.0  # reading errors in a step of one patient from which counts are taken as exact
+VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
+LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
+LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
+
+
+def with_drops(grid: Grid, survival: FloatArray, z: FloatArray) -> Grid:
+    """Grid that knows whether its clicks sit on drops; `z` is the monotone curve at the clicks."""
+    step = step_sizes(grid, z)
+    if not clicked_at_drops(grid, survival, step):
+        return grid
+    falls = np.ones(z.size)
+    falls[1:] = np.maximum(np.rint((z[:-1] - z[1:]) / step), 1.0)
+    return on_drops(grid, np.ones(z.size) if every_drop(falls, countable(grid)) else falls)
+
+
+def step_sizes(grid: Grid, z: FloatArray) -> FloatArray:
+    """Fall of the curve per event in each gap between clicks, shape (clicks - 1,).
+
+    Censoring is taken as even within the risk intervals.
+    """
+    at = np.maximum(np.interp(np.append(grid.start, grid.stop[-1]), grid.time[grid.click], z), 1e-9)
+    per_survivor = grid.n / at[:-1]
+    left = np.minimum(np.append(per_survivor[1:], 0.0) / np.maximum(per_survivor, 1e-9), 1.0)
+    own = grid.own[1:]
+    stay = 1.0 - (1.0 - left[own]) * grid.frac_mid[grid.click[1:]]
+    return np.asarray(1.0 / np.maximum(per_survivor[own] * np.maximum(stay, LEAST), 1e-9))
+
+
+def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool:
+    """Whether the clicks look taken just after drops rather than at times of their own.
+
+    Compares two likelihoods of the falls between clicks, where one patient is visible: at times
+    of their own the number of events in a gap is Poisson with a mean that grows with the gap's
+    length; on drops there is at least one whatever the length. `step` is the fall of one patient
+    in each gap between clicks, shape (clicks - 1,).
+    """
+    t = grid.time[grid.click]
+    gap = t[1:] - t[:-1]
+    fall = survival[:-1] - survival[1:]
+    seen = (step > VISIBLE * READING_SD) & (gap > 0)
+    seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
+    if seen.sum() < 4:
+        return False
+    step, gap, fall = step[seen], gap[seen], fall[seen]
+    mean = max(float((fall / step).mean()), 0.05)
+    e = np.arange(9.0)[:, None]
+    misfit = (fall - e * step) / (np.sqrt(2.0) * READING_SD)
+    normal = np.exp(-0.5 * np.minimum(misfit**2, 60.0))
+    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
+    poisson = np.exp(e * np.log(rate) - rate - LOG_FACTORIAL)
+    q = 1.0 - 1.0 / max(mean, 1.05)
+    geometric = np.where(e > 0, 0.97 * (1.0 - q) * q ** np.maximum(e - 1.0, 0.0), 0.03)
+    own = np.log((normal * poisson).sum(axis=0) + 1e-12)
+    drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
+    return bool((drops - own).sum() > 0.0)
+
+
+def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
+    """Whether every drop was clicked, judged by the events behind the clicks.
+
+    Clicks on every q-th drop leave falls of q or q + 1 events; falls of one among larger ones, or
+    of unequal size where counts are `exact`, are ties.
+    """
+    seen = falls[falls > 0]
+    if seen.size == 0:
+        return False
+    ranked = np.sort(seen)
+    low, high = ranked[seen.size // 10], ranked[seen.size - 1 - seen.size // 10]
+    return bool((seen == 1).mean() >= SINGLES or (exact and high - low >= 2 and low <= 2))
+
+
+def countable(grid: Grid) -> bool:
+    """Whether one patient's step is large enough for counts behind a click to be exact."""
+    return bool(grid.n[0] * COUNTABLE * READING_SD <= 1.0)

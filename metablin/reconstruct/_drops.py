@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD
+from metablin.reconstruct._fit import READING_SD, Censoring
 from metablin.reconstruct._grid import Grid, on_drops
 
 __all__ = ["countable", "every_drop", "with_drops"]
@@ -20,9 +20,9 @@ LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
 LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
 
 
-def with_drops(grid: Grid, survival: FloatArray, z: FloatArray) -> Grid:
+def with_drops(grid: Grid, survival: FloatArray, z: FloatArray, censoring: Censoring) -> Grid:
     """Grid that knows whether its clicks sit on drops; `z` is the monotone curve at the clicks."""
-    step = step_sizes(grid, z)
+    step = step_sizes(grid, z, censoring)
     if not clicked_at_drops(grid, survival, step):
         return grid
     falls = np.ones(z.size)
@@ -30,16 +30,18 @@ def with_drops(grid: Grid, survival: FloatArray, z: FloatArray) -> Grid:
     return on_drops(grid, np.ones(z.size) if every_drop(falls, countable(grid)) else falls)
 
 
-def step_sizes(grid: Grid, z: FloatArray) -> FloatArray:
+def step_sizes(grid: Grid, z: FloatArray, censoring: Censoring) -> FloatArray:
     """Fall of the curve per event in each gap between clicks, shape (clicks - 1,).
 
-    Censoring is taken as even within the risk intervals.
+    Censoring is taken as even within the risk intervals, and as given in the last one.
     """
     at = np.maximum(np.interp(np.append(grid.start, grid.stop[-1]), grid.time[grid.click], z), 1e-9)
     per_survivor = grid.n / at[:-1]
     left = np.minimum(np.append(per_survivor[1:], 0.0) / np.maximum(per_survivor, 1e-9), 1.0)
-    own = grid.own[1:]
-    stay = 1.0 - (1.0 - left[own]) * grid.frac_mid[grid.click[1:]]
+    left[-1] = 1.0 - censoring.share
+    own, u = grid.own[1:], grid.frac_mid[grid.click[1:]]
+    u = np.where(own == grid.n.size - 1, u**censoring.power, u)
+    stay = 1.0 - (1.0 - left[own]) * u
     return np.asarray(1.0 / np.maximum(per_survivor[own] * np.maximum(stay, LEAST), 1e-9))
 
 

@@ -47,7 +47,8 @@ def plan(
 ) -> Plan:
     """Fit whole counts to one curve; with `rng` the visible steps are sampled, not maximised."""
     z = _fit.monotone(curve.survival)
-    grid = with_drops(build_grid(curve), curve.survival, z)
+    plain = build_grid(curve)
+    grid = with_drops(plain, curve.survival, z, censoring or _default_censoring(curve, plain, z))
     if censoring is None:
         censoring = _default_censoring(curve, grid, z)
     fit = _fit.real_fit(grid, z, censoring)

@@ -364,6 +364,8 @@ def _options(
 
 def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatArray) -> IntArray:
     """Return indices of the best hypotheses, one per (total, events, censored, level of S)."""
+    if cost.size == 0:
+        return np.empty(0, dtype=np.int64)
     many = 6 * WIDTH
     near = cost.argpartition(many - 1)[:many] if many < cost.size else np.arange(cost.size)
     ranked = cost[near]

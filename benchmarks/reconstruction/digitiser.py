@@ -15,6 +15,7 @@ class Clicks:
     time: np.ndarray
     survival: np.ndarray
     mode: str
+    placed: np.ndarray  # times on the true curve, before reading error
 
 
 def km(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,10 +44,37 @@ def digitise(time, event, axis: float, rng: np.random.Generator, mode: str | Non
     y = step(t, s, x)
     x_read = np.clip(x + rng.normal(0, HORIZONTAL_SD * axis, x.size), 0, None)
     y_read = np.clip(y + rng.normal(0, VERTICAL_SD, y.size), 0, 1)
-    return Clicks(x_read, y_read, mode)
+    return Clicks(x_read, y_read, mode, x)
 
 
 def risk_table(time: np.ndarray, axis: float, rng: np.random.Generator):
     """Numbers at risk every 3 to 6 units, a unit being 1/36 of the axis (7 to 13 columns)."""
     ticks = np.arange(0, axis, int(rng.integers(3, 7)) * axis / 36)
     return ticks, np.array([(time >= x).sum() for x in ticks])
+
+
+def floor(time, event, clicks: Clicks, at: np.ndarray) -> np.ndarray:
+    """S of a reconstruction that knows every number at risk and the events between any two clicks.
+
+    It places them evenly in their gap, or all on the click where clicks sit on drops, whichever
+    is closer to the truth: what clicks of this kind leave open even without reading error of S.
+    """
+    t = np.sort(time[event == 1])
+    at_risk = np.array([(time >= x).sum() for x in t]) - ranks(t)
+    s = np.concatenate([[1.0], np.cumprod(1 - 1 / at_risk)])
+    gap = np.searchsorted(clicks.placed, t, side="left")
+    size = np.bincount(gap, minlength=clicks.placed.size + 1)[gap]
+    left, right = clicks.time[np.maximum(gap - 1, 0)], clicks.time[gap]
+    rank = np.arange(t.size) - np.searchsorted(gap, gap)
+    shares = [(rank + 0.5) / size]
+    if clicks.mode == "drops":
+        shares = [(rank + 1.0) / size, np.ones(size.size)]
+    curves = [s[np.searchsorted(np.sort(left + u * (right - left)), at, side="right")]
+              for u in shares]  # fmt: skip
+    truth = step(*km(time, event), at)
+    return min(curves, key=lambda y: float(np.mean((y - truth) ** 2)))
+
+
+def ranks(t: np.ndarray) -> np.ndarray:
+    """Place of each sorted time among its ties: 0, 1, ..."""
+    return np.arange(t.size) - np.searchsorted(t, t, side="left")

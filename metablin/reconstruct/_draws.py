@@ -20,7 +20,6 @@ IntArray = NDArray[np.int64]
 
 READING_TIME_SD = 0.0008  # of the time axis
 LOG_POWER_SD = 1.2  # of the censoring shape when only the curve tells
-TAIL_LOG_POWER_SD = 0.7  # after the last known number at risk
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
@@ -46,9 +45,9 @@ def _read_again(curve: Curve, rng: np.random.Generator) -> Curve:
 
 
 def _draw_censoring(curve: Curve, rng: np.random.Generator) -> Censoring | None:
-    """Draw the course of censoring that table and total leave open."""
+    """Draw the course of censoring that a total leaves open; with a table the fit draws it."""
     if curve.has_table:
-        return Censoring(float(np.exp(rng.normal(0.0, TAIL_LOG_POWER_SD))))
+        return None
     share = float(rng.uniform(*SHARE_RANGE)) if rng.random() < 0.6 else 1.0
     if curve.events is None:
         power = float(np.exp(rng.normal(np.log(_fit.UNKNOWN_POWER), LOG_POWER_SD)))

@@ -59,7 +59,7 @@ def plan(
     prior = _counts.prior_of(grid, fit)
     if curve.marks is not None:
         prior = replace(prior, bend_variance=np.full(k, MARKED_VARIANCE))
-    if rng is not None:
+    if rng is not None and curve.has_table:
         fit, prior = _counts.scatter(grid, fit, prior, rng)
     fit, model = _counts.fit_counts(grid, curve, fit, prior)
     tail = None

@@ -1,7 +1,7 @@
 """Events per risk interval and the course of censoring within, in least squares of S.
 
-A Gauss-Newton step on the events of each interval and on the log power that bends censoring
-within it, both with a prior.
+Gauss-Newton on the events of each interval and on the log power that bends censoring within it,
+both with a prior.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ BEND_SD = 0.4  # of the log power of censoring within a risk interval
 BEND_MOST = 3.0
 POWER_SD = 1.0  # of the log power after the last known number at risk
 START_SD = 0.15  # relative, of interpolated events per interval: matters where few clicks are
+LONG_STEP = 1.0  # of a log power: beyond it the quadratic model is made anew
+MOST_STEPS = 3
 WANDER = 0.3  # of the fall between two clicks: how far S strays from a straight line
 
 
@@ -124,10 +126,10 @@ def fit_counts(
     prior: Prior,
     known: FloatArray | None = None,
 ) -> tuple[RealFit, Quadratic]:
-    """Real-valued events per interval, within the table and a known total: one Gauss-Newton step.
+    """Real-valued events per interval, within the table and a known total, by Gauss-Newton.
 
     `known` gives the events of the last intervals, shape (K - start,). Returns the fit and the
-    quadratic model it minimises.
+    quadratic model it minimises. One step does unless censoring is far from even.
     """
     k = grid.n.size
     m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
@@ -140,12 +142,16 @@ def fit_counts(
         lower[k + start :] = upper[k + start :] = 0.0
     weight = READING_SD**2 / np.concatenate([prior.events_variance, prior.bend_variance])
     in_sum = np.repeat([1.0, 0.0], k) if curve.events is not None else None
-    s, jacobian = _linearise(grid, fit, x)
-    h = jacobian.T @ jacobian
-    h.flat[:: 2 * k + 1] += weight
-    g = jacobian.T @ (curve.survival - s + jacobian @ x)
-    g[:k] += weight[:k] * prior.events
-    x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
+    for _ in range(MOST_STEPS):
+        s, jacobian = _linearise(grid, fit, x)
+        h = jacobian.T @ jacobian
+        h.flat[:: 2 * k + 1] += weight
+        g = jacobian.T @ (curve.survival - s + jacobian @ x)
+        g[:k] += weight[:k] * prior.events
+        before = x
+        x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
+        if np.abs(x - before)[k:].max() < LONG_STEP:
+            break
     return replace(fit, per_interval=x[:k], bend=x[k:]), Quadratic(h, g, lower, upper)
 
 

@@ -1,0 +1,112 @@
+"""The least-squares step and the search, against finite differences and simple cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lifelines import KaplanMeierFitter
+
+from metablin.reconstruct import _counts, _fit, _search, reconstruct_km
+from metablin.reconstruct._checks import Rows, check_curve
+from metablin.reconstruct._grid import build_grid
+from tests.reconstruct.conftest import lifelines_survival
+
+DIFFERENCE = 1e-6  # step of a central difference: its own error is below 1e-8 here
+TWO_PATIENTS = 2.0  # when nearly all leave in the last gap, its order is known no better
+JACOBIAN = 1e-6  # relative to the largest entry: truncation of the central difference
+
+
+def real(k):
+    curve, _ = check_curve(*k.clicks, k.n, k.at_risk, k.events, None, False, Rows())
+    grid = build_grid(curve)
+    fit = _fit.real_fit(grid, _fit.monotone(curve.survival), _fit.Censoring())
+    return curve, grid, fit
+
+
+def survival(grid, fit, x):
+    k = grid.n.size
+    share = fit.even_share ** np.exp(x[k:])[grid.interval]
+    path = _fit.scaled_path(grid, fit, x[:k])
+    return _fit.survival_of(grid, path, grid.lost - x[:k], share, _fit.FLOOR)[0][grid.click]
+
+
+@pytest.mark.parametrize(("n", "seed"), [(60, 1), (300, 2), (2000, 3)])
+def test_the_slopes_of_s_in_the_bends_are_those_of_finite_differences(known, n, seed):
+    _, grid, fit = real(known(n, seed))
+    k = grid.n.size
+    x = np.concatenate([np.minimum(fit.per_interval, grid.lost), np.linspace(-0.3, 0.3, k)])
+    _, jacobian = _counts._linearise(grid, fit, x)
+    for j in range(k, 2 * k):
+        step = np.zeros(2 * k)
+        step[j] = DIFFERENCE
+        slope = (survival(grid, fit, x + step) - survival(grid, fit, x - step)) / (2 * DIFFERENCE)
+        assert jacobian[:, j] == pytest.approx(slope, abs=JACOBIAN * np.abs(jacobian).max())
+
+
+def test_later_censoring_leaves_more_at_risk_and_so_a_higher_curve(known):
+    _, grid, fit = real(known(300, 4))
+    k = grid.n.size
+    x = np.concatenate([np.minimum(fit.per_interval, grid.lost), np.zeros(k)])
+    later = np.concatenate([x[:k], np.full(k, 0.5)])
+    higher = survival(grid, fit, later) - survival(grid, fit, x)
+    assert (higher >= 0).all()
+    assert higher.max() > 0
+
+
+def test_the_course_of_censoring_is_straight_where_it_is_even():
+    n = 400
+    time = np.linspace(0.01, 40.0, n)
+    curve, _ = check_curve(
+        np.linspace(0, 40, 60), np.ones(60), n,
+        (np.arange(0, 40, 5.0), np.array([(time >= x).sum() for x in np.arange(0, 40, 5.0)])),
+        None, None, False, Rows(),
+    )  # fmt: skip
+    grid = build_grid(curve)
+    psi, _ = _fit.censoring_shape(grid, np.ones(grid.n.size))
+    assert psi == pytest.approx(grid.frac, abs=0.01)  # a table counts whole patients
+
+
+def test_accelerating_censoring_comes_late_within_its_interval():
+    starts = np.array([0.0, 10.0, 20.0, 30.0])
+    counts = np.array([400, 390, 340, 200])
+    curve, _ = check_curve(
+        np.linspace(0, 40, 60), np.ones(60), 400, (starts, counts), None, None, False, Rows()
+    )
+    grid = build_grid(curve)
+    psi, _ = _fit.censoring_shape(grid, np.ones(4))
+    inside = (grid.frac > 0) & (grid.frac < 1) & (grid.interval < 2)
+    assert (psi[inside] < grid.frac[inside]).all()
+
+
+def end_of_curve(time, event):
+    """S after the last event, by lifelines."""
+    return float(KaplanMeierFitter().fit(time, event).survival_function_.iloc[-1, 0])
+
+
+def test_patients_censored_at_the_end_of_the_trial_outlive_its_last_events():
+    """A trial that stops on one date: most are censored then, and events of that day come first."""
+    rng = np.random.default_rng(5)
+    time = np.minimum(rng.exponential(90.0, 200), 24.0)
+    event = (time < 24.0).astype(int)
+    event[np.flatnonzero(time == 24.0)[:6]] = 1
+    at = np.linspace(0, 24, 80)
+    y = lifelines_survival(time, event, at)
+    table = (np.arange(0, 24, 4.0), np.array([(time >= x).sum() for x in np.arange(0, 24, 4.0)]))
+    r = reconstruct_km(at, y, n=200, at_risk=table, events=int(event.sum()))
+    assert end_of_curve(r.time, r.event) == pytest.approx(y[-1], abs=TWO_PATIENTS / 200)
+
+
+def test_an_unlikely_number_of_events_early_does_not_cost_the_late_curve(known):
+    """The search keeps hypotheses that leave enough events for the visible steps at the end."""
+    for seed in range(6):
+        k = known(99, 200 + seed, clicks=120)
+        r = reconstruct_km(*k.clicks, n=k.n, at_risk=k.at_risk, events=k.events)
+        assert r.quality.rmse < 0.012  # reading noise is 0.0025; a step of one patient 0.01
+
+
+def test_the_best_hypotheses_are_one_per_count_and_level():
+    cost = np.array([3.0, 1.0, 1.5, 2.0, 40.0])
+    same = np.array([1, 1, 1, 2, 5])
+    s = np.array([0.5, 0.5, 0.5, 0.5, 0.5])
+    assert _search._best(cost, same, same, same, s).tolist() == [1, 3]
+    assert _search._best(cost[:0], same[:0], same[:0], same[:0], s[:0]).size == 0

@@ -34,7 +34,7 @@ TAIL_MEAN = -0.3
 PLATEAU = 0.2  # probability that the hazard all but stops after the last anchor
 LOG_POWER_SD = 0.9
 POWER = 1.6
-BEYOND = (1.1, 2.2)  # end of follow-up over the last time in print
+BEYOND = (1.05, 3.0)  # end of follow-up over the last time in print
 BEYOND_MEDIAN = (1.2, 2.4)  # end of follow-up over its median
 EVENTS_SD = 0.04  # relative, how closely a shape must explain the events
 ERROR_SD = 0.08  # relative, the same for printed standard errors
@@ -95,7 +95,7 @@ def _ends(arm: Arm, many: int, rng: np.random.Generator) -> FloatArray:
     if math.isfinite(arm.followup):
         end = arm.followup * rng.uniform(*BEYOND_MEDIAN, many)
         return np.asarray(np.maximum(end, 1.05 * max(known)))
-    return np.asarray(max(known) * rng.uniform(*BEYOND, many))
+    return np.asarray(max(known) * np.exp(rng.uniform(*np.log(BEYOND), many)))
 
 
 def _censoring(arm: Arm, end: FloatArray, time: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -242,6 +242,7 @@ def _at_limit(
         log = np.maximum(math.log(2.0) + move, 0.02)
         plain = -np.log(np.clip(0.5 - move * np.exp(-h), 0.02, 0.99))
         h = 0.5 * h + 0.5 * np.choose(scale, [log_log, log, plain])
+    h = np.minimum(h, HIGHEST)
     step = np.exp(h) / (arm.n * kept[:, -1])
     return np.asarray(h + step * rng.uniform(0.0, 1.0, end.size))
 
@@ -312,5 +313,5 @@ def _deviate(h: FloatArray, variance: FloatArray, scale: IntArray) -> FloatArray
     half = math.log(2.0)
     log_log = np.log(np.maximum(h, TINY) / half) * h / error
     log = (h - half) / error
-    plain = (0.5 * np.exp(h) - 1.0) / error
+    plain = (0.5 * np.exp(np.minimum(h, HIGHEST)) - 1.0) / error
     return np.asarray(np.choose(scale[:, None], [log_log, log, plain]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 PRINTED_TO = 0.005  # survival is printed to two decimals or more
+APART_DIGIT, APART = 0.3, 0.002  # of half a printed digit and of the median, the less of both
 NARROW = 0.85  # printed standard error over the least possible one, allowing for rounding
 
 
@@ -31,6 +32,8 @@ class Landmark:
     survival: float
     tolerance: float
     std_error: float
+    rounding: float = 0.0
+    """Half a unit of the last digit of the printed limits, in standard errors."""
 
     @property
     def name(self) -> str:
@@ -40,7 +43,11 @@ class Landmark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """Checked summaries. NaN stands for what was not printed; limits not reached are infinite."""
+    """Checked summaries. NaN stands for what was not printed; limits not reached are infinite.
+
+    `median` lies beside `printed_median`, within its rounding, when another item is printed for
+    that very time: two events of the curve cannot be told apart then.
+    """
 
     n: int
     events: int | None
@@ -54,6 +61,7 @@ class Arm:
     table: tuple[FloatArray, IntArray]
     level: float
     label: str
+    printed_median: float
 
     @property
     def last(self) -> float:
@@ -91,10 +99,24 @@ def parse_arm(
     marks = tuple(sorted(given, key=lambda x: x.time))
     arm = Arm(
         size, total, m, low, high, marks, follow, shortest, longest,
-        _table(at_risk, label), level, label,
+        _table(at_risk, label), level, label, m,
     )  # fmt: skip
     _consistent(arm)
-    return arm
+    return replace(arm, median=_apart(arm))
+
+
+def _apart(arm: Arm) -> float:
+    """Return the median, moved within its rounding off the time of a landmark or a table entry.
+
+    S is at most one half from the median on: a landmark of at most one half comes after it.
+    """
+    if not math.isfinite(arm.median):
+        return arm.median
+    step = min(APART_DIGIT * half_digit(arm.median), APART * arm.median)
+    for x in arm.landmarks:
+        if x.time == arm.median:
+            return arm.median - step if x.survival <= 0.5 else arm.median + step
+    return arm.median + step if arm.median in arm.table[0] else arm.median
 
 
 def _fail(label: str, message: str, column: str, value: object, allowed: str = "") -> DataError:
@@ -182,7 +204,17 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
                 label, f"limits of S({t:g})", "landmarks", (low, s, high), "low <= S <= high"
             )
         error = (high - low) / (2 * float(ndtri(0.5 + level / 2)))
-    return Landmark(t, s, min(half_digit(s), PRINTED_TO), error)
+    return Landmark(t, s, min(half_digit(s), PRINTED_TO), error, _rounding(values, level))
+
+
+def _rounding(values: Sequence[float], level: float) -> float:
+    """Half a unit of the last digit of what was printed, in standard errors."""
+    if len(values) == 3:
+        return half_digit(values[2])
+    if len(values) == 4:
+        digit = min(half_digit(x) for x in values[2:])
+        return min(digit, PRINTED_TO) / float(ndtri(0.5 + level / 2))
+    return 0.0
 
 
 def _table(at_risk: tuple[Any, Any] | None, label: str) -> tuple[FloatArray, IntArray]:

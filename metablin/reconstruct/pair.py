@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.reconstruct import _km
-from metablin.reconstruct._assemble import meets
+from metablin.reconstruct._patients import meets
 from metablin.reconstruct._summary_input import Arm, parse_arm
 from metablin.reconstruct.quality import half_digit
 from metablin.reconstruct.records import Check, PseudoIPD

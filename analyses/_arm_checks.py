@@ -22,6 +22,9 @@ INTERVAL_SLACK = 0.15
 """Share of a printed interval's width by which its limits may differ: packages form it in more
 than one way."""
 
+HELD_OUT_DRAWS = 100
+"""Draws for a withheld landmark: the central 95% of 20 draws holds only 86% of their kind."""
+
 HARD = ("n", "events", "median", "survival")
 
 
@@ -164,7 +167,7 @@ def held_out(arm: Rebuilt) -> list[dict[str, Any]]:
     lines = []
     for i, (time, printed, *_) in enumerate(marks):
         rest = replace(arm.used, landmarks=marks[:i] + marks[i + 1 :])
-        again = rebuild(rest, draws=len(arm.draws))
+        again = rebuild(rest, draws=HELD_OUT_DRAWS)
         if again.draws is None or again.conflict:
             continue
         found = np.array([c.values_at(np.array([time]))[0, 0] for c in curves_of(again)])

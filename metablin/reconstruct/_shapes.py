@@ -26,8 +26,8 @@ IntArray = NDArray[np.int64]
 
 GRID = 240
 CANDIDATES = 400  # fewest that are weighed against each other
-WARP_SD = 0.5  # of the log power that bends the hazard within a segment
-FIRST_WARP_SD = 0.9  # the same ahead of the first anchor, where no earlier slope is a guide
+WARP_SD = 0.25  # of the log power that bends the hazard within a segment
+FIRST_WARP_SD = 0.5  # the same ahead of the first anchor, where no earlier slope is a guide
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3

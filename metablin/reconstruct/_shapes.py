@@ -23,11 +23,13 @@ __all__ = ["Shapes", "draw_shapes"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Method = tuple[IntArray, FloatArray]
+"""How each candidate's limits are formed: index of the scale, quantile of the level."""
 
 GRID = 240
 CANDIDATES = 400  # fewest that are weighed against each other
-WARP_SD = 0.25  # of the log power that bends the hazard within a segment
-FIRST_WARP_SD = 0.5  # the same ahead of the first anchor, where no earlier slope is a guide
+WARP_SD = 0.25  # of the log power that bends the hazard over a segment that doubles the time
+MOST_WARP_SD = 0.5  # the same over a long one, and ahead of the first anchor
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3
@@ -39,6 +41,7 @@ BEYOND_MEDIAN = (1.2, 2.4)  # end of follow-up over its median
 EVENTS_SD = 0.04  # relative, how closely a shape must explain the events
 ERROR_SD = 0.08  # relative, the same for printed standard errors
 LIMIT_SD = 0.25  # of the normal deviate that is the quantile of the level at a printed limit
+LEVEL_SD = 0.1  # relative, of that quantile: print may be stratified, adjusted or by other means
 SCALES = (0.6, 0.25, 0.15)  # log-log, log and plain limits are all in use
 SOLVE_STEPS = 12
 NODES = 16
@@ -63,8 +66,9 @@ def draw_shapes(arm: Arm, count: int, rng: np.random.Generator) -> Shapes:
     time = np.linspace(0.0, 1.0, GRID) * end[:, None]
     g = _censoring(arm, end, time, rng)
     scale = rng.choice(3, size=many, p=SCALES)
-    h = _hazard(arm, end, time, g, scale, rng)
-    weight = np.exp(-_misfit(arm, time, h, g, scale))
+    z = float(ndtri(0.5 + arm.level / 2)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
+    h = _hazard(arm, end, time, g, (scale, z), rng)
+    weight = np.exp(-_misfit(arm, time, h, g, (scale, z)))
     chosen = _systematic(weight / weight.sum(), count, rng)
     return Shapes(end[chosen], time[chosen], h[chosen], g[chosen])
 
@@ -125,11 +129,11 @@ def _hazard(
     end: FloatArray,
     time: FloatArray,
     g: FloatArray,
-    scale: IntArray,
+    method: Method,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Cumulative hazards on the grid, through the anchors."""
-    t, h = _anchors(arm, end, g, scale, rng)
+    t, h = _anchors(arm, end, g, method, rng)
     if t[-1] < end.min() * (1 - 1e-6):
         h = np.column_stack([h, h[:, -1] + _tail(arm, t, h, end, rng)])
         knots = np.column_stack([np.tile(t, (end.size, 1)), end])
@@ -139,8 +143,9 @@ def _hazard(
     j = np.minimum(np.searchsorted(t, time, side="right"), last)
     left = np.take_along_axis(knots, j - 1, axis=1)
     width = np.take_along_axis(knots, j, axis=1) - left
-    sd = np.full(last + 1, WARP_SD)
-    sd[1] = FIRST_WARP_SD
+    doublings = np.log2(knots[:, 1:] / np.maximum(knots[:, :-1], TINY))
+    sd = np.full(knots.shape, MOST_WARP_SD)
+    sd[:, 1:] = np.minimum(WARP_SD * np.sqrt(doublings), MOST_WARP_SD)
     bend = np.take_along_axis(np.exp(sd * rng.normal(size=knots.shape)), j, axis=1)
     share = np.clip((time - left) / width, 0.0, 1.0) ** bend
     return np.maximum.accumulate(monotone_cubic(knots, h, j, share), axis=1)
@@ -197,7 +202,7 @@ def monotone_cubic(knots: FloatArray, h: FloatArray, j: IntArray, share: FloatAr
 
 
 def _anchors(
-    arm: Arm, end: FloatArray, g: FloatArray, scale: IntArray, rng: np.random.Generator
+    arm: Arm, end: FloatArray, g: FloatArray, method: Method, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Return times (k,) and cumulative hazards (m, k) at the anchors, increasing from the origin."""
     many = end.size
@@ -211,7 +216,7 @@ def _anchors(
     for t, sign in ((arm.median_low, -1.0), (arm.median_high, 1.0)):
         if not 0 < t < end.min() or t in points:
             continue
-        h = _at_limit(arm, t, sign, end, g, scale, rng)
+        h = _at_limit(arm, t, sign, end, g, method, rng)
         before = points[max(u for u in hard if u < t)]
         after = points[min((u for u in hard if u > t), default=t)] if hard[-1] > t else math.inf
         points[t] = np.clip(h, before, after)
@@ -226,11 +231,11 @@ def _at_limit(
     sign: float,
     end: FloatArray,
     g: FloatArray,
-    scale: IntArray,
+    method: Method,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Cumulative hazard where a limit of S crosses one half, by the hazard even up to there."""
-    z = float(ndtri(0.5 + arm.level / 2))
+    scale, z = method
     share = (np.arange(NODES) + 0.5) / NODES
     kept = np.maximum(along(g, share * (t / end[:, None])), LEAST_G)
     h = np.full(end.size, math.log(2.0))
@@ -256,7 +261,7 @@ def along(values: FloatArray, u: FloatArray) -> FloatArray:
 
 
 def _misfit(
-    arm: Arm, time: FloatArray, h: FloatArray, g: FloatArray, scale: IntArray
+    arm: Arm, time: FloatArray, h: FloatArray, g: FloatArray, method: Method
 ) -> FloatArray:
     """Half squared distance to the events, standard errors, limits and numbers at risk."""
     s = np.exp(-h)
@@ -275,7 +280,7 @@ def _misfit(
             u = x.time / end
             implied = np.exp(-along(h, u)[:, 0]) * np.sqrt(along(variance, u)[:, 0])
             out += 0.5 * (np.log(np.maximum(implied, TINY) / x.std_error) / ERROR_SD) ** 2
-    out += _limits_misfit(arm, end, h, variance, s * g, scale)
+    out += _limits_misfit(arm, end, h, variance, s * g, method)
     for t, k in zip(*arm.table, strict=True):
         implied = arm.n * (along(s, t / end) * along(g, t / end))[:, 0]
         out += 0.5 * ((implied - k) / (1.0 + 0.5 * math.sqrt(k))) ** 2
@@ -288,14 +293,14 @@ def _limits_misfit(
     h: FloatArray,
     variance: FloatArray,
     left: FloatArray,
-    scale: IntArray,
+    method: Method,
 ) -> FloatArray:
     """Half squared distance to the limits of the median, on the scale of a normal deviate.
 
     The deviate of S from one half is minus and plus the quantile of the level at the limits; it
     stays below that quantile when there is no upper limit.
     """
-    z = float(ndtri(0.5 + arm.level / 2))
+    scale, z = method
     out = np.zeros(end.size)
     for t, sign in ((arm.median_low, -1.0), (arm.median_high, 1.0)):
         if math.isfinite(t) and t > 0:

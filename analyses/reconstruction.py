@@ -54,7 +54,8 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 "Printed against reconstructed, item by item",
                 "Patients, events, medians and landmarks must agree in every draw, within the "
                 "printed rounding or half a patient; limits must lie within 15% of the width of "
-                "the printed interval in the middle draw.",
+                "the printed interval in the middle draw, on the nearest scale of "
+                "log-log, log and plain.",
             ),
             "held_out": Table(
                 withheld,
@@ -85,8 +86,8 @@ def reconstruction(evidence: Evidence) -> Outcome:
             "Grade D with a single landmark or median leaves the shape open; the band over draws "
             "shows by how much.",
             "The band is not a confidence interval of survival.",
-            "Withheld landmarks are missed mostly where one arm is reported by several sources or "
-            "at several dates, whose numbers do not describe one and the same curve.",
+            "A withheld landmark that is missed lies where the other items of the arm, of another "
+            "report, date or method, say something else: the draws know no more than those items.",
         ),
     )
 

@@ -59,11 +59,11 @@ def cases(t, e, rng: np.random.Generator):
     one, two = (landmark_items(t, e, x, scale) for x in (l1, l2))
     follow = round(float(median(steps(t, 1 - e))), 1) if median(steps(t, 1 - e)) > 0 else None
     if m is not None and m > 0 and low is not None and low > 0:
+        full = (m, low, high)
         yield "median", {"median": m}, (l1, l2)
-        yield "median with interval", {"median": (m, low, high)}, (l1, l2)
-        yield ("median with interval, follow-up",
-               {"median": (m, low, high), "followup": follow}, (l1, l2))  # fmt: skip
-        yield "median with interval, landmark", {"median": (m, low, high), "landmarks": [one]}, (l2,)
+        yield "median with interval", {"median": full}, (l1, l2)
+        yield "median with interval, follow-up", {"median": full, "followup": follow}, (l1, l2)
+        yield "median with interval, landmark", {"median": full, "landmarks": [one]}, (l2,)
     yield "one landmark with interval", {"landmarks": [two]}, (l1,)
     yield "earlier landmark only", {"landmarks": [one[:2]]}, (l2,)
 

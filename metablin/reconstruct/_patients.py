@@ -80,7 +80,7 @@ class _Curves:
     def draw(
         self, kind: FloatArray, a: float, b: float, size: int, rng: np.random.Generator
     ) -> FloatArray:
-        """Times within (a, b) from one distribution function, in random order."""
+        """Draw times within (a, b) from one distribution function, in random order."""
         low, high = np.interp([a, b], self.time, kind)
         t = np.interp(low + (high - low) * rng.random(size), kind, self.time)
         edge = 1e-9 * (b - a)
@@ -122,7 +122,7 @@ def draw_patients(
 
 
 def stations(arm: Arm) -> list[Station]:
-    """Printed times of an arm in order."""
+    """Return the printed times of an arm in order."""
     out: dict[float, Station] = {}
     for t, k in zip(arm.table[0].tolist(), arm.table[1].tolist(), strict=True):
         if t > 0:

@@ -99,7 +99,9 @@ def _ends(arm: Arm, many: int, rng: np.random.Generator) -> FloatArray:
     if math.isfinite(arm.followup):
         end = arm.followup * rng.uniform(*BEYOND_MEDIAN, many)
         return np.asarray(np.maximum(end, 1.05 * max(known)))
-    return np.asarray(max(known) * np.exp(rng.uniform(*np.log(BEYOND), many)))
+    return np.asarray(
+        max(known) * np.exp(rng.uniform(math.log(BEYOND[0]), math.log(BEYOND[1]), many))
+    )
 
 
 def _censoring(arm: Arm, end: FloatArray, time: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -204,7 +206,7 @@ def monotone_cubic(knots: FloatArray, h: FloatArray, j: IntArray, share: FloatAr
 def _anchors(
     arm: Arm, end: FloatArray, g: FloatArray, method: Method, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Return times (k,) and cumulative hazards (m, k) at the anchors, increasing from the origin."""
+    """Return times (k,) and cumulative hazards (m, k) at the anchors, from the origin on."""
     many = end.size
     points: dict[float, FloatArray] = {0.0: np.zeros(many)}
     for x in arm.landmarks:
@@ -260,9 +262,7 @@ def along(values: FloatArray, u: FloatArray) -> FloatArray:
     return np.asarray(low + (x - i) * (np.take_along_axis(values, i + 1, axis=1) - low))
 
 
-def _misfit(
-    arm: Arm, time: FloatArray, h: FloatArray, g: FloatArray, method: Method
-) -> FloatArray:
+def _misfit(arm: Arm, time: FloatArray, h: FloatArray, g: FloatArray, method: Method) -> FloatArray:
     """Half squared distance to the events, standard errors, limits and numbers at risk."""
     s = np.exp(-h)
     end = time[:, -1:]

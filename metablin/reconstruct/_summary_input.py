@@ -218,14 +218,14 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
 
 
 def error_of_limits(s: float, low: float, high: float, level: float) -> float:
-    """Standard error of S behind printed limits, on the scale on which they lie evenly about S.
+    """Return the error of S behind printed limits, on the scale on which they lie evenly.
 
     The scales are plain, log and log(-log) (Kalbfleisch and Prentice 2002, section 1.4).
 
     Examples
     --------
     >>> round(error_of_limits(0.9333, 0.759, 0.983, 0.95), 4)  # log(-log) limits of 28 of 30
-    0.0455
+    0.0457
     """
     z = float(ndtri(0.5 + level / 2))
     plain = (high - low) / (2 * z)

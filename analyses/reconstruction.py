@@ -56,6 +56,7 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 "printed rounding or half a patient; limits must lie within 15% of the width of "
                 "the printed interval in the middle draw, on the nearest scale of "
                 "log-log, log and plain.",
+                drawn=True,
             ),
             "held_out": Table(
                 withheld,
@@ -63,6 +64,7 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 "Each landmark in turn is withheld and the arm rebuilt from its other items; "
                 "covered when the printed value lies within 95% of the draws, the printed rounding "
                 "or half a patient allowed.",
+                drawn=True,
             ),
             "missing": Table(missing(arms), "Arms with too little in print, and what is missing"),
             "inconsistent": Table(inconsistent(arms), "Items in print that exclude each other"),
@@ -70,6 +72,7 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 curves,
                 "Reconstructed curves month by month",
                 "The band is between draws: what the print leaves open, without sampling error.",
+                drawn=True,
             ),
         },
         figures={

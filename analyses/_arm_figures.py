@@ -16,7 +16,7 @@ from ._arms import PrintedArm, Rebuilt
 
 ACROSS = 5
 WIDE, TALL = 2.15, 1.85
-FIRST_LINE, SECOND_LINE = 38, 38  # letters that fit over a panel
+FIRST_LINE, SECOND_LINE = 33, 33  # letters that fit over a panel
 NAMES = {
     "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
     "historical_control": "historical control",
@@ -85,8 +85,9 @@ def _title(p: PrintedArm) -> str:
         t.replace("disease_status=", "").replace("_", " ") for t in p.patient_set.split("/")[2:]
     ]
     name = NAMES.get(p.arm, p.arm)
+    second = "; ".join([size, *inner]).replace(";", "; ").replace(";  ", "; ")
     trial = _short(p.label, FIRST_LINE - len(name) - 2)
-    return f"{trial}: {name}\n{_short('; '.join([size, *inner]), SECOND_LINE)}"
+    return f"{trial}: {name}\n{_short(second, SECOND_LINE)}"
 
 
 def _short(text: str, room: int) -> str:

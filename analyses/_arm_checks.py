@@ -22,12 +22,20 @@ INTERVAL_SLACK = 0.15
 """Share of a printed interval's width by which its limits may differ: packages form it in more
 than one way."""
 
+HELD_OUT_DRAWS = 100
+"""Draws for a withheld landmark: the central 95% of 20 draws holds only 86% of their kind."""
+
+SCALES = ("log-log", "log", "plain")
+
+Item = tuple[str, str, float, float, list[float]]
+"""Name, kind, printed value, tolerance, and the value of every draw."""
+
 HARD = ("n", "events", "median", "survival")
 
 
-def curves_of(arm: Rebuilt) -> list[KMCurve]:
-    """Return the Kaplan-Meier curve of every draw."""
-    return [mb.kaplan_meier(s.time, s.event) for s in arm.draws or ()]
+def curves_of(arm: Rebuilt, scale: str = SCALES[0]) -> list[KMCurve]:
+    """Return the Kaplan-Meier curve of every draw, with limits formed on a scale."""
+    return [mb.kaplan_meier(s.time, s.event, conf_type=scale) for s in arm.draws or ()]
 
 
 def comparison(arm: Rebuilt, curves: list[KMCurve]) -> pd.DataFrame:
@@ -35,19 +43,44 @@ def comparison(arm: Rebuilt, curves: list[KMCurve]) -> pd.DataFrame:
 
     Exact items (patients, events, median, landmarks) agree when every draw is within the printed
     rounding or half a patient; limits agree when the middle draw is within 15% of the printed
-    interval's width.
+    interval's width. Papers rarely say how an interval was formed: its limits are compared on
+    the log(-log), log or plain scale, whichever comes nearest to both.
     """
     used = {name for name, *_ in _items(arm.used, curves)}
-    lines = [
-        _line(arm, name, kind, printed, tolerance, np.asarray(values, dtype=np.float64), used)
-        for name, kind, printed, tolerance, values in _items(arm.printed, curves)
-    ]
+    by_scale = {SCALES[0]: list(_items(arm.printed, curves))}
+    if any(item[1] == "limit" for item in by_scale[SCALES[0]]):
+        by_scale |= {x: list(_items(arm.printed, curves_of(arm, x))) for x in SCALES[1:]}
+    lines = []
+    for i, (name, kind, *_) in enumerate(by_scale[SCALES[0]]):
+        scale = _nearest_scale(by_scale, name) if kind == "limit" else ""
+        _, _, printed, tolerance, values = by_scale[scale or SCALES[0]][i]
+        found = np.asarray(values, dtype=np.float64)
+        line = _line(arm, name, kind, printed, tolerance, found, used)
+        lines.append({**line, "scale": scale})
     return pd.DataFrame(lines)
 
 
-def _items(
-    p: PrintedArm, curves: list[KMCurve]
-) -> Iterator[tuple[str, str, float, float, list[float]]]:
+def _nearest_scale(by_scale: dict[str, list[Item]], name: str) -> str:
+    """Return the scale whose middle draw is nearest to both limits of an interval."""
+    interval = name.rsplit("_", 1)[0]
+
+    def distance(scale: str) -> float:
+        return max(
+            abs(_middle(np.asarray(values)) - printed)
+            if math.isfinite(printed)
+            else 0.0 if math.isinf(_middle(np.asarray(values))) else math.inf
+            for item, kind, printed, _, values in by_scale[scale]
+            if kind == "limit" and item.rsplit("_", 1)[0] == interval
+        )  # fmt: skip
+
+    return min(by_scale, key=distance)
+
+
+def _middle(found: np.ndarray) -> float:
+    return float(np.quantile(found[~np.isnan(found)], 0.5, method="lower"))
+
+
+def _items(p: PrintedArm, curves: list[KMCurve]) -> Iterator[Item]:
     if p.n is not None:
         yield "n", "n", p.n, 0.0, [c.n for c in curves]
     if p.events is not None:
@@ -63,9 +96,7 @@ def _items(
             yield f"{name}_high", "limit", limits[1], slack, list(found[:, 3])
 
 
-def _median_items(
-    p: PrintedArm, curves: list[KMCurve]
-) -> Iterator[tuple[str, str, float, float, list[float]]]:
+def _median_items(p: PrintedArm, curves: list[KMCurve]) -> Iterator[Item]:
     if p.median is None:
         return
     middle, low, high = p.median
@@ -90,7 +121,7 @@ def _line(
     used: set[str],
 ) -> dict[str, Any]:
     seen = found[~np.isnan(found)]
-    middle = float(np.quantile(seen, 0.5, method="lower"))
+    middle = _middle(found)
     low, high = (float(np.quantile(seen, q, method="nearest")) for q in (0.025, 0.975))
     judged = found if kind in HARD else np.array([middle])
     same = np.isinf(judged) if math.isinf(printed) else np.abs(judged - printed) <= tolerance
@@ -164,7 +195,7 @@ def held_out(arm: Rebuilt) -> list[dict[str, Any]]:
     lines = []
     for i, (time, printed, *_) in enumerate(marks):
         rest = replace(arm.used, landmarks=marks[:i] + marks[i + 1 :])
-        again = rebuild(rest, draws=len(arm.draws))
+        again = rebuild(rest, draws=HELD_OUT_DRAWS)
         if again.draws is None or again.conflict:
             continue
         found = np.array([c.values_at(np.array([time]))[0, 0] for c in curves_of(again)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,6 +16,7 @@ from ._arms import PrintedArm, Rebuilt
 
 ACROSS = 5
 WIDE, TALL = 2.15, 1.85
+FIRST_LINE, SECOND_LINE = 33, 33  # letters that fit over a panel
 NAMES = {
     "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
     "historical_control": "historical control",
@@ -84,9 +84,14 @@ def _title(p: PrintedArm) -> str:
     inner = [
         t.replace("disease_status=", "").replace("_", " ") for t in p.patient_set.split("/")[2:]
     ]
-    first = textwrap.shorten(f"{p.label}: {NAMES.get(p.arm, p.arm)}", 38, placeholder=" ...")
-    second = textwrap.shorten("; ".join([size, *inner]).replace(";", "; "), 42, placeholder=" ...")
-    return f"{first}\n{second}"
+    name = NAMES.get(p.arm, p.arm)
+    second = "; ".join([size, *inner]).replace(";", "; ").replace(";  ", "; ")
+    trial = _short(p.label, FIRST_LINE - len(name) - 2)
+    return f"{trial}: {name}\n{_short(second, SECOND_LINE)}"
+
+
+def _short(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(room - 1, 1)].rstrip(" ;,:=") + "\u2026"
 
 
 def _anchors(ax: Axes, p: PrintedArm) -> None:

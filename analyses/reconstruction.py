@@ -54,7 +54,9 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 "Printed against reconstructed, item by item",
                 "Patients, events, medians and landmarks must agree in every draw, within the "
                 "printed rounding or half a patient; limits must lie within 15% of the width of "
-                "the printed interval in the middle draw.",
+                "the printed interval in the middle draw, on the nearest scale of "
+                "log-log, log and plain.",
+                drawn=True,
             ),
             "held_out": Table(
                 withheld,
@@ -62,6 +64,7 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 "Each landmark in turn is withheld and the arm rebuilt from its other items; "
                 "covered when the printed value lies within 95% of the draws, the printed rounding "
                 "or half a patient allowed.",
+                drawn=True,
             ),
             "missing": Table(missing(arms), "Arms with too little in print, and what is missing"),
             "inconsistent": Table(inconsistent(arms), "Items in print that exclude each other"),
@@ -69,6 +72,7 @@ def reconstruction(evidence: Evidence) -> Outcome:
                 curves,
                 "Reconstructed curves month by month",
                 "The band is between draws: what the print leaves open, without sampling error.",
+                drawn=True,
             ),
         },
         figures={
@@ -85,8 +89,8 @@ def reconstruction(evidence: Evidence) -> Outcome:
             "Grade D with a single landmark or median leaves the shape open; the band over draws "
             "shows by how much.",
             "The band is not a confidence interval of survival.",
-            "Withheld landmarks are missed mostly where one arm is reported by several sources or "
-            "at several dates, whose numbers do not describe one and the same curve.",
+            "A withheld landmark that is missed lies where the other items of the arm, of another "
+            "report, date or method, say something else: the draws know no more than those items.",
         ),
     )
 

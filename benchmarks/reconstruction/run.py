@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from digitiser import Clicks, digitise, floor, km, risk_table, step
 from guyot import guyot
+from thin import thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
 from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
@@ -47,6 +48,7 @@ def main() -> None:
     parts.append(curves(trials, sims, 1 if small else 4))
     parts.append(coverage(trials + sims, 20 if small else 60))
     parts.append(summaries(trials, sims, 20 if small else 80))
+    parts.append(thin_table(trials + sims[:20], 20 if small else 80))
     parts.append(speed(60 if small else 300))
     options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(options.out.read_text(encoding="utf-8"))

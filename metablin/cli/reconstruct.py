@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +34,8 @@ REPEATED = {
     "survival_high": ("survival_high", "survival_ci_high"),
     "std_error": ("std_error",),
 }
+NOT_REACHED = {x for name in ("median", "median_low", "median_high") for x in SINGLE[name]}
+NEARLY = 0.85  # likeness of a column's name to that of an item from which it is a slip
 
 
 def reconstruct(
@@ -58,10 +62,11 @@ def reconstruct(
     """
     from metablin.reconstruct import reconstruct_batch
 
+    sizes = None if totals is None else _table(totals, ("n",))
     batch = reconstruct_batch(
         _table(clicks, ("time", "survival")),
         None if at_risk is None else _table(at_risk, ("time", "n_at_risk")),
-        None if totals is None else _table(totals, ("n",)),
+        sizes,
         jobs,
         percent=percent,
         quality=quality is not None,
@@ -71,8 +76,8 @@ def reconstruct(
         _io.write_csv(batch.ipd if named else batch.ipd.drop(columns="id"), out)
     if quality is not None and len(batch.quality):
         _io.write_csv(batch.quality if named else batch.quality.drop(columns="id"), quality)
-    for error in batch.errors.values():
-        typer.echo(f"metablin: {error}", err=True)
+    for label, error in batch.errors.items():
+        typer.echo(f"metablin: {_in_totals(error, sizes, label)}", err=True)
     if batch.errors:
         raise typer.Exit(1)
 
@@ -92,13 +97,15 @@ def reconstruct_summary(
     survival_high, std_error. Rows of one id belong to one arm; NR stands for not reached.
     """
     frame = _io.read_csv(file, ("n",))
+    _check_columns(frame)
+    _check_ids(frame)
     groups = frame.groupby("id", sort=False) if "id" in frame.columns else [("", frame)]
     parts, errors = [], []
     for label, rows in groups:
         try:
             parts.append(_draw(str(label), rows, draws, seed))
         except DataError as error:
-            errors.append(error)
+            errors.append(_in_file(error, rows, str(label)))
     if parts:
         import pandas as pd
 
@@ -115,12 +122,73 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
     frame = _io.read_csv(path, columns)
+    _check_ids(frame)
     for column in frame.columns:
         if column != "id":
             numbers = pd.to_numeric(frame[column], errors="coerce")
             if not numbers.isna().any():
                 frame[column] = numbers.astype("float64")
     return frame
+
+
+def _check_ids(frame: pd.DataFrame) -> None:
+    """Refuse rows without an id where others have one."""
+    if "id" in frame.columns and (frame["id"] == "").any():
+        row = int((frame["id"] == "").to_numpy().argmax()) + 1
+        raise DataError("missing", row=row, column="id", allowed="a name in every row")
+
+
+def _check_columns(frame: pd.DataFrame) -> None:
+    """Refuse two columns for one item, and a column whose name is nearly that of an item."""
+    named = SINGLE | REPEATED
+    for names in named.values():
+        both = [x for x in names if x in frame.columns]
+        if len(both) > 1:
+            raise DataError(f"stands for the same as {both[0]}", column=both[1], allowed="one")
+    known = {x for names in named.values() for x in names} | {"id"}
+    absent = [x for x in known if x not in frame.columns]
+    for column in frame.columns:
+        near = difflib.get_close_matches(column, absent, n=1, cutoff=NEARLY)
+        if column not in known and near:
+            raise DataError("unknown column", column=column, allowed=f"{near[0]} is the name")
+
+
+def _in_totals(error: DataError, totals: pd.DataFrame | None, label: str) -> DataError:
+    """Add the row of the totals that an error about n or events comes from."""
+    if error.row is not None or totals is None or error.column not in totals.columns:
+        return error
+    rows = (totals["id"] == label).to_numpy() if "id" in totals.columns else [True]
+    return _with_row(error, list(rows).index(True) + 1, error.column, label) if any(rows) else error
+
+
+def _in_file(error: DataError, rows: pd.DataFrame, label: str) -> DataError:
+    """Add the row and the column of the file that an error about an arm comes from."""
+    if error.row is not None or error.column is None:
+        return error
+    items = ("time", "survival") if error.column == "landmarks" else (error.column,)
+    columns = [c for x in items for c in (SINGLE | REPEATED)[x] if c in rows.columns]
+    cells = [(i, c, str(rows[c].iloc[i]).strip()) for i in range(len(rows)) for c in columns]
+    given = [x for x in cells if x[2] != ""]
+    exact = [x for x in given if _number(x[2]) == error.value]
+    marked = [x for x in given if f"S({_number(x[2]):g})" in error.message.split(" exceeds ")[0]]
+    for i, column, _ in (*exact, *marked, *given):
+        shown = "survival" if error.column == "landmarks" and not exact else column
+        return _with_row(error, _row(rows, i), shown if shown in columns else column, label)
+    return _with_row(error, _row(rows, 0), columns[0] if columns else error.column, label)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _with_row(error: DataError, row: int, column: str | None, label: str) -> DataError:
+    return DataError(
+        error.message, row=row, column=column, value=error.value, allowed=error.allowed,
+        study=label or None,
+    )  # fmt: skip
 
 
 def _draw(label: str, rows: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
@@ -162,15 +230,17 @@ def _cell(rows: pd.DataFrame, i: int, column: str, label: str) -> float | None:
     text = str(rows[column].iloc[i]).strip()
     if text == "":
         return None
-    if text.upper() in ("NR", "NE", "NA"):
-        return float("inf") if text.upper() == "NR" else None
-    try:
-        return float(text)
-    except ValueError as error:
+    if text.upper() in ("NE", "NA"):
+        return None
+    if text.upper() == "NR" and column in NOT_REACHED:
+        return float("inf")
+    number = _number(text)
+    if not math.isfinite(number):
         raise DataError(
             "not a number", row=_row(rows, i), column=column, value=repr(text),
             allowed="a number, empty, or NR", study=label or None,
-        ) from error  # fmt: skip
+        )  # fmt: skip
+    return number
 
 
 def _single(rows: pd.DataFrame, name: str, names: tuple[str, ...], label: str) -> Any:
@@ -211,6 +281,12 @@ def _landmarks(rows: pd.DataFrame, label: str) -> list[tuple[float, ...]]:
                     study=label or None,
                 )  # fmt: skip
         extra: tuple[str, ...] = ("survival_low", "survival_high")
+        if (values["survival_low"] is None) != (values["survival_high"] is None):
+            lacks = extra[0] if values["survival_low"] is None else extra[1]
+            raise DataError(
+                "a limit without its partner", row=_row(rows, i), column=columns[lacks] or lacks,
+                allowed="both limits or none", study=label or None,
+            )  # fmt: skip
         if any(values[x] is None for x in extra):
             extra = ("std_error",) if values["std_error"] is not None else ()
         out.append(tuple(float(values[x] or 0.0) for x in ("time", "survival", *extra)))

@@ -70,7 +70,10 @@ def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
             {"label": h.label, "table": h.table, "key": h.key, "unit": h.unit}
             for h in outcome.headlines
         ],
-        "tables": {n: {"title": t.title, "caption": t.caption} for n, t in outcome.tables.items()},
+        "tables": {
+            n: {"title": t.title, "caption": t.caption, "drawn": t.drawn}
+            for n, t in outcome.tables.items()
+        },
         "figures": {
             n: {"title": f.title, "caption": f.caption, "alt": f.alt, "data": f.data}
             for n, f in outcome.figures.items()

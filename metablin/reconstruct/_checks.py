@@ -17,6 +17,7 @@ __all__ = ["Rows", "check_curve"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+MOST_PATIENTS = 10_000_000
 NOMINAL_N = 500  # patients when nobody says how many there were
 OVER_ONE = 0.02  # reading error allowed above 1 and below 0
 OUT_OF_ORDER = 0.01  # of the time axis
@@ -105,8 +106,16 @@ def _whole(column: str, value: float, minimum: int, rows: Rows) -> int:
         raise DataError(
             "not allowed",
             column=column,
-            value=f"{value:g}" if np.isfinite(number) else "missing",
+            value="missing" if np.isnan(number) else f"{value:g}",
             allowed=f"a whole number of at least {minimum}",
+            study=rows.label or None,
+        )
+    if number > MOST_PATIENTS:
+        raise DataError(
+            "too many patients",
+            column=column,
+            value=f"{value:g}",
+            allowed=f"at most {MOST_PATIENTS}",
             study=rows.label or None,
         )
     return int(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ __all__ = ["Arm", "Landmark", "parse_arm"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+MOST_PATIENTS = 10_000_000
 PRINTED_TO = 0.005  # survival is printed to two decimals or more
+APART_DIGIT, APART = 0.3, 0.002  # of half a printed digit and of the median, the less of both
 NARROW = 0.85  # printed standard error over the least possible one, allowing for rounding
 
 
@@ -31,6 +33,8 @@ class Landmark:
     survival: float
     tolerance: float
     std_error: float
+    rounding: float = 0.0
+    """Half a unit of the last digit of the printed limits, in standard errors."""
 
     @property
     def name(self) -> str:
@@ -40,7 +44,11 @@ class Landmark:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """Checked summaries. NaN stands for what was not printed; limits not reached are infinite."""
+    """Checked summaries. NaN stands for what was not printed; limits not reached are infinite.
+
+    `median` lies beside `printed_median`, within its rounding, when another item is printed for
+    that very time: two events of the curve cannot be told apart then.
+    """
 
     n: int
     events: int | None
@@ -54,6 +62,7 @@ class Arm:
     table: tuple[FloatArray, IntArray]
     level: float
     label: str
+    printed_median: float
 
     @property
     def last(self) -> float:
@@ -84,6 +93,10 @@ def parse_arm(
 ) -> Arm:
     """Return the checked arm, or raise naming the two items that contradict each other."""
     size = _whole("n", n, 1, label)
+    if size > MOST_PATIENTS:
+        raise _fail(label, "too many patients", "n", n, f"at most {MOST_PATIENTS}")
+    if not (isinstance(level, int | float) and 0 < level < 1):
+        raise _fail(label, "not a confidence level", "level", level, "between 0 and 1")
     total = None if events is None else _whole("events", events, 0, label)
     m, low, high = _triple("median", median, label)
     follow, shortest, longest = _triple("followup", followup, label)
@@ -91,10 +104,24 @@ def parse_arm(
     marks = tuple(sorted(given, key=lambda x: x.time))
     arm = Arm(
         size, total, m, low, high, marks, follow, shortest, longest,
-        _table(at_risk, label), level, label,
+        _table(at_risk, label), level, label, m,
     )  # fmt: skip
     _consistent(arm)
-    return arm
+    return replace(arm, median=_apart(arm))
+
+
+def _apart(arm: Arm) -> float:
+    """Return the median, moved within its rounding off the time of a landmark or a table entry.
+
+    S is at most one half from the median on: a landmark of at most one half comes after it.
+    """
+    if not math.isfinite(arm.median):
+        return arm.median
+    step = min(APART_DIGIT * half_digit(arm.median), APART * arm.median)
+    for x in arm.landmarks:
+        if x.time == arm.median:
+            return arm.median - step if x.survival <= 0.5 else arm.median + step
+    return arm.median + step if arm.median in arm.table[0] else arm.median
 
 
 def _fail(label: str, message: str, column: str, value: object, allowed: str = "") -> DataError:
@@ -105,7 +132,7 @@ def _fail(label: str, message: str, column: str, value: object, allowed: str = "
 
 def _whole(column: str, value: Any, minimum: int, label: str) -> int:
     number = _number(column, value, label)
-    if math.isnan(number) or number != math.floor(number) or number < minimum:
+    if not math.isfinite(number) or number != math.floor(number) or number < minimum:
         raise _fail(label, "not allowed", column, value, f"a whole number of at least {minimum}")
     return int(number)
 
@@ -114,9 +141,12 @@ def _number(column: str, value: Any, label: str) -> float:
     if value is None:
         return math.nan
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError) as error:
         raise _fail(label, "not a number", column, repr(value), "a number") from error
+    if math.isnan(number):
+        raise _fail(label, "not a number", column, "NaN", "a number, or None where not printed")
+    return number
 
 
 def _triple(column: str, value: Any, label: str) -> tuple[float, float, float]:
@@ -165,6 +195,8 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
             label, "not a landmark", "landmarks", tuple(item),
             "(time, survival), (time, survival, std_error) or (time, survival, low, high)",
         )  # fmt: skip
+    if any(v is None for v in item):
+        raise _fail(label, "not a landmark", "landmarks", tuple(item), "a number in every place")
     t, s = values[0], values[1]
     if not t > 0 or math.isinf(t):
         raise _fail(label, "landmark time", "landmarks", t, "above 0")
@@ -181,8 +213,41 @@ def _landmark(item: Sequence[float], level: float, label: str) -> Landmark:
             raise _fail(
                 label, f"limits of S({t:g})", "landmarks", (low, s, high), "low <= S <= high"
             )
-        error = (high - low) / (2 * float(ndtri(0.5 + level / 2)))
-    return Landmark(t, s, min(half_digit(s), PRINTED_TO), error)
+        error = error_of_limits(s, low, high, level)
+    return Landmark(t, s, min(half_digit(s), PRINTED_TO), error, _rounding(values, level))
+
+
+def error_of_limits(s: float, low: float, high: float, level: float) -> float:
+    """Return the error of S behind printed limits, on the scale on which they lie evenly.
+
+    The scales are plain, log and log(-log) (Kalbfleisch and Prentice 2002, section 1.4).
+
+    Examples
+    --------
+    >>> round(error_of_limits(0.9333, 0.759, 0.983, 0.95), 4)  # log(-log) limits of 28 of 30
+    0.0457
+    """
+    z = float(ndtri(0.5 + level / 2))
+    plain = (high - low) / (2 * z)
+    if low <= 0 or high >= 1 or low == high:
+        return plain
+    off = {plain: abs(0.5 * (low + high) - s)}
+    error = s * math.log(high / low) / (2 * z)
+    off[error] = s * abs(0.5 * math.log(high * low) - math.log(s))
+    upper, middle, lower = (math.log(-math.log(x)) for x in (low, s, high))
+    slope = -s * math.log(s)
+    off[slope * (upper - lower) / (2 * z)] = slope * abs(0.5 * (upper + lower) - middle)
+    return min(off, key=lambda x: off[x])
+
+
+def _rounding(values: Sequence[float], level: float) -> float:
+    """Half a unit of the last digit of what was printed, in standard errors."""
+    if len(values) == 3:
+        return half_digit(values[2])
+    if len(values) == 4:
+        digit = min(half_digit(x) for x in values[2:])
+        return min(digit, PRINTED_TO) / float(ndtri(0.5 + level / 2))
+    return 0.0
 
 
 def _table(at_risk: tuple[Any, Any] | None, label: str) -> tuple[FloatArray, IntArray]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.reconstruct import _km
-from metablin.reconstruct._assemble import meets
+from metablin.reconstruct._patients import meets
 from metablin.reconstruct._summary_input import Arm, parse_arm
 from metablin.reconstruct.quality import half_digit
 from metablin.reconstruct.records import Check, PseudoIPD
@@ -24,10 +24,15 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Data = tuple[FloatArray, IntArray]
 
-ROUNDS = 4  # batches of pairs tried before the ratio counts as contradictory
-HOPELESS = 1  # the same when not one pair was found
+ROUNDS = 3  # pools drawn before the ratio counts as contradictory
 POOL = 4  # candidate sets per arm for each pair that is returned
-CLOSEST = 12  # pairs tried for each returned pair
+FEWEST = 60  # sets in a pool
+CLOSEST = 20  # pairs looked at for each returned pair
+KERNEL = 0.02  # of the log hazard ratio: pairs this near are as good as on it
+REACH = 0.25  # of the log hazard ratio: farther pairs are not bent
+BINS = 400
+NEWTON = 8
+TINY = 1e-12
 BEND = 1.6  # largest log power by which times within a segment move
 BISECTIONS = 18
 DIGITS = 0.005  # hazard ratios are printed to two decimals or more
@@ -47,8 +52,9 @@ def reconstruct_summary_pair(
 ) -> tuple[SummaryDraws, SummaryDraws]:
     """Draw two arms that meet their own summaries and, together, a printed hazard ratio.
 
-    Candidates of both arms are paired by their Cox hazard ratio; times between the fixed points
-    of an arm are then moved, without changing who leaves after whom, until the ratio is met.
+    Each arm is drawn as by `reconstruct_summary`, from the same hazard shapes with the same
+    weights, and pairs are picked by their Cox hazard ratio; times between the fixed points of an
+    arm are then moved a little, without changing who leaves after whom, until it is met.
 
     Parameters
     ----------
@@ -94,30 +100,103 @@ def reconstruct_summary_pair(
 def _draw_pairs(
     arms: tuple[Arm, ...], count: int, hr: float, rng: np.random.Generator
 ) -> list[tuple[Data, Data]]:
-    """Draw pairs of data sets until enough of them meet the printed ratio."""
+    """Draw pairs of data sets that meet the printed ratio.
+
+    Both arms are drawn on their own; pairs are then picked at random in proportion to a narrow
+    normal kernel around the printed log ratio, each set at most once. This is the distribution of
+    the two arms given the ratio, and only the last little distance is bent away.
+    """
+    want = math.log(hr)
     out: list[tuple[Data, Data]] = []
-    seen: list[float] = []
-    for turn in range(ROUNDS):
+    seen: list[FloatArray] = []
+    for _ in range(ROUNDS):
         wanted = count - len(out)
-        pools = [draw_sets(arm, POOL * wanted, rng) for arm in arms]
-        for i in range(wanted):
-            own = [pool[POOL * i : POOL * (i + 1)] for pool in pools]
-            ratios = np.array([[log_ratio(a, b) for b in own[1]] for a in own[0]])
-            seen.extend(ratios.ravel().tolist())
-            pair = _meet(arms, own, ratios, hr)
-            if pair is not None:
-                out.append(pair)
+        pools = [draw_sets(arm, max(POOL * wanted, FEWEST), rng) for arm in arms]
+        ratios = all_log_ratios(*pools)
+        seen.append(ratios.ravel())
+        out += _pick(arms, pools, ratios, want, _tolerance(hr), wanted, rng)
         if len(out) == count:
             return out
-        if not out and turn >= HOPELESS:
-            break
-    low, high = np.exp(np.nanquantile(seen, [0.025, 0.975]))
+    low, high = np.exp(np.nanquantile(np.concatenate(seen), [0.025, 0.975]))
     raise DataError(
         f"a hazard ratio of {hr:g} cannot be reconciled with the medians, landmarks and events of "
         f"the arms, which give {low:.2f} to {high:.2f}",
         column="hr",
         value=hr,
     )
+
+
+def _pick(
+    arms: tuple[Arm, ...],
+    pools: list[list[Data]],
+    ratios: FloatArray,
+    want: float,
+    slack: float,
+    wanted: int,
+    rng: np.random.Generator,
+) -> list[tuple[Data, Data]]:
+    """Take pairs near the printed ratio until enough of them can be moved onto it."""
+    off = np.where(np.isfinite(ratios), np.abs(ratios - want), np.inf)
+    nearest = np.sort(off, axis=None)[min(4 * wanted, off.size) - 1]
+    if not math.isfinite(nearest) or off.min() > REACH:
+        return []
+    kernel = max(KERNEL, 0.5 * float(nearest))
+    # the largest of log weight plus Gumbel noise is a draw in proportion to the weight
+    order = np.argsort(0.5 * (off / kernel) ** 2 - rng.gumbel(size=off.shape), axis=None)
+    used: tuple[set[int], set[int]] = (set(), set())
+    out: list[tuple[Data, Data]] = []
+    for flat in order[: CLOSEST * wanted]:
+        j, k = (int(x) for x in np.unravel_index(int(flat), off.shape))
+        if j in used[0] or k in used[1] or off[j, k] > REACH:
+            continue
+        pair = _meet(arms, (pools[0][j], pools[1][k]), want, slack)
+        if pair is not None:
+            used[0].add(j)
+            used[1].add(k)
+            out.append(pair)
+        if len(out) == wanted:
+            break
+    return out
+
+
+def all_log_ratios(treatment: list[Data], control: list[Data]) -> FloatArray:
+    """Cox log hazard ratio of every pair of sets, with events of one of BINS intervals as ties.
+
+    Breslow's likelihood (Biometrics 1974;30:89-99); shape (treatment sets, control sets).
+    """
+    died = np.sort(np.concatenate([t[e == 1] for t, e in (*treatment, *control)]))
+    if died.size == 0:
+        return np.full((len(treatment), len(control)), np.nan)
+    edges = np.unique(np.quantile(died, np.linspace(0.0, 1.0, BINS + 1)))
+    (d1, n1), (d0, n0) = (_counts(sets, edges) for sets in (treatment, control))
+    out = np.empty((len(treatment), len(control)))
+    for i in range(len(treatment)):
+        out[i] = _breslow(d1[i], n1[i], d0, n0)
+    return out
+
+
+def _counts(sets: list[Data], edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Events in and mean number at risk over each interval, shape (sets, intervals)."""
+    d, n = [], []
+    for time, event in sets:
+        d.append(np.diff(np.searchsorted(np.sort(time[event == 1]), edges, side="right")))
+        d[-1][0] += int((time[event == 1] <= edges[0]).sum())
+        left = time.size - np.searchsorted(np.sort(time), edges, side="left")
+        n.append(0.5 * (left[1:] + left[:-1]))
+    return np.asarray(d, dtype=np.float64), np.asarray(n, dtype=np.float64)
+
+
+def _breslow(d1: FloatArray, n1: FloatArray, d0: FloatArray, n0: FloatArray) -> FloatArray:
+    """One treatment set against every control set, by Newton steps."""
+    d, total = d1 + d0, float(d1.sum())
+    beta = np.zeros(d0.shape[0])
+    for _ in range(NEWTON):
+        weighted = n1 * np.exp(beta)[:, None]
+        p = weighted / np.maximum(weighted + n0, TINY)
+        information = (d * p * (1.0 - p)).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            beta = beta + np.clip((total - (d * p).sum(axis=1)) / information, -1.0, 1.0)
+    return beta
 
 
 def _arm(items: Mapping[str, Any], level: float, label: str) -> Arm:
@@ -147,20 +226,12 @@ def _tolerance(hr: float) -> float:
 
 
 def _meet(
-    arms: tuple[Arm, ...], own: list[list[Data]], ratios: FloatArray, hr: float
+    arms: tuple[Arm, ...], pair: tuple[Data, Data], want: float, slack: float
 ) -> tuple[Data, Data] | None:
-    """Return the first of the closest pairs that can be moved onto the printed ratio."""
-    want, slack = math.log(hr), _tolerance(hr)
-    off = np.where(np.isnan(ratios), np.inf, np.abs(ratios - want))
-    for flat in np.argsort(off, axis=None)[:CLOSEST]:
-        j, k = np.unravel_index(int(flat), off.shape)
-        pair = own[0][int(j)], own[1][int(k)]
-        if off[j, k] <= slack:
-            return pair
-        moved = _bend_pair(arms, pair, want, slack)
-        if moved is not None:
-            return moved
-    return None
+    """Move a pair onto the printed ratio; None when it cannot be."""
+    if abs(log_ratio(*pair) - want) <= slack:
+        return pair
+    return _bend_pair(arms, pair, want, slack)
 
 
 def _bend_pair(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from metablin._records import Record
 from metablin.errors import DataError
 from metablin.reconstruct import _km
-from metablin.reconstruct._assemble import assemble
+from metablin.reconstruct._limits import has_limits, off_limits
+from metablin.reconstruct._patients import draw_patients, stations
 from metablin.reconstruct._shapes import draw_shapes
 from metablin.reconstruct._summary_input import Arm, parse_arm
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
@@ -23,9 +24,12 @@ __all__ = ["SummaryDraws", "draw_sets", "reconstruct_summary", "summary_quality"
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Data = tuple[FloatArray, IntArray]
 
 ROUNDS = 40  # batches of curves tried before the summaries count as contradictory
 HOPELESS = 3  # the same when not one data set was found
+STRAIN = 2.5  # standard deviations by which events after the last printed time may be unlikely
+PATIENCE = 3  # batches after which sets with other intervals than the printed ones will do
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,18 +153,34 @@ def reconstruct_summary(
     return SummaryDraws(records, arm.grade, label)
 
 
-def draw_sets(arm: Arm, count: int, rng: np.random.Generator) -> list[tuple[FloatArray, IntArray]]:
-    """Draw `count` data sets that meet every constraint, or say which items exclude each other."""
-    out: list[tuple[FloatArray, IntArray]] = []
+def draw_sets(arm: Arm, count: int, rng: np.random.Generator) -> list[Data]:
+    """Draw `count` data sets that meet every constraint, or say which items exclude each other.
+
+    Sets whose own intervals are far from the printed ones wait until the rounds for better ones
+    are over; the nearest of them fill what is missing then.
+    """
+    out: list[Data] = []
+    waiting: list[tuple[float, Data]] = []
+    marks, judged = stations(arm), has_limits(arm)
     for i in range(ROUNDS):
         shapes = draw_shapes(arm, 2 * count, rng)
-        for time, h, g in zip(shapes.time, shapes.h, shapes.g, strict=True):
-            found = assemble(arm, time, h, g, rng)
-            if found is not None:
-                out.append(found)
+        for curves in zip(shapes.time, shapes.h, shapes.g, strict=True):
+            found = draw_patients(arm, marks, *curves, rng)
+            if found is None:
+                continue
+            data, off = found[:2], found[2] / STRAIN
+            if off <= 1.0 and judged:
+                off = off_limits(arm, *data)
+            if off <= 1.0:
+                out.append(data)
+            else:
+                waiting.append((off, data))
             if len(out) == count:
                 return out
-        if not out and i >= HOPELESS:
+        if i >= PATIENCE and len(out) + len(waiting) >= count:
+            waiting.sort(key=lambda x: x[0])
+            return out + [x[1] for x in waiting[: count - len(out)]]
+        if not out and not waiting and i >= HOPELESS:
             break
     raise _contradiction(arm)
 
@@ -207,7 +227,8 @@ def _checks(arm: Arm, time: FloatArray, event: IntArray) -> tuple[Check, ...]:
     if arm.events is not None:
         out.append(Check("events", float(arm.events), float(event.sum()), 0.0))
     if math.isfinite(arm.median):
-        out.append(Check("median", arm.median, _km.median(km), 1e-6 * arm.median))
+        slack = abs(arm.median - arm.printed_median) + 1e-6 * arm.median
+        out.append(Check("median", arm.printed_median, _km.median(km), slack))
     for x in arm.landmarks:
         found = float(_km.survival_at(km, np.array([x.time]))[0])
         out.append(Check(f"S({x.time:g})", x.survival, found, max(x.tolerance, 0.5 / arm.n)))

@@ -42,11 +42,15 @@ class Table:
         Heading for people.
     caption : str
         What the reader must know to read it.
+    drawn : bool
+        The numbers rest on random draws of whole patients, of which rounding on another processor
+        may flip one: expected values keep their means, with a tolerance, instead of every number.
     """
 
     frame: pd.DataFrame
     title: str
     caption: str = ""
+    drawn: bool = False
 
     def __post_init__(self) -> None:
         """Check the key column."""

@@ -66,8 +66,15 @@ def test_counts_and_medians_that_were_used_are_met_in_every_draw(outcome: Outcom
     exact = checks.loc[checks["used"] & checks["kind"].isin(["n", "events", "median"])]
     assert exact["agrees"].all()
     inside = checks.loc[checks["used"] & (checks["kind"] == "survival")]
-    met = inside.loc[inside["draws_not_followed"] == 0]
-    assert met["agrees"].all()
+    assert inside["agrees"].all()
+    assert (inside["draws_not_followed"] == 0).all()
+
+
+def test_limits_are_near_the_printed_ones_where_they_were_used(outcome: Outcome) -> None:
+    checks = frame(outcome, "comparison")
+    limits = checks.loc[checks["used"] & (checks["kind"] == "limit")]
+    assert limits["scale"].isin(["log-log", "log", "plain"]).all()
+    assert limits["agrees"].mean() > 0.95
 
 
 def test_verdicts_name_the_items_that_differ(outcome: Outcome) -> None:

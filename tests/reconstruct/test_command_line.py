@@ -117,7 +117,7 @@ def test_contradictory_summaries_are_reported_and_the_others_written(folder):
     (folder / "s.csv").write_text(SUMMARY.replace("0.55", "0.30"))
     result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv", "--draws", 2)
     assert result.exit_code == 1
-    assert "study tower" in result.stderr
+    assert "row 2 (tower)" in result.stderr
     assert "S(6) = 0.3" in result.stderr
     assert pd.read_csv(folder / "x.csv")["id"].unique().tolist() == ["other"]
 
@@ -127,3 +127,80 @@ def test_rows_of_one_arm_that_disagree_are_an_error(folder):
     result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv", "--draws", 2)
     assert result.exit_code == 1
     assert "row 2 (tower), column 'n'" in result.stderr
+
+
+ODD = {
+    "events above n": ("a,20,30,10,,,,,,,,", "row 2 (a), column 'events', value 30: more events"),
+    "median excluded": ("a,60,,10,,,,,6,0.3,,", "row 2 (a), column 'median', value 10: S(6) = 0.3"),
+    "interval too narrow": ("a,99,,,,,,,6,0.6,0.58,0.62", "row 2 (a), column 'survival'"),
+    "rising": ("a,99,,,,,,,6,0.6,,\na,,,,,,,,12,0.7,,", "row 3 (a), column 'survival', value 0.7"),
+    "percent": ("a,99,,,,,,,6,60,,", "row 2 (a), column 'survival', value 60.0: survival outside"),
+    "no events": ("a,99,0,10,,,,,,,,", "row 2 (a), column 'events', value 0: no events, but"),
+    "no patients": ("a,0,,10,,,,,,,,", "row 2 (a), column 'n', value 0.0"),
+    "half a patient": ("a,9.5,,10,,,,,,,,", "row 2 (a), column 'n', value 9.5"),
+    "too many": ("a,1e12,,10,,,,,,,,", "row 2 (a), column 'n'"),
+    "beyond follow-up": ("a,50,,,,,10,15,24,0.5,,", "row 2 (a), column 'followup', value 15.0"),
+    "negative median": ("a,50,,-10,,,,,,,,", "row 2 (a), column 'median', value -10.0"),
+    "negative time": ("a,50,,,,,,,-6,0.5,,", "row 2 (a), column 'time', value -6.0"),
+    "nan": ("a,50,,nan,,,,,,,,", "row 2 (a), column 'median', value 'nan': not a number"),
+    "text": ("a,50,,ten,,,,,,,,", "row 2 (a), column 'median', value 'ten': not a number"),
+    "not reached n": ("a,NR,,10,,,,,,,,", "row 2 (a), column 'n', value 'NR': not a number"),
+    "two values": ("a,50,,,,,,,6,0.5,,\na,,,,,,,,6,0.4,,", "row 3 (a), column 'survival'"),
+    "no n": ("a,,,10,,,,,,,,", "row 2 (a), column 'n': missing"),
+    "nothing": ("a,50,,,,,,,,,,", "row 2 (a), column 'median': nothing to reconstruct from"),
+    "limits": ("a,50,,10,11,13,,,,,,", "row 2 (a), column 'median'"),
+    "one limit": ("a,50,,,,,,,6,0.5,0.4,", "row 2 (a), column 'survival_high': a limit without"),
+    "no survival": ("a,50,,,,,,,6,,,", "row 2 (a), column 'survival': a landmark needs"),
+}
+ITEMS = "id,n,events,median,median_low,median_high,followup,followup_max,time,survival,"
+ITEMS += "survival_low,survival_high\n"
+
+
+@pytest.mark.parametrize("name", list(ODD))
+def test_odd_summaries_are_one_line_with_their_place_and_spare_the_others(folder, name):
+    rows, words = ODD[name]
+    (folder / "s.csv").write_text(f"{ITEMS}good,60,30,10,,,,,,,,\n{rows}\n")
+    result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv", "--draws", 1)
+    assert result.exit_code == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert words in result.stderr
+    assert pd.read_csv(folder / "x.csv")["id"].unique().tolist() == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,median\na,10\n", "column 'n'"),
+        ("id,n,mediann\na,50,10\n", "column 'mediann': unknown column; allowed: median"),
+        ("id,n,median,survial\na,50,10,0.4\n", "column 'survial': unknown column"),
+        ("id,n,median,median_months\na,50,10,12\n", "column 'median_months': stands for"),
+        ("id,n,median\n,50,10\nb,50,10\n", "row 1, column 'id': missing"),
+        ("id;n;median\na;50;10\n", "column 'n'"),
+        ("", "no data rows"),
+        ("id,n,median\n", "no data rows"),
+    ],
+)
+def test_files_that_are_no_table_of_summaries_are_refused(folder, text, words):
+    (folder / "s.csv").write_text(text)
+    result = run("reconstruct-summary", folder / "s.csv", "--out", folder / "x.csv")
+    assert result.exit_code == 1
+    assert words in str(result.exception) + result.stderr
+    assert not (folder / "x.csv").exists()
+
+
+@pytest.mark.parametrize(("cell", "words"), [("1e13,", "at most"), ("40,50", "more events")])
+def test_errors_about_totals_name_their_row(folder, cell, words):
+    (folder / "totals.csv").write_text(f"id,n,events\nb,90,\na,{cell}\n")
+    result = batch(folder)
+    assert result.exit_code == 1
+    assert "row 2 (a)" in result.stderr
+    assert words in result.stderr
+    assert pd.read_csv(folder / "ipd.csv")["id"].unique().tolist() == ["b"]
+
+
+def test_rows_without_an_id_are_refused(folder):
+    text = (folder / "clicks.csv").read_text() + ",0,1\n"
+    (folder / "clicks.csv").write_text(text)
+    result = batch(folder)
+    assert result.exit_code == 1
+    assert "column 'id': missing" in str(result.exception) + result.stderr

@@ -176,6 +176,15 @@ def _check_survival(y: FloatArray, percent: bool, rows: Rows) -> FloatArray:
                 study=rows.label or None,
             )
     y = np.minimum(np.maximum(y / scale, 0.0), 1.0)
+    if y[0] == 0.0:
+        raise DataError(
+            "the curve starts at no survival (cumulative incidence must be given as 1 - S)",
+            row=rows.click(0),
+            column="survival",
+            value="0",
+            allowed=f"above 0 at the first click, {scale:g} at time 0",
+            study=rows.label or None,
+        )
     rise = np.flatnonzero(y > np.minimum.accumulate(y) + RISE)
     if rise.size:
         i = int(rise[0])

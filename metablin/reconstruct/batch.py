@@ -44,6 +44,7 @@ class _Job:
     table_rows: IntArray | None
     n: float | None
     events: float | None
+    error: DataError | None = None
 
 
 _Result = tuple[FloatArray, IntArray, dict[str, object]] | DataError
@@ -121,7 +122,8 @@ def reconstruct_batch(
     Raises
     ------
     DataError
-        When a table lacks a column, repeats an id, or names an id without a curve.
+        When a table lacks a column or an id is missing; what is wrong with one curve is in
+        `errors`.
     """
     work = _split(clicks, at_risk, totals)
     results = _run(work, jobs, percent, quality)
@@ -150,6 +152,8 @@ def _some(work: Sequence[_Job], percent: bool, quality: bool) -> list[_Result]:
 
 
 def _one(work: _Job, percent: bool, quality: bool) -> _Result:
+    if work.error is not None:
+        return work.error
     rows = Rows(work.rows, work.table_rows, work.label)
     try:
         curve, source = check_curve(
@@ -184,12 +188,10 @@ def _split(
     if at_risk is not None:
         _need(at_risk, ("time", "n_at_risk"), "at-risk table")
         tables = _groups(at_risk, "at-risk table")
-        _known_ids(tables, groups)
     sizes = {}
     if totals is not None:
         _need(totals, ("n",), "totals")
         sizes = _groups(totals, "totals")
-        _known_ids(sizes, groups)
     t, y = clicks["time"].to_numpy(), clicks["survival"].to_numpy()
     r = None if at_risk is None else at_risk["time"].to_numpy()
     k = None if at_risk is None else at_risk["n_at_risk"].to_numpy()
@@ -197,10 +199,25 @@ def _split(
     for label, rows in groups.items():
         own = tables.get(label)
         table = None if own is None or r is None or k is None else (r[own], k[own])
-        n, events = _totals(totals, sizes.get(label), label)
+        n, events, error = None, None, None
+        try:
+            n, events = _totals(totals, sizes.get(label), label)
+        except DataError as bad:
+            error = bad
         table_rows = None if own is None else own + 1
-        out.append(_Job(label, t[rows], y[rows], rows + 1, table, table_rows, n, events))
-    return out
+        out.append(_Job(label, t[rows], y[rows], rows + 1, table, table_rows, n, events, error))
+    return out + [_stray(label, rows) for label, rows in {**sizes, **tables}.items()
+                  if label not in groups]  # fmt: skip
+
+
+def _stray(label: str, rows: IntArray) -> _Job:
+    """Stand in for the missing curve of an id of the at-risk table or the totals."""
+    error = DataError(
+        "no curve has this id", row=int(rows[0]) + 1, column="id", value=label,
+        allowed="an id of the clicks", study=label or None,
+    )  # fmt: skip
+    none = np.empty(0)
+    return _Job(label, none, none, rows + 1, None, None, None, None, error)
 
 
 def _need(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -226,15 +243,6 @@ def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:
     return {str(x): part for x, part in zip(labels, np.split(order, cuts), strict=True)}
 
 
-def _known_ids(found: dict[str, IntArray], curves: dict[str, IntArray]) -> None:
-    for label, rows in found.items():
-        if label not in curves:
-            raise DataError(
-                "no curve has this id", row=int(rows[0]) + 1, column="id", value=label,
-                allowed="an id of the clicks",
-            )  # fmt: skip
-
-
 def _totals(
     totals: pd.DataFrame | None, rows: IntArray | None, label: str
 ) -> tuple[float | None, float | None]:
@@ -243,7 +251,7 @@ def _totals(
     if rows.size > 1:
         raise DataError(
             "duplicate id", row=int(rows[1]) + 1, column="id", value=label,
-            allowed="one row of totals per curve",
+            allowed="one row of totals per curve", study=label or None,
         )  # fmt: skip
     values = []
     for column in ("n", "events"):

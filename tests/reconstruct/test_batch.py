@@ -107,8 +107,31 @@ def test_broken_tables_are_one_clear_error(tables, which, change, column, row):
     frames = list(tables)
     frames[which] = change(frames[which])
     with pytest.raises(DataError) as caught:
-        reconstruct_batch(*frames)
+        reconstruct_many(*frames)
     assert (caught.value.column, caught.value.row) == (column, row)
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "bad"),
+    [
+        (2, lambda t: pd.concat([t, t.iloc[[0]]], ignore_index=True), "c0"),
+        (2, lambda t: t.assign(n=["many", *t["n"][1:]]), "c0"),
+        (2, lambda t: pd.concat([t, t.iloc[[0]].assign(id="zz")], ignore_index=True), "zz"),
+        (1, lambda t: pd.concat([t, t.iloc[[0]].assign(id="zz")], ignore_index=True), "zz"),
+    ],
+)
+def test_a_mistake_in_the_rows_of_one_curve_costs_that_curve_only(tables, which, change, bad):
+    frames = list(tables)
+    frames[which] = change(frames[which])
+    batch = reconstruct_batch(*frames)
+    assert list(batch.errors) == [bad]
+    assert batch.ipd["id"].unique().tolist() == [f"c{i}" for i in range(40) if f"c{i}" != bad]
+
+
+def test_a_curve_that_starts_at_no_survival_is_an_error():
+    clicks = pd.DataFrame({"id": "a", "time": [0.0, 4.0, 8.0], "survival": [0.0, 0.0, 0.0]})
+    with pytest.raises(DataError, match="starts at no survival"):
+        reconstruct_many(clicks)
 
 
 def test_input_tables_are_not_changed(tables):

@@ -15,13 +15,18 @@ from great_tables import GT
 from IPython.display import Markdown, display
 
 from metablin.errors import DataError
+from metablin.plots import style
+from metablin.plots._survival import TOP
+from metablin.plots._svg import curve_area
 from metablin.report import format_estimate, format_number
 from metablin.report.inline import Inline
+from metablin.report.readout import readout
 
 __all__ = [
     "RESULTS",
     "answers",
     "caveats",
+    "curve",
     "everything",
     "figure",
     "first",
@@ -157,6 +162,36 @@ def figure(path: str) -> None:
         f'![](results/{analysis}/{name}.svg){{fig-alt="{alt}"}}\n\n'
         f"{plain(about['title'])}. {plain(about['caption'])}{links(analysis, about['data'])}\n:::"
     )
+
+
+def curve(path: str, colour: str) -> None:
+    """Show a figure of a pooled curve ``analysis/figure``, with its values to read off it.
+
+    Parameters
+    ----------
+    path : str
+    colour : str
+        Of the curve, by the name of its arm or population.
+    """
+    figure(path)
+    analysis, name = path.split("/")
+    if not number.has(f"{analysis}/pooled_curves"):
+        return
+    frame = number.table(f"{analysis}/pooled_curves")
+    frame = frame.loc[frame["key"].str.startswith(f"{name}.")]
+    start = {"time": 0.0, "survival": 1.0, "conf_low": 1.0, "conf_high": 1.0, "k": frame["k"].max()}
+    frame = pd.concat([pd.DataFrame([start]), frame], ignore_index=True)
+    names = {"conf_low": "low", "conf_high": "high", "k": "count"}
+    text = readout(
+        frame.rename(columns=names).assign(group="Mean of the arms"),
+        curve_area((RESULTS / f"{path}.svg").read_text("utf-8")),
+        figure=f"fig-{slug(analysis, name)}",
+        top=TOP,
+        interval="95% interval",
+        counted="Arms followed",
+        colours={"Mean of the arms": style.colour(colour)},
+    )
+    say(f"```{{=html}}\n{text}\n```")
 
 
 def table(

@@ -56,7 +56,7 @@ def build(site: Path, results: Path, pins: Path) -> None:
     agreement.write(pins, site / "results" / "agreement.csv")
     write(site / "references.bib", (data_directory() / "references.bib").read_text("utf-8"))
     write(site / "_variables.yml", variables())
-    sync(site / "trials", pages.trial_pages(site / "results"))
+    sync(site / "trials", pages.trial_pages(site / "results", site / "trials"))
     sync(site / "sources", pages.source_pages(site / "results"))
     write(site / "statisticians" / "commands.qmd", reference.commands())
     sync(site / "reference", reference.python_pages(site / "_quarto.yml"))

@@ -15,9 +15,6 @@ from great_tables import GT
 from IPython.display import Markdown, display
 
 from metablin.errors import DataError
-from metablin.plots import style
-from metablin.plots._survival import TOP
-from metablin.plots._svg import curve_area
 from metablin.report import format_estimate, format_number
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
@@ -87,6 +84,7 @@ ENDPOINTS = {
     "dfs": "Disease-free survival",
     "rfs": "Relapse-free survival",
 }
+UNITS = (("ratio", "ratio"), ("restricted mean", "months"), ("survival at", "proportion"))
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
 TOO_LONG = 300
@@ -173,6 +171,10 @@ def curve(path: str, colour: str) -> None:
     colour : str
         Of the curve, by the name of its arm or population.
     """
+    from metablin.plots import style  # slow to import, and few pages need it
+    from metablin.plots._survival import TOP
+    from metablin.plots._svg import curve_area
+
     figure(path)
     analysis, name = path.split("/")
     if not number.has(f"{analysis}/pooled_curves"):
@@ -237,6 +239,8 @@ def table(
 
 def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
     """Return the unit of every row's estimate, by the headlines or the columns of the table."""
+    if "measure" in frame and "estimate" in frame:
+        return [unit_of(str(measure)) for measure in frame["measure"]]
     own = {line["key"]: line["unit"] for line in about["headlines"] if line["table"] == table}
     kinds = set(own.values())
     if len(kinds) == 1:
@@ -247,6 +251,12 @@ def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[
             own.get(k, "count" if w else "number") for k, w in zip(frame["key"], whole, strict=True)
         ]
     return ["proportion" if {"events", "n"} <= set(frame.columns) else "number"] * len(frame)
+
+
+def unit_of(measure: str) -> str:
+    """Return the unit of a measure of effect, by its words."""
+    words = measure.lower()
+    return next((unit for part, unit in UNITS if part in words), "number")
 
 
 def heading(name: str) -> str:

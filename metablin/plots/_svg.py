@@ -44,7 +44,8 @@ def _short_path(data: str) -> str:
     """Return path data with lines along the axes as such, and without lines of no length."""
     if re.search("[^MLz0-9eE.\\s-]", data):  # curves stay as they are
         return re.sub(r" ?([A-Za-z]) ?", r"\1", re.sub(r"\s+", " ", data.strip()))
-    parts, at = [], ("", "")
+    parts: list[str] = []
+    at = ("", "")
     for command, body in re.findall(r"([MLz])([^MLz]*)", data):
         point = (*body.split(), "", "")[:2]
         if command == "L" and point == at and not parts[-1].startswith("M"):

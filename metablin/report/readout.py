@@ -53,7 +53,8 @@ def readout(
     """
     heads = ("Curve", "Month", "Survival", interval, counted)
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
-    body = "".join(_line(row, colours) for row in frame.to_dict(orient="records"))
+    rows = frame.to_dict(orient="records")
+    body = "".join(_line({str(c): v for c, v in row.items()}, colours) for row in rows)
     place = " ".join(f"{100 * share:.2f}" for share in area)
     return (
         f'<div class="readout" data-figure="{escape(figure)}" data-area="{place}" '

@@ -127,6 +127,7 @@ def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame
     known = arms.loc[arms["key"].isin(values["arm_key"])]
     found = []
     for whole in (True, False):
+        kind = known["patients"].eq("all") == whole
         for endpoint, words in ENDPOINTS.items():
             own = known.loc[
                 (known["endpoint"] == endpoint) & (known["patients"].eq("all") == whole)

@@ -237,7 +237,7 @@ def evidence_line(row: dict, link: bool) -> str:
         elif row["table"] == "trials":
             name = f'<a href="../trials/{name}.html">{name}</a>'
     what = escape(str(row["item"]).replace("_", " "))
-    value = escape(str(row["reported"]).replace("_", " "))
+    value = escape(str(row["reported"]).replace("_", " ").replace("=", " "))
     note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
     kind = "" if row["preferred"] else ' class="aside"'
     return (

@@ -1,4 +1,4 @@
-"""Pictures that must not change unseen: drawn from small frames in ``frames``, kept in ``baseline``.
+"""Pictures that must not change unseen, drawn from small frames and kept in ``baseline``.
 
 ``python -m tests.plots.baselines`` draws the baselines again; look at each before you commit it.
 """

@@ -129,9 +129,7 @@ def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame
     for whole in (True, False):
         kind = known["patients"].eq("all") == whole
         for endpoint, words in ENDPOINTS.items():
-            own = known.loc[
-                (known["endpoint"] == endpoint) & (known["patients"].eq("all") == whole)
-            ]
+            own = known.loc[kind & (known["endpoint"] == endpoint)]
             for start in range(0, len(own), MOST):
                 part = own.iloc[start : start + MOST]
                 number = "" if whole else f".parts{start // MOST + 1}"

@@ -187,7 +187,7 @@ def source_pages(results: Path) -> dict[str, str]:
     for path in sorted(results.glob("*/outcome.json")):
         words = json.loads(path.read_text("utf-8"))
         title = f"Sources: {words['title']}"
-        parts = [front_matter(title, f"The evidence rows behind {words['title'].lower()}.")]
+        parts = [sources_head(title, f"The evidence rows behind {words['title'].lower()}.")]
         parts.append(
             "Each row is one number read from one place. The [Trials](../trials.qmd) pages show "
             "what else was reported about the same trial."
@@ -198,6 +198,11 @@ def source_pages(results: Path) -> dict[str, str]:
             parts.append(source_section(frame, everything))
         pages[f"{words['name']}.qmd"] = "\n\n".join(parts) + "\n"
     return pages
+
+
+def sources_head(title: str, description: str) -> str:
+    """Return the head of a page of sources; the search finds its rows on the trials' own pages."""
+    return front_matter(title, description).removesuffix("---") + "search: false\n---"
 
 
 def source_section(frame: pd.DataFrame, everything: pd.DataFrame) -> str:

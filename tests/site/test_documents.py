@@ -30,6 +30,8 @@ def test_a_document_runs_and_keeps_the_rules(site: Path, name: str) -> None:
     for cell in document.cells:
         if cell.options.get("output") == "asis":
             assert cell.output.strip(), f"{name}:{cell.line} shows nothing"
+        if cell.options.get("fig-alt"):
+            assert cell.pictures == 1, f"{name}:{cell.line} draws nothing"
     for expression, value in document.values.items():
         assert value not in ("", "None", "nan", "–"), expression
 

@@ -6,7 +6,7 @@ import json
 from html import escape
 
 import pandas as pd
-from _page import RESULTS, missing, render, say, slug
+from _page import RESULTS, missing, raw, render, say, slug
 
 import metablin as mb
 from metablin.report import format_number
@@ -42,11 +42,11 @@ def trials() -> None:
         for h in heads
     )
     body = "".join(trial_line(trial, counts) for _, trial in frame.iterrows())
-    say(
-        '```{=html}\n<div class="scroll"><table class="sortable">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n```\n\n"
-        "[Data](evidence/trials.csv)"
+    table = (
+        '<div class="scroll"><table class="sortable">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    say(f"{raw(table)}\n\n[Data](evidence/trials.csv)")
 
 
 def evidence_counts() -> pd.Series:
@@ -126,7 +126,7 @@ def caption(
 ) -> None:
     """Show an HTML table with a caption and links to its data and to the evidence behind it."""
     more = f" · [Source]({source})" if source else ""
-    say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{words} [Data]({data}){more}\n:::")
+    say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{words} [Data]({data}){more}\n:::")
 
 
 def disagreements() -> None:

@@ -90,12 +90,20 @@ LONG = 25
 TOO_LONG = 300
 BEHIND = "Behind it"  # the one column of a table that holds links
 
+# Quarto leaves HTML with this remark as it is; otherwise it makes tables of its own from it.
+AS_IT_IS = "<!--| quarto-html-table-processing: none -->"
+
 _shown: set[str] = set()
 
 
 def say(text: str) -> None:
     """Put Markdown on the page."""
     display(Markdown(text))
+
+
+def raw(html: str) -> str:
+    """Return HTML as a block that reaches the page unchanged."""
+    return f"```{{=html}}\n{AS_IT_IS}\n{html}\n```"
 
 
 def first(*paths: str) -> str | None:
@@ -193,7 +201,7 @@ def curve(path: str, colour: str) -> None:
         counted="Arms followed",
         colours={"Mean of the arms": style.colour(colour)},
     )
-    say(f"```{{=html}}\n{text}\n```")
+    say(raw(text))
 
 
 def table(
@@ -234,7 +242,7 @@ def table(
     if len(frame) > LONG:
         body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"
     caption = f"{plain(title['title'])}. {plain(title['caption'])}".strip()
-    say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{caption}{links(analysis, name)}\n:::")
+    say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{caption}{links(analysis, name)}\n:::")
 
 
 def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
@@ -350,7 +358,7 @@ def answers(*analyses: str) -> None:
         return
     label = slug("answers", *here)
     say(
-        f"::: {{#tbl-{label}}}\n```{{=html}}\n{render(pd.DataFrame(lines), label)}\n```\n\n"
+        f"::: {{#tbl-{label}}}\n{raw(render(pd.DataFrame(lines), label))}\n\n"
         "The short answers. A prediction interval says where the result of a new, similar study "
         "would be expected.\n:::"
     )

@@ -23,11 +23,25 @@ ENDPOINTS = {
     "dor": "Duration of response",
     "post_hsct_survival": "Survival after transplant",
 }
+PARTS = {
+    "allohsct": "transplant",
+    "prior_hsct": "earlier transplant",
+    "post_hsct": "after transplant",
+    "cr_number": "remission number",
+    "cr_crh_cri": "CR, CRh or CRi",
+    "cr_crh": "CR or CRh",
+    "cr": "complete remission",
+    "mrd_response": "MRD response",
+}
+"""Parts of the patients in words; others are words with underscores."""
+
 MOST = 6
 """Curves in one picture; more go into another one."""
 BANDS = 2
 """Bands of more curves would hide each other."""
 FOLDER = "curves"
+AS_IT_IS = "<!--| quarto-html-table-processing: none -->"
+"""Quarto leaves HTML with this remark as it is."""
 STAMP = "drawn.sha256"
 
 
@@ -83,7 +97,7 @@ class Curve:
             f"{title}, reconstructed from what is printed, with the patients at risk in the "
             f"reconstruction.{band} Grade: {self.grades}. [Data](../results/reconstruction/"
             "curves.csv) · [Source](../sources/reconstruction.qmd#curves)\n:::\n\n"
-            f"```{{=html}}\n{table}\n```"
+            f"```{{=html}}\n{AS_IT_IS}\n{table}\n```"
         )
 
 
@@ -149,9 +163,15 @@ def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> C
 
 def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
     """Return the shortest words that tell an arm from the others of the picture."""
-    parts = "" if arm["patients"] == "all" else arm["patients"].replace("_", " ")
-    parts = parts.replace("=", ": ").replace(";", ", ")
+    parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
     name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
     words = ", ".join(w for w in (name, parts) if w)
     twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
     return f"{words} ({arm['trial']})" if len(twins) > 1 else words
+
+
+def patients_words(parts: str) -> str:
+    """Return which patients an arm has: ``cr_crh=yes;sex=f`` is ``CR or CRh: yes, sex: f``."""
+    pairs = (part.partition("=") for part in parts.split(";"))
+    named = ((PARTS.get(name, name.replace("_", " ")), value) for name, _, value in pairs)
+    return ", ".join(f"{n}: {v.replace('_', ' ')}" if v else n for n, v in named)

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 import pandas as pd
-from curves import FOLDER, Gallery
+from curves import AS_IT_IS, ENDPOINTS, FOLDER, Gallery, patients_words
 
 from metablin.datasets import load
 from metablin.pipeline.trace import evidence_rows
@@ -40,8 +40,7 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
-WORDS = {"rct": "randomised", "os": "overall survival", "efs": "event-free survival",
-         "dfs": "disease-free survival", "rfs": "relapse-free survival"}  # fmt: skip
+WORDS = {"rct": "randomised", **{key: words.lower() for key, words in ENDPOINTS.items()}}
 READOUT = 'class="readout"'
 ARM_COLUMNS = (
     "arm",
@@ -139,12 +138,16 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
     shown = [c for c in ARM_COLUMNS if c in arms.columns]
+    arms = arms.fillna("").assign(
+        patients=arms["patients"].map(patients_words),
+        endpoint=arms["endpoint"].map(lambda e: ENDPOINTS.get(e, e)),
+    )
     return (
         "Patients rebuilt from what is printed; the [survival page]"
         "(../survival.qmd#reconstructed-curves) says how and what the grades mean.\n\n"
         + pictures
         + "\n\nEvery arm with its grade, and how its reconstruction compares with the print:\n\n"
-        + html(plain_table(arms.fillna(""), shown))
+        + html(plain_table(arms, shown))
     )
 
 
@@ -264,7 +267,9 @@ def citation(row: dict) -> str:
 
 def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
     """Return columns of a frame as an HTML table."""
-    head = "".join(f'<th scope="col">{escape(c.replace("_", " "))}</th>' for c in columns)
+    head = "".join(
+        f'<th scope="col">{escape(c.replace("_", " ").capitalize())}</th>' for c in columns
+    )
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(format_number(v))}</td>" for v in values) + "</tr>"
         for values in frame[list(columns)].itertuples(index=False, name=None)
@@ -277,7 +282,7 @@ def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
 
 def html(text: str) -> str:
     """Return HTML as a raw block of a Quarto document."""
-    return f"```{{=html}}\n{text}\n```"
+    return f"```{{=html}}\n{AS_IT_IS}\n{text}\n```"
 
 
 def front_matter(title: str, description: str, script: str = "") -> str:

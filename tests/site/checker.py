@@ -74,7 +74,6 @@ TOP = {
     "bibliography",
     "csl",
     "link-citations",
-    "html-table-processing",
     "execute",
     "format",
     "quartodoc",
@@ -144,6 +143,9 @@ def floats_apart(document: Document, text: str) -> Iterator[str]:
 def tables(document: Document, text: str) -> Iterator[str]:
     """HTML tables say what their columns are; no identifier is given twice on a page."""
     raw = "\n".join(RAW.findall(text))
+    for block in RAW.findall(text):
+        if "<table" in block and "quarto-html-table-processing: none" not in block:
+            yield problem(document, 0, "table", f"Quarto would make it anew: {block[:60]!r}")
     for table in re.findall(r"<table.*?</table>", raw, flags=re.S):
         if "<th" not in table:
             yield problem(document, 0, "table", f"no header cells: {table[:60]}")
@@ -333,6 +335,29 @@ def named_files(config: dict[str, Any]) -> list[str]:
     for entry in config["website"]["navbar"]["left"]:
         named += [e["href"] for e in entry.get("menu", [entry])]
     return named
+
+
+def colours(*sheets: Path) -> dict[str, str]:
+    """Colours that style sheets name; the first that names one decides, as in the theme."""
+    found: dict[str, str] = {}
+    for sheet in sheets:
+        for name, value in re.findall(r"^\$([\w-]+): (#\w{6})", sheet.read_text("utf-8"), re.M):
+            found.setdefault(name, value)
+    return found
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours (WCAG 2.2, relative luminance of sRGB): 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def bibliography(site: Path) -> set[str]:

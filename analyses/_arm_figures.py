@@ -15,7 +15,7 @@ from metablin.plots import style
 
 from ._arms import PrintedArm, Rebuilt
 
-ACROSS = 5
+ACROSS = 4
 WIDE, TALL = 2.15, 1.85
 NAMES = {
     "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
@@ -84,8 +84,8 @@ def _title(p: PrintedArm) -> str:
     inner = [
         t.replace("disease_status=", "").replace("_", " ") for t in p.patient_set.split("/")[2:]
     ]
-    first = textwrap.shorten(f"{p.label}: {NAMES.get(p.arm, p.arm)}", 38, placeholder=" ...")
-    second = textwrap.shorten("; ".join([size, *inner]).replace(";", "; "), 42, placeholder=" ...")
+    first = textwrap.shorten(f"{p.label}: {NAMES.get(p.arm, p.arm)}", 35, placeholder=" ...")
+    second = textwrap.shorten("; ".join([size, *inner]).replace(";", "; "), 36, placeholder=" ...")
     return f"{first}\n{second}"
 
 

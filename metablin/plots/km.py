@@ -279,5 +279,5 @@ def draw_pooled_curve(
     ax.patch.set_gid(CURVE_AREA)
     ax.set_xlim(0.0, float(knots[-1]))
     ax.set_xlabel(f"Time ({unit})")
-    ax.legend(loc="upper right", frameon=False)
+    ax.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
     return ax

@@ -135,12 +135,13 @@ def evidence_date() -> str:
 
 
 def drop_stale_outputs(site: Path) -> None:
-    """Forget frozen outputs when the results or the helper behind them changed.
+    """Forget frozen outputs when the results, the evidence or the helpers behind them changed.
 
     Quarto looks at the text of a document only; what a document reads is not in its reckoning.
     """
-    read = [site / "_page.py", *sorted(p for p in (site / "results").rglob("*") if p.is_file())]
-    digest = digest_of({str(p.relative_to(site)): file_digest(p) for p in read})
+    read = [*site.glob("_*.py"), *site.glob("results/**/*"), *site.glob("evidence/*")]
+    found = {str(p.relative_to(site)): file_digest(p) for p in read if p.is_file()}
+    digest = digest_of(found)
     stamp = site / "_freeze" / "results.sha256"
     if stamp.is_file() and stamp.read_text("utf-8") == digest:
         return

@@ -110,7 +110,8 @@ class Gallery:
         self._values = pd.read_csv(home / "curves.csv") if there else pd.DataFrame()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        read = [Path(__file__), Path(km.__file__)] + [home / "curves.csv"] * there
+        drawing = sorted(Path(km.__file__).parent.glob("*.py"))
+        read = [Path(__file__), *drawing] + [home / "curves.csv"] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP
         self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest

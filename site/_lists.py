@@ -6,14 +6,28 @@ import json
 from html import escape
 
 import pandas as pd
-from _page import RESULTS, missing, render, say, slug
+from _page import RESULTS, missing, raw, render, say, slug
 
 import metablin as mb
 from metablin.report import format_number
 
-__all__ = ["agreement", "claims_by", "disagreements", "ledger", "manifest", "trials", "versions"]
+__all__ = [
+    "agreement",
+    "claims_by",
+    "disagreements",
+    "document",
+    "ledger",
+    "manifest",
+    "trials",
+    "versions",
+]
 
 CLAIMS = "claims.csv"
+WORDS = {
+    "rct": "randomised",
+    "relapsed_refractory": "relapsed/refractory",
+    "mrd_positive": "MRD-positive",
+}
 DESIGNS = ("Design", "Disease", "Age", "Ph")
 
 
@@ -28,10 +42,11 @@ def trials() -> None:
         for h in heads
     )
     body = "".join(trial_line(trial, counts) for _, trial in frame.iterrows())
-    say(
-        '```{=html}\n<div class="scroll"><table class="sortable">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n```"
+    table = (
+        '<div class="scroll"><table class="sortable">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+    say(f"{raw(table)}\n\n[Data](evidence/trials.csv)")
 
 
 def evidence_counts() -> pd.Series:
@@ -55,7 +70,7 @@ def trial_line(trial: pd.Series, counts: pd.Series) -> str:
     found = int(counts.get(name, 0))
     return (
         f'<tr><td><a href="trials/{name}.html">{label}</a></td>'
-        + "".join(f"<td>{escape(str(k).replace('_', ' '))}</td>" for k in kinds)
+        + "".join(f"<td>{escape(WORDS.get(k, str(k).replace('_', ' ')))}</td>" for k in kinds)
         + f'<td class="num" data-value="{0 if n != n else int(n)}">{format_number(n, "count")}</td>'
         + f'<td class="num" data-value="{found}">{found}</td></tr>'
     )
@@ -102,9 +117,16 @@ def folded(frame: pd.DataFrame, name: str) -> str:
     )
 
 
-def caption(label: str, body: str, words: str, data: str = f"results/{CLAIMS}") -> None:
-    """Show an HTML table with a caption and a link to its data."""
-    say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{words} [Data]({data})\n:::")
+def caption(
+    label: str,
+    body: str,
+    words: str,
+    data: str = f"results/{CLAIMS}",
+    source: str = "evidence/claims.csv",
+) -> None:
+    """Show an HTML table with a caption and links to its data and to the evidence behind it."""
+    more = f" · [Source]({source})" if source else ""
+    say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{words} [Data]({data}){more}\n:::")
 
 
 def disagreements() -> None:
@@ -115,8 +137,8 @@ def disagreements() -> None:
     words = (
         "Where sources contradict each other or themselves. Both numbers stay in the evidence base."
     )
-    body = folded(shown, "all-disagreements")
-    say(f"::: {{#tbl-disagreements}}\n```{{=html}}\n{body}\n```\n\n{words}\n:::")
+    file = "evidence/discrepancies.csv"
+    caption("disagreements", folded(shown, "all-disagreements"), words, file, "trials.qmd")
 
 
 def manifest() -> None:
@@ -133,7 +155,7 @@ def manifest() -> None:
     ]
     body = render(pd.DataFrame(rows), "manifest")
     words = "Analyses of this edition; the manifest has the digest of every file read and written."
-    caption("manifest", body, words, "results/manifest.json")
+    caption("manifest", body, words, "results/manifest.json", "")
 
 
 def versions() -> None:
@@ -141,7 +163,7 @@ def versions() -> None:
     found = json.loads((RESULTS / "manifest.json").read_text("utf-8"))["versions"]
     frame = pd.DataFrame({"Library": list(found), "Version": list(found.values())})
     body = render(frame, "versions")
-    caption("versions", body, "Libraries of this edition.", "results/manifest.json")
+    caption("versions", body, "Libraries of this edition.", "results/manifest.json", "")
 
 
 def agreement() -> None:
@@ -166,4 +188,14 @@ def agreement() -> None:
         "Estimates, standard errors, confidence and prediction limits against metafor, over four "
         "kinds of interval.",
         "results/agreement.csv",
+        "",
     )
+
+
+def document(name: str) -> None:
+    """Show a record that is kept in the repository as Markdown."""
+    file = RESULTS / name
+    if not file.is_file():
+        missing(file.stem)
+        return
+    say(file.read_text("utf-8"))

@@ -17,11 +17,13 @@ from IPython.display import Markdown, display
 from metablin.errors import DataError
 from metablin.report import format_estimate, format_number
 from metablin.report.inline import Inline
+from metablin.report.readout import readout
 
 __all__ = [
     "RESULTS",
     "answers",
     "caveats",
+    "curve",
     "everything",
     "figure",
     "first",
@@ -82,10 +84,14 @@ ENDPOINTS = {
     "dfs": "Disease-free survival",
     "rfs": "Relapse-free survival",
 }
+UNITS = (("ratio", "ratio"), ("restricted mean", "months"), ("survival at", "proportion"))
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
 TOO_LONG = 300
 BEHIND = "Behind it"  # the one column of a table that holds links
+
+# Quarto leaves HTML with this remark as it is; otherwise it makes tables of its own from it.
+AS_IT_IS = "<!--| quarto-html-table-processing: none -->"
 
 _shown: set[str] = set()
 
@@ -93,6 +99,11 @@ _shown: set[str] = set()
 def say(text: str) -> None:
     """Put Markdown on the page."""
     display(Markdown(text))
+
+
+def raw(html: str) -> str:
+    """Return HTML as a block that reaches the page unchanged."""
+    return f"```{{=html}}\n{AS_IT_IS}\n{html}\n```"
 
 
 def first(*paths: str) -> str | None:
@@ -159,6 +170,40 @@ def figure(path: str) -> None:
     )
 
 
+def curve(path: str, colour: str) -> None:
+    """Show a figure of a pooled curve ``analysis/figure``, with its values to read off it.
+
+    Parameters
+    ----------
+    path : str
+    colour : str
+        Of the curve, by the name of its arm or population.
+    """
+    from metablin.plots import style  # slow to import, and few pages need it
+    from metablin.plots._survival import TOP
+    from metablin.plots._svg import curve_area
+
+    figure(path)
+    analysis, name = path.split("/")
+    if not number.has(f"{analysis}/pooled_curves"):
+        return
+    frame = number.table(f"{analysis}/pooled_curves")
+    frame = frame.loc[frame["key"].str.startswith(f"{name}.")]
+    start = {"time": 0.0, "survival": 1.0, "conf_low": 1.0, "conf_high": 1.0, "k": frame["k"].max()}
+    frame = pd.concat([pd.DataFrame([start]), frame], ignore_index=True)
+    names = {"conf_low": "low", "conf_high": "high", "k": "count"}
+    text = readout(
+        frame.rename(columns=names).assign(group="Mean of the arms"),
+        curve_area((RESULTS / f"{path}.svg").read_text("utf-8")),
+        figure=f"fig-{slug(analysis, name)}",
+        top=TOP,
+        interval="95% interval",
+        counted="Arms followed",
+        colours={"Mean of the arms": style.colour(colour)},
+    )
+    say(raw(text))
+
+
 def table(
     path: str, unit: str = "", columns: tuple[str, ...] = (), where: str = "", by: str = ""
 ) -> None:
@@ -197,11 +242,13 @@ def table(
     if len(frame) > LONG:
         body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"
     caption = f"{plain(title['title'])}. {plain(title['caption'])}".strip()
-    say(f"::: {{#tbl-{label}}}\n```{{=html}}\n{body}\n```\n\n{caption}{links(analysis, name)}\n:::")
+    say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{caption}{links(analysis, name)}\n:::")
 
 
 def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
     """Return the unit of every row's estimate, by the headlines or the columns of the table."""
+    if "measure" in frame and "estimate" in frame:
+        return [unit_of(str(measure)) for measure in frame["measure"]]
     own = {line["key"]: line["unit"] for line in about["headlines"] if line["table"] == table}
     kinds = set(own.values())
     if len(kinds) == 1:
@@ -212,6 +259,12 @@ def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[
             own.get(k, "count" if w else "number") for k, w in zip(frame["key"], whole, strict=True)
         ]
     return ["proportion" if {"events", "n"} <= set(frame.columns) else "number"] * len(frame)
+
+
+def unit_of(measure: str) -> str:
+    """Return the unit of a measure of effect, by its words."""
+    words = measure.lower()
+    return next((unit for part, unit in UNITS if part in words), "number")
 
 
 def heading(name: str) -> str:
@@ -305,7 +358,7 @@ def answers(*analyses: str) -> None:
         return
     label = slug("answers", *here)
     say(
-        f"::: {{#tbl-{label}}}\n```{{=html}}\n{render(pd.DataFrame(lines), label)}\n```\n\n"
+        f"::: {{#tbl-{label}}}\n{raw(render(pd.DataFrame(lines), label))}\n\n"
         "The short answers. A prediction interval says where the result of a new, similar study "
         "would be expected.\n:::"
     )

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from metablin.plots import style
 
-__all__ = ["group_colours", "survival_axis", "time_ticks"]
+__all__ = ["TOP", "group_colours", "survival_axis", "time_ticks"]
+
+TOP = 1.02
+"""Upper end of the axis of survival: a line at 100% keeps its whole width."""
 
 FALLBACK = ("blinatumomab", "chemotherapy", "paediatric_rr", "inotuzumab", "mrd_positive",
             "first_relapse", "historical_control")  # fmt: skip
@@ -26,18 +29,19 @@ def group_colours(names: Sequence[str]) -> dict[str, str]:
     '#0072B2'
     """
     known = {**style.POPULATION_COLOURS, **style.ARM_COLOURS}
-    taken = {known[n] for n in names if n in known}
+    ours = {n.replace(" ", "_") for n in names}
+    taken = {known[n] for n in ours if n in known}
     free = [style.colour(n) for n in FALLBACK if style.colour(n) not in taken]
     out: dict[str, str] = {}
     for name in names:
-        own = known.get(name)
+        own = known.get(name.replace(" ", "_"))
         out[name] = own if own is not None else (free.pop(0) if free else style.INK)
     return out
 
 
 def survival_axis(ax: Axes) -> None:
     """Put survival from 0 to 100% on the vertical axis."""
-    ax.set_ylim(0.0, 1.02)
+    ax.set_ylim(0.0, TOP)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylabel("Survival")
 

@@ -85,7 +85,7 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         inner = part.to_dict()
         rows.append(_row("heading", str(level), group=str(level)))
         rows += _studies(part, show, str(level))
-        rows += _pooled(inner, show, f"Pooled, {level}", str(level))
+        rows += _pooled(inner, show, "Pooled", str(level))
         rows += [_row("note", _heterogeneity(inner), group=str(level)), _row("gap", "")]
     if not rows:
         rows += _studies(fit, show, "")
@@ -211,7 +211,7 @@ def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axe
     frame = forest_frame(fit, overall=overall)
     with style.house_style():
         if ax is None:
-            _, ax = style.figure(4.2, ROW_INCHES * (len(frame) + 3))
+            _, ax = style.figure(3.9, ROW_INCHES * (len(frame) + 3))
         return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
 
 
@@ -324,12 +324,12 @@ def _draw_prediction(ax: Axes, row: Any, low: float, high: float) -> None:
 
 def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     """Put the text columns left and right of the axes, at distances in points."""
-    studies = frame.loc[frame["kind"].isin(["study", "pooled", "heading"])]
+    labels = frame.loc[frame["kind"].isin(["study", "pooled", "prediction"]), "label"]
     has_counts = bool((frame["counts"] != "").any())
     counts_width = CHARACTER * max(9, int(frame["counts"].str.len().max())) if has_counts else 0.0
-    label_width = CHARACTER * int(studies["label"].str.len().max())
-    longest = max(len(heading) * 1.1, int(frame["text"].str.len().max()))
-    text_width = CHARACTER * longest + 2 * GAP
+    label_width = CHARACTER * int(labels.str.len().max())
+    longest = max(len(heading), int(frame["text"].str.len().max()))
+    text_width = CHARACTER * longest + 1.5 * GAP
     label_x = -(label_width + counts_width + 2 * GAP)
     weight_x = text_width + 7 * CHARACTER + GAP
     head = {"fontweight": "bold"}
@@ -343,6 +343,8 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
         words: dict[str, Any] = {}
         if row.kind in ("heading", "pooled"):
             words["fontweight"] = "bold"
+        if row.kind == "heading":  # nothing else is on its line, so it may reach into the axes
+            words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 1.0}
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
         _put(ax, 0, row.position, label_x, row.label, "left", **words)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin.plots import style
 from metablin.plots._survival import group_colours, survival_axis, time_ticks
+from metablin.plots._svg import CURVE_AREA
 
 if TYPE_CHECKING:
     from metablin.meta.curves import PooledCurve
@@ -147,6 +148,7 @@ def draw_km(
         ticks = part[part["n_censored"] > 0]
         ax.plot(ticks["time"], ticks["survival"], "|", color=colours[name], ms=5, mew=0.8)
     survival_axis(ax)
+    ax.patch.set_gid(CURVE_AREA)
     at = np.unique(risk["time"])
     ax.set_xticks(at)
     ax.set_xlim(0.0, max(float(frame["time"].max()), float(at[-1])))
@@ -274,7 +276,8 @@ def draw_pooled_curve(
                     label="mean, interval")  # fmt: skip
     ax.plot(t, dense("survival"), color=shade, lw=1.8, label="mean")
     survival_axis(ax)
+    ax.patch.set_gid(CURVE_AREA)
     ax.set_xlim(0.0, float(knots[-1]))
     ax.set_xlabel(f"Time ({unit})")
-    ax.legend(loc="upper right", frameon=False)
+    ax.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
     return ax

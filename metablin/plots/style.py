@@ -12,6 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from metablin.plots._svg import slim_svg
+
 __all__ = [
     "ARM_COLOURS",
     "INK",
@@ -119,4 +121,7 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     metadata = None if path.suffix == ".png" else {dated: None}
     with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
         picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
+    if path.suffix == ".svg":
+        text = temporary.read_text(encoding="utf-8")
+        temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
     temporary.replace(path)

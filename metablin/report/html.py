@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -37,6 +37,7 @@ td.num,th.num{text-align:right;white-space:nowrap}
 caption{caption-side:bottom;text-align:left;padding:6px 0;font-size:.87rem}
 figure{margin:18px 0 28px}figure .scroll{margin:0}
 figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
+.letters{position:absolute;width:0;height:0}
 @media (max-width:700px){figure svg{max-width:none;width:640px}}
 figcaption{font-size:.92rem;max-width:85ch;margin-top:6px}
 details{margin:10px 0}summary{cursor:pointer;color:var(--accent)}
@@ -100,11 +101,13 @@ def render_report(
     versions : mapping
         Library versions, for the footer.
     """
+    letters = Letters(svg for s in sections for *_, svg in s.figures)
     body = [
+        letters.to_svg(),
         _header(sections),
         "<main>",
         _headlines(headlines),
-        *(_section(s) for s in sections),
+        *(_section(s, f"s{i}", letters) for i, s in enumerate(sections)),
         _claims(claims),
         _discrepancies(discrepancies),
         "</main>",
@@ -142,7 +145,7 @@ def _headlines(rows: Sequence[Mapping[str, str]]) -> str:
     )
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, place: str, letters: Letters) -> str:
     parts = [
         f'<h2 id="{escape(section.name)}">{escape(section.title)}</h2>',
         f"<p>{escape(section.question)}</p>",
@@ -150,11 +153,12 @@ def _section(section: Section) -> str:
     if section.notes:
         notes = "".join(f"<li>{escape(note)}</li>" for note in section.notes)
         parts.append(f"<h3>Read this with care</h3><ul>{notes}</ul>")
-    for name, words, svg in section.figures:
+    for i, (name, words, svg) in enumerate(section.figures):
+        picture = inline_svg(svg, words["alt"], f"{place}f{i}", letters)
         parts.append(
             f'<figure id="fig-{escape(section.name)}-{escape(name)}">'
             f"<h3>{escape(words['title'])}</h3>"
-            f'<div class="scroll">{inline_svg(svg, words["alt"], f"{section.name}-{name}")}</div>'
+            f'<div class="scroll">{picture}</div>'
             f"<figcaption>{escape(words['caption'])}</figcaption></figure>"
         )
     for name, words, frame in section.tables:
@@ -250,8 +254,41 @@ def _number(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def inline_svg(svg: str, alt: str, prefix: str) -> str:
+GLYPH = re.compile(r'<path id="((?:DejaVu|STIX|Cm)[\w-]*)" ([^>]*)/>')
+LETTER = re.compile(r'<use (?:xlink:)?href="#([^"]+)"( x="[^"]*")?/>')
+LINKED = re.compile(r'url\(#([^)]+)\)|href="#([^"]+)"')
+
+
+class Letters:
+    """The letters of all pictures of a page, each once and under a short name."""
+
+    def __init__(self, pictures: Iterable[str]) -> None:
+        found = {m[1]: m[2] for svg in pictures for m in GLYPH.finditer(svg)}
+        drawn = sorted(name for name, shape in found.items() if shape.startswith("d="))
+        self._names = {name: f"g{i:x}" for i, name in enumerate(drawn)}
+        self._blank = set(found) - set(drawn)
+        self._shapes = {self._names[name]: found[name] for name in drawn}
+
+    def to_svg(self) -> str:
+        """Return their shapes as an SVG that takes no room."""
+        shapes = "".join(f'<path id="{name}" {text}/>' for name, text in self._shapes.items())
+        return f'<svg aria-hidden="true" class="letters"><defs>{shapes}</defs></svg>'
+
+    def shorten(self, svg: str) -> str:
+        """Return a picture that uses these shapes and has none of its own."""
+        return LETTER.sub(self._use, GLYPH.sub("", svg))
+
+    def _use(self, match: re.Match[str]) -> str:
+        if match[1] in self._blank:
+            return ""
+        name = self._names.get(match[1])
+        return match[0] if name is None else f'<use href="#{name}"{match[2] or ""}/>'
+
+
+def inline_svg(svg: str, alt: str, prefix: str, letters: Letters) -> str:
     """Return an SVG for use inside a page: no prolog, unique ids, a title for screen readers.
+
+    Names that nothing refers to are left out.
 
     Parameters
     ----------
@@ -260,11 +297,18 @@ def inline_svg(svg: str, alt: str, prefix: str) -> str:
     alt : str
         Description read aloud in place of the picture.
     prefix : str
-        Put before every id, so that pictures on one page do not share clip paths or glyphs.
+        Put before every id, so that pictures on one page do not share clip paths.
+    letters : Letters
+        Of the page.
     """
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
-    body = re.sub(r'\bid="', f'id="{prefix}-', body)
-    body = re.sub(r'href="#', f'href="#{prefix}-', body)
-    body = body.replace("url(#", f"url(#{prefix}-")
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    own = GLYPH.sub("", body)
+    marks = set(re.findall(r' id="([^"]*)"', own)) & {a or b for a, b in LINKED.findall(own)}
+    body = letters.shorten(body)
+    body = re.sub(
+        r' id="([^"]*)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in marks else "", body
+    )
+    body = re.sub(r'href="#(?!g[0-9a-f]+")', f'href="#{prefix}-', body)
+    body = body.replace("url(#", f"url(#{prefix}-").replace("xlink:href", "href")
+    body = re.sub(r"<defs>\s*</defs>", "", body)
     return body.replace("<svg", f'<svg role="img" aria-label="{escape(alt, quote=True)}"', 1)

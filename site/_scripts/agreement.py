@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -64,3 +65,31 @@ def differences(method: str, data: dict) -> list[float]:
             if theirs is not None and abs(theirs) > ZERO:
                 found.append(abs(getattr(fit, name) - theirs) / abs(theirs))
     return found
+
+
+def records(pins: Path, benchmarks: Path, target: Path) -> None:
+    """Write what the repository records about agreement and accuracy, as parts of a page.
+
+    What stands before the first section is about files and left out.
+    """
+    agreed = [part(pins / name, "####") for name in ("README.md", "influence.md")]
+    write_text(target / "agreement.md", "\n".join(agreed))
+    rebuilt = part(benchmarks / "reconstruction" / "RESULTS.md", "###")
+    write_text(target / "reconstruction_benchmark.md", rebuilt)
+
+
+def part(file: Path, level: str) -> str:
+    """Return the sections of a record under headings of a level, after its title one level up."""
+    if not file.is_file():
+        return ""
+    text = file.read_text("utf-8")
+    title = re.match(r"# (.*)\n", text)
+    body = re.sub(r"\A.*?(?=^## )", "", text, flags=re.S | re.M)
+    words = f"{level[1:]} {title[1]}\n\n" if title and len(level) > len("###") else ""
+    return words + re.sub(r"^##", level, body, flags=re.M)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file unless it would be empty or is there already."""
+    if text.strip() and (not target.is_file() or target.read_text("utf-8") != text):
+        target.write_text(text, encoding="utf-8")

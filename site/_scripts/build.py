@@ -31,16 +31,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--site", type=Path, default=SITE, help="folder to write to")
     parser.add_argument("--results", type=Path, default=SITE.parent / "results")
+    parser.add_argument("--benchmarks", type=Path, default=SITE.parent / "benchmarks")
     parser.add_argument("--pins", type=Path, default=SITE.parent / "tests" / "reference")
     chosen = parser.parse_args()
     if os.environ.get("METABLIN_SITE_BUILT") == "1":
         return
     if not (chosen.results / "manifest.json").is_file():
         sys.exit("no results yet: run `metablin reproduce` first")
-    build(chosen.site, chosen.results, chosen.pins)
+    build(chosen.site, chosen.results, chosen.pins, chosen.benchmarks)
 
 
-def build(site: Path, results: Path, pins: Path) -> None:
+def build(site: Path, results: Path, pins: Path, benchmarks: Path) -> None:
     """Write every generated file of the site.
 
     Parameters
@@ -51,12 +52,16 @@ def build(site: Path, results: Path, pins: Path) -> None:
         What ``metablin reproduce`` wrote.
     pins : Path
         Folder of the values pinned from R.
+    benchmarks : Path
+        Folder of the benchmarks and their records.
     """
     copy_results(results, site / "results")
     agreement.write(pins, site / "results" / "agreement.csv")
+    agreement.records(pins, benchmarks, site / "results")
     write(site / "references.bib", (data_directory() / "references.bib").read_text("utf-8"))
+    copy_evidence(site / "evidence")
     write(site / "_variables.yml", variables())
-    sync(site / "trials", pages.trial_pages(site / "results"))
+    sync(site / "trials", pages.trial_pages(site / "results", site / "trials"))
     sync(site / "sources", pages.source_pages(site / "results"))
     write(site / "statisticians" / "commands.qmd", reference.commands())
     sync(site / "reference", reference.python_pages(site / "_quarto.yml"))
@@ -82,7 +87,7 @@ def sync(folder: Path, files: dict[str, str]) -> None:
 
 def copy_results(source: Path, target: Path) -> None:
     """Copy results that changed; drop those that are gone."""
-    kept = {"agreement.csv"}
+    kept = {"agreement.csv", "agreement.md", "reconstruction_benchmark.md"}
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
         name = path.relative_to(source)
         if any(part.startswith(".") for part in name.parts):
@@ -95,6 +100,13 @@ def copy_results(source: Path, target: Path) -> None:
     for path in sorted(p for p in target.rglob("*") if p.is_file()):
         if str(path.relative_to(target)) not in kept:
             path.unlink()
+
+
+def copy_evidence(target: Path) -> None:
+    """Copy the evidence tables, so that pages can link to the rows as they are."""
+    names = [f"{name}.csv" for name in tables()["table"] if name != "references"]
+    found = [data_directory() / name for name in names]
+    sync(target, {p.name: p.read_text("utf-8") for p in found if p.is_file()})
 
 
 def variables() -> str:
@@ -123,12 +135,13 @@ def evidence_date() -> str:
 
 
 def drop_stale_outputs(site: Path) -> None:
-    """Forget frozen outputs when the results or the helper behind them changed.
+    """Forget frozen outputs when the results, the evidence or the helpers behind them changed.
 
     Quarto looks at the text of a document only; what a document reads is not in its reckoning.
     """
-    read = [site / "_page.py", *sorted(p for p in (site / "results").rglob("*") if p.is_file())]
-    digest = digest_of({str(p.relative_to(site)): file_digest(p) for p in read})
+    read = [*site.glob("_*.py"), *site.glob("results/**/*"), *site.glob("evidence/*")]
+    found = {str(p.relative_to(site)): file_digest(p) for p in read if p.is_file()}
+    digest = digest_of(found)
     stamp = site / "_freeze" / "results.sha256"
     if stamp.is_file() and stamp.read_text("utf-8") == digest:
         return

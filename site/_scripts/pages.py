@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 import pandas as pd
+from curves import AS_IT_IS, ENDPOINTS, FOLDER, Gallery, patients_words
 
 from metablin.datasets import load
 from metablin.pipeline.trace import evidence_rows
@@ -39,6 +40,8 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
+WORDS = {"rct": "randomised", **{key: words.lower() for key, words in ENDPOINTS.items()}}
+READOUT = 'class="readout"'
 ARM_COLUMNS = (
     "arm",
     "patients",
@@ -59,8 +62,9 @@ def trial_label(trial: pd.Series) -> str:
     return str(trial["acronym"] or str(trial["trial_id"]).replace("_", " "))
 
 
-def trial_pages(results: Path) -> dict[str, str]:
-    """Return one page for every trial, by file name."""
+def trial_pages(results: Path, folder: Path) -> dict[str, str]:
+    """Return one page for every trial, by file name; its curves are drawn below `folder`."""
+    gallery = Gallery(results, folder / FOLDER)
     rows = evidence_rows()
     by_id = rows.set_index("row_id")["trial_id"]
     claims = load("claims")
@@ -73,13 +77,15 @@ def trial_pages(results: Path) -> dict[str, str]:
         name = trial["trial_id"]
         pairs = zip(discrepancies["trial_id"], touched, strict=True)
         about = [(d == name) or (name in t) for d, t in pairs]
+        arms = reconstructions(results, set(rows.loc[rows["trial_id"] == name, "row_id"]))
         pages[f"{name}.qmd"] = trial_page(
             trial,
             rows.loc[rows["trial_id"] == name],
             discrepancies.loc[about],
             claims.loc[claims["trial_id"] == name],
-            reconstructions(results, set(rows.loc[rows["trial_id"] == name, "row_id"])),
+            reconstruction_words(arms, gallery.show(name, trial_label(trial), arms)),
         )
+    gallery.close()
     return pages
 
 
@@ -88,14 +94,17 @@ def trial_page(
     rows: pd.DataFrame,
     discrepancies: pd.DataFrame,
     claims: pd.DataFrame,
-    curves: pd.DataFrame,
+    reconstruction: str,
 ) -> str:
     """Return the page of one trial as a Quarto document without code."""
     label = trial_label(trial)
+    about = f"Every number about {label} in the evidence base, with its source."
     parts = [
-        front_matter(label, f"Every number about {label} in the evidence base, with its source."),
+        front_matter(label, about, script="curve.js" if READOUT in reconstruction else ""),
         f"{sentence(str(trial['population']))}.",
         html(facts(trial, rows)),
+        "## Survival, reconstructed",
+        reconstruction,
         "## What was reported\n\nRows in grey are kept for the record; another report of the same "
         "quantity is used in the analyses.",
     ]
@@ -105,7 +114,6 @@ def trial_page(
             parts += [f"### {title}", html(evidence_table(part))]
     if not rows["table"].isin(list(REPORTED)).any():
         parts.append("No row of results is recorded for this trial yet.")
-    parts += ["## Reconstruction", reconstruction_words(curves)]
     parts += ["## Disagreements between sources", discrepancy_words(discrepancies)]
     if len(claims):
         parts += [
@@ -125,15 +133,21 @@ def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
     return frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
 
 
-def reconstruction_words(curves: pd.DataFrame) -> str:
-    """Return what is known of the reconstructed curves of a trial."""
-    if curves.empty:
+def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
+    """Return what is known of the reconstructed curves of a trial: pictures, then the list."""
+    if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
-    shown = [c for c in ARM_COLUMNS if c in curves.columns]
+    shown = [c for c in ARM_COLUMNS if c in arms.columns]
+    arms = arms.fillna("").assign(
+        patients=arms["patients"].map(patients_words),
+        endpoint=arms["endpoint"].map(lambda e: ENDPOINTS.get(e, e)),
+    )
     return (
-        "Arms rebuilt from what is printed, with their grade and how they compare with the print. "
-        "All arms are on the [survival page](../survival.qmd#reconstructed-curves).\n\n"
-        + html(plain_table(curves.fillna(""), shown))
+        "Patients rebuilt from what is printed; the [survival page]"
+        "(../survival.qmd#reconstructed-curves) says how and what the grades mean.\n\n"
+        + pictures
+        + "\n\nEvery arm with its grade, and how its reconstruction compares with the print:\n\n"
+        + html(plain_table(arms, shown))
     )
 
 
@@ -161,7 +175,7 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
         if value == "" or value != value:
             continue
         if column in ("design", "phase", "primary_endpoint"):
-            value = str(value).replace("_", " ")
+            value = WORDS.get(str(value), str(value).replace("_", " "))
         text = escape(format_number(value, "months" if "months" in column else "count"))
         if column == "source_key" and own:
             text = citation(own[0])
@@ -176,7 +190,7 @@ def source_pages(results: Path) -> dict[str, str]:
     for path in sorted(results.glob("*/outcome.json")):
         words = json.loads(path.read_text("utf-8"))
         title = f"Sources: {words['title']}"
-        parts = [front_matter(title, f"The evidence rows behind {words['title'].lower()}.")]
+        parts = [sources_head(title, f"The evidence rows behind {words['title'].lower()}.")]
         parts.append(
             "Each row is one number read from one place. The [Trials](../trials.qmd) pages show "
             "what else was reported about the same trial."
@@ -187,6 +201,11 @@ def source_pages(results: Path) -> dict[str, str]:
             parts.append(source_section(frame, everything))
         pages[f"{words['name']}.qmd"] = "\n\n".join(parts) + "\n"
     return pages
+
+
+def sources_head(title: str, description: str) -> str:
+    """Return the head of a page of sources; the search finds its rows on the trials' own pages."""
+    return front_matter(title, description).removesuffix("---") + "search: false\n---"
 
 
 def source_section(frame: pd.DataFrame, everything: pd.DataFrame) -> str:
@@ -226,7 +245,7 @@ def evidence_line(row: dict, link: bool) -> str:
         elif row["table"] == "trials":
             name = f'<a href="../trials/{name}.html">{name}</a>'
     what = escape(str(row["item"]).replace("_", " "))
-    value = escape(str(row["reported"]).replace("_", " "))
+    value = escape(str(row["reported"]).replace("_", " ").replace("=", " "))
     note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
     kind = "" if row["preferred"] else ' class="aside"'
     return (
@@ -248,7 +267,9 @@ def citation(row: dict) -> str:
 
 def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
     """Return columns of a frame as an HTML table."""
-    head = "".join(f'<th scope="col">{escape(c.replace("_", " "))}</th>' for c in columns)
+    head = "".join(
+        f'<th scope="col">{escape(c.replace("_", " ").capitalize())}</th>' for c in columns
+    )
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(format_number(v))}</td>" for v in values) + "</tr>"
         for values in frame[list(columns)].itertuples(index=False, name=None)
@@ -261,12 +282,15 @@ def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
 
 def html(text: str) -> str:
     """Return HTML as a raw block of a Quarto document."""
-    return f"```{{=html}}\n{text}\n```"
+    return f"```{{=html}}\n{AS_IT_IS}\n{text}\n```"
 
 
-def front_matter(title: str, description: str) -> str:
-    """Return the head of a document."""
+def front_matter(title: str, description: str, script: str = "") -> str:
+    """Return the head of a document, with a script of the site where it needs one."""
+    tag = f'<script src="../assets/{script}" defer></script>'
     return (
         f"---\ntitle: {json.dumps(title, ensure_ascii=False)}\n"
-        f"description: {json.dumps(description, ensure_ascii=False)}\n---"
+        f"description: {json.dumps(description, ensure_ascii=False)}\n"
+        + (f"include-in-header:\n  text: {json.dumps(tag)}\n" if script else "")
+        + "---"
     )

@@ -7,9 +7,11 @@ import inspect
 import re
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from click import Command
 from griffe import DocstringSectionWarns
 from plum import dispatch
 from quartodoc import Builder, MdRenderer
@@ -17,18 +19,6 @@ from quartodoc.renderers.md_renderer import ParamRow
 
 import metablin
 
-COMMANDS = (
-    ("pool",),
-    ("reproduce",),
-    ("verify",),
-    ("trace",),
-    ("site",),
-    ("data",),
-    ("data", "list"),
-    ("data", "show"),
-    ("data", "validate"),
-    ("data", "trace"),
-)
 HOME = "metablin"
 
 # Folders whose public names make up the reference, in reading order.
@@ -63,6 +53,7 @@ class Renderer(MdRenderer):
 
 def commands() -> str:
     """Return the page of the command line, each command with its own help text."""
+    from typer.main import get_command
     from typer.testing import CliRunner
 
     from metablin.cli import app
@@ -74,14 +65,20 @@ def commands() -> str:
         "A command exits with 0 when it succeeds, 1 on bad data with one line that says where, and "
         "2 on wrong usage. The option `--debug` shows the traceback of an error.",
     ]
-    for words in ((), *COMMANDS):
+    for words in command_names(get_command(app)):
         answer = CliRunner().invoke(
             app, [*words, "--help"], prog_name="metablin", env={"COLUMNS": "96", "TERM": "dumb"}
         )
-        if answer.exit_code == 0:
-            title = " ".join(("metablin", *words))
-            parts.append(f"## {title}\n\n```text\n{answer.stdout.strip()}\n```")
+        title = " ".join(("metablin", *words))
+        parts.append(f"## {title}\n\n```text\n{answer.stdout.strip()}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def command_names(command: Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command and of every command below it, in the program's order."""
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from command_names(inner, (*words, name))
 
 
 def python_pages(config: Path) -> dict[str, str]:
@@ -138,6 +135,7 @@ def tidy(text: str, stem: str) -> str:
     body = body.strip().removeprefix(about).strip()
     body = re.sub(r":(?:\w+:)?\w+:`~?([^`]+)`", r"`\1`", body)
     body = re.sub(r"(?<!`)``(?!`)", "`", body)
+    body = body.replace("array - like", "array-like").replace(", shape(", ", shape (")
     body = without_dead_links("\n".join(below(body.splitlines())))
     return f"{head(title, about)}\n\n{about}\n\n{body}\n"
 

@@ -23,7 +23,10 @@ FRONT = {
     "page-layout": str,
     "include-in-header": dict,
     "execute": dict,
+    "search": bool,
 }
+LAYOUTS = {"article", "full", "custom"}
+EXECUTE = {"eval", "echo", "output", "warning", "error", "include", "freeze", "cache", "daemon"}
 CELL_OPTIONS = {
     "echo",
     "output",
@@ -35,7 +38,35 @@ CELL_OPTIONS = {
     "include",
     "code-fold",
 }
-PROJECT = {"type", "output-dir", "pre-render", "render", "resources"}
+# Keys that Quarto 1.6 documents, by the place in _quarto.yml where the site has some.
+KEYS = {
+    "project": {"type", "output-dir", "lib-dir", "pre-render", "post-render", "render",
+                "resources", "execute-dir", "preview"},
+    "website": {"title", "description", "image", "favicon", "site-url", "site-path", "repo-url",
+                "open-graph", "twitter-card", "search", "navbar", "sidebar", "page-navigation",
+                "back-to-top-navigation", "bread-crumbs", "page-footer", "body-header",
+                "margin-header", "comments", "draft-mode", "reader-mode"},
+    "website.search": {"location", "type", "limit", "collapse-after", "copy-button",
+                       "show-item-context", "keyboard-shortcut", "merge-navbar-crumbs"},
+    "website.navbar": {"title", "logo", "logo-alt", "background", "foreground", "search", "pinned",
+                       "collapse", "collapse-below", "toggle-position", "tools-collapse", "left",
+                       "right"},
+    "website.page-footer": {"left", "center", "right", "border", "background", "foreground"},
+    "execute": EXECUTE,
+    "format": {"html"},
+    "format.html": {"theme", "css", "toc", "toc-depth", "toc-title", "toc-location", "toc-expand",
+                    "html-math-method", "html-table-processing", "code-copy", "code-overflow",
+                    "code-fold", "code-tools", "code-line-numbers", "highlight-style",
+                    "anchor-sections", "smooth-scroll", "fig-responsive", "fig-format",
+                    "fig-align", "fig-cap-location", "tbl-cap-location", "lightbox", "grid",
+                    "page-layout", "link-external-newwindow", "link-external-icon",
+                    "include-in-header", "include-after-body", "include-before-body",
+                    "citations-hover", "crossrefs-hover", "footnotes-hover", "embed-resources",
+                    "number-sections", "title-block-style", "fontsize", "linestretch"},
+    "format.html.grid": {"sidebar-width", "body-width", "margin-width", "gutter-width"},
+    "format.html.theme": {"light", "dark"},
+}  # fmt: skip
+ITEM = {"text", "href", "menu", "icon", "aria-label", "rel", "target", "file"}
 TOP = {
     "project",
     "website",
@@ -75,6 +106,59 @@ def front_matter(document: Document) -> Iterator[str]:
     for name, value in document.front.items():
         if name not in FRONT or not isinstance(value, FRONT[name]):
             yield problem(document, 1, "front matter", f"{name}: {value!r}")
+    if document.front.get("page-layout", "article") not in LAYOUTS:
+        yield problem(document, 1, "front matter", f"page-layout: {document.front['page-layout']}")
+    for name in set(document.front.get("execute") or {}) - EXECUTE:
+        yield problem(document, 1, "front matter", f"execute.{name}")
+    text = (document.front.get("include-in-header") or {}).get("text", "")
+    for target in HREF.findall(str(text)):
+        if not (document.path.parent / target).is_file():
+            yield problem(document, 1, "front matter", f"no file {target}")
+
+
+def outline(document: Document, text: str) -> Iterator[str]:
+    """Headings go down one level at a time: the title is the first level, sections the second."""
+    level = 1
+    for mark, words in re.findall(r"^(#{1,6}) (.+)$", without_code(RAW.sub("", text)), flags=re.M):
+        if len(mark) == 1 or len(mark) > level + 1:
+            yield problem(document, 0, "heading", f"{mark} {words} follows level {level}")
+        level = len(mark)
+
+
+def without_code(text: str) -> str:
+    """Text without its code blocks."""
+    return re.sub(r"^(`{3,}|~{3,}).*?^\1\s*$", "", text, flags=re.S | re.M)
+
+
+def floats_apart(document: Document, text: str) -> Iterator[str]:
+    """A figure or table is a div of its own, with a caption as its last paragraph."""
+    for name, body in re.findall(r"^::: \{#((?:fig|tbl)-[\w-]+)\}\n(.*?)^:::$", text, re.S | re.M):
+        last = without_code(body).strip().split("\n\n")[-1]
+        if not last or last.startswith(("![", "<")):
+            yield problem(document, 0, "caption", f"{name} has none")
+    for before in re.findall(r"^(.+)\n::: \{#(?:fig|tbl)-", text, flags=re.M):
+        yield problem(document, 0, "blank line", f"a figure or table follows {before[:40]!r}")
+
+
+def tables(document: Document, text: str) -> Iterator[str]:
+    """HTML tables say what their columns are; no identifier is given twice on a page."""
+    raw = "\n".join(RAW.findall(text))
+    for block in RAW.findall(text):
+        if "<table" in block and "quarto-html-table-processing: none" not in block:
+            yield problem(document, 0, "table", f"Quarto would make it anew: {block[:60]!r}")
+    for table in re.findall(r"<table.*?</table>", raw, flags=re.S):
+        if "<th" not in table:
+            yield problem(document, 0, "table", f"no header cells: {table[:60]}")
+    found = HTML_ID.findall(raw)
+    for name in sorted({n for n in found if found.count(n) > 1}):
+        yield problem(document, 0, "label", f"id {name} is given twice")
+
+
+def data_links(document: Document, text: str) -> Iterator[str]:
+    """Every figure and table of results leads to its data."""
+    for name, body in re.findall(r"^::: \{#((?:fig|tbl)-[\w-]+)\}\n(.*?)^:::$", text, re.S | re.M):
+        if not re.search(r"\[Data\]\([^)]+\)|>Data</a>", body):
+            yield problem(document, 0, "data", f"{name} has no link to its data")
 
 
 def cell_options(document: Document) -> Iterator[str]:
@@ -209,13 +293,26 @@ def remote(document: Document, text: str) -> Iterator[str]:
         yield problem(document, 0, "remote", match[0])
 
 
+def unknown_keys(config: dict[str, Any]) -> Iterator[str]:
+    """Keys of ``_quarto.yml`` that Quarto does not know where they stand."""
+    yield from (k for k in config if k not in TOP)
+    for path, known in KEYS.items():
+        place: Any = config
+        for name in path.split("."):
+            place = place.get(name, {}) if isinstance(place, dict) else {}
+        yield from (f"{path}.{k}" for k in place if isinstance(place, dict) and k not in known)
+    entries = config["website"]["navbar"]["left"]
+    for entry in [*entries, *(e for m in entries for e in m.get("menu", []))]:
+        yield from (f"website.navbar.left.{k}" for k in entry if k not in ITEM)
+
+
 def configuration(site: Path) -> list[str]:
     """Problems of ``_quarto.yml``: unknown keys, files that are not there, remote parts."""
     config = yaml.safe_load((site / "_quarto.yml").read_text(encoding="utf-8"))
-    found = [f"_quarto.yml: unknown key {k}" for k in config if k not in TOP]
-    found += [
-        f"_quarto.yml: unknown key project.{k}" for k in config["project"] if k not in PROJECT
-    ]
+    found = [f"_quarto.yml: unknown key {k}" for k in unknown_keys(config)]
+    for pattern in config["project"]["resources"] + config["project"]["render"]:
+        if not any(site.glob(pattern)):
+            found.append(f"_quarto.yml: nothing matches {pattern}")
     html = config["format"]["html"]
     if html.get("html-math-method") != "mathml":
         found.append("_quarto.yml: mathematics would be fetched from another host")
@@ -240,6 +337,29 @@ def named_files(config: dict[str, Any]) -> list[str]:
     return named
 
 
+def colours(*sheets: Path) -> dict[str, str]:
+    """Colours that style sheets name; the first that names one decides, as in the theme."""
+    found: dict[str, str] = {}
+    for sheet in sheets:
+        for name, value in re.findall(r"^\$([\w-]+): (#\w{6})", sheet.read_text("utf-8"), re.M):
+            found.setdefault(name, value)
+    return found
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours (WCAG 2.2, relative luminance of sRGB): 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def bibliography(site: Path) -> set[str]:
     """Keys of the bibliographies of the site."""
     files = [site / "references.bib", site / "methods.bib"]
@@ -260,4 +380,8 @@ def check_assembled(document: Document, text: str, site: Path) -> list[str]:
         *links(document, text, site),
         *alt_text(document, text),
         *remote(document, text),
+        *outline(document, text),
+        *floats_apart(document, text),
+        *tables(document, text),
+        *data_links(document, text),
     ]

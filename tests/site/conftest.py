@@ -15,7 +15,7 @@ from metablin.pipeline import runner
 from metablin.pipeline.publish import publish
 
 ROOT = Path(__file__).parents[2]
-GENERATED = ("_site", ".quarto", "_freeze", "results", "trials", "sources", "reference")
+GENERATED = ("_site", ".quarto", "_freeze", "results", "evidence", "trials", "sources", "reference")
 PATIENCE = 600
 
 

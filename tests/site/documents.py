@@ -26,6 +26,7 @@ class Cell:
     source: str
     options: dict[str, Any]
     output: str = ""
+    pictures: int = 0
 
 
 @dataclass
@@ -147,6 +148,7 @@ def execute(document: Document) -> Document:
         text = "\n\n".join(map(_output, cell.outputs))
         if isinstance(owner, Cell):
             owner.output = text
+            owner.pictures = sum("image/png" in o.get("data", {}) for o in cell.outputs)
         elif owner:
             document.values[owner] = text
     return document

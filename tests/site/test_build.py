@@ -7,12 +7,15 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 import metablin as mb
+from metablin.pipeline.trace import trace_result
 from tests.site import checker
 from tests.site.conftest import ROOT
 from tests.site.documents import parse
@@ -29,6 +32,46 @@ def test_every_trial_has_a_page_with_its_rows(site: Path) -> None:
         rows = mb.load(table, all_rows=True)
         for row in rows.loc[rows["trial_id"] == "tower", "row_id"]:
             assert f'id="{row}"' in page
+
+
+def test_a_trial_with_curves_shows_them_with_their_values(site: Path) -> None:
+    page = (site / "trials" / "tower.qmd").read_text(encoding="utf-8")
+    assert 'src=\\"../assets/curve.js\\"' in page
+    assert "![](curves/tower.os.svg)" in page
+    assert 'data-figure="fig-tower-os"' in page
+    values = pd.read_csv(site / "results" / "reconstruction" / "curves.csv", index_col="key")
+    row = values.loc["tower.chemotherapy.os.3"]
+    cells = (f"{100 * row[c]:.1f}%" for c in ("survival", "low", "high"))
+    line = "<td>chemotherapy</td><td>3</td><td>{}</td><td>{} to {}</td>".format(*cells)
+    assert f"{line}<td>{row['n_risk']:.0f}</td>" in page
+
+
+def test_every_curve_that_is_drawn_is_shown(site: Path) -> None:
+    drawn = {p.name for p in (site / "trials" / "curves").glob("*.svg")}
+    pages = "".join(p.read_text(encoding="utf-8") for p in (site / "trials").glob("*.qmd"))
+    assert drawn == set(re.findall(r"!\[\]\(curves/([^)]+)\)", pages))
+    values = pd.read_csv(site / "results" / "reconstruction" / "curves.csv")
+    trials = {key.split(".")[0] for key in values["arm_key"]}
+    assert trials <= {name.split(".")[0] for name in drawn}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "randomised/pooled/os.all",
+        "response/pooled/paediatric_rr",
+        "safety/rates/all.neurologic_event.grade3plus",
+    ],
+)
+def test_the_page_of_sources_says_what_the_command_says(site: Path, key: str) -> None:
+    analysis, table, _ = key.split("/")
+    page = (site / "sources" / f"{analysis}.qmd").read_text(encoding="utf-8")
+    section = page.split(f"{{#{table}}}")[1].split("\n## ")[0]
+    rows = trace_result(key, site / "results").evidence
+    assert len(rows) > 0
+    for row, citation in zip(rows["row_id"], rows["citation"], strict=True):
+        assert f">{row}</a>" in section
+        assert escape(citation) in section
 
 
 def test_every_analysis_has_a_page_of_sources(site: Path) -> None:
@@ -70,7 +113,8 @@ def test_no_two_pages_differ_only_by_case(site: Path) -> None:
 def test_the_page_of_commands_has_every_command(site: Path) -> None:
     page = (site / "statisticians" / "commands.qmd").read_text(encoding="utf-8")
     titles = set(re.findall(r"^## (.*)$", page, flags=re.M))
-    commands = {"pool", "reproduce", "verify", "trace", "site", "data list", "data validate"}
+    commands = {"pool", "reconstruct", "reconstruct-summary", "survival", "reproduce", "verify"}
+    commands |= {"trace", "site", "data list", "data show", "data validate", "data trace"}
     assert {f"metablin {c}" for c in commands} <= titles
     assert "--measure" in page
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.site import checker
+from tests.site.conftest import ROOT
 from tests.site.documents import Document, parse
 
 CLEAN = """---
@@ -44,6 +46,14 @@ def test_a_clean_document_passes(tmp_path: Path) -> None:
     [
         ('title: "Page"', "subtitle: x", "front matter", 1),
         ('description: "About."', "description: ''", "front matter", 1),
+        ('title: "Page"', 'title: "Page"\npage-layout: wide', "front matter", 1),
+        ('title: "Page"', 'title: "Page"\nexecute: {ecko: true}', "front matter", 1),
+        (
+            'title: "Page"',
+            'title: "Page"\ninclude-in-header:\n  text: <script src="no.js"></script>',
+            "front matter",
+            1,
+        ),
         ('value = "a"', '#| ouput: asis\nvalue = "a"', "cell option", 6),
         ('value = "a"', 'say("a")', "cell option", 6),
         ('value = "a"', "axes.figure", "alt text", 6),
@@ -105,6 +115,13 @@ def test_clean_output_passes(folder: Path) -> None:
     ("old", "new", "rule"),
     [
         ("@fig-one", "@fig-two", "cross-reference"),
+        ("See @fig", "#### Deep\n\nSee @fig", "heading"),
+        ("See @fig", "# Top\n\nSee @fig", "heading"),
+        ("Caption. [Data](data.csv)\n", "", "caption"),
+        ("[Data](data.csv)", "", "data"),
+        ("\n::: {#fig-one}", "Text\n::: {#fig-one}", "blank line"),
+        ('<a href="other.html">', "<table><tr><td>1</td></tr></table><a>", "table"),
+        ('<a href="other.html">', '<i id="x"></i><i id="x"></i><a>', "label"),
         ("Caption.", "{#fig-one}", "label"),
         ('{fig-alt="A picture."}', "", "alt text"),
         ('{fig-alt="A picture."}', '{fig-alt=""}', "alt text"),
@@ -138,3 +155,25 @@ def test_a_code_block_without_an_end_is_an_error(tmp_path: Path) -> None:
 )
 def test_headings_get_the_identifiers_that_pandoc_gives(heading: str, wanted: str) -> None:
     assert checker.heading_id(heading) == wanted
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ((), "webiste"),
+        (("project",), "pre-rendr"),
+        (("website",), "favico"),
+        (("website", "search"), "locaton"),
+        (("format", "html"), "embed"),
+        (("format", "html", "grid"), "width"),
+        (("execute",), "freze"),
+    ],
+)
+def test_a_key_that_quarto_does_not_know_is_named(place: tuple[str, ...], key: str) -> None:
+    config = yaml.safe_load((ROOT / "site" / "_quarto.yml").read_text(encoding="utf-8"))
+    assert list(checker.unknown_keys(config)) == []
+    inner = config
+    for name in place:
+        inner = inner[name]
+    inner[key] = True
+    assert list(checker.unknown_keys(config)) == [".".join((*place, key))]

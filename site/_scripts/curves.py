@@ -1,0 +1,178 @@
+"""Reconstructed curves of every trial: pictures with their values, for the pages of trials."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from metablin.pipeline.fingerprint import digest_of, file_digest
+from metablin.plots import km, style
+from metablin.plots._survival import TOP, group_colours, time_ticks
+from metablin.plots._svg import curve_area
+from metablin.report.readout import readout
+
+ENDPOINTS = {
+    "os": "Overall survival",
+    "efs": "Event-free survival",
+    "dfs": "Disease-free survival",
+    "rfs": "Relapse-free survival",
+    "pfs": "Progression-free survival",
+    "dor": "Duration of response",
+    "post_hsct_survival": "Survival after transplant",
+}
+PARTS = {
+    "allohsct": "transplant",
+    "prior_hsct": "earlier transplant",
+    "post_hsct": "after transplant",
+    "cr_number": "remission number",
+    "cr_crh_cri": "CR, CRh or CRi",
+    "cr_crh": "CR or CRh",
+    "cr": "complete remission",
+    "mrd_response": "MRD response",
+}
+"""Parts of the patients in words; others are words with underscores."""
+
+MOST = 6
+"""Curves in one picture; more go into another one."""
+BANDS = 2
+"""Bands of more curves would hide each other."""
+FOLDER = "curves"
+AS_IT_IS = "<!--| quarto-html-table-processing: none -->"
+"""Quarto leaves HTML with this remark as it is."""
+STAMP = "drawn.sha256"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A picture of one endpoint of one trial, with what the page says about it."""
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    grades: str
+
+    def draw(self, path: Path) -> None:
+        """Write the picture."""
+        names = list(dict.fromkeys(self.frame["group"]))
+        _, ax = style.figure(5.6, 3.0)
+        months = self.frame["time"].max()
+        steps = self.frame.rename(columns={"low": "conf_low", "high": "conf_high"})
+        ticks = time_ticks(months)
+        risk = self.frame.loc[self.frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
+        risk = risk.assign(n_risk=risk["n_risk"].round())
+        with style.house_style():
+            km.draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
+            ax.set_xlim(0.0, months)
+            if names != ["all"] and len(names) == 1:
+                ax.get_legend().remove()
+        style.save_figure(ax.figure, path)
+
+    def markdown(self, folder: Path) -> str:
+        """Return the figure, its caption and its values."""
+        svg = (folder / f"{self.name}.svg").read_text("utf-8")
+        names = list(dict.fromkeys(self.frame["group"]))
+        label = "fig-" + self.name.replace("_", "-").replace(".", "-")
+        table = readout(
+            self.frame,
+            curve_area(svg),
+            figure=label,
+            top=TOP,
+            interval="Range over draws",
+            counted="At risk",
+            colours=group_colours(names),
+        )
+        ends = self.frame.groupby("group", sort=False).tail(1)
+        last = "; ".join(
+            f"{r.group}: {100 * r.survival:.0f}% at {r.time:g} months" for r in ends.itertuples()
+        )
+        band = " Band: range over draws, which is no confidence interval." * (len(names) <= BANDS)
+        title = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", self.title)
+        alt = self.title.replace('"', "'")
+        return (
+            f"::: {{#{label}}}\n"
+            f'![]({FOLDER}/{self.name}.svg){{fig-alt="{alt}, reconstructed. {last}."}}\n\n'
+            f"{title}, reconstructed from what is printed, with the patients at risk in the "
+            f"reconstruction.{band} Grade: {self.grades}. [Data](../results/reconstruction/"
+            "curves.csv) · [Source](../sources/reconstruction.qmd#curves)\n:::\n\n"
+            f"```{{=html}}\n{AS_IT_IS}\n{table}\n```"
+        )
+
+
+class Gallery:
+    """The pictures of all trials in one folder; drawn again only when what they show changed."""
+
+    def __init__(self, results: Path, folder: Path) -> None:
+        home = results / "reconstruction"
+        there = (home / "curves.csv").is_file()
+        self._values = pd.read_csv(home / "curves.csv") if there else pd.DataFrame()
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        drawing = sorted(Path(km.__file__).parent.glob("*.py"))
+        read = [Path(__file__), *drawing] + [home / "curves.csv"] * there
+        self._digest = digest_of({path.name: file_digest(path) for path in read})
+        stamp = folder / STAMP
+        self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest
+        self._names: set[str] = set()
+
+    def show(self, trial: str, label: str, arms: pd.DataFrame) -> str:
+        """Return the pictures of a trial as Markdown, drawn where they are not there yet."""
+        found = trial_curves(trial, label, arms, self._values)
+        for curve in found:
+            path = self._folder / f"{curve.name}.svg"
+            if not (self._fresh and path.is_file()):
+                curve.draw(path)
+            self._names.add(path.name)
+        return "\n\n".join(curve.markdown(self._folder) for curve in found)
+
+    def close(self) -> None:
+        """Drop pictures of trials that are gone and remember what was drawn."""
+        for path in self._folder.glob("*.svg"):
+            if path.name not in self._names:
+                path.unlink()
+        (self._folder / STAMP).write_text(self._digest, encoding="utf-8")
+
+
+def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame) -> list[Curve]:
+    """Return the pictures of a trial: whole arms first, then parts of them, by endpoint."""
+    if arms.empty or values.empty:
+        return []
+    known = arms.loc[arms["key"].isin(values["arm_key"])]
+    found = []
+    for whole in (True, False):
+        kind = known["patients"].eq("all") == whole
+        for endpoint, words in ENDPOINTS.items():
+            own = known.loc[kind & (known["endpoint"] == endpoint)]
+            for start in range(0, len(own), MOST):
+                part = own.iloc[start : start + MOST]
+                number = "" if whole else f".parts{start // MOST + 1}"
+                title = f"{label}: {words[0].lower()}{words[1:]}"
+                title += "" if whole else " by part of the patients"
+                found.append(_curve(f"{name}.{endpoint}{number}", title, part, values))
+    return found
+
+
+def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> Curve:
+    groups = {arm["key"]: _group(arm, arms) for _, arm in arms.iterrows()}
+    frame = values.loc[values["arm_key"].isin(groups)].rename(columns={"n_risk": "count"})
+    frame = frame.assign(group=frame["arm_key"].map(groups))
+    grades = ", ".join(sorted(set(arms["grade"])))
+    return Curve(name, title, frame.reset_index(drop=True), grades)
+
+
+def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
+    """Return the shortest words that tell an arm from the others of the picture."""
+    parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
+    name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
+    words = ", ".join(w for w in (name, parts) if w)
+    twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
+    return f"{words} ({arm['trial']})" if len(twins) > 1 else words
+
+
+def patients_words(parts: str) -> str:
+    """Return which patients an arm has: ``cr_crh=yes;sex=f`` is ``CR or CRh: yes, sex: f``."""
+    pairs = (part.partition("=") for part in parts.split(";"))
+    named = ((PARTS.get(name, name.replace("_", " ")), value) for name, _, value in pairs)
+    return ", ".join(f"{n}: {v.replace('_', ' ')}" if v else n for n, v in named)

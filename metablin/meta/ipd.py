@@ -209,7 +209,10 @@ def _draws(
     if codes.min() < 0:
         raise DataError("missing", column=draw, allowed="a number of the draw on every row")
     pick = [np.flatnonzero(codes == j) for j in range(int(codes.max()) + 1)]
-    return np.array([_effect(p.take(i), Groups(g.codes[i], g.levels), measure, at) for i in pick])
+    found = np.array([_effect(p.take(i), Groups(g.codes[i], g.levels), measure, at) for i in pick])
+    if not found[:, 1].any() and np.ptp(found[:, 0]) == 0.0:
+        raise DataError("the effect has no variance: in each arm nobody, or all, had the event")
+    return found
 
 
 def _effect(p: Patients, g: Groups, measure: str, at: float | None) -> tuple[float, float]:
@@ -240,9 +243,14 @@ def _effect_sizes(measure: str, yi: FloatArray, vi: FloatArray, names: list[str]
 
 
 def _pooled_share(y: FloatArray, v: FloatArray, tau2: str, ci: str) -> float:
+    """Return the share of the pooled variance between draws, each draw pooled on its own."""
     if y.shape[0] == 1:
         return 0.0
-    found = pool_many(y, v, tau2=tau2, ci=ci)
+    # A draw in which nobody, or everybody, had the event has no variance of its own: the trial's
+    # variance over its draws stands in.
+    _, total, _ = rubin(y, v)
+    usual = np.where(v.mean(axis=0) > 0.0, v.mean(axis=0), total)
+    found = pool_many(y, np.where(v > 0.0, v, usual), tau2=tau2, ci=ci)
     _, _, share = rubin(found["estimate"].to_numpy(), found["std_error"].to_numpy() ** 2)
     return float(share)
 

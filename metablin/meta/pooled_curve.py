@@ -40,7 +40,7 @@ class PooledCurve(Record):
         Share of variance between trials, of everything up to each time (``combescure``) or of the
         survival at each time.
     k : ndarray, shape (g,)
-        Trials followed that far.
+        Trials followed that far (in every draw).
     studies : tuple of str
     method : str
     level : float
@@ -191,18 +191,19 @@ def combine_pooled_curves(
         half = np.abs(scaled(name) - centre).mean(axis=0)
         quantile = np.abs(scaled("conf_low") - centre).mean(axis=0) / own
         wide = np.sqrt(half**2 + quantile**2 * extra)
-        return np.asarray(np.exp(-np.exp(mean + sign * wide)))
+        # Draws differ more at some times than at others; a limit still cannot rise.
+        return np.asarray(np.minimum.accumulate(np.exp(-np.exp(mean + sign * wide))))
 
     curve = PooledCurve(
         time=first.time,
-        survival=np.exp(-np.exp(mean)),
+        survival=np.minimum.accumulate(np.exp(-np.exp(mean))),
         conf_low=widened("conf_low", 1.0),
         conf_high=widened("conf_high", -1.0),
         pred_low=widened("pred_low", 1.0),
         pred_high=widened("pred_high", -1.0),
         std_error=np.sqrt(total),
         i2=np.mean([d.i2 for d in draws], axis=0),
-        k=first.k,
+        k=np.min([d.k for d in draws], axis=0),
         studies=first.studies,
         method=first.method,
         level=first.level,

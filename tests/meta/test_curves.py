@@ -8,6 +8,7 @@ from metablin.meta.curves import (
     between_covariance,
     combine_pooled_curves,
     conditional_survival,
+    log_cumulative_hazard,
     pool_curves,
 )
 from metablin.plots.km import pooled_curve
@@ -159,6 +160,31 @@ def test_draws_widen_the_bands_of_a_pooled_curve():
     total = within + (4 / 3) * scaled.var(axis=0, ddof=1)
     np.testing.assert_allclose(combined.std_error**2, total)
     assert (combined.conf_low < combined.survival).all()
+
+
+def test_combined_limits_fall_although_draws_differ_more_at_some_times():
+    times = [3.0, 6.0, 9.0, 12.0, 18.0]
+    draws = [pool_curves(trials(4, 0.3, seed, n=25), times) for seed in range(60, 65)]
+    combined, _ = combine_pooled_curves(draws)
+    for name in ("survival", "conf_low", "conf_high", "pred_low", "pred_high"):
+        assert (np.diff(getattr(combined, name)) <= 0).all(), name
+
+
+def test_a_curve_at_1_or_0_keeps_its_trial():
+    # Half an event among those at risk: log hazard of 1/2, variance 1/(1/2) for many patients.
+    early = kaplan_meier(np.arange(1001.0, 2001.0), np.ones(1000))
+    y, v = log_cumulative_hazard(early, np.array([500.0]))
+    assert np.exp(y[0]) == pytest.approx(0.5 / 1000, rel=1e-3)
+    assert v[0] == pytest.approx(2.0, rel=1e-3)
+    # 1/2 of the last one of four lives on: S = 1/2 * 1/4 ... by Greenwood with the same half.
+    ended = kaplan_meier([1.0, 2.0, 3.0, 4.0], [1, 1, 1, 1])
+    y, v = log_cumulative_hazard(ended, np.array([3.0, 5.0]))
+    log_s = np.log(0.25) + np.log(0.5 / 2.0)
+    assert y[1] == pytest.approx(np.log(-log_s))
+    greenwood = 1 / (4 * 3) + 1 / (3 * 2) + 1 / (2 * 1) + 1.5 / (2 * 0.5)
+    assert v[1] == pytest.approx(greenwood / log_s**2)
+    some = {**trials(4, 0.2, 12), "none yet": early}
+    assert pool_curves(some, [6.0], method="pointwise").k.tolist() == [5]
 
 
 def test_the_figure_shows_both_bands():

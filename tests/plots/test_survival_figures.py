@@ -1,6 +1,7 @@
 """Survival figures: the frames by value, and what is drawn from them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from metablin.meta.curves import pool_curves

@@ -368,7 +368,10 @@ def fit_parametric(
 
 def family_of_checked(family: str, p: Patients, cuts: FloatArray | None) -> Family:
     """Return the family after checking that there are enough distinct events for it."""
-    if np.unique(p.time[p.event == 1.0]).size < 2:
+    distinct = np.unique(p.time[p.event == 1.0]).size
+    if distinct == 0:
+        raise DataError("no events", column="event", allowed="at least one event")
+    if distinct < 2 and family != "exponential":
         raise DataError(
             "too few events", column="event", allowed="events at two or more distinct times"
         )

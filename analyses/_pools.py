@@ -274,10 +274,15 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
         "not_reached": " ".join(n for n, v in values.items() if math.isinf(v)),
         "between_share": row["between_share"],
         "printed": printed_value(p, term),
-        "note": row["note"],
+        "note": "; ".join(x for x in (str(row["note"]), unused(arm)) if x),
         "grade": arm.draws.grade if arm.draws else "",
         "row_ids": join_ids(p.row_ids),
     }
+
+
+def unused(arm: Rebuilt) -> str:
+    """Return which printed items an arm was reconstructed without, and why; empty when none."""
+    return f"without {arm.dropped}: {arm.conflict}" if arm.dropped else ""
 
 
 def printed_value(arm: PrintedArm, term: str) -> float:

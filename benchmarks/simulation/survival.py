@@ -22,16 +22,16 @@ SEED = 20260103
 MEDIAN_SCALE = 12.0
 """Mean survival of controls, and of the median trial, in months."""
 
-TRIALS, PATIENTS, HORIZON = 4_000, 300, 24.0
+TRIALS, PATIENTS, HORIZON = 2_500, 300, 24.0
 SCENARIOS = ("none", "proportional", "delayed", "crossing")
 
-CURE_REPETITIONS = 600
+CURE_REPETITIONS = 400
 CURED = (0.1, 0.3, 0.5)
 SIZES = (100, 300)
 FOLLOW_UP = {"long": (24.0, 60.0), "short": (9.0, 24.0)}
 SHAPE, SCALE = 1.2, 9.0
 
-BAND_REPETITIONS = 1_000
+BAND_REPETITIONS = 600
 NUMBERS = (5, 10, 20)
 SD = 0.3
 TIMES = np.array([3.0, 6.0, 12.0, 18.0, 24.0])

@@ -66,6 +66,15 @@ def test_arms_reproduce_the_printed_medians(outcome: Outcome) -> None:
     assert (medians["estimate"] - medians["printed"]).abs().max() < 0.05
 
 
+def test_arms_meet_what_is_printed_to_its_rounding_or_say_why(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    known = arms.loc[arms["printed"].notna()]
+    rounding = np.where(known["term"] == "median", 0.05, 0.005)
+    apart = (known["estimate"] - known["printed"]).abs() > rounding
+    assert len(known) > 15
+    assert known.loc[apart, "note"].str.startswith("without ").all()
+
+
 def test_joint_draws_meet_the_printed_hazard_ratios(outcome: Outcome) -> None:
     pairs = frame(outcome, "comparisons")
     drawn = pairs.loc[pairs["grade"] != ""]

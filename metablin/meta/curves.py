@@ -102,6 +102,10 @@ def pool_curves(
     confidence = _input.level(level)
     if len(curves) < 2:
         raise DataError(f"{len(curves)} trial", column="curves", allowed="two or more")
+    for name, curve in curves.items():
+        if not isinstance(curve, KMCurve):
+            kind = type(curve).__name__
+            raise DataError("not a curve", study=str(name), value=kind, allowed="a KMCurve")
     trials = tuple(curves.values())
     grid = _grid(trials) if times is None else _checked(times, trials)
     if method == "pointwise":
@@ -128,6 +132,8 @@ def _grid(trials: tuple[KMCurve, ...]) -> FloatArray:
 
 def _checked(times: ArrayLike, trials: tuple[KMCurve, ...]) -> FloatArray:
     grid = np.unique(_input.numeric("times", times, above=0.0))
+    if grid.size == 0:
+        raise DataError("no times", column="times", allowed="one or more")
     reach = np.sort([_last(c) for c in trials])[-FEWEST]
     for t in grid:
         if t > reach:

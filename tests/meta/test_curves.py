@@ -203,6 +203,10 @@ def test_bad_requests_are_named():
     open_ended = kaplan_meier([2.0, 4.0, 9.0], [1, 1, 0])
     with pytest.raises(DataError, match=r"fewer than two trials.*at most 9"):
         pool_curves({"a": open_ended, "b": open_ended}, [5.0, 500.0])
+    with pytest.raises(DataError, match="no times"):
+        pool_curves(some, [])
+    with pytest.raises(DataError, match=r"study b, value list: not a curve"):
+        pool_curves({**some, "b": [1, 2]}, [3.0])
     with pytest.raises(DataError, match="combescure"):
         pool_curves(some, method="mean")
 

@@ -170,3 +170,21 @@ def test_bad_requests_are_named():
         two_stage(frame, group="arm")
     with pytest.raises(DataError, match="two arms"):
         one_stage(frame.assign(group=np.arange(len(frame)) % 3))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("time", np.nan, "row 51, column 'time', value missing"),
+        ("time", -1.0, "row 51, column 'time', value -1"),
+        ("event", 2, "row 51, column 'event', value 2"),
+        ("trial", None, "row 51, column 'trial': missing"),
+        ("group", None, "row 51, column 'group': missing"),
+    ],
+)
+@pytest.mark.parametrize("analysis", [two_stage, one_stage])
+def test_one_bad_row_is_named_and_does_not_cost_its_trial(analysis, column, value, words):
+    frame = patients(k=3).astype({column: object})
+    frame.loc[50, column] = value
+    with pytest.raises(DataError, match=words):
+        analysis(frame)

@@ -439,7 +439,7 @@ def _search(
             break
     found = [x for x in found if np.isfinite(x[0].value)]
     if not found:
-        raise ConvergenceError(f"{family.name}: no start gives a finite likelihood")
+        raise ConvergenceError(f"{family.name}: no start leads to a finite maximum")
     return max(found, key=lambda x: (x[0].converged, round(x[0].value, 9), not x[1]))
 
 

@@ -126,6 +126,10 @@ def survival(evidence: Evidence) -> Outcome:
             ),
         },
         headlines=(
+            Headline("Median survival on blinatumomab, relapsed or refractory adults", "pooled",
+                     "rr_blinatumomab.median", "months"),
+            Headline("The same, prospective trials only", "sensitivity",
+                     "rr_blinatumomab.prospective.median", "months"),
             Headline("12-month survival on blinatumomab, relapsed or refractory adults", "pooled",
                      "rr_blinatumomab.survival_12", "proportion"),
             Headline("The same, prospective trials only", "sensitivity",

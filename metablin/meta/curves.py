@@ -11,7 +11,7 @@ from scipy import special, stats
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many
-from metablin.meta.pooled_curve import PooledCurve, combine_pooled_curves
+from metablin.meta.pooled_curve import PooledCurve, combine_pooled_curves, falling
 from metablin.survival import KMCurve, ParametricFit, fit_parametric
 from metablin.survival.draws import patients_of
 from metablin.survival.parametric._newton import jacobian
@@ -280,7 +280,7 @@ def _band(log_s: FloatArray, se: FloatArray, q: FloatArray) -> tuple[FloatArray,
     hazard = np.maximum(-log_s, 1e-12)
     width = q * se / hazard
     low, high = np.exp(-hazard * np.exp(width)), np.exp(-hazard * np.exp(-width))
-    return np.minimum.accumulate(low), np.minimum.accumulate(high)
+    return falling(np.exp(log_s), low, high)
 
 
 def between_covariance(y: FloatArray, within: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
@@ -384,16 +384,19 @@ def _pointwise(
     found = pool_many(yi, vi, level=level)
 
     def back(name: str) -> FloatArray:
-        # Survival falls: the running minimum makes the curve monotone.
-        return np.minimum.accumulate(np.exp(-np.exp(found[name].to_numpy())))
+        return np.asarray(np.exp(-np.exp(found[name].to_numpy())))
 
+    # Survival falls: the running minimum makes the curve monotone.
+    survival = np.minimum.accumulate(back("estimate"))
+    low, high = falling(survival, back("conf_high"), back("conf_low"))
+    pred_low, pred_high = falling(survival, back("pred_high"), back("pred_low"))
     return PooledCurve(
         time=grid,
-        survival=back("estimate"),
-        conf_low=back("conf_high"),
-        conf_high=back("conf_low"),
-        pred_low=back("pred_high"),
-        pred_high=back("pred_low"),
+        survival=survival,
+        conf_low=low,
+        conf_high=high,
+        pred_low=pred_low,
+        pred_high=pred_high,
         std_error=found["std_error"].to_numpy(),
         i2=found["i2"].to_numpy(),
         k=k,

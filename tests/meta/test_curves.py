@@ -11,6 +11,7 @@ from metablin.meta.curves import (
     log_cumulative_hazard,
     pool_curves,
 )
+from metablin.meta.pooled_curve import falling
 from metablin.plots.km import pooled_curve
 from metablin.survival import kaplan_meier
 
@@ -168,6 +169,15 @@ def test_combined_limits_fall_although_draws_differ_more_at_some_times():
     combined, _ = combine_pooled_curves(draws)
     for name in ("survival", "conf_low", "conf_high", "pred_low", "pred_high"):
         assert (np.diff(getattr(combined, name)) <= 0).all(), name
+
+
+def test_limits_hold_for_earlier_and_later_times_and_stay_beside_the_curve():
+    curve = np.array([0.9, 0.5, 0.5, 0.4])
+    low, high = falling(
+        curve, np.array([0.2, 0.3, 0.55, np.nan]), np.array([0.95, 0.7, 0.8, np.nan])
+    )
+    np.testing.assert_array_equal(low, [0.55, 0.5, 0.5, np.nan])
+    np.testing.assert_array_equal(high, [0.95, 0.7, 0.7, np.nan])
 
 
 def test_a_curve_at_1_or_0_keeps_its_trial():

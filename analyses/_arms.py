@@ -216,7 +216,7 @@ def _words(error: DataError) -> str:
 def _fewer(arm: PrintedArm, reports: tuple[PrintedArm, ...]) -> list[tuple[str, PrintedArm]]:
     points = tuple(x[:2] for x in arm.landmarks)
     median = None if arm.median is None else (arm.median[0], None, None)
-    alone = [(f"all but the report {r.note}", r) for r in reports if not r.missing]
+    alone = [(f"other reports than {r.note}", r) for r in reports if not r.missing]
     alone = alone if len(reports) > 1 else []
     plain = replace(arm, landmarks=points)
     return [

@@ -118,10 +118,16 @@ def _curves(arm: Rebuilt) -> list[KMCurve]:
 
 
 def grid(curves: dict[str, list[KMCurve]]) -> np.ndarray:
-    """Return the times at which at least three arms are followed in every draw."""
+    """Return the times at which at least three arms are followed in every draw.
+
+    The whole months in which arms end are among them: an arm says nothing about the rest of an
+    interval it does not reach the end of, and what it shows of the beginning would be lost.
+    """
     draws = zip(*curves.values(), strict=True)
     last = min(sorted(_last(c) for c in one)[-FEWEST] for one in draws)
-    return np.array([t for t in TIMES if t <= last])
+    ends = [min(_last(c) for c in own) for own in curves.values()]
+    months = {*TIMES, *(math.floor(t) for t in ends if math.isfinite(t))}
+    return np.array([float(t) for t in sorted(months) if TIMES[0] <= t <= last])
 
 
 def _last(curve: KMCurve) -> float:
@@ -268,10 +274,15 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
         "not_reached": " ".join(n for n, v in values.items() if math.isinf(v)),
         "between_share": row["between_share"],
         "printed": printed_value(p, term),
-        "note": row["note"],
+        "note": "; ".join(x for x in (str(row["note"]), unused(arm)) if x),
         "grade": arm.draws.grade if arm.draws else "",
         "row_ids": join_ids(p.row_ids),
     }
+
+
+def unused(arm: Rebuilt) -> str:
+    """Return which printed items an arm was reconstructed without, and why; empty when none."""
+    return f"without {arm.dropped}: {arm.conflict}" if arm.dropped else ""
 
 
 def printed_value(arm: PrintedArm, term: str) -> float:
@@ -291,6 +302,10 @@ CHOICES: dict[str, tuple[str, str, str, Callable[[Rebuilt], bool]]] = {
     "prospective": (
         "Without retrospective and external cohorts", "combescure", "",
         lambda a: a.printed.design in PROSPECTIVE,
+    ),
+    "observational": (
+        "Retrospective and external cohorts only", "combescure", "",
+        lambda a: a.printed.design not in PROSPECTIVE,
     ),
     "graded": (
         "Grades A to C only", "combescure", "",

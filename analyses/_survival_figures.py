@@ -21,7 +21,11 @@ from ._cure import Draws, fits, together
 from ._pools import PooledDraws, followed
 
 MONTHS = np.arange(0.0, 61.0)
-DRAWN = ("weibull-mixture-cure", "lognormal-mixture-cure", "lognormal")
+DRAWN = {
+    "weibull-mixture-cure": "Weibull, with a cured share",
+    "lognormal-mixture-cure": "log-normal, with a cured share",
+    "lognormal": "log-normal, without",
+}
 COLOURS = ("blinatumomab", "chemotherapy", "mrd_positive")
 
 
@@ -65,7 +69,7 @@ def _months(value: float) -> str:
 
 
 def _heterogeneity(ax: Axes, frame: pd.DataFrame) -> None:
-    ax.plot(frame["time"], frame["i2"], "o-", color=style.INK, ms=3, lw=1.0)
+    ax.plot(frame["time"], frame["i2"], "o-", color=style.INK, ms=3, lw=1.0, clip_on=False)
     ax.set_ylim(0.0, 1.05)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylabel("I2")
@@ -87,11 +91,11 @@ def cure_figure(name: str, title: str, arms: Sequence[Rebuilt], table: pd.DataFr
                     alpha=0.25, lw=0)  # fmt: skip
     ax.step(seen["time"], seen["survival"], where="post", color=style.INK, lw=1.2,
             label="Kaplan-Meier, middle draw")  # fmt: skip
-    for family, shade in zip(DRAWN, COLOURS, strict=True):
+    for (family, words), shade in zip(DRAWN.items(), COLOURS, strict=True):
         lines = np.array([f.survival(MONTHS)["estimate"] for f in fits(draws, family)])
         line = np.r_[1.0, lines.mean(axis=0)[1:]]
         own = style.colour(shade)
-        ax.plot(MONTHS, line, color=own, lw=1.4, label=family.replace("-", " "))
+        ax.plot(MONTHS, line, color=own, lw=1.4, label=words)
         low, high = np.quantile(lines, [0.025, 0.975], axis=0)
         ax.plot(MONTHS[1:], low[1:], color=own, lw=0.6, ls=(0, (3, 2)))
         ax.plot(MONTHS[1:], high[1:], color=own, lw=0.6, ls=(0, (3, 2)))

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure as MplFigure
 from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis
 from metablin.plots import style
 
+from . import _simulation_survival
+
 HERE = Path(__file__).parent
 NOMINAL = 0.95
 INTERVALS = {"z": "Wald", "hksj": "Hartung-Knapp", "hksj-adhoc": "Hartung-Knapp, ad hoc"}
@@ -24,12 +26,17 @@ SCALES = {
     "arcsine": "arcsine",
     "glmm": "binomial-normal model",
 }
+SURVIVAL = {
+    "survival_tests": ["scenario", "test"],
+    "cure": ["followup", "cured", "n", "interval"],
+    "bands": ["k", "followed", "method"],
+}
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
 
 
 @analysis(
     title="Simulations",
-    question="How often do intervals hold the truth, and which scale of proportions is biased?",
+    question="How often do intervals hold the truth and tests err, and what is biased?",
     reads=(),
     order=95,
 )
@@ -37,6 +44,7 @@ def simulation(evidence: Evidence) -> Outcome:
     """Tabulate and draw the committed simulation results."""
     coverage = keyed("coverage", ["k", "tau2", "interval"])
     transforms = keyed("transforms", ["p", "scale"])
+    survival = {name: keyed(name, columns) for name, columns in SURVIVAL.items()}
     return Outcome(
         tables={
             "coverage": Table(
@@ -51,6 +59,7 @@ def simulation(evidence: Evidence) -> Outcome:
                 "Ten studies a meta-analysis, logits normal with standard deviation 0.5; bias in "
                 "percentage points against the median study.",
             ),
+            **_simulation_survival.tables(survival),
         },
         figures={
             "coverage": Figure(
@@ -69,6 +78,7 @@ def simulation(evidence: Evidence) -> Outcome:
                 "Bias in percentage points against the true proportion, one line a scale.",
                 "transforms",
             ),
+            **_simulation_survival.figures(survival),
         },
     )
 

@@ -98,8 +98,9 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         try:
             out[i] = np.nan if item is None or item == "" else float(item)
         except (TypeError, ValueError) as error:
+            shown = repr(str(item) if isinstance(item, str) else item)
             raise DataError(
-                "not a number", row=i + 1, column=column, value=repr(item), allowed="a number"
+                "not a number", row=i + 1, column=column, value=shown, allowed="a number"
             ) from error
     return out
 

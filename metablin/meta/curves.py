@@ -11,7 +11,7 @@ from scipy import special, stats
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many
-from metablin.meta.pooled_curve import PooledCurve, combine_pooled_curves
+from metablin.meta.pooled_curve import PooledCurve, combine_pooled_curves, falling
 from metablin.survival import KMCurve, ParametricFit, fit_parametric
 from metablin.survival.draws import patients_of
 from metablin.survival.parametric._newton import jacobian
@@ -50,6 +50,7 @@ def pool_curves(
 
     ``pointwise``: log(-log S) is pooled at each time on its own (REML, Hartung-Knapp) and the
     curve is made monotone; any grid will do, but trials drop out where their follow-up ends.
+    A curve at 1 or 0 counts half an event or half a survivor.
 
     ``parametric``: a family is fitted to each trial, its parameters are pooled (multivariate
     method of moments with their sampling covariances), and the curve is that of the mean.
@@ -101,6 +102,10 @@ def pool_curves(
     confidence = _input.level(level)
     if len(curves) < 2:
         raise DataError(f"{len(curves)} trial", column="curves", allowed="two or more")
+    for name, curve in curves.items():
+        if not isinstance(curve, KMCurve):
+            kind = type(curve).__name__
+            raise DataError("not a curve", study=str(name), value=kind, allowed="a KMCurve")
     trials = tuple(curves.values())
     grid = _grid(trials) if times is None else _checked(times, trials)
     if method == "pointwise":
@@ -127,6 +132,8 @@ def _grid(trials: tuple[KMCurve, ...]) -> FloatArray:
 
 def _checked(times: ArrayLike, trials: tuple[KMCurve, ...]) -> FloatArray:
     grid = np.unique(_input.numeric("times", times, above=0.0))
+    if grid.size == 0:
+        raise DataError("no times", column="times", allowed="one or more")
     reach = np.sort([_last(c) for c in trials])[-FEWEST]
     for t in grid:
         if t > reach:
@@ -273,7 +280,7 @@ def _band(log_s: FloatArray, se: FloatArray, q: FloatArray) -> tuple[FloatArray,
     hazard = np.maximum(-log_s, 1e-12)
     width = q * se / hazard
     low, high = np.exp(-hazard * np.exp(width)), np.exp(-hazard * np.exp(-width))
-    return np.minimum.accumulate(low), np.minimum.accumulate(high)
+    return falling(np.exp(log_s), low, high)
 
 
 def between_covariance(y: FloatArray, within: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
@@ -332,39 +339,64 @@ def _i2(y: FloatArray, v: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
     return np.maximum(0.0, 1.0 - df / np.where(q > 0.0, q, np.inf)) * (q > df)
 
 
+def log_cumulative_hazard(curve: KMCurve, grid: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return log(-log S) and its variance at the times, (g,) each; NaN beyond follow-up.
+
+    A curve still at 1 counts half an event among those at risk, one that reached 0 half a
+    survivor of its last event: to leave such curves out would take the best early and the worst
+    late ones away.
+    """
+    s, se, _, _ = curve.values_at(grid)
+    log_s, spread = np.full(grid.shape, np.nan), np.full(grid.shape, np.nan)
+    inside = (s > 0.0) & (s < 1.0)
+    log_s[inside], spread[inside] = np.log(s[inside]), (se[inside] / s[inside]) ** 2
+    for i in np.flatnonzero(s == 1.0):
+        n = float(curve.at_risk(grid[i : i + 1])["n_risk"].iloc[0])
+        log_s[i], spread[i] = _half(n, n)
+    if np.any(s == 0.0):
+        end = int(np.flatnonzero(curve.survival == 0.0)[0])
+        before = _before(curve, end)
+        last = _half(float(curve.n_risk[end]), 0.0)
+        log_s[s == 0.0], spread[s == 0.0] = before[0] + last[0], before[1] + last[1]
+    return np.log(-log_s), spread / log_s**2
+
+
+def _before(curve: KMCurve, i: int) -> tuple[float, float]:
+    """Return log S and its variance just before the i-th time of a curve."""
+    if i == 0:
+        return 0.0, 0.0
+    s = float(curve.survival[i - 1])
+    return float(np.log(s)), float(curve.std_error[i - 1] / s) ** 2
+
+
+def _half(n: float, survivors: float) -> tuple[float, float]:
+    """Return log of (survivors + 1/2) / (n + 1) and its Greenwood variance."""
+    stay = survivors + 0.5
+    return float(np.log(stay / (n + 1.0))), (n + 1.0 - stay) / ((n + 1.0) * stay)
+
+
 def _pointwise(
     trials: tuple[KMCurve, ...], names: tuple[str, ...], grid: FloatArray, level: float
 ) -> PooledCurve:
-    rows = [c.survival_at(grid) for c in trials]
-    s = np.array([r["estimate"].to_numpy() for r in rows])
-    se = np.array([r["std_error"].to_numpy() for r in rows])
-    with np.errstate(invalid="ignore"):
-        use = (s > 0.0) & (s < 1.0) & (se > 0.0)
-    inside = np.where(use, s, 0.5)
-    yi = np.where(use, np.log(-np.log(inside)), np.nan).T
-    vi = np.where(use, (se / (inside * np.log(inside))) ** 2, np.nan).T
-    k = use.sum(axis=0)
-    if np.any(k < FEWEST):
-        bad = grid[np.flatnonzero(k < FEWEST)[0]]
-        raise DataError(
-            "fewer than two trials have a survival between 0 and 1",
-            column="times",
-            value=f"{bad:g}",
-            allowed="later or earlier times",
-        )
+    parts = [log_cumulative_hazard(c, grid) for c in trials]
+    yi, vi = np.array([y for y, _ in parts]).T, np.array([v for _, v in parts]).T
+    k = np.isfinite(yi).sum(axis=1)
     found = pool_many(yi, vi, level=level)
 
     def back(name: str) -> FloatArray:
-        # Survival falls: the running minimum makes the curve monotone.
-        return np.minimum.accumulate(np.exp(-np.exp(found[name].to_numpy())))
+        return np.asarray(np.exp(-np.exp(found[name].to_numpy())))
 
+    # Survival falls: the running minimum makes the curve monotone.
+    survival = np.minimum.accumulate(back("estimate"))
+    low, high = falling(survival, back("conf_high"), back("conf_low"))
+    pred_low, pred_high = falling(survival, back("pred_high"), back("pred_low"))
     return PooledCurve(
         time=grid,
-        survival=back("estimate"),
-        conf_low=back("conf_high"),
-        conf_high=back("conf_low"),
-        pred_low=back("pred_high"),
-        pred_high=back("pred_low"),
+        survival=survival,
+        conf_low=low,
+        conf_high=high,
+        pred_low=pred_low,
+        pred_high=pred_high,
         std_error=found["std_error"].to_numpy(),
         i2=found["i2"].to_numpy(),
         k=k,

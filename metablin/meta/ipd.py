@@ -155,9 +155,11 @@ def two_stage(
     3
     """
     _input.choice("measure", measure, MEASURES)
-    if measure != "hr" and at is None:
-        raise DataError(f"{measure} needs a time", column="at", allowed="a positive number")
-    _columns(patients, ["time", "event", trial, group, *([draw] if draw else [])])
+    if measure != "hr":
+        if at is None:
+            raise DataError(f"{measure} needs a time", column="at", allowed="a positive number")
+        at = float(_input.numeric("at", at, above=0.0)[0])
+    _checked(patients, [trial, group, *([draw] if draw else [])])
     names: list[str] = []
     effects: list[FloatArray] = []
     excluded: list[tuple[str, str]] = []
@@ -168,9 +170,8 @@ def two_stage(
         except (ConvergenceError, DataError) as error:
             excluded.append((str(name), str(error)))
     if not names:
-        raise DataError(
-            "no trial gives an effect", value="; ".join(f"{a}: {b}" for a, b in excluded)
-        )
+        why = "; ".join(f"{a}: {b}" for a, b in excluded)
+        raise DataError(f"no trial gives an effect ({why})")
     m = {e.shape[0] for e in effects}
     if len(m) > 1:
         raise DataError("trials differ in their number of draws", column=draw, value=sorted(m))
@@ -188,10 +189,17 @@ def two_stage(
     )
 
 
-def _columns(frame: pd.DataFrame, wanted: Iterable[str]) -> None:
-    for name in wanted:
+def _checked(frame: pd.DataFrame, labels: Iterable[str]) -> None:
+    """Check columns, follow-up and labels of all patients, so that no row is lost in its trial."""
+    names = tuple(labels)
+    for name in ("time", "event", *names):
         if name not in frame.columns:
             raise DataError("missing", column=name, allowed=", ".join(map(str, frame.columns)))
+    as_patients(frame["time"].to_numpy(), frame["event"].to_numpy())
+    for name in names:
+        gaps = np.flatnonzero(frame[name].isna() | frame[name].eq(""))
+        if gaps.size:
+            raise DataError("missing", row=int(gaps[0]) + 1, column=name, allowed="a label")
 
 
 def _draws(
@@ -206,10 +214,11 @@ def _draws(
     p = as_patients(part["time"].to_numpy(), part["event"].to_numpy())
     g = two_arms(part[group].to_numpy(), p.n, control)
     codes = np.zeros(p.n, dtype=np.intp) if draw is None else pd.factorize(part[draw], sort=True)[0]
-    if codes.min() < 0:
-        raise DataError("missing", column=draw, allowed="a number of the draw on every row")
     pick = [np.flatnonzero(codes == j) for j in range(int(codes.max()) + 1)]
-    return np.array([_effect(p.take(i), Groups(g.codes[i], g.levels), measure, at) for i in pick])
+    found = np.array([_effect(p.take(i), Groups(g.codes[i], g.levels), measure, at) for i in pick])
+    if not found[:, 1].any() and np.ptp(found[:, 0]) == 0.0:
+        raise DataError("the effect has no variance: in each arm nobody, or all, had the event")
+    return found
 
 
 def _effect(p: Patients, g: Groups, measure: str, at: float | None) -> tuple[float, float]:
@@ -240,9 +249,14 @@ def _effect_sizes(measure: str, yi: FloatArray, vi: FloatArray, names: list[str]
 
 
 def _pooled_share(y: FloatArray, v: FloatArray, tau2: str, ci: str) -> float:
+    """Return the share of the pooled variance between draws, each draw pooled on its own."""
     if y.shape[0] == 1:
         return 0.0
-    found = pool_many(y, v, tau2=tau2, ci=ci)
+    # A draw in which nobody, or everybody, had the event has no variance of its own: the trial's
+    # variance over its draws stands in.
+    _, total, _ = rubin(y, v)
+    usual = np.where(v.mean(axis=0) > 0.0, v.mean(axis=0), total)
+    found = pool_many(y, np.where(v > 0.0, v, usual), tau2=tau2, ci=ci)
     _, _, share = rubin(found["estimate"].to_numpy(), found["std_error"].to_numpy() ** 2)
     return float(share)
 
@@ -349,7 +363,7 @@ def one_stage(
     >>> one_stage(frame).k
     3
     """
-    _columns(patients, ["time", "event", trial, group])
+    _checked(patients, [trial, group])
     _input.level(level)
     arms = patients[group]
     fit = cox(

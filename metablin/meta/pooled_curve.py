@@ -40,7 +40,7 @@ class PooledCurve(Record):
         Share of variance between trials, of everything up to each time (``combescure``) or of the
         survival at each time.
     k : ndarray, shape (g,)
-        Trials followed that far.
+        Trials followed that far (in every draw).
     studies : tuple of str
     method : str
     level : float
@@ -144,6 +144,24 @@ class PooledCurve(Record):
         return pooled_curve(self, ax=ax)
 
 
+def falling(curve: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return limits that do not rise: no upper limit above an earlier one, no lower below a later.
+
+    Survival falls, so an upper limit holds for all later times, a lower one for all earlier ones;
+    neither crosses the curve.
+
+    Examples
+    --------
+    >>> low, high = falling(np.array([0.6, 0.5]), np.array([0.1, 0.3]), np.array([0.8, 0.9]))
+    >>> low.tolist(), high.tolist()
+    ([0.3, 0.3], [0.8, 0.8])
+    """
+    # fmin and fmax pass over NaN, which stays where it is.
+    upper = np.fmin.accumulate(high)
+    lower = np.minimum(np.fmax.accumulate(low[::-1])[::-1], curve)
+    return np.where(np.isnan(low), np.nan, lower), np.where(np.isnan(high), np.nan, upper)
+
+
 def combine_pooled_curves(
     draws: Sequence[PooledCurve],
 ) -> tuple[PooledCurve, FloatArray]:
@@ -193,16 +211,21 @@ def combine_pooled_curves(
         wide = np.sqrt(half**2 + quantile**2 * extra)
         return np.asarray(np.exp(-np.exp(mean + sign * wide)))
 
+    # Draws differ more at some times than at others; a limit still cannot rise.
+    survival = np.minimum.accumulate(np.exp(-np.exp(mean)))
+    low, high = falling(survival, widened("conf_low", 1.0), widened("conf_high", -1.0))
+    pred_low, pred_high = falling(survival, widened("pred_low", 1.0), widened("pred_high", -1.0))
+
     curve = PooledCurve(
         time=first.time,
-        survival=np.exp(-np.exp(mean)),
-        conf_low=widened("conf_low", 1.0),
-        conf_high=widened("conf_high", -1.0),
-        pred_low=widened("pred_low", 1.0),
-        pred_high=widened("pred_high", -1.0),
+        survival=survival,
+        conf_low=low,
+        conf_high=high,
+        pred_low=pred_low,
+        pred_high=pred_high,
         std_error=np.sqrt(total),
         i2=np.mean([d.i2 for d in draws], axis=0),
-        k=first.k,
+        k=np.min([d.k for d in draws], axis=0),
         studies=first.studies,
         method=first.method,
         level=first.level,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.plots import style
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw_km",
+    "draw_log_log",
     "draw_pooled_curve",
     "km",
     "km_frame",
@@ -33,8 +35,8 @@ ROWS = {"n_risk": "At risk", "n_event": "Events", "n_censored": "Censored"}
 ROW_HEIGHT = 0.16
 """Inches of one row of the table."""
 
-LABEL_GAP = -16.0
-"""Points between a group's name and the first column of its counts."""
+LABEL_GAP, DIGIT = 8.0, 2.6
+"""Points between a group's name and the first column of its counts, and half of one digit."""
 
 
 def km_frame(curves: Sequence[KMCurve]) -> pd.DataFrame:
@@ -169,18 +171,23 @@ def _draw_table(
     height = ax.get_window_extent().height / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
     step, y = ROW_HEIGHT / height, -0.46 / height
     across = ax.get_xaxis_transform()
+    gap = -LABEL_GAP - DIGIT * max(len(_count(n)) for key in rows for n in risk[key])
     for key in rows:
         y -= step
         ax.text(0.0, y, ROWS[key], transform=ax.transAxes, fontsize=8, weight="bold", va="center")
         for name in names:
             y -= step
             part = risk[risk["group"] == name]
-            ax.annotate(name, (0.0, y), xycoords="axes fraction", xytext=(LABEL_GAP, 0.0),
+            ax.annotate(name, (0.0, y), xycoords="axes fraction", xytext=(gap, 0.0),
                         textcoords="offset points", fontsize=8, ha="right", va="center",
                         color=colours[name], annotation_clip=False)  # fmt: skip
             for t, n in zip(part["time"], part[key], strict=True):
-                ax.text(t, y, f"{n:g}" if float(n).is_integer() else f"{n:.1f}", transform=across,
-                        fontsize=8, ha="center", va="center", clip_on=False)  # fmt: skip
+                ax.text(t, y, _count(n), transform=across, fontsize=8, ha="center", va="center",
+                        clip_on=False)  # fmt: skip
+
+
+def _count(n: float) -> str:
+    return f"{n:.0f}" if float(n).is_integer() else f"{n:.1f}"
 
 
 def log_log_frame(curves: Sequence[KMCurve]) -> pd.DataFrame:
@@ -206,14 +213,19 @@ def log_log_frame(curves: Sequence[KMCurve]) -> pd.DataFrame:
 
 def log_log(curves: Sequence[KMCurve], ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw log(-log S) against log time."""
-    frame = log_log_frame(curves)
     if ax is None:
         _, ax = style.figure(4.4, 3.2)
+    return draw_log_log(log_log_frame(curves), ax, unit=unit)
+
+
+def draw_log_log(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
+    """Draw the table of `log_log_frame`."""
     colours = group_colours(list(dict.fromkeys(frame["group"])))
     for name, part in frame.groupby("group", sort=False):
         ax.step(part["time"], part["log_log"], where="post", color=colours[str(name)],
                 lw=1.4, label=str(name))  # fmt: skip
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.set_xlabel(f"Time ({unit}, log scale)")
     ax.set_ylabel("log(-log survival)")
     if len(colours) > 1:
@@ -269,7 +281,8 @@ def draw_pooled_curve(
             logs = np.log(np.r_[1.0, frame[column].to_numpy()])
         return np.asarray(np.exp(np.interp(t, knots, logs)))
 
-    if frame["pred_low"].notna().all():
+    # With fewer than three trials there is no band for a new one, here or from some time on.
+    if frame["pred_low"].notna().any():
         ax.fill_between(t, dense("pred_low"), dense("pred_high"), color=shade, alpha=0.12, lw=0,
                         label="new trial")  # fmt: skip
     ax.fill_between(t, dense("conf_low"), dense("conf_high"), color=shade, alpha=0.3, lw=0,

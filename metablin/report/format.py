@@ -48,7 +48,8 @@ def format_estimate(row: Mapping[str, Any], unit: str = "number") -> str:
     Parameters
     ----------
     row : mapping
-        With ``estimate`` and, where known, ``conf_low`` and ``conf_high``.
+        With ``estimate`` and, where known, ``conf_low`` and ``conf_high``; ``not_reached`` names
+        those that are survival times beyond the curve.
     unit : str
         See :func:`format_number`.
 
@@ -56,7 +57,12 @@ def format_estimate(row: Mapping[str, Any], unit: str = "number") -> str:
     --------
     >>> format_estimate({"estimate": 0.71, "conf_low": 0.55, "conf_high": 0.93}, "ratio")
     '0.71 (0.55 to 0.93)'
+    >>> format_estimate({"estimate": 11.4, "conf_low": 5.9, "not_reached": "conf_high"}, "months")
+    '11.4 (5.9 to not reached)'
     """
-    low, high = (format_number(row.get(c), unit) for c in ("conf_low", "conf_high"))
-    text = format_number(row.get("estimate"), unit)
+    beyond = str(row.get("not_reached", "")).split()
+    text, low, high = (
+        "not reached" if c in beyond else format_number(row.get(c), unit)
+        for c in ("estimate", "conf_low", "conf_high")
+    )
     return text if MISSING in (low, high) else f"{text} ({low} to {high})"

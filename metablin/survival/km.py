@@ -104,7 +104,9 @@ class KMCurve(Record):
         Returns
         -------
         pandas.DataFrame
-            ``term, p, estimate, conf_low, conf_high, conf_level``; infinite where not reached.
+            ``term, p, estimate, conf_low, conf_high, conf_level``; infinite where not reached. A
+            lower limit is NaN when the curve falls to 0 at once, where no limit is defined. Limits
+            that rise again (late entries, weights) count where they first cross.
 
         References
         ----------
@@ -125,6 +127,8 @@ class KMCurve(Record):
                 for y in (self.survival, self.conf_low, self.conf_high)
             ]
             estimate, low, high = (np.inf if np.isnan(v) else v for v in values)
+            if low > estimate:  # the limit is not defined where the curve is 0
+                low = np.nan
             name = "median" if share == 0.5 else f"quantile {share:g}"
             rows.append((name, share, estimate, low, high, self.level))
         return pd.DataFrame(
@@ -263,6 +267,8 @@ class KMCurve(Record):
 
 
 def _reached(value: float) -> str:
+    if np.isnan(value):
+        return "not defined"
     return "not reached" if np.isinf(value) else f"{value:.4g}"
 
 

@@ -66,7 +66,8 @@ class RMST(Record):
         """Return differences and ratios of each group against the control.
 
         The ratios are tested on the log scale by the delta method. Empty without groups; a ratio
-        whose mean is zero is left out.
+        whose mean is zero is left out. Without an event by tau in either group there is no
+        variance, and statistic and p-value are NaN.
         """
         rows = []
         m0, s0 = float(self.estimate[0]), float(self.std_error[0])

@@ -208,7 +208,8 @@ def analyse_trial(
             stacklevel=2,
         )
     p = patients(time, event)
-    g = groups(["all"] * p.n if group is None else group, p.n, control, minimum=1)
+    labels = ["all"] * p.n if group is None else group
+    g = groups(labels, p.n, control, column=group_name or "group", minimum=1)
     names = np.array(g.levels)[g.codes]
     first = g.levels[0]
     curves = kaplan_meier_by(
@@ -225,13 +226,26 @@ def analyse_trial(
         landmarks={name: curve.survival_at(times) for name, curve in curves.items()},
         restricted=restricted,
         comparison={} if g.k == 1 else _compare(p, g, names, restricted, times, level),
-        models={
-            name: compare_parametric(q.time, q.event, models, times=times, level=level)
-            for name, q in parts.items()
-        }
+        models={name: _fitted(name, q, models, times, level) for name, q in parts.items()}
         if models
         else {},
     )
+
+
+def _fitted(
+    name: str, p: Patients, models: Sequence[str], times: np.ndarray[Any, Any], level: float
+) -> ParametricComparison:
+    try:
+        return compare_parametric(p.time, p.event, models, times=times, level=level)
+    except DataError as error:
+        # Rows are counted within the arm here: the arm is named instead.
+        raise DataError(
+            error.message,
+            column=error.column,
+            value=error.value,
+            allowed=error.allowed,
+            study=None if name == "all" else name,
+        ) from error
 
 
 def _landmarks(at: ArrayLike | None, curves: dict[str, KMCurve]) -> np.ndarray[Any, Any]:

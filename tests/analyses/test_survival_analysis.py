@@ -66,6 +66,15 @@ def test_arms_reproduce_the_printed_medians(outcome: Outcome) -> None:
     assert (medians["estimate"] - medians["printed"]).abs().max() < 0.05
 
 
+def test_arms_meet_what_is_printed_to_its_rounding_or_say_why(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    known = arms.loc[arms["printed"].notna()]
+    rounding = np.where(known["term"] == "median", 0.05, 0.005)
+    apart = (known["estimate"] - known["printed"]).abs() > rounding
+    assert len(known) > 15
+    assert known.loc[apart, "note"].str.startswith("without ").all()
+
+
 def test_joint_draws_meet_the_printed_hazard_ratios(outcome: Outcome) -> None:
     pairs = frame(outcome, "comparisons")
     drawn = pairs.loc[pairs["grade"] != ""]
@@ -186,3 +195,52 @@ def test_cured_share_over_draws_widens_with_the_draws(
     assert apart["between_share"] > 0.5
     assert same["conf_high"] == pytest.approx(0.5)
     assert apart["conf_high"] > same["conf_high"]
+
+
+def test_months_in_which_arms_end_are_times_of_the_curve(
+    drawn: tuple[ModuleType, object, list[object]],
+) -> None:
+    pools, _, some = drawn
+    curves = pools.curves_by_arm(some)
+    # One arm stops midway between two of the usual times.
+    name = next(iter(curves))
+    cut = {
+        **curves,
+        name: [mb.kaplan_meier(np.minimum(c.time, 11.7), c.time < 11.7) for c in curves[name]],
+        "fourth": curves[name],
+    }
+    assert 11.0 in pools.grid(cut)
+    assert 11.0 not in pools.grid({**curves, "fourth": curves[name]})
+
+
+def test_the_distribution_free_median_is_the_mean_of_the_printed_ones(outcome: Outcome) -> None:
+    table = frame(outcome, "medians").set_index("key")
+    for pool in ("rr_blinatumomab", "rr_control"):
+        each = table.loc[table.index.str.startswith(f"{pool}.") & table["printed"].notna()]
+        own = each.loc[each.index != f"{pool}.geometric_mean"]
+        mean = table.loc[f"{pool}.geometric_mean"]
+        assert mean["printed"] == pytest.approx(np.exp(np.log(own["printed"]).mean()))
+        assert (own["kaplan_meier"] - own["printed"]).abs().max() < 0.05
+        # What the notes of the analysis say.
+        gap = abs(np.log(table.loc[f"{pool}.pooled", "kaplan_meier"] / mean["printed"]))
+        assert gap < 0.1
+        assert gap < abs(np.log(table.loc[f"{pool}.pooled", "lognormal"] / mean["printed"]))
+
+
+def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
+    table = frame(outcome, "by_design").set_index("key")
+    arms = frame(outcome, "arms")
+    known = arms.loc[(arms["pool"] == "rr_blinatumomab") & (arms["term"] == "survival at 6")]
+    prospective = known["design"].isin(["rct", "single arm"])
+    for name, part in (("prospective", known[prospective]), ("other", known[~prospective])):
+        line = table.loc[f"rr_blinatumomab.{name}.6"]
+        assert line["k"] == len(part)
+        assert part["estimate"].min() < line["estimate"] < part["estimate"].max()
+    ratio = table.loc["rr_blinatumomab.ratio.6"]
+    apart = [
+        np.log(-np.log(table.loc[f"rr_blinatumomab.{n}.6", "estimate"]))
+        for n in ("other", "prospective")
+    ]
+    # One tau2 for both designs and one for each give nearly the same ratio.
+    assert np.log(ratio["estimate"]) == pytest.approx(apart[0] - apart[1], abs=0.1)
+    assert ratio["conf_low"] < ratio["estimate"] < ratio["conf_high"]

@@ -8,8 +8,10 @@ from metablin.meta.curves import (
     between_covariance,
     combine_pooled_curves,
     conditional_survival,
+    log_cumulative_hazard,
     pool_curves,
 )
+from metablin.meta.pooled_curve import falling
 from metablin.plots.km import pooled_curve
 from metablin.survival import kaplan_meier
 
@@ -161,6 +163,40 @@ def test_draws_widen_the_bands_of_a_pooled_curve():
     assert (combined.conf_low < combined.survival).all()
 
 
+def test_combined_limits_fall_although_draws_differ_more_at_some_times():
+    times = [3.0, 6.0, 9.0, 12.0, 18.0]
+    draws = [pool_curves(trials(4, 0.3, seed, n=25), times) for seed in range(60, 65)]
+    combined, _ = combine_pooled_curves(draws)
+    for name in ("survival", "conf_low", "conf_high", "pred_low", "pred_high"):
+        assert (np.diff(getattr(combined, name)) <= 0).all(), name
+
+
+def test_limits_hold_for_earlier_and_later_times_and_stay_beside_the_curve():
+    curve = np.array([0.9, 0.5, 0.5, 0.4])
+    low, high = falling(
+        curve, np.array([0.2, 0.3, 0.55, np.nan]), np.array([0.95, 0.7, 0.8, np.nan])
+    )
+    np.testing.assert_array_equal(low, [0.55, 0.5, 0.5, np.nan])
+    np.testing.assert_array_equal(high, [0.95, 0.7, 0.7, np.nan])
+
+
+def test_a_curve_at_1_or_0_keeps_its_trial():
+    # Half an event among those at risk: log hazard of 1/2, variance 1/(1/2) for many patients.
+    early = kaplan_meier(np.arange(1001.0, 2001.0), np.ones(1000))
+    y, v = log_cumulative_hazard(early, np.array([500.0]))
+    assert np.exp(y[0]) == pytest.approx(0.5 / 1000, rel=1e-3)
+    assert v[0] == pytest.approx(2.0, rel=1e-3)
+    # 1/2 of the last one of four lives on: S = 1/2 * 1/4 ... by Greenwood with the same half.
+    ended = kaplan_meier([1.0, 2.0, 3.0, 4.0], [1, 1, 1, 1])
+    y, v = log_cumulative_hazard(ended, np.array([3.0, 5.0]))
+    log_s = np.log(0.25) + np.log(0.5 / 2.0)
+    assert y[1] == pytest.approx(np.log(-log_s))
+    greenwood = 1 / (4 * 3) + 1 / (3 * 2) + 1 / (2 * 1) + 1.5 / (2 * 0.5)
+    assert v[1] == pytest.approx(greenwood / log_s**2)
+    some = {**trials(4, 0.2, 12), "none yet": early}
+    assert pool_curves(some, [6.0], method="pointwise").k.tolist() == [5]
+
+
 def test_the_figure_shows_both_bands():
     some = trials(5, 0.2, 9)
     found = pool_curves(some)
@@ -177,6 +213,10 @@ def test_bad_requests_are_named():
     open_ended = kaplan_meier([2.0, 4.0, 9.0], [1, 1, 0])
     with pytest.raises(DataError, match=r"fewer than two trials.*at most 9"):
         pool_curves({"a": open_ended, "b": open_ended}, [5.0, 500.0])
+    with pytest.raises(DataError, match="no times"):
+        pool_curves(some, [])
+    with pytest.raises(DataError, match=r"study b, value list: not a curve"):
+        pool_curves({**some, "b": [1, 2]}, [3.0])
     with pytest.raises(DataError, match="combescure"):
         pool_curves(some, method="mean")
 

@@ -94,6 +94,27 @@ def test_a_trial_without_an_effect_is_left_out_by_name():
     assert "left out t1" in found.summary()
 
 
+def flat_draw(frame, trial, draws):
+    """Move the events of some draws of a trial beyond 2 months."""
+    own = (frame["trial"] == trial) & frame["draw"].isin(draws)
+    return frame.assign(time=frame["time"] + np.where(own, 5.0, 0.0))
+
+
+def test_a_draw_without_variance_still_gives_the_share_between_draws():
+    frame = flat_draw(patients(k=4, draws=3), "t0", [1])
+    found = two_stage(frame, "milestone", at=2.0, control="chemo", draw="draw")
+    assert found.fit.k == 4
+    assert 0.0 < found.pooled_between_share < 1.0
+
+
+def test_a_trial_without_variance_in_any_draw_is_left_out_by_name():
+    frame = flat_draw(patients(k=4, draws=3), "t0", [0, 1, 2])
+    found = two_stage(frame, "milestone", at=2.0, control="chemo", draw="draw")
+    assert found.fit.k == 3
+    assert found.excluded[0][0] == "t0"
+    assert "no variance" in found.excluded[0][1]
+
+
 def test_one_stage_is_the_stratified_model_and_its_random_part_a_mixture():
     frame = patients(k=5, sd=0.4, seed=3)
     found = one_stage(frame, control="chemo")
@@ -149,3 +170,21 @@ def test_bad_requests_are_named():
         two_stage(frame, group="arm")
     with pytest.raises(DataError, match="two arms"):
         one_stage(frame.assign(group=np.arange(len(frame)) % 3))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("time", np.nan, "row 51, column 'time', value missing"),
+        ("time", -1.0, "row 51, column 'time', value -1"),
+        ("event", 2, "row 51, column 'event', value 2"),
+        ("trial", None, "row 51, column 'trial': missing"),
+        ("group", None, "row 51, column 'group': missing"),
+    ],
+)
+@pytest.mark.parametrize("analysis", [two_stage, one_stage])
+def test_one_bad_row_is_named_and_does_not_cost_its_trial(analysis, column, value, words):
+    frame = patients(k=3).astype({column: object})
+    frame.loc[50, column] = value
+    with pytest.raises(DataError, match=words):
+        analysis(frame)

@@ -1,16 +1,19 @@
 """Survival figures: the frames by value, and what is drawn from them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from metablin.meta.curves import pool_curves
 from metablin.plots.diagnostics import schoenfeld, schoenfeld_frame
 from metablin.plots.hazard import hazard, hazard_frame
-from metablin.plots.km import km, km_frame, log_log, log_log_frame, risk_frame
+from metablin.plots.km import km, km_frame, log_log, log_log_frame, pooled_curve, risk_frame
 from metablin.plots.models import model_curves, model_frame
 from metablin.plots.rmst_curve import rmst_curve as draw_rmst
 from metablin.plots.rmst_curve import rmst_frame
 from metablin.survival import (
     compare_parametric,
+    kaplan_meier,
     kaplan_meier_by,
     rmst_curve,
     schoenfeld_residuals,
@@ -101,3 +104,23 @@ def test_the_residuals_trend_is_level_when_hazards_are_proportional():
     assert frame["trend"].mean() == pytest.approx(-np.log(2), abs=0.2)
     assert np.ptp(frame["trend"]) < 0.8
     assert schoenfeld(residuals).get_ylabel() == "Log hazard ratio"
+
+
+def test_the_trend_of_residuals_on_a_line_is_the_line():
+    t = np.linspace(1.0, 20.0, 40)
+    frame = schoenfeld_frame(pd.DataFrame({"term": "x", "time": t, "scaled": 0.3 - 0.1 * t}))
+    np.testing.assert_allclose(frame["trend"], 0.3 - 0.1 * t)
+    half = frame["conf_high"] - frame["trend"]
+    assert (half > 0).all()
+    np.testing.assert_allclose(half, frame["trend"] - frame["conf_low"])
+    # Fewest neighbours at the ends: the band is widest there.
+    assert half.iloc[0] > half.iloc[20]
+
+
+def test_the_band_of_a_new_trial_is_drawn_as_far_as_three_trials_reach():
+    short = kaplan_meier(np.arange(1.0, 9.0), [1, 1, 1, 1, 1, 1, 0, 0])
+    long = [kaplan_meier(np.arange(1.0, 19.0) + s, np.tile([1, 1, 0], 6)) for s in (0.0, 0.5)]
+    found = pool_curves({"a": short, "b": long[0], "c": long[1]}, [4.0, 6.0, 14.0])
+    assert found.k.tolist() == [3, 3, 2]
+    labels = [t.get_text() for t in pooled_curve(found).get_legend().get_texts()]
+    assert labels == ["new trial", "mean, interval", "mean"]

@@ -168,6 +168,22 @@ def test_an_entry_after_the_end_is_named():
         kaplan_meier([4, 3], [1, 1], entry=[0, 3])
 
 
+def test_a_lower_limit_that_is_not_defined_is_not_beyond_the_estimate():
+    # R gives NA: at 0 the curve has no limits.
+    row = kaplan_meier([3.0], [1]).quantile().iloc[0]
+    assert row["estimate"] == 3.0
+    assert np.isnan(row["conf_low"])
+    assert "not defined to not reached" in kaplan_meier([3.0], [1]).summary()
+
+
+def test_a_limit_that_rises_again_counts_where_it_first_crosses():
+    # Late entries: few at risk at 2, so the lower limit starts below one half.
+    curve = kaplan_meier([2, 4, 5, 6, 7, 8, 9], [1] * 7, entry=[0, 0, 0, 3, 3, 3, 3])
+    below = curve.time[np.flatnonzero(curve.conf_low <= 0.5)[0]]
+    assert curve.quantile()["conf_low"].iloc[0] == below
+    assert not (np.diff(curve.conf_low[:-1]) <= 0).all()
+
+
 def test_the_result_speaks():
     curve = kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0], label="all")
     assert curve.summary().startswith("all: 4 patients, 2 events, median 3")

@@ -122,3 +122,13 @@ def test_the_control_can_be_chosen():
     found = analyse_trial(d["time"], d["event"], d["group"], control="Obs", at=[365])
     assert list(found.curves) == ["Obs", "Lev", "Lev+5FU"]
     assert found.to_dict()["comparison"]["hazard_ratio"][1]["term"] == "Lev+5FU vs Obs"
+
+
+def test_a_missing_arm_is_named_by_its_own_column():
+    with pytest.raises(DataError, match="row 2, column 'regimen': missing"):
+        analyse_trial([1, 2, 3], [1, 1, 1], ["a", None, "b"], group_name="regimen")
+
+
+def test_the_arm_that_cannot_be_fitted_is_named():
+    with pytest.raises(DataError, match=r"study b, column 'event': no events"):
+        analyse_trial([1, 2, 3, 4], [1, 1, 0, 0], list("aabb"), models=["weibull"])

@@ -151,6 +151,9 @@ def maximise(
         small = decrement < TOLERANCE * max(1.0, abs(value) * 1e-3)
         if found[best] > value:
             theta = tries[:, best]
+        elif small and exact is not None:
+            # The gain is below the rounding of the value, not the step below that of theta.
+            theta = theta + step
         if small or found[best] <= value:
             converged = decrement < 1e-7 * max(1.0, abs(value) * 1e-3)
             break

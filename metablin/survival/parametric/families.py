@@ -87,6 +87,8 @@ class Family:
         ``""``, ``mixture`` or ``non-mixture``; the first parameter is then the cure fraction.
     linear : Linear, optional
         Of families that are linear in their parameters on some scale: exact derivatives.
+    edges : ndarray, optional
+        Left ends of the intervals of a hazard that is constant in each: exact derivatives.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Family:
     scale: Callable[[Start], FloatArray]
     cure: str = ""
     linear: Linear | None = None
+    edges: FloatArray | None = None
 
     def log_hazard(self, theta: FloatArray, t: FloatArray) -> FloatArray:
         """Return log h(t) = log f(t) - log S(t), broadcasting."""

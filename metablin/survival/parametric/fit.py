@@ -368,7 +368,10 @@ def fit_parametric(
 
 def family_of_checked(family: str, p: Patients, cuts: FloatArray | None) -> Family:
     """Return the family after checking that there are enough distinct events for it."""
-    if np.unique(p.time[p.event == 1.0]).size < 2:
+    distinct = np.unique(p.time[p.event == 1.0]).size
+    if distinct == 0:
+        raise DataError("no events", column="event", allowed="at least one event")
+    if distinct < 2 and family != "exponential":
         raise DataError(
             "too few events", column="event", allowed="events at two or more distinct times"
         )
@@ -436,7 +439,7 @@ def _search(
             break
     found = [x for x in found if np.isfinite(x[0].value)]
     if not found:
-        raise ConvergenceError(f"{family.name}: no start gives a finite likelihood")
+        raise ConvergenceError(f"{family.name}: no start leads to a finite maximum")
     return max(found, key=lambda x: (x[0].converged, round(x[0].value, 9), not x[1]))
 
 

@@ -51,7 +51,9 @@ def _parts(p: Patients) -> tuple[FloatArray, ...]:
 
 
 def exact_derivatives(family: Family, p: Patients) -> Derivatives | None:
-    """Return value, gradient and Hessian of the log-likelihood for a family linear on a scale."""
+    """Return value, gradient and Hessian of the log-likelihood where they have a closed form."""
+    if family.edges is not None:
+        return _piecewise_derivatives(family, family.edges, p)
     linear = family.linear
     if linear is None:
         return None
@@ -75,6 +77,23 @@ def exact_derivatives(family: Family, p: Patients) -> Derivatives | None:
             gradient += columns @ (w * first)
             curvature += (columns * (w * second)) @ columns.T
         return float(value(theta[:, None])[0]), gradient, curvature
+
+    return derivatives
+
+
+def _piecewise_derivatives(family: Family, edges: FloatArray, p: Patients) -> Derivatives:
+    """Return the derivatives of sum_j d_j theta_j - exp(theta_j) E_j: events and exposure."""
+    ends = np.r_[edges[1:], np.inf][:, None]
+    entry = np.zeros(p.n) if p.entry is None else p.entry
+    spent = np.minimum(p.time, ends) - np.maximum(entry, edges[:, None])
+    exposure = np.maximum(spent, 0.0) @ p.w
+    inside = (p.time > edges[:, None]) & (p.time <= ends)
+    events = inside @ (p.w * p.event)
+    value = log_likelihood(family, p)
+
+    def derivatives(theta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        expected = np.exp(theta) * exposure
+        return float(value(theta[:, None])[0]), events - expected, -np.diag(expected)
 
     return derivatives
 

@@ -204,4 +204,5 @@ def piecewise_exponential(cuts: FloatArray) -> Family:
         log_density=log_f,
         start=lambda s: np.full((1, edges.size), np.log(s.rate)),
         scale=lambda _: np.ones(edges.size),
+        edges=edges,
     )

@@ -62,7 +62,7 @@ def trial_pairs(
     twice = next((i for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise DataError("one trial twice", row=twice + 1, column="studies", value=names[twice],
-                        allowed="one row a trial, or labels that tell comparisons apart")  # fmt: skip
+                        allowed="one row a trial, or a label for each comparison")  # fmt: skip
     level = check_level(level)
     if k < fewest:
         raise DataError("too few trials for a line", column="k", value=k,

@@ -147,7 +147,7 @@ def bivariate_effects(
     >>> found = bivariate_effects([0.2, 0.9, 1.5, 2.1, 3.0], [0.05] * 5,
     ...                           [-0.1, -0.4, -0.8, -0.8, -1.7], [0.03] * 5)
     >>> round(found.slope, 3), round(found.correlation, 3)
-    (-0.548, -1.0)
+    (-0.552, -1.0)
     """
     data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
     between = _maximum(data)

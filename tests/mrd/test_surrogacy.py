@@ -47,7 +47,7 @@ def test_the_maximum_is_that_of_the_likelihood_integrated_numerically() -> None:
 
 PINNED = pinned("surrogacy")
 SAME_OPTIMUM = 1e-6
-"""Relative, of two optimisers; a variance is flat near its best value, so it gets ten times that."""
+"""Relative, of two optimisers; a variance is flat near its best value: ten times that."""
 
 
 @pytest.mark.parametrize("name", list(PINNED["daniels_hughes"]))

@@ -15,9 +15,17 @@ from ._safety import (
     counts,
     differences,
     exposure_cycles,
+    exposures,
     pooled_rates,
     printed_rates,
     randomised,
+)
+from ._safety_described import (
+    class_shares,
+    dose_gaps,
+    doses_and_cycles,
+    organ_classes,
+    spontaneous,
 )
 from ._safety_answers import RULE, Question, answers
 from ._safety_figures import (
@@ -52,9 +60,11 @@ ASKED = {
 @analysis(
     title="Safety",
     question="Which harms are likely, which of them are the drug's, and does time on it matter?",
-    reads=("trials", "references", "safety", "proportions", "discrepancies"),
+    reads=(
+        "trials", "references", "safety", "terms", "reporting", "proportions", "discrepancies",
+    ),
     order=55,
-)
+)  # fmt: skip
 def safety(evidence: Evidence) -> Outcome:
     """Pool adverse events, compare randomised arms with and without exposure, answer questions."""
     trials = known_trials(evidence)
@@ -66,6 +76,9 @@ def safety(evidence: Evidence) -> Outcome:
     compared = differences(pairs)
     exposed = by_exposure(pairs.loc[pairs["trial_id"] == EXPOSED], exposure_cycles(rows, EXPOSED))
     asked = answers(questions(evidence, trials, kept))
+    current, terms = evidence.load("trials"), evidence.load("terms")
+    every = evidence.load("safety", all_rows=True)
+    steps = doses_and_cycles(every, trials, current.set_index("trial_id")["dose"])
     return Outcome(
         tables={
             "answers": Table(
@@ -105,6 +118,45 @@ def safety(evidence: Evidence) -> Outcome:
                 "Events per patient-year as printed",
                 "All events, not first ones; no count or patient-years are printed, so no interval "
                 "follows.",
+            ),
+            "time_on_treatment": Table(
+                exposures(rows, trials),
+                "Time on treatment as printed",
+                "Medians with the shortest and the longest; no trial prints patient-years.",
+            ),
+            "organ_classes": Table(
+                organ_classes(found, terms),
+                "Patients with an event of an organ class, at the least",
+                "A trial's most frequent reported term of the class, because patients with two "
+                "terms of one class are counted in both; terms that were not reported are "
+                "missing, so the true rate is higher.",
+            ),
+            "dose_and_cycle": Table(
+                steps,
+                "Cytokine release and neurologic events by cycle and dose level",
+                "Every count by cycle or dose level that a source gives. Other dose levels are "
+                "all treated less those at the recommended dose. Patients were not randomised to "
+                "dose levels.",
+            ),
+            "dose_gaps": Table(
+                dose_gaps(steps, found, current),
+                "Counts of the two signature harms that no source gives",
+                "Prospective trials. No source gives counts before and after the rise of the dose "
+                "on day 8.",
+            ),
+            "class_shares": Table(
+                class_shares(every, terms),
+                "Organ classes among the registered events of three trials",
+                "Events of a class over all events of the terms a review lists; what a "
+                "spontaneous-report database would call a reporting proportion, here with "
+                "everybody treated known.",
+            ),
+            "reporting": Table(
+                spontaneous(evidence.load("reporting")),
+                "Spontaneous reports",
+                "Description only. Nobody knows how many were treated, known effects are "
+                "reported more than unknown ones, and one patient may be reported twice: no "
+                "rate, risk or comparison follows. The extracts overlap and are never added.",
             ),
             "burden": Table(
                 by_burden(kept),

@@ -20,6 +20,7 @@ from ._safety import (
     printed_rates,
     randomised,
 )
+from ._safety_answers import RULE, Question, answers
 from ._safety_described import (
     class_shares,
     dose_gaps,
@@ -27,7 +28,6 @@ from ._safety_described import (
     organ_classes,
     spontaneous,
 )
-from ._safety_answers import RULE, Question, answers
 from ._safety_figures import (
     answers_figure,
     dots_figure,
@@ -35,7 +35,7 @@ from ._safety_figures import (
     rates_figure,
     volcano_figure,
 )
-from ._selection import MRD_RESPONSES, RESPONSES, WHOLE, candidates, one_a_cohort
+from ._selection import MRD_RESPONSES, RESPONSES, WHOLE, candidates, one_a_cohort, one_definition
 from ._shared import known_trials
 
 EXPOSED = "tower"
@@ -194,13 +194,13 @@ def questions(evidence: Evidence, trials: pd.DataFrame, kept: pd.DataFrame) -> l
     current = set(evidence.load("trials")["trial_id"])
     rows = evidence.load("proportions")
     rows = rows.loc[rows["trial_id"].isin(current)]
-    response = one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE)
+    response = one_definition(one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE))
     response = response.loc[response["population"].isin(RELAPSED)]
     mrd = response_cohorts(rows, trials, MRD_RESPONSES)
     transplant = response_cohorts(rows, trials, ("allohsct",))
     remission = mrd.loc[mrd["population"].isin(["mrd_positive"])]
     out = [
-        Question("response", "haematological response", response),
+        Question("response", "haematological response (CR or CRh)", response),
         Question("mrd_of_responders", "of responders, MRD response",
                  mrd.loc[(mrd["denominator"] == "responders")]),
         Question("mrd", "MRD response (of those evaluable)",

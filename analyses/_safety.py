@@ -93,13 +93,17 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
 
 
 def cohorts(found: pd.DataFrame) -> pd.DataFrame:
-    """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice."""
+    """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice.
+
+    Counts of a first cycle alone would pull a rate over the whole treatment down and stay out.
+    """
     kept = found.loc[
         found["arm"].isin(BLINATUMOMAB)
         & found["term"].isin(POOLED_TERMS)
         & found["grade"].isin(list(GRADES))
         & found["design"].isin(PROSPECTIVE)
         & ~found["left_out"]
+        & (found["period"] == "whole treatment")
         & ~found["note"].str.contains("unit is|cycles", regex=True)
     ]
     keys = set(zip(kept["trial_id"], kept["term"], kept["grade"], strict=True))

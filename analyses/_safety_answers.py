@@ -26,11 +26,12 @@ RULE = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question a patient or a doctor asks, and the rows that answer it."""
+    """A question a patient or a doctor asks, the rows that answer it, and of whom it is asked."""
 
     key: str
     words: str
     rows: pd.DataFrame
+    populations: tuple[str, ...] = tuple(POPULATIONS)
 
 
 def answers(questions: list[Question]) -> pd.DataFrame:
@@ -40,11 +41,23 @@ def answers(questions: list[Question]) -> pd.DataFrame:
     """
     lines = []
     for question in questions:
-        for population in POPULATIONS:
+        for population in question.populations:
             part = question.rows.loc[question.rows["population"] == population]
             if not part.empty:
                 lines.append(_answer(question, population, part))
     return pd.DataFrame(lines)
+
+
+def unanswered(questions: list[Question]) -> pd.DataFrame:
+    """Return the questions that no cohort of a population answers."""
+    lines = [
+        {"key": f"{population}.{question.key}", "group": POPULATIONS[population],
+         "question": question.words}
+        for question in questions
+        for population in question.populations
+        if not (question.rows["population"] == population).any()
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=["key", "group", "question"])
 
 
 def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str, Any]:

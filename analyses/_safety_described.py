@@ -96,6 +96,11 @@ def class_shares(rows: pd.DataFrame, terms: pd.DataFrame) -> pd.DataFrame:
 def spontaneous(reports: pd.DataFrame) -> pd.DataFrame:
     """Return spontaneous reports as printed, with the share that the counts give."""
     computed = reports["count"] / reports["total"]
+    rest = reports["share"].isna() | (reports["category"] != "not stated")
+    named = reports.loc[reports["category"] != "not stated"]
+    others = named.groupby(["patient_set", "kind"])["share"].sum(min_count=2)
+    keys = list(zip(reports["patient_set"], reports["kind"], strict=True))
+    remainder = pd.Series([1 - others.get(k, np.nan) for k in keys], index=reports.index)
     return pd.DataFrame(
         {
             "key": reports["row_id"],
@@ -108,6 +113,7 @@ def spontaneous(reports: pd.DataFrame) -> pd.DataFrame:
             "total": reports["total"],
             "estimate": computed.where(computed.notna(), reports["share"]),
             "printed_share": reports["share"],
+            "remainder": remainder.mask(rest),
             "note": reports["note"],
             "row_ids": reports["row_id"],
         }

@@ -87,8 +87,8 @@ def response(evidence: Evidence) -> Outcome:
         },
         figures={
             "haematological": forest_by(
-                haematological,
-                group_and_definition(haematological),
+                ordered(haematological),
+                group_and_definition(ordered(haematological)),
                 "Haematological response in relapsed or refractory disease",
                 "by_definition",
             ),
@@ -114,6 +114,10 @@ def response(evidence: Evidence) -> Outcome:
             "remission). The pools keep to CR/CRh; other definitions stand apart, and a pool over "
             "all of them is among the other choices only.",
             "Most cohorts are single-arm; a pooled proportion has no control group.",
+            "Where the binomial-normal model puts tau² at zero, its prediction interval is its "
+            "confidence interval, even when Cochran's Q says the cohorts differ; the "
+            "inverse-variance line among the other choices then shows how far a new cohort may "
+            "be off.",
         ),
     )
 
@@ -123,6 +127,16 @@ def _split_title(name: str) -> str:
         "blasts": "Haematological response by marrow blasts before treatment",
         "prior_hsct": "Haematological response by earlier transplant",
     }[name]
+
+
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return cohorts by population and, within it, by definition, CR/CRh first."""
+    place = [RELAPSED.index(p) for p in rows["population"]]
+    rank = [list(DEFINITIONS).index(o) for o in rows["outcome"]]
+    sorted_rows = rows.assign(place=place, rank=rank).sort_values(
+        ["place", "rank", "label"], kind="stable"
+    )
+    return sorted_rows.reset_index(drop=True)
 
 
 def group_and_definition(rows: pd.DataFrame) -> pd.Series:

@@ -53,7 +53,7 @@ def trial_pairs(
     DataError
         With fewer than `fewest` trials, equal x, a trial named twice, or bad numbers.
     """
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else list(labels(studies, len(np.atleast_1d(x))))
     data = {"x": numeric("x", x, studies=known), "vx": numeric("vx", vx, above=0, studies=known),
             "y": numeric("y", y, studies=known),
             "vy": numeric("vy", vy, above=0, studies=known)}  # fmt: skip

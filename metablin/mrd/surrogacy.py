@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from metablin._input import choice, numeric
+from metablin._input import choice, numeric, one
 from metablin._records import Record, freeze, jsonable
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
@@ -253,7 +253,8 @@ def surrogacy(
     (-0.492, -0.449)
     """
     data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
-    count = int(numeric("draws", draws, minimum=2, integer=True)[0])
+    count = int(one("draws", draws, minimum=2, integer=True))
+    seed = int(one("seed", seed, minimum=0, integer=True))
     arrays = (data.x, data.vx, data.y, data.vy)
     crit = float(stats.t.ppf((1 + data.level) / 2, len(data.x) - 2))
     return Surrogacy(

@@ -133,11 +133,12 @@ def _name_points(ax: Axes, frame: pd.DataFrame) -> None:
     for _, part in frame.loc[frame["label"] != ""].groupby(frame["x"] > 0):
         column = float(part["x"].max()) + aside
         last = -np.inf
-        for row in part.sort_values("y").itertuples():
-            last = max(float(row.y), last + gap, low + gap)
+        points = part.sort_values("y")
+        for label, x, y in zip(points["label"], points["x"], points["y"], strict=True):
+            last = max(float(y), last + gap, low + gap)
             ax.annotate(
-                str(row.label),
-                (float(row.x), float(row.y)),
+                str(label),
+                (float(x), float(y)),
                 xytext=(column, last),
                 textcoords="data",
                 fontsize=7.5,

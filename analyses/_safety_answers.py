@@ -7,19 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.safety import event_rate, predicted_count
+import metablin as mb
+from metablin.safety import EventRate, event_rate, predicted_count
 
 from ._shared import POPULATIONS, join_ids
 
 PATIENTS = 100
 PROSPECTIVE = ("rct", "single_arm")
 ENOUGH_COHORTS, ENOUGH_PATIENTS, NARROW = 5, 300, 30
+DIFFER = 0.1  # the usual level of the test of heterogeneity, which has little power
 GRADES = {4: "good", 3: "fair", 2: "weak", 1: "very weak", 0: "very weak"}
 RULE = (
     f"One point each for {ENOUGH_COHORTS} cohorts or more, {ENOUGH_PATIENTS} patients or more, a "
     f"prediction interval no wider than {NARROW} of {PATIENTS} patients that allows for "
-    "differences between trials, and at least half of the patients from prospective trials: 4 "
-    "good, 3 fair, 2 weak, fewer very weak. Up to two cohorts are summed; their interval leaves "
+    "differences between trials (not where tau² is zero though Cochran's Q says the trials "
+    "differ), and at least half of the patients from prospective trials: 4 good, 3 fair, 2 weak, fewer very weak. Up to two cohorts are summed; their interval leaves "
     "differences between trials out. No answer has a control group."
 )
 
@@ -60,6 +62,14 @@ def unanswered(questions: list[Question]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["key", "group", "question"])
 
 
+def _unseen(part: pd.DataFrame, rate: EventRate) -> bool:
+    """Tell whether trials differ by Cochran's Q while the model found no variance between them."""
+    if rate.tau2 > 0:
+        return False
+    e = mb.proportions(part["events"], part["n"], studies=part["study"].tolist())
+    return bool(mb.pool(e).q_p < DIFFER)
+
+
 def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str, Any]:
     rate = event_rate(part["events"], part["n"], studies=part["study"].tolist())
     expected, low, high = predicted_count(rate, PATIENTS)
@@ -67,7 +77,7 @@ def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str
     points = (
         (rate.k >= ENOUGH_COHORTS)
         + (rate.n >= ENOUGH_PATIENTS)
-        + (rate.model != "exact" and high - low <= NARROW)
+        + (rate.model != "exact" and high - low <= NARROW and not _unseen(part, rate))
         + (prospective >= 0.5)
     )
     return {

@@ -21,8 +21,9 @@ RULE = (
     f"One point each for {ENOUGH_COHORTS} cohorts or more, {ENOUGH_PATIENTS} patients or more, a "
     f"prediction interval no wider than {NARROW} of {PATIENTS} patients that allows for "
     "differences between trials (not where tau² is zero though Cochran's Q says the trials "
-    "differ), and at least half of the patients from prospective trials: 4 good, 3 fair, 2 weak, fewer very weak. Up to two cohorts are summed; their interval leaves "
-    "differences between trials out. No answer has a control group."
+    "differ), and at least half of the patients from prospective trials: 4 good, 3 fair, 2 weak, "
+    "fewer very weak. Up to two cohorts are summed; their interval leaves differences between "
+    "trials out. No answer has a control group."
 )
 
 

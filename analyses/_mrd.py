@@ -68,13 +68,20 @@ def response_table(pools: ResponsePools, cohorts: pd.DataFrame) -> pd.DataFrame:
         for key in pools.fits
     ]  # fmt: skip
     keys = [".".join(k.replace(" ", "_") for k in key) for key in pools.fits]
+    outcomes = cohorts.set_index("row_id")["outcome"]
     words = {
+        "definitions": [_definitions(outcomes[cell.split()]) for cell in ids],
         "group": frame["population"].map(POPULATIONS),
         "of_whom": frame["denominator"].map(DENOMINATORS),
     }
     frame = frame.assign(**words, row_ids=ids).drop(columns=["population", "denominator"])
     frame.insert(0, "key", keys)
     return frame
+
+
+def _definitions(outcomes: pd.Series) -> str:
+    count = outcomes.value_counts(sort=False)
+    return ", ".join(f"{name.replace('_', ' ')}: {k}" for name, k in count.items())
 
 
 def responder_rows(

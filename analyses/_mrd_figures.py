@@ -13,7 +13,7 @@ from metablin.plots import forest, style
 from metablin.survival.km import kaplan_meier
 
 from ._mrd import DENOMINATORS
-from ._shared import POPULATIONS
+from ._shared import POPULATIONS, by_group
 
 METHODS = {"naive": "#D55E00", "landmark": "#009E73", "time-dependent": "#0072B2"}
 HANDLED = {"landmark": "landmark", "time-dependent": "time-dependent"}
@@ -42,9 +42,13 @@ WORDS = {
 def response_forest(cohorts: pd.DataFrame, population: str) -> MplFigure:
     """Draw the MRD response of one population, a block a denominator."""
     part = cohorts.loc[cohorts["population"] == population]
-    e = mb.proportions(part["events"], part["n"], studies=part["study"].tolist())
-    fit = mb.pool(e, model="glmm", by=part["denominator"].map(DENOMINATORS).tolist())
-    return _figure(forest(fit, overall=False))
+    return _figure(forest(by_group(part, part["denominator"].map(DENOMINATORS)), overall=False))
+
+
+def among_responders(cohorts: pd.DataFrame) -> MplFigure:
+    """Draw the MRD response of haematological responders, a block a population."""
+    part = cohorts.loc[cohorts["denominator"] == "responders"]
+    return _figure(forest(by_group(part, part["population"].map(POPULATIONS)), overall=False))
 
 
 def pools_figure(pools: ResponsePools) -> MplFigure:

@@ -22,6 +22,7 @@ from ._shared import POPULATIONS, join_ids, with_trials
 GRADES = {
     "any": "any grade",
     "grade3plus": "grade 3 or worse",
+    "grade4plus": "grade 4 or worse",
     "serious": "serious",
     "fatal": "fatal",
     "discontinuation": "ending treatment",
@@ -92,13 +93,17 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
 
 
 def cohorts(found: pd.DataFrame) -> pd.DataFrame:
-    """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice."""
+    """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice.
+
+    Counts of a first cycle alone would pull a rate over the whole treatment down and stay out.
+    """
     kept = found.loc[
         found["arm"].isin(BLINATUMOMAB)
         & found["term"].isin(POOLED_TERMS)
         & found["grade"].isin(list(GRADES))
         & found["design"].isin(PROSPECTIVE)
         & ~found["left_out"]
+        & (found["period"] == "whole treatment")
         & ~found["note"].str.contains("unit is|cycles", regex=True)
     ]
     keys = set(zip(kept["trial_id"], kept["term"], kept["grade"], strict=True))
@@ -215,15 +220,30 @@ def across_trials(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def exposure_cycles(rows: pd.DataFrame, trial: str) -> dict[str, tuple[float, str]]:
     """Return the median number of cycles of each arm of a trial, with its evidence row."""
-    found = rows.loc[
-        (rows["trial_id"] == trial) & rows["term"].str.startswith("exposure: treatment cycles")
-    ]
-    out = {}
-    for row in found.to_dict(orient="records"):
-        text = re.search(r"median ([0-9.]+)", f"{row['printed']} {row['note']}")
-        if text:
-            out[str(row["arm"])] = (float(text.group(1)), str(row["row_id"]))
-    return out
+    found = rows.loc[(rows["trial_id"] == trial) & (rows["exposure_unit"] == "cycles")]
+    return {
+        str(arm): (float(median), str(row_id))
+        for arm, median, row_id in found[["arm", "exposure", "row_id"]].itertuples(index=False)
+    }
+
+
+def exposures(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return time on treatment as printed, one line an arm."""
+    found = with_trials(rows.loc[rows["exposure"].notna()], trials)
+    return pd.DataFrame(
+        {
+            "key": found["row_id"].to_numpy(),
+            "study": found["label"].to_numpy(),
+            "arm": found["arm"].str.replace("_", " ").to_numpy(),
+            "measure": found["term"].str.removeprefix("exposure: ").to_numpy(),
+            "estimate": found["exposure"].to_numpy(),
+            "low": found["exposure_low"].to_numpy(),
+            "high": found["exposure_high"].to_numpy(),
+            "unit": found["exposure_unit"].to_numpy(),
+            "n": found["n"].to_numpy(),
+            "row_ids": found["row_id"].to_numpy(),
+        }
+    )
 
 
 def by_exposure(pairs: pd.DataFrame, cycles: dict[str, tuple[float, str]]) -> pd.DataFrame:
@@ -248,13 +268,10 @@ def by_exposure(pairs: pd.DataFrame, cycles: dict[str, tuple[float, str]]) -> pd
 
 def printed_rates(rows: pd.DataFrame) -> pd.DataFrame:
     """Return event rates per patient-year a report prints, with the ratio of the arms."""
-    found = rows.loc[rows["term"].str.startswith("exposure-adjusted rate: ")]
-    rate = [
-        float(text.group(1)) if (text := re.search(r"([0-9.]+) events per patient-year", note))
-        else np.nan for note in found["printed"] + " " + found["note"]
-    ]  # fmt: skip
+    found = rows.loc[rows["events_per_patient_year"].notna()]
     found = found.assign(
-        rate=rate, event=found["term"].str.removeprefix("exposure-adjusted rate: ")
+        rate=found["events_per_patient_year"],
+        event=found["term"].str.removeprefix("exposure-adjusted rate: "),
     )
     wide = found.pivot(index="event", columns="arm", values=["rate", "row_id"])
     treated = wide["rate"]["blinatumomab"].astype(float)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+from statsmodels.stats.proportion import proportion_confint
 
 from metablin.plots import style
 from metablin.plots.dots import dots
@@ -14,6 +16,11 @@ from metablin.plots.volcano import volcano
 from ._shared import POPULATIONS
 
 READINGS = {"unadjusted": "#7A7A7A", "fixed": "#0072B2"}
+# Colours of the adults in relapse and of the patients in remission.
+BURDEN = {
+    "adults in relapse (much disease)": "adult_rr_ph_negative",
+    "in remission with MRD (little disease)": "mrd_positive",
+}
 WORDS = {"unadjusted": "risk ratio, time ignored", "fixed": "rate ratio per cycle"}
 
 
@@ -23,23 +30,64 @@ def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> Mpl
     pairs = list(zip(frame["term"], frame["grade"], strict=True))
     frame = frame.loc[[pair in panels for pair in pairs]]
     shown = [p for p in order if (frame["population"] == p).any()]
-    fig = MplFigure(figsize=(8.2, 0.34 * len(shown) + 1.5))
+    fig = MplFigure(figsize=(9.6, 0.42 * len(shown) + 1.3))
     with style.house_style():
-        axes = fig.subplots(1, len(panels), sharey=True)
+        axes = fig.subplots(1, len(panels), sharey=True, gridspec_kw={"wspace": 0.12})
         for ax, ((term, grade), title) in zip(axes, panels.items(), strict=True):
             part = frame.loc[(frame["term"] == term) & (frame["grade"] == grade)]
-            for row in part.itertuples():
-                y = shown.index(row.population)
-                colour = style.colour(row.population)
-                ax.hlines(y, row.pred_low, row.pred_high, color=colour, lw=6, alpha=0.22)
-                ax.hlines(y, row.conf_low, row.conf_high, color=colour, lw=1.4)
-                ax.plot(row.estimate, y, "o", ms=4.5, color=colour)
+            reach = min(1.0, 1.1 * float(np.nanmax(part[["conf_high", "pred_high"]])))
+            for population in shown:
+                y = shown.index(population)
+                row = part.loc[part["population"] == population]
+                if row.empty:
+                    ax.text(0.02 * reach, y, "not reported", va="center", fontsize=7,
+                            color=style.SOFT)  # fmt: skip
+                else:
+                    _rate(ax, y, row.iloc[0], style.colour(population))
             ax.set_title(title, fontsize=8.5)
-            ax.set_xlim(0, min(1.0, 1.1 * np.nanmax(part[["conf_high", "pred_high"]])))
+            ax.set_xlim(-0.03 * reach, reach)
+            ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.tick_params(axis="x", labelsize=8)
+            ax.tick_params(axis="y", length=0)
         axes[0].set_yticks(range(len(shown)), [POPULATIONS.get(p, "All") for p in shown])
         axes[0].set_ylim(len(shown) - 0.5, -0.5)
+    return fig
+
+
+def _rate(ax: Axes, y: float, row: pd.Series, colour: str) -> None:
+    """Draw one pooled rate: point, interval, prediction bar, counts above."""
+    ax.hlines(y, row["pred_low"], row["pred_high"], color=colour, lw=6, alpha=0.22)
+    ax.hlines(y, row["conf_low"], row["conf_high"], color=colour, lw=1.4)
+    ax.plot(row["estimate"], y, "o", ms=4.5, color=colour)
+    ax.annotate(f"{row['events']:.0f}/{row['n']:.0f}", (row["estimate"], y), xytext=(0, 5),
+                textcoords="offset points", ha="center", fontsize=6.5,
+                color=style.SOFT)  # fmt: skip
+
+
+def burden_figure(frame: pd.DataFrame) -> MplFigure:
+    """Draw the signature harms in relapse and in remission side by side."""
+    rates = {"events_relapse": "n_relapse", "events_remission": "n_remission"}
+    fig, ax = style.figure(6.4, 0.62 * len(frame) + 1.1)
+    for shift, (events, n), (words, key) in zip(
+        (-0.15, 0.15), rates.items(), BURDEN.items(), strict=True
+    ):
+        x, m = frame[events].to_numpy(float), frame[n].to_numpy(float)
+        low, high = proportion_confint(x, m, method="beta")
+        y = np.arange(len(frame)) + shift
+        colour = style.colour(key)
+        ax.hlines(y, np.where(x == 0, 0.0, low), high, color=colour, lw=1.6)
+        ax.plot(x / m, y, "o", ms=5, color=colour, label=words)
+        for i in range(len(frame)):
+            ax.text(high[i] + 0.008, y[i], f"{x[i]:.0f} of {m[i]:.0f}", va="center", fontsize=7.5,
+                    color=style.SOFT)  # fmt: skip
+    ax.set_yticks(range(len(frame)), frame["term"] + ", " + frame["grade"])
+    ax.set_ylim(len(frame) - 0.5, -0.5)
+    ax.set_xlim(-0.01, None)
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_xlabel("Patients with the event")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncol=2, fontsize=8.5, frameon=False)
     return fig
 
 

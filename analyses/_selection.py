@@ -8,6 +8,7 @@ from ._shared import POPULATIONS, with_trials
 
 # Response is CR/CRh where a trial reports it; otherwise the nearest definition it does report.
 RESPONSES = ("cr_crh", "cr_crh_cri", "cr_cri", "cr")
+MAIN_RESPONSE = "cr_crh"
 MRD_RESPONSES = ("mrd_response", "complete_mrd_response")
 
 # Subgroups that make up the whole of a cohort of relapsed or refractory patients.
@@ -107,6 +108,11 @@ def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame
     order = list(POPULATIONS)
     kept = kept.assign(study=_labels(kept), order=kept["population"].map(order.index))
     return kept.sort_values(["order", "label"], kind="stable").reset_index(drop=True)
+
+
+def one_definition(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the cohorts that report response as the registration trials define it."""
+    return rows.loc[rows["outcome"] == MAIN_RESPONSE].reset_index(drop=True)
 
 
 def _responder_rank(subgroup: str) -> int:

@@ -119,6 +119,6 @@ def dots(per_trial: pd.DataFrame, total: pd.DataFrame, grade: str) -> MplFigure:
     ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f}%")
     ax.set_xlabel("Patients with the event")
     ax.grid(axis="x", color="#e6e9ee")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncol=len(TRIALS), frameon=False)
     sns.despine(ax=ax, left=True)
     return fig

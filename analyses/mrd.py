@@ -26,6 +26,7 @@ from ._mrd import (
     response_table,
 )
 from ._mrd_figures import (
+    among_responders,
     curves_figure,
     pools_figure,
     responders_forest,
@@ -39,6 +40,14 @@ from ._shared import known_trials, pooled_row
 SEED = 20240607
 SIMULATIONS = 1000
 WINDOWS = (1.5, 3.0, 6.0)
+RULE = (
+    "One row a cohort and denominator: MRD response (below 1e-4 or as the trial defines it) where "
+    "reported, otherwise complete MRD response; the definitions column counts them. Haematological "
+    "responders of one trial count once, by the best-ranked set; parts of a cohort only where the "
+    "whole is not reported; cohorts chosen because a transplant followed stay out; evaluable for "
+    "efficacy counts as treated. Binomial-normal model; denominators are never mixed within one "
+    "pool, and one cohort has no prediction interval."
+)
 CAVEAT = (
     "Those transplanted had to live, and stay in remission, until transplant; the two groups are "
     "described side by side and no contrast is computed."
@@ -80,8 +89,7 @@ def mrd(evidence: Evidence) -> Outcome:
         "response": Table(
             response_table(pools, cohorts),
             "MRD response by population and denominator",
-            "Binomial-normal model; denominators are never mixed within one pool, and one cohort "
-            "has no prediction interval.",
+            RULE,
         ),
         "response_detailed": Table(
             response_table(response_rates(cohorts, detailed), cohorts).assign(
@@ -173,6 +181,13 @@ def figures(
             "Forest plot of MRD response, one block for each denominator.",
             "response_cohorts",
         ),
+        "among_responders": Figure(
+            among_responders(cohorts),
+            "MRD response among haematological responders",
+            "Squares are cohorts; diamonds pooled proportions, bars below prediction intervals.",
+            "Forest plot of MRD response of haematological responders, one block a population.",
+            "response_cohorts",
+        ),
         **{
             f"responders_{name}": Figure(
                 responders_forest(found, (name,)),
@@ -208,6 +223,8 @@ def figures(
 def headlines() -> tuple[Headline, ...]:
     """Return the short answers."""
     return (
+        Headline("MRD response: in remission with MRD", "response", "mrd_positive.evaluable",
+                 "proportion"),
         Headline("Hazard ratio of death, responders over others", "responders_pooled", "os.all",
                  "ratio"),
         Headline("Hazard ratio of relapse or death, responders over others", "responders_pooled",

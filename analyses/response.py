@@ -1,4 +1,4 @@
-"""Response to blinatumomab: haematological response by population, MRD response by denominator."""
+"""Haematological response to blinatumomab by population and definition."""
 
 from __future__ import annotations
 
@@ -9,17 +9,7 @@ import metablin as mb
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
 from metablin.plots import forest
 
-from ._selection import (
-    EVALUABLE,
-    EXCLUDED,
-    IN_REMISSION,
-    MRD_RESPONSES,
-    RESPONDERS,
-    RESPONSES,
-    WHOLE,
-    candidates,
-    one_a_cohort,
-)
+from ._selection import EXCLUDED, RESPONSES, WHOLE, candidates, one_a_cohort, one_definition
 from ._shared import (
     POPULATIONS,
     RELAPSED,
@@ -31,10 +21,11 @@ from ._shared import (
     split,
 )
 
-DENOMINATORS = {
-    "treated": "of all treated",
-    "evaluable": "of those evaluable for MRD",
-    "responders": "of haematological responders",
+DEFINITIONS = {
+    "cr_crh": "CR or CRh",
+    "cr_crh_cri": "CR, CRh or CRi",
+    "cr_cri": "CR, CRh or CRi",
+    "cr": "CR as the report defines it",
 }
 SPLIT_LABELS = {
     "blasts=<50": "Blasts below 50%",
@@ -51,14 +42,14 @@ SPLIT_LABELS = {
     order=10,
 )
 def response(evidence: Evidence) -> Outcome:
-    """Pool haematological and MRD response by population, with sensitivity analyses."""
+    """Pool haematological response by population and definition, with sensitivity analyses."""
     trials = known_trials(evidence)
     rows = evidence.load("proportions")
     found = candidates(rows, trials, RESPONSES)
     haematological = one_a_cohort(found, WHOLE)
     haematological = haematological.loc[haematological["population"].isin(RELAPSED)]
     splits = {name: split(found, levels) for name, levels in SPLITS.items()}
-    mrd = mrd_rows(rows, trials)
+    main = one_definition(haematological)
     return Outcome(
         tables={
             "cohorts": Table(
@@ -67,10 +58,17 @@ def response(evidence: Evidence) -> Outcome:
                 "CR/CRh where reported, otherwise the nearest definition reported.",
             ),
             "pooled": Table(
-                pooled(haematological, "population", RELAPSED),
-                "Pooled haematological response",
-                "Binomial-normal model (GLMM, exact within cohorts), t interval; two cohorts "
-                "get the Bayesian model with a half-normal prior of scale 0.5 on tau.",
+                pooled(main, "population", RELAPSED),
+                "Pooled haematological response (CR or CRh)",
+                "Cohorts that report CR with full or partial haematological recovery, the "
+                "definition of the registration trials. Binomial-normal model (GLMM, exact "
+                "within cohorts), t interval; two cohorts get the Bayesian model with a "
+                "half-normal prior of scale 0.5 on tau; one cohort foretells no other.",
+            ),
+            "by_definition": Table(
+                by_definition(haematological),
+                "Haematological response by population and definition",
+                "Definitions are not mixed within one pool.",
             ),
             "splits": Table(
                 pd.concat(
@@ -79,23 +77,20 @@ def response(evidence: Evidence) -> Outcome:
                 ),
                 "Response by marrow blasts and by earlier transplant",
             ),
-            "mrd_cohorts": Table(cohorts(mrd), "MRD response by cohort"),
-            "mrd": Table(
-                pooled_mrd(mrd),
-                "Pooled MRD response by population and denominator",
-                "Denominators are never mixed within one pool.",
-            ),
             "sensitivity": Table(
-                sensitivity(haematological), "Haematological response under other choices"
+                sensitivity(haematological),
+                "Haematological response under other choices",
+                "The rows with any definition mix CR/CRh with CR, CRi and marrow remission: asked "
+                "for here and nowhere else.",
             ),
             "excluded": Table(excluded(), "Cohorts left out, and why"),
         },
         figures={
             "haematological": forest_by(
-                haematological,
-                haematological["population"].map(POPULATIONS),
+                ordered(haematological),
+                group_and_definition(ordered(haematological)),
                 "Haematological response in relapsed or refractory disease",
-                "pooled",
+                "by_definition",
             ),
             **{
                 name: forest_by(
@@ -107,32 +102,22 @@ def response(evidence: Evidence) -> Outcome:
                 )
                 for name, part in splits.items()
             },
-            "mrd": forest_by(
-                mrd.loc[mrd["population"] == "mrd_positive"],
-                mrd.loc[mrd["population"] == "mrd_positive", "denominator"].map(DENOMINATORS),
-                "MRD response of patients in remission with MRD",
-                "mrd",
-            ),
-            "mrd_responders": forest_by(
-                _responders(mrd),
-                _responders(mrd)["population"].map(POPULATIONS),
-                "MRD response among haematological responders",
-                "mrd",
-            ),
         },
         headlines=(
-            *(Headline(f"Response: {POPULATIONS[p]}", "pooled", p, "proportion") for p in RELAPSED),
-            Headline(
-                "MRD response: in remission with MRD",
-                "mrd",
-                "mrd_positive.evaluable",
-                "proportion",
+            *(
+                Headline(f"CR or CRh: {POPULATIONS[p]}", "pooled", p, "proportion")
+                for p in RELAPSED
             ),
         ),
         notes=(
-            "Response is defined differently between trials (CR/CRh, CR with any recovery, marrow "
-            "remission); the definition of each cohort is in the table.",
+            "Response is defined differently between reports (CR/CRh, CR with any recovery, marrow "
+            "remission). The pools keep to CR/CRh; other definitions stand apart, and a pool over "
+            "all of them is among the other choices only.",
             "Most cohorts are single-arm; a pooled proportion has no control group.",
+            "Where the binomial-normal model puts tau² at zero, its prediction interval is its "
+            "confidence interval, even when Cochran's Q says the cohorts differ; the "
+            "inverse-variance line among the other choices then shows how far a new cohort may "
+            "be off.",
         ),
     )
 
@@ -144,14 +129,36 @@ def _split_title(name: str) -> str:
     }[name]
 
 
-def _responders(mrd: pd.DataFrame) -> pd.DataFrame:
-    return mrd.loc[(mrd["denominator"] == "responders") & mrd["population"].isin(RELAPSED)]
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return cohorts by population and, within it, by definition, CR/CRh first."""
+    place = [RELAPSED.index(p) for p in rows["population"]]
+    rank = [list(DEFINITIONS).index(o) for o in rows["outcome"]]
+    sorted_rows = rows.assign(place=place, rank=rank).sort_values(
+        ["place", "rank", "label"], kind="stable"
+    )
+    return sorted_rows.reset_index(drop=True)
 
 
-def mrd_rows(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """Return one MRD response a cohort and denominator."""
-    found = candidates(rows, trials, MRD_RESPONSES)
-    return one_a_cohort(found, (*WHOLE, *IN_REMISSION, *RESPONDERS, *EVALUABLE))
+def group_and_definition(rows: pd.DataFrame) -> pd.Series:
+    """Return population and definition of every cohort as words."""
+    return rows["population"].map(POPULATIONS) + ": " + rows["outcome"].map(DEFINITIONS)
+
+
+def by_definition(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one pooled line for every population and definition with any cohort."""
+    lines = []
+    order = dict.fromkeys(DEFINITIONS.values())
+    for population in RELAPSED:
+        for words in order:
+            here = (rows["population"] == population) & (rows["outcome"].map(DEFINITIONS) == words)
+            part = rows.loc[here]
+            if part.empty:
+                continue
+            more = {"group": POPULATIONS[population], "definition": words,
+                    "events": part["events"].sum(), "n": part["n"].sum()}  # fmt: skip
+            key = f"{population}.{'_or_'.join(sorted(set(part['outcome'])))}"
+            lines.append(pooled_row(key, mb.pool_cohorts(effect_sizes(part)), part, **more))
+    return pd.DataFrame(lines)
 
 
 def cohorts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -164,7 +171,7 @@ def cohorts(rows: pd.DataFrame) -> pd.DataFrame:
             "population": rows["population"].map(POPULATIONS).to_numpy(),
             "design": rows["design"].str.replace("_", " ").to_numpy(),
             "outcome": rows["outcome"].to_numpy(),
-            "denominator": rows["denominator"].map(DENOMINATORS).to_numpy(),
+            "definition": rows["outcome"].map(DEFINITIONS).to_numpy(),
             "events": rows["events"].to_numpy(),
             "n": rows["n"].to_numpy(),
             "estimate": (rows["events"] / rows["n"]).to_numpy(),
@@ -196,41 +203,21 @@ def _key(name: str) -> str:
     return name.replace("=", ".").replace("<", "below_").replace(".>.", ".from_")
 
 
-def pooled_mrd(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one pooled line for every population and denominator with any cohort."""
-    lines = []
-    for population in POPULATIONS:
-        for denominator, words in DENOMINATORS.items():
-            part = rows.loc[
-                (rows["population"] == population) & (rows["denominator"] == denominator)
-            ]
-            if part.empty:
-                continue
-            more = {
-                "group": POPULATIONS[population],
-                "denominator": words,
-                "events": part["events"].sum(),
-                "n": part["n"].sum(),
-            }
-            fit = mb.pool_cohorts(effect_sizes(part))
-            lines.append(pooled_row(f"{population}.{denominator}", fit, part, **more))
-    return pd.DataFrame(lines)
-
-
 def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the pooled response of every population under other models, scales and cohorts."""
     lines = []
     for population in RELAPSED:
         part = rows.loc[rows["population"] == population]
         for name, changes in CHOICES.items():
-            chosen = part.loc[part["design"].isin(PROSPECTIVE)] if name == "prospective" else part
-            if name == "cr_crh_only":
-                chosen = part.loc[part["outcome"] == "cr_crh"]
-            if chosen.empty:
+            chosen = part if name.startswith("any_definition") else one_definition(part)
+            if name.endswith("prospective"):
+                chosen = chosen.loc[chosen["design"].isin(PROSPECTIVE)]
+            # one cohort leaves nothing to choose
+            if chosen.empty or (len(chosen) == 1 and "rule" not in changes):
                 continue
             transform = str(changes.get("transform", "logit"))
-            options = {k: v for k, v in changes.items() if k not in ("transform", "words")}
-            if name in ("main", "prospective", "cr_crh_only"):
+            options = {k: v for k, v in changes.items() if k not in ("transform", "words", "rule")}
+            if "rule" in changes:
                 fit = mb.pool_cohorts(effect_sizes(chosen))
             else:
                 fit = mb.pool(effect_sizes(chosen, transform), **options)
@@ -241,14 +228,17 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
 
 PROSPECTIVE = ("rct", "single_arm")
 CHOICES: dict[str, dict[str, str]] = {
-    "main": {"words": "Main: binomial-normal model"},
+    "main": {"words": "Main: CR or CRh, binomial-normal model", "rule": "cohorts"},
     "inverse_variance": {"words": "Inverse variance: logit, REML, Hartung-Knapp"},
     "dersimonian_laird": {"words": "DerSimonian-Laird, Wald interval", "tau2": "DL", "ci": "z"},
     "common": {"words": "Common effect", "model": "common", "ci": "z"},
     "freeman_tukey": {"words": "Freeman-Tukey scale", "transform": "freeman-tukey"},
     "arcsine": {"words": "Arcsine scale", "transform": "arcsine"},
-    "prospective": {"words": "Prospective cohorts only"},
-    "cr_crh_only": {"words": "Only cohorts that report CR/CRh"},
+    "any_definition": {"words": "Any definition of remission, mixed", "rule": "cohorts"},
+    "any_definition_prospective": {
+        "words": "Any definition, prospective cohorts only",
+        "rule": "cohorts",
+    },
 }
 
 

@@ -15,23 +15,31 @@ from ._safety import (
     counts,
     differences,
     exposure_cycles,
+    exposures,
     pooled_rates,
     printed_rates,
     randomised,
 )
-from ._safety_answers import RULE, Question, answers
+from ._safety_answers import RULE, Question, answers, unanswered
+from ._safety_described import (
+    class_shares,
+    dose_gaps,
+    doses_and_cycles,
+    organ_classes,
+    spontaneous,
+)
 from ._safety_figures import (
     answers_figure,
+    burden_figure,
     dots_figure,
     exposure_figure,
     rates_figure,
     volcano_figure,
 )
-from ._selection import MRD_RESPONSES, RESPONSES, WHOLE, candidates, one_a_cohort
-from ._shared import known_trials
+from ._selection import MRD_RESPONSES, RESPONSES, WHOLE, candidates, one_a_cohort, one_definition
+from ._shared import RELAPSED, known_trials
 
 EXPOSED = "tower"
-RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
 PANELS = {
     ("cytokine release syndrome", "any"): "CRS, any grade",
     ("cytokine release syndrome", "grade3plus"): "CRS, grade 3+",
@@ -52,9 +60,11 @@ ASKED = {
 @analysis(
     title="Safety",
     question="Which harms are likely, which of them are the drug's, and does time on it matter?",
-    reads=("trials", "references", "safety", "proportions", "discrepancies"),
+    reads=(
+        "trials", "references", "safety", "terms", "reporting", "proportions", "discrepancies",
+    ),
     order=55,
-)
+)  # fmt: skip
 def safety(evidence: Evidence) -> Outcome:
     """Pool adverse events, compare randomised arms with and without exposure, answer questions."""
     trials = known_trials(evidence)
@@ -65,7 +75,11 @@ def safety(evidence: Evidence) -> Outcome:
     pairs = randomised(found)
     compared = differences(pairs)
     exposed = by_exposure(pairs.loc[pairs["trial_id"] == EXPOSED], exposure_cycles(rows, EXPOSED))
-    asked = answers(questions(evidence, trials, kept))
+    asked_of = questions(evidence, trials, kept)
+    asked = answers(asked_of)
+    current, terms = evidence.load("trials"), evidence.load("terms")
+    every = evidence.load("safety", all_rows=True)
+    steps = doses_and_cycles(every, trials, current.set_index("trial_id")["dose"])
     return Outcome(
         tables={
             "answers": Table(
@@ -74,11 +88,18 @@ def safety(evidence: Evidence) -> Outcome:
                 "Expected number and a 95% prediction interval for the next 100 patients of a new "
                 "trial: sampling, estimation and differences between trials together. " + RULE,
             ),
+            "unanswered": Table(
+                unanswered(asked_of),
+                "Questions without an answer",
+                "No cohort of these patients reports a count.",
+            ),
             "rates": Table(
                 rates,
                 "Adverse events by population and grade",
-                "Prospective trials. Binomial-normal model; up to two trials, or none with or "
-                "without the event, are summed with exact limits and have no prediction interval.",
+                "Prospective trials, whole treatment; counts of a first cycle alone are in the "
+                "tables by cycle and of randomised differences. Binomial-normal model; up to two "
+                "trials, or none with or without the event, are summed with exact limits and have "
+                "no prediction interval.",
             ),
             "randomised": Table(
                 compared,
@@ -106,6 +127,45 @@ def safety(evidence: Evidence) -> Outcome:
                 "All events, not first ones; no count or patient-years are printed, so no interval "
                 "follows.",
             ),
+            "time_on_treatment": Table(
+                exposures(rows, trials),
+                "Time on treatment as printed",
+                "Medians with the shortest and the longest; no trial prints patient-years.",
+            ),
+            "organ_classes": Table(
+                organ_classes(found, terms),
+                "Patients with an event of an organ class, at the least",
+                "A trial's most frequent reported term of the class, because patients with two "
+                "terms of one class are counted in both; terms that were not reported are "
+                "missing, so the true rate is higher.",
+            ),
+            "dose_and_cycle": Table(
+                steps,
+                "Cytokine release and neurologic events by cycle and dose level",
+                "Every count by cycle or dose level that a source gives. Other dose levels are "
+                "all treated less those at the recommended dose. Patients were not randomised to "
+                "dose levels.",
+            ),
+            "dose_gaps": Table(
+                dose_gaps(steps, found, current),
+                "Counts of the two signature harms that no source gives",
+                "Prospective trials. No source gives counts before and after the rise of the dose "
+                "on day 8.",
+            ),
+            "class_shares": Table(
+                class_shares(every, terms),
+                "Organ classes among the registered events of three trials",
+                "Events of a class over all events of the terms a review lists; what a "
+                "spontaneous-report database would call a reporting proportion, here with "
+                "everybody treated known.",
+            ),
+            "reporting": Table(
+                spontaneous(evidence.load("reporting")),
+                "Spontaneous reports",
+                "Description only. Nobody knows how many were treated, known effects are "
+                "reported more than unknown ones, and one patient may be reported twice: no "
+                "rate, risk or comparison follows. The extracts overlap and are never added.",
+            ),
             "burden": Table(
                 by_burden(kept),
                 "Adults in relapse against patients in remission with MRD",
@@ -114,7 +174,7 @@ def safety(evidence: Evidence) -> Outcome:
             ),
             "doubtful": Table(doubtful(found), "Cells that can hardly mean what they say"),
         },
-        figures=figures(rates, compared, exposed, asked),
+        figures=figures(rates, compared, exposed, asked, by_burden(kept)),
         headlines=(
             Headline("Severe cytokine release syndrome, all populations", "rates",
                      "all.cytokine_release_syndrome.grade3plus", "proportion"),
@@ -142,17 +202,17 @@ def questions(evidence: Evidence, trials: pd.DataFrame, kept: pd.DataFrame) -> l
     current = set(evidence.load("trials")["trial_id"])
     rows = evidence.load("proportions")
     rows = rows.loc[rows["trial_id"].isin(current)]
-    response = one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE)
-    response = response.loc[response["population"].isin(RELAPSED)]
+    response = one_definition(one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE))
     mrd = response_cohorts(rows, trials, MRD_RESPONSES)
     transplant = response_cohorts(rows, trials, ("allohsct",))
-    remission = mrd.loc[mrd["population"].isin(["mrd_positive"])]
     out = [
-        Question("response", "haematological response", response),
+        Question("response", "haematological response (CR or CRh)", response, RELAPSED),
         Question("mrd_of_responders", "of responders, MRD response",
-                 mrd.loc[(mrd["denominator"] == "responders")]),
+                 mrd.loc[mrd["denominator"] == "responders"], RELAPSED),
         Question("mrd", "MRD response (of those evaluable)",
-                 remission.loc[remission["denominator"] == "evaluable"]),
+                 mrd.loc[mrd["denominator"] == "evaluable"]),
+        Question("mrd_of_treated", "MRD response, of all treated",
+                 mrd.loc[mrd["denominator"] == "treated"]),
         Question("transplant", "transplant afterwards, of all treated",
                  transplant.loc[transplant["denominator"] == "treated"]),
     ]  # fmt: skip
@@ -172,8 +232,9 @@ def doubtful(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def figures(
-    rates: pd.DataFrame, compared: pd.DataFrame, exposed: pd.DataFrame, asked: pd.DataFrame
-) -> dict[str, Figure]:
+    rates: pd.DataFrame, compared: pd.DataFrame, exposed: pd.DataFrame, asked: pd.DataFrame,
+    burden: pd.DataFrame,
+) -> dict[str, Figure]:  # fmt: skip
     """Return the figures of the analysis."""
     return {
         "answers": Figure(
@@ -192,6 +253,15 @@ def figures(
             "in remission have few leukaemic cells left to release cytokines over.",
             "Four panels of rates by population.",
             "rates",
+        ),
+        "burden": Figure(
+            burden_figure(burden),
+            "Much disease against little",
+            "Sums over arms of different trials with exact 95% intervals: adults treated in "
+            "relapse, and patients treated in remission because of MRD. Age, dose and definition "
+            "differ as well, so this is no effect of tumour burden alone.",
+            "Dot plot of cytokine release and neurologic events in relapse and in remission.",
+            "burden",
         ),
         "volcano": Figure(
             volcano_figure(compared),

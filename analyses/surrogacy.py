@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure as MplFigure
 
 from metablin.errors import ConvergenceError
-from metablin.mrd import Surrogacy
+from metablin.mrd import Surrogacy, bivariate_effects
 from metablin.mrd import surrogacy as fit_surrogacy
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis
 from metablin.plots.surrogacy import surrogacy as draw
@@ -62,6 +62,14 @@ def surrogacy(evidence: Evidence) -> Outcome:
                 "trials R² can be anything from 0 to 1. No threshold is given where no effect on "
                 "MRD, however large, lets a benefit on survival be predicted, or where the line "
                 "may be flat.",
+            ),
+            "bivariate": Table(
+                bivariate(points),
+                "Both effects random: the bivariate model",
+                "Maximum likelihood, profile limits; estimate is R², the squared correlation of "
+                "the true effects. It needs four trials, so only the set with inotuzumab has it; "
+                "five parameters from four trials leave every limit wide, and an open limit is "
+                "left empty.",
             ),
             "correlations": Table(
                 correlations(points),
@@ -138,6 +146,29 @@ def lines(fits: dict[str, Surrogacy], points: pd.DataFrame) -> pd.DataFrame:
     for column in ("threshold", "threshold_odds_ratio"):
         out[column] = out[column].where(finite)
     return out.replace([np.inf, -np.inf], np.nan)
+
+
+def bivariate(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the bivariate random-effects model of every endpoint, or why there is none."""
+    rows = []
+    for group, title in TITLES.items():
+        part = subset(points, group, "both_drugs")
+        line = {"key": f"{group}.both_drugs", "endpoint": title, "k": len(part), "why_not": "",
+                "row_ids": " ".join(dict.fromkeys(" ".join(part["row_ids"]).split()))}  # fmt: skip
+        try:
+            fit = bivariate_effects(
+                part["x"], part["vx"], part["y"], part["vy"], studies=part["study"].tolist()
+            )
+        except ConvergenceError as error:
+            rows.append({**line, "why_not": str(error)})
+            continue
+        rows.append(
+            {**line, "correlation": fit.correlation, "correlation_low": fit.correlation_low,
+             "correlation_high": fit.correlation_high, "estimate": fit.r2, "conf_low": fit.r2_low,
+             "conf_high": fit.r2_high, "slope": fit.slope, "slope_low": fit.slope_low,
+             "slope_high": fit.slope_high, "intercept": fit.intercept, "tau2": fit.tau2}
+        )  # fmt: skip
+    return pd.DataFrame(rows).replace([np.inf, -np.inf], np.nan)
 
 
 def correlations(points: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
 
-__all__ = ["choice", "labels", "level", "numeric", "same_length"]
+__all__ = ["choice", "labels", "level", "needed", "numeric", "one", "same_length"]
 
 FloatArray = NDArray[np.float64]
 
@@ -98,11 +99,58 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         try:
             out[i] = np.nan if item is None or item == "" else float(item)
         except (TypeError, ValueError) as error:
-            shown = repr(str(item) if isinstance(item, str) else item)
+            shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
                 "not a number", row=i + 1, column=column, value=shown, allowed="a number"
             ) from error
     return out
+
+
+def one(column: str, value: ArrayLike, **rules: Any) -> float:
+    """Return a single number after the checks of :func:`numeric`.
+
+    Raises
+    ------
+    DataError
+        When it is not one number, or breaks a rule.
+
+    Examples
+    --------
+    >>> one("share", 0.5, minimum=0)
+    0.5
+    """
+    array = numeric(column, value, **rules)
+    if len(array) != 1:
+        raise DataError("not one number", column=column, value=f"{len(array)} values",
+                        allowed="a single number")  # fmt: skip
+    return float(array[0])
+
+
+def needed(data: Any, columns: Iterable[str], filled: Iterable[str] = ()) -> pd.DataFrame:
+    """Return a data frame after checking that columns are there and some have no empty cell.
+
+    Raises
+    ------
+    DataError
+        Naming the column that is missing, or the row of the empty cell.
+
+    Examples
+    --------
+    >>> needed(pd.DataFrame({"study": ["A"]}), ["study"], ["study"])["study"].tolist()
+    ['A']
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("not a table", value=type(data).__name__, allowed="a pandas DataFrame")
+    for column in columns:
+        if column not in data:
+            raise DataError("no such column", column=column,
+                            allowed=" | ".join(map(str, data.columns)))  # fmt: skip
+    for column in filled:
+        empty = np.flatnonzero(data[column].isna().to_numpy() | (data[column] == "").to_numpy())
+        if empty.size:
+            raise DataError("must be filled", row=int(empty[0]) + 1, column=column,
+                            value="missing")  # fmt: skip
+    return data
 
 
 def same_length(**arrays: Sequence[Any] | NDArray[Any] | None) -> int:

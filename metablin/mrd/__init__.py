@@ -3,9 +3,11 @@
 Response rates by denominator (:mod:`metablin.mrd.response`), hazard ratios of responders from
 whatever a paper prints (:mod:`metablin.mrd.routes`), groups formed after baseline
 (:mod:`metablin.mrd.postbaseline`, :mod:`metablin.mrd.simulation`), subgroup curves against the
-whole (:mod:`metablin.mrd.consistency`) and trial-level surrogacy (:mod:`metablin.mrd.surrogacy`).
+whole (:mod:`metablin.mrd.consistency`) and trial-level surrogacy (:mod:`metablin.mrd.surrogacy`,
+:mod:`metablin.mrd.bivariate`).
 """
 
+from metablin.mrd.bivariate import BivariateEffects, bivariate_effects
 from metablin.mrd.consistency import Consistency, mixture_bounds, mixture_check, mixture_median
 from metablin.mrd.postbaseline import (
     PostBaseline,
@@ -30,6 +32,7 @@ from metablin.mrd.surrogacy import Association, Surrogacy, surrogacy
 
 __all__ = [
     "Association",
+    "BivariateEffects",
     "Consistency",
     "ImmortalTime",
     "LogHR",
@@ -37,6 +40,7 @@ __all__ = [
     "ResponderHR",
     "ResponsePools",
     "Surrogacy",
+    "bivariate_effects",
     "compare_counts_after_baseline",
     "compare_groups_after_baseline",
     "expected_events",

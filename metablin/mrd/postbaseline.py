@@ -114,8 +114,8 @@ def compare_groups_after_baseline(
     Raises
     ------
     DataError
-        For a naive comparison that was not allowed in so many words, a landmark without a time,
-        or bad data.
+        For a naive comparison that was not allowed in so many words, a landmark without a time or
+        a time without a landmark, or bad data.
     ConvergenceError
         When a group has no events.
 
@@ -138,6 +138,9 @@ def compare_groups_after_baseline(
     (5, 3, 1)
     """
     choice("method", method, METHODS)
+    if landmark is not None and method != "landmark":
+        raise DataError("only a landmark comparison has one", column="landmark", value=landmark,
+                        allowed="method='landmark'")  # fmt: skip
     t, e, at = _checked(time, event, changed_at)
     if method == "naive":
         refuse_naive(allow_naive)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from metablin._input import choice
+from metablin._input import choice, needed
 from metablin._input import level as check_level
 from metablin._records import Record, jsonable
 from metablin.effects import proportions
@@ -103,7 +103,8 @@ def response_rates(
     Raises
     ------
     DataError
-        When a column is missing, or a stratum mixes denominators and `mix_denominators` is false.
+        When a column is missing or has an empty cell, a cohort stands twice in one stratum, or a
+        stratum mixes denominators and `mix_denominators` is false.
 
     Warns
     -----
@@ -120,16 +121,21 @@ def response_rates(
     """
     model = choice("model", model, ("auto", "random", "common", "beta-binomial"))
     level = check_level(level)
-    strata = tuple(by)
-    for column in ("study", "events", "n", "denominator", *strata):
-        if column not in data:
-            raise DataError("no such column", column=column, allowed=" | ".join(data.columns))
+    strata = (by,) if isinstance(by, str) else tuple(by)
+    if not strata:
+        raise DataError("no column to pool by", column="by", allowed="at least one column")
+    columns = ("study", "denominator", *strata)
+    needed(data, (*columns, "events", "n"), columns)
     if data.empty:
         raise DataError("no cohort to pool", allowed="at least one row")
     fits: dict[tuple[str, ...], MetaFit] = {}
     mixed = set()
     for raw, part in data.groupby(list(strata), sort=False):
         key = tuple(str(x) for x in (raw if isinstance(raw, tuple) else (raw,)))
+        twice = part["study"][part["study"].duplicated()]
+        if len(twice):
+            raise DataError("one cohort twice in one pool", column="study", value=twice.iloc[0],
+                            allowed="one row a cohort", study=", ".join(key))  # fmt: skip
         if _denominators(part, key, mix_denominators):
             mixed.add(key)
         e = proportions(part["events"], part["n"], studies=part["study"].tolist())

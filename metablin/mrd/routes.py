@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from metablin._input import numeric
+from metablin._input import level as check_level
+from metablin._input import needed, numeric
 from metablin._records import Record, jsonable
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
-from metablin.survival.cox import cox
+from metablin.survival.cox import CoxFit, cox
 
 __all__ = [
     "ROUTES",
@@ -29,6 +30,8 @@ __all__ = [
     "hr_from_patients",
     "responder_hazard_ratios",
 ]
+
+FloatArray = NDArray[np.float64]
 
 ROUTES = {
     "patients": "Cox regression of individual or reconstructed times",
@@ -43,6 +46,13 @@ ROUTES = {
 """Routes from best to worst; those from `p_medians` on assume exponential survival somewhere."""
 
 EXACT = ("patients", "hr_interval", "hr_p", "p_events")
+PRINTED_AS = {
+    "low": "hr_low", "high": "hr_high", "level": "hr_level",
+    **{f"{c}_{a}": f"{c}_{b}" for c in ("events", "median")
+       for a, b in (("treatment", "responders"), ("control", "nonresponders"))},
+}  # fmt: skip
+"""Columns of the general rules by their names in a table of responders, for error messages."""
+
 SAFE_TIMING = ("landmark", "time-dependent")
 OPTIONAL = (
     "hr", "hr_low", "hr_high", "p_value", "n_responders", "n_nonresponders",
@@ -227,13 +237,22 @@ def hr_from_patients(
     >>> found.log_hr < 0, found.std_error == hr_from_patients([one]).std_error
     (True, True)
     """
-    fits = [cox(t, e, np.asarray(r, dtype=int), level=level) for t, e, r in draws]
+    fits = [_regression(i, draw, level) for i, draw in enumerate(draws, start=1)]
     if not fits:
         raise DataError("no data set", column="draws", allowed="at least one")
     estimates = np.array([f.log_hr[0] for f in fits])
     within = float(np.mean([f.std_error[0] ** 2 for f in fits]))
     between = float(estimates.var(ddof=1)) * (1 + 1 / len(fits)) if len(fits) > 1 else 0.0
     return LogHR(float(estimates.mean()), (within + between) ** 0.5, "patients")
+
+
+def _regression(place: int, draw: Any, level: float) -> CoxFit:
+    if len(draw) != 3:
+        raise DataError("not one data set", column="draws", row=place, value=f"{len(draw)} arrays",
+                        allowed="time, event, responder")  # fmt: skip
+    time, event, responder = draw
+    group = numeric("responder", responder, minimum=0, maximum=1, integer=True)
+    return cox(time, event, group.astype(int), level=level)
 
 
 def expected_events(n: float, median: float, followup: float) -> float:
@@ -325,9 +344,11 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
     >>> found["route"][0], round(float(found["estimate"][0]), 2), bool(found["immortal_time"][0])
     ('p_medians', 0.5, True)
     """
-    if "study" not in data:
-        raise DataError("no such column", column="study")
-    columns = {c: numeric(c, data[c], missing=True) for c in OPTIONAL if c in data}
+    needed(data, ("study",), ("study",))
+    names = data["study"].astype(str).tolist()
+    columns = {c: numeric(c, data[c], missing=True, studies=names) for c in OPTIONAL if c in data}
+    _within(columns, names)
+    level = check_level(level)
     z = float(special.ndtri((1 + level) / 2))
     records = []
     for i in range(len(data)):
@@ -337,8 +358,9 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
             known["hr_level"] = float(row["hr_level"])
         for group in ("responders", "nonresponders"):
             known[f"open_{group}"] = float(row.get(f"median_{group}_state") in ("NR", "NE"))
-        found = _best(known)
-        timing = str(row.get("timing", "")) or "not stated"
+        found = _of_row(known, i + 1, names[i])
+        timing = row.get("timing", "")
+        timing = "not stated" if pd.isna(timing) or timing == "" else str(timing)
         records.append(
             {
                 "study": str(row["study"]),
@@ -357,6 +379,34 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
             }
         )
     return ResponderHR(pd.DataFrame(records))
+
+
+def _within(columns: Mapping[str, FloatArray], names: list[str]) -> None:
+    """Check that no group has more events than patients."""
+    for group in ("responders", "nonresponders"):
+        events, n = (columns.get(f"{c}_{group}") for c in ("events", "n"))
+        if events is None or n is None:
+            continue
+        for i in np.flatnonzero(events > n):
+            raise DataError(
+                "more events than patients", row=int(i) + 1, column=f"events_{group}",
+                value=f"{events[i]:g}", allowed=f"at most n_{group} = {n[i]:g}", study=names[i],
+            )  # fmt: skip
+
+
+def _of_row(known: Mapping[str, float], row: int, study: str) -> LogHR:
+    """Return the best route of a row; an error names that row."""
+    for name, value in known.items():
+        if (name.startswith("median_") or name == "followup") and value <= 0:
+            raise DataError("not allowed", row=row, column=name, value=f"{value:g}",
+                            allowed="greater than 0", study=study)  # fmt: skip
+    try:
+        return _best(known)
+    except DataError as error:
+        raise DataError(
+            error.message, row=row, column=PRINTED_AS.get(str(error.column), error.column),
+            value=error.value, allowed=error.allowed, study=study,
+        ) from None  # fmt: skip
 
 
 def _best(known: Mapping[str, float]) -> LogHR:

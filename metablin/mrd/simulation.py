@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin._input import numeric
+from metablin._input import level as check_level
+from metablin._input import numeric, one
 from metablin._records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
@@ -96,6 +97,11 @@ def simulate_cohort(
     >>> bool((at[~np.isnan(at)] <= t[~np.isnan(at)]).all())
     True
     """
+    n = int(one("n", n, minimum=1, integer=True))
+    for name, value in (("true_hr", true_hr), ("window", window), ("median", median),
+                        ("followup", followup)):  # fmt: skip
+        one(name, value, above=0)
+    one("response", response, above=0, maximum=1)
     hazard = np.log(2) / median
     responds_at = np.where(rng.random(n) < response, window * rng.random(n), np.inf)
     budget = rng.exponential(size=n)  # cumulative hazard at which the event comes
@@ -149,6 +155,15 @@ def simulate_immortal_time(
     """
     numeric("true_hrs", list(true_hrs), above=0)
     numeric("windows", list(windows), above=0)
+    n, simulations, seed = (
+        int(one(name, value, minimum=0, integer=True))
+        for name, value in (("n", n), ("simulations", simulations), ("seed", seed))
+    )
+    check_level(level)
+    unknown = set(cohort) - {"response", "median", "followup"}
+    if unknown:
+        raise DataError("no such setting", column=min(unknown),
+                        allowed="response | median | followup")  # fmt: skip
     if simulations < 2 or n < 10:
         raise DataError("too small a simulation", value=f"{simulations} of {n}",
                         allowed="at least 2 of at least 10")  # fmt: skip

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from metablin._input import choice, labels, numeric, same_length
-from metablin._input import level as check_level
+from metablin._input import choice, numeric, one
 from metablin._records import Record, freeze, jsonable
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
+from metablin.mrd._pairs import trial_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,8 +89,8 @@ class Surrogacy(Record):
         Effects on the marker (log odds ratio of response, say) and variances.
     y, vy : ndarray, shape (k,)
         Effects on the true endpoint (log hazard ratio) and variances.
-    correlation : float
-        Assumed correlation of the two estimates within a trial.
+    correlation : ndarray, shape (k,)
+        Assumed correlation of the two estimates within every trial.
     level : float
     weighted, daniels_hughes : Association
     """
@@ -100,7 +100,7 @@ class Surrogacy(Record):
     vx: FloatArray
     y: FloatArray
     vy: FloatArray
-    correlation: float
+    correlation: FloatArray
     level: float
     weighted: Association
     daniels_hughes: Association
@@ -156,8 +156,8 @@ class Surrogacy(Record):
         for i, study in enumerate(self.studies):
             keep = np.arange(self.k) != i
             line = _line(method, self.x[keep], self.vx[keep], self.y[keep], self.vy[keep],
-                         self.correlation)  # fmt: skip
-            cxy = self.correlation * (self.vx[i] * self.vy[i]) ** 0.5
+                         self.correlation[keep])  # fmt: skip
+            cxy = self.correlation[i] * (self.vx[i] * self.vy[i]) ** 0.5
             b = line.beta
             at = np.array([1.0, self.x[i]])
             var = float(at @ line.cov @ at) + line.tau2 + self.vy[i]
@@ -199,7 +199,7 @@ def surrogacy(
     vy: ArrayLike,
     *,
     studies: Iterable[Any] | None = None,
-    correlation: float = 0.0,
+    correlation: ArrayLike = 0.0,
     level: float = 0.95,
     draws: int = 300,
     seed: int = 1,
@@ -218,8 +218,9 @@ def surrogacy(
         Effects on the true endpoint and variances (of log hazard ratios).
     studies : iterable of str, optional
         Labels.
-    correlation : float
-        Correlation of the two estimates within a trial, rarely reported; vary it.
+    correlation : float or array-like, shape (k,)
+        Correlation of the two estimates within a trial, one for all or one each; rarely
+        reported, so vary it.
     level : float
         Confidence level.
     draws, seed : int
@@ -232,7 +233,7 @@ def surrogacy(
     Raises
     ------
     DataError
-        With fewer than three trials, equal x, or bad numbers.
+        With fewer than three trials, equal x, a trial named twice, or bad numbers.
     ConvergenceError
         When the likelihood has no finite maximum.
 
@@ -251,28 +252,15 @@ def surrogacy(
     >>> round(found.weighted.slope, 3), round(found.daniels_hughes.slope, 3)
     (-0.492, -0.449)
     """
-    known = None if studies is None else [str(s) for s in studies]
-    data = {"x": numeric("x", x, studies=known), "vx": numeric("vx", vx, above=0, studies=known),
-            "y": numeric("y", y, studies=known),
-            "vy": numeric("vy", vy, above=0, studies=known)}  # fmt: skip
-    k = same_length(**data)
-    names = labels(known, k)
-    level = check_level(level)
-    if k < FEWEST:
-        raise DataError("too few trials for a line", column="k", value=k,
-                        allowed=f"at least {FEWEST}")  # fmt: skip
-    if np.ptp(data["x"]) == 0:
-        raise DataError("all effects on the marker are equal", column="x", value=data["x"][0])
-    rho = float(numeric("correlation", correlation)[0])
-    if not -1 < rho < 1:
-        raise DataError("not a correlation", column="correlation", value=rho,
-                        allowed="between -1 and 1")  # fmt: skip
-    arrays = (data["x"], data["vx"], data["y"], data["vy"])
-    crit = float(stats.t.ppf((1 + level) / 2, k - 2))
+    data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
+    count = int(one("draws", draws, minimum=2, integer=True))
+    seed = int(one("seed", seed, minimum=0, integer=True))
+    arrays = (data.x, data.vx, data.y, data.vy)
+    crit = float(stats.t.ppf((1 + data.level) / 2, len(data.x) - 2))
     return Surrogacy(
-        names, *arrays, rho, level,
-        weighted=_weighted(*arrays, level, crit),
-        daniels_hughes=_daniels_hughes(*arrays, rho, level, crit, draws, seed),
+        data.studies, *arrays, data.correlation, data.level,
+        weighted=_weighted(*arrays, data.level, crit),
+        daniels_hughes=_daniels_hughes(*arrays, data.correlation, data.level, crit, count, seed),
     )  # fmt: skip
 
 
@@ -316,7 +304,7 @@ def _fisher(r2: float, k: int, level: float) -> tuple[float, float]:
 
 
 def _line(
-    method: str, x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: float
+    method: str, x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: FloatArray
 ) -> Line:
     if method == "weighted":
         return _weighted_line(x, y, vy)[0]
@@ -324,7 +312,7 @@ def _line(
 
 
 def _daniels_hughes(
-    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: float, level: float,
+    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: FloatArray, level: float,
     crit: float, draws: int, seed: int,
 ) -> Association:  # fmt: skip
     cxy = rho * np.sqrt(vx * vy)
@@ -350,7 +338,7 @@ def _r2(line: Line, spread: tuple[float, float]) -> float:
 
 
 def _bootstrap(
-    line: Line, x: FloatArray, vx: FloatArray, vy: FloatArray, rho: float,
+    line: Line, x: FloatArray, vx: FloatArray, vy: FloatArray, rho: FloatArray,
     spread: tuple[float, float], level: float, draws: int, seed: int,
 ) -> tuple[float, float]:  # fmt: skip
     """Return percentile limits of R2 over data simulated from the fitted model."""

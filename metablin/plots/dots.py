@@ -87,7 +87,8 @@ def dots(
         for column, arm, marker in (("treatment", arms[0], "o"), ("control", arms[1], "^")):
             left.plot(frame[column], y, marker, ms=5, color=style.colour(arm), label=arm)
         left.set_yticks(list(y), list(frame["term"]))
-        left.set_xlim(0, min(1.0, 1.08 * float(frame[["treatment", "control"]].max().max())))
+        reach = min(1.0, 1.08 * float(frame[["treatment", "control"]].max().max()))
+        left.set_xlim(-0.025 * reach, reach)  # room for half a marker at zero
         left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         left.set_xlabel("Patients with the event")
         left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=2, fontsize=8.5)

@@ -72,9 +72,14 @@ def surrogacy(
         ax.vlines(fit.x, fit.y - sy, fit.y + sy, color=style.SOFT, lw=0.8)
         size = 320 * (1 / fit.vy) / (1 / fit.vy).max()
         ax.scatter(fit.x, fit.y, s=size, color=blue, alpha=0.75, edgecolor="white", zorder=3)
+        right = float(frame["x"].iloc[-1])
         for name, x, y, s in zip(fit.studies, fit.x, fit.y, size, strict=True):
-            ax.annotate(name, (x, y), xytext=(4 + s**0.5 / 2, 6), textcoords="offset points",
-                        fontsize=8)  # fmt: skip
+            late = x > right - 0.25 * (right - float(frame["x"].iloc[0]))
+            aside = 4 + s**0.5 / 2
+            ax.annotate(name, (x, y), xytext=(-aside if late else aside, 7),
+                        textcoords="offset points", fontsize=8, ha="right" if late else "left",
+                        bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none",
+                              "alpha": 0.7})  # fmt: skip
         ax.axhline(0, color=style.INK, lw=0.8)
         ax.axvline(0, color=style.INK, lw=0.8)
         ax.set_xlim(float(frame["x"].iloc[0]), float(frame["x"].iloc[-1]))

@@ -122,25 +122,30 @@ def volcano(
 
 
 def _name_points(ax: Axes, frame: pd.DataFrame) -> None:
-    """Write the names right of their bubbles, pushed apart upwards where they would overlap."""
-    named = frame.loc[frame["label"] != ""].sort_values("y")
+    """Write the names of each side in one column, pushed apart upwards where they would overlap.
+
+    A column right of all named bubbles keeps the leader lines off the names.
+    """
     low, high = ax.get_ylim()
     reach = ax.get_xlim()[1]
-    gap, aside = (high - low) * 0.045, 0.075 * reach
-    last = {"left": -np.inf, "right": -np.inf}
-    points = zip(named["label"], named["x"].astype(float), named["y"].astype(float), strict=True)
-    for label, x, height in points:
-        side = "left" if x < 0 else "right"
-        y = max(height, last[side] + gap)
-        last[side] = y
-        ax.annotate(
-            str(label),
-            (x, height),
-            xytext=(x + aside, y),
-            textcoords="data",
-            fontsize=7.5,
-            ha="left",
-            va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.SOFT, "shrinkA": 0},
-        )
-    ax.set_ylim(low, max(high, max(last.values()) + gap))
+    gap, aside = (high - low) * 0.05, 0.09 * reach
+    top = high
+    for _, part in frame.loc[frame["label"] != ""].groupby(frame["x"] > 0):
+        column = float(part["x"].max()) + aside
+        last = -np.inf
+        points = part.sort_values("y")
+        for label, x, y in zip(points["label"], points["x"], points["y"], strict=True):
+            last = max(float(y), last + gap, low + gap)
+            ax.annotate(
+                str(label),
+                (float(x), float(y)),
+                xytext=(column, last),
+                textcoords="data",
+                fontsize=7.5,
+                ha="left",
+                va="center",
+                bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
+                arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.SOFT, "shrinkA": 0},
+            )
+        top = max(top, last + gap)
+    ax.set_ylim(low, top)

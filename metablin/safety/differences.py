@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from metablin._input import choice, numeric, same_length
+from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.effects import two_by_two
 from metablin.errors import DataError
@@ -82,6 +82,8 @@ def event_differences(
     tables = two_by_two(a, n1, c, n2, studies=studies)
     columns = ("events_treatment", "n_treatment", "events_control", "n_control")
     x1, m1, x2, m2 = (tables.counts[name] for name in columns)
+    if not len(x1):
+        raise DataError("no trial to compare", allowed="at least one")
     rows = [
         _stratified(name, x1, m1, x2, m2, tables.studies, level)
         for name in METHODS
@@ -149,7 +151,13 @@ def event_difference(
     -------
     dict
         ``estimate, conf_low, conf_high, p_value``; the p-value is Fisher's. Ratios with a zero
-        are 0 or infinite, with a finite limit on the other side.
+        are 0 or infinite, with a finite limit on the other side; with nobody or everybody in both
+        arms a ratio is not defined, and it and its limits are NaN.
+
+    Raises
+    ------
+    DataError
+        For impossible counts, or several numbers where one is needed.
 
     References
     ----------
@@ -164,11 +172,9 @@ def event_difference(
     (-0.1, -0.199, 0.073)
     """
     choice("measure", measure, ("rd", "rr", "or"))
-    counts = [numeric(n, v, minimum=0, integer=True)
-              for n, v in (("events_treatment", a), ("n_treatment", n1),
-                           ("events_control", c), ("n_control", n2))]  # fmt: skip
-    same_length(a=counts[0], n1=counts[1], c=counts[2], n2=counts[3])
-    x1, m1, x2, m2 = (float(v[0]) for v in counts)
+    level = check_level(level)
+    (x1, m1), (x2, m2) = (_arm(x, n, arm) for x, n, arm in
+                          ((a, n1, "treatment"), (c, n2, "control")))  # fmt: skip
     p = float(stats.fisher_exact([[x1, m1 - x1], [x2, m2 - x2]])[1])
     kind, method = {"rd": ("diff", "newcomb"), "rr": ("ratio", "score"),
                     "or": ("odds-ratio", "score")}[measure]  # fmt: skip
@@ -185,6 +191,15 @@ def event_difference(
     return {"estimate": float(estimate), "conf_low": low, "conf_high": high, "p_value": p}
 
 
+def _arm(events: float, n: float, arm: str) -> tuple[float, float]:
+    m = one(f"n_{arm}", n, minimum=1, integer=True)
+    x = one(f"events_{arm}", events, minimum=0, integer=True)
+    if x > m:
+        raise DataError("more events than patients", column=f"events_{arm}", value=f"{x:g}",
+                        allowed=f"at most n_{arm} = {m:g}")  # fmt: skip
+    return x, m
+
+
 def _limits(
     x1: float, m1: float, x2: float, m2: float, kind: str, method: str, level: float
 ) -> tuple[float, float]:
@@ -199,5 +214,8 @@ def _limits(
     else:
         e = two_by_two([x1], [m1], [x2], [m2], measure="or")
     _, lows, highs = e.limits(level)
-    open_low = x1 == 0 or (kind == "odds-ratio" and x2 == m2)
-    return (0.0 if open_low else float(lows[0])), (float(highs[0]) if open_low else np.inf)
+    # a ratio of risks has no open end when everybody in an arm had the event; of odds it has
+    odds = kind == "odds-ratio"
+    open_low = x1 == 0 or (odds and x2 == m2)
+    open_high = x2 == 0 or (odds and x1 == m1)
+    return (0.0 if open_low else float(lows[0])), (np.inf if open_high else float(highs[0]))

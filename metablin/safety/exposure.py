@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from metablin._input import choice, numeric
+from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin._records import Record, jsonable
 from metablin.errors import DataError
@@ -84,12 +84,12 @@ def exposure_rate(
 
 
 def _checked(patients: float, n: float, exposure: float) -> tuple[float, float, float]:
-    m = float(numeric("n", n, minimum=1)[0])
-    x = float(numeric("patients", patients, minimum=0)[0])
+    m = one("n", n, minimum=1, integer=True)
+    x = one("patients", patients, minimum=0, integer=True)
     if x > m:
-        raise DataError("more patients with the event than patients", column="patients", value=x,
-                        allowed=f"at most n = {m:g}")  # fmt: skip
-    return x, m, float(numeric("exposure", exposure, above=0)[0])
+        raise DataError("more patients with the event than patients", column="patients",
+                        value=f"{x:g}", allowed=f"at most n = {m:g}")  # fmt: skip
+    return x, m, one("exposure", exposure, above=0)
 
 
 def _hazard(p: float, t: float, assumption: str) -> float:
@@ -213,7 +213,9 @@ def _log_rate(x: float, n: float, t: float, assumption: str) -> tuple[float, flo
         x = n - HALF
     p = x / n
     if assumption == "unadjusted":
-        return float(np.log(p)), 1 / x - 1 / n, filled
+        # a risk of everybody keeps its value, but not the variance of nothing
+        spread = min(x, n - HALF)
+        return float(np.log(p)), 1 / spread - 1 / n, filled or x == n
     if assumption == "total":
         return float(np.log(p / t)), 1 / x, filled
     if assumption == "fixed":

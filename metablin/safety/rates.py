@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from metablin._input import choice, numeric
+from metablin._input import choice, needed, one
 from metablin._input import level as check_level
 from metablin._records import Record, jsonable
 from metablin.effects import proportions
@@ -126,6 +126,8 @@ def event_rate(
     model = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "exact"))
     level = check_level(level)
     e = proportions(events, n, studies=studies)
+    if not e.k:
+        raise DataError("no trial to count", allowed="at least one row")
     x, m = e.counts["events"], e.counts["n"]
     total, size = float(x.sum()), float(m.sum())
     if model == "auto":
@@ -180,11 +182,12 @@ def event_rates(
     >>> event_rates(rows, by=["term"])["k"].tolist()
     [3]
     """
-    for column in ("study", "events", "n", *by):
-        if column not in data:
-            raise DataError("no such column", column=column, allowed=" | ".join(data.columns))
+    groups = [by] if isinstance(by, str) else list(by)
+    needed(data, ("study", "events", "n", *groups), ("study", *groups))
+    if data.empty:
+        raise DataError("no row to count", allowed="at least one row")
     records = []
-    for raw, part in data.groupby(list(by), sort=False):
+    for raw, part in data.groupby(groups, sort=False):
         key = raw if isinstance(raw, tuple) else (raw,)
         twice = part["study"][part["study"].duplicated()]
         if len(twice):
@@ -194,7 +197,7 @@ def event_rates(
             )  # fmt: skip
         rate = event_rate(part["events"], part["n"], studies=part["study"].tolist(), model=model,
                           level=level)  # fmt: skip
-        group: dict[str, Any] = dict(zip(by, key, strict=True))
+        group: dict[str, Any] = dict(zip(groups, key, strict=True))
         records.append(group | {n: getattr(rate, n) for n in EventRate.__slots__ if n != "term"})
     return pd.DataFrame(records)
 
@@ -235,7 +238,10 @@ def predicted_count(
     >>> predicted_count(event_rate([10], [50]))
     (20.0, 9, 35)
     """
-    m = int(numeric("patients", patients, minimum=1, integer=True)[0])
+    if not isinstance(rate, EventRate):
+        raise DataError("not a rate", column="rate", value=type(rate).__name__,
+                        allowed="the result of event_rate")  # fmt: skip
+    m = int(one("patients", patients, minimum=1, integer=True))
     tail = (1 - check_level(level)) / 2
     counts = np.arange(m + 1)
     if rate.model == "exact":
@@ -274,7 +280,10 @@ def implausible_cells(data: pd.DataFrame, *, share: float = 0.98) -> pd.DataFram
     >>> implausible_cells(rows)["term"].tolist()
     ['fever']
     """
-    single = ~data["term"].str.startswith("any ")
+    needed(data, ("study", "term", "grade", "events", "n"), ("study", "term", "grade"))
+    if not 0 < one("share", share) <= 1:
+        raise DataError("not a share", column="share", value=share, allowed="above 0, at most 1")
+    single = ~data["term"].astype(str).str.startswith("any ")
     reasons = pd.Series("", index=data.index, dtype=object)
     full = single & (data["events"] >= share * data["n"]) & (data["n"] > 1)
     reasons[full] = "a single term in (nearly) every patient"

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
+from metablin._input import level as check_level
 from metablin._records import Record, freeze, jsonable
 from metablin.errors import ConvergenceWarning, DataError
 
@@ -141,8 +142,9 @@ def gamma_shrinkage(
     if m < len(STARTS[0]):
         raise DataError("too few terms to estimate a prior of five parameters", value=m,
                         allowed="at least 5 terms")  # fmt: skip
-    if not 0 < level < 1:
-        raise DataError("not a level", column="level", value=level, allowed="between 0 and 1")
+    if not n.any():
+        raise DataError("no term has an event", column="observed", allowed="at least one event")
+    check_level(level)
     theta, value = _maximise(n, e)
     a1, b1, a2, b2, p = theta
     logs = np.stack([np.log(p) + _log_nb(n, e, a1, b1), np.log1p(-p) + _log_nb(n, e, a2, b2)])
@@ -249,7 +251,15 @@ def expected_counts(counts: ArrayLike) -> FloatArray:
     >>> expected_counts([[10, 20], [30, 40]]).tolist()
     [[12.0, 18.0], [28.0, 42.0]]
     """
-    table = np.asarray(counts, dtype=np.float64)
+    try:
+        table = np.asarray(counts, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "not a table of counts",
+            column="counts",
+            value="rows of unequal length or entries that are no numbers",
+            allowed="two dimensions of numbers",
+        ) from None
     if table.ndim != 2 or not (table >= 0).all() or table.sum() == 0:
         raise DataError("not a table of counts", column="counts", value=f"shape {table.shape}",
                         allowed="two dimensions, no negative entry, some events")  # fmt: skip

@@ -104,7 +104,7 @@ def test_no_patients_enter_the_response_analysis_twice(module: Load) -> None:
 def test_every_pooled_line_names_rows_that_exist(module: Load) -> None:
     outcome = module("response").response.run()
     known = set(mb.load("proportions", all_rows=True)["row_id"])
-    for name in ("pooled", "splits", "mrd", "sensitivity"):
+    for name in ("pooled", "by_definition", "splits", "sensitivity"):
         frame = outcome.tables[name].frame
         for line in frame.to_dict(orient="records"):
             ids = line["row_ids"].split()
@@ -112,10 +112,25 @@ def test_every_pooled_line_names_rows_that_exist(module: Load) -> None:
             assert set(ids) <= known
 
 
-def test_denominators_never_mix_within_one_pool(module: Load) -> None:
+def test_definitions_of_response_mix_only_where_asked(module: Load) -> None:
     outcome = module("response").response.run()
-    rows = outcome.tables["mrd_cohorts"].frame.set_index("key")
-    for line in outcome.tables["mrd"].frame.to_dict(orient="records"):
+    rows = outcome.tables["cohorts"].frame.set_index("key")
+    for name in ("pooled", "by_definition"):
+        for line in outcome.tables[name].frame.to_dict(orient="records"):
+            assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
+    for line in outcome.tables["sensitivity"].frame.to_dict(orient="records"):
+        if "any_definition" not in line["key"]:
+            assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
+
+
+def test_denominators_never_mix_within_one_pool(module: Load) -> None:
+    outcome = module("mrd").mrd.run()
+    rows = outcome.tables["response_cohorts"].frame.set_index("key")
+    for line in outcome.tables["response"].frame.to_dict(orient="records"):
         pooled = rows.loc[line["row_ids"].split()]
         assert pooled["denominator"].nunique() == 1
         assert pooled["study"].is_unique
+
+
+def test_mrd_response_is_pooled_in_one_place(module: Load) -> None:
+    assert not any("mrd" in name for name in module("response").response.run().tables)

@@ -52,3 +52,11 @@ def test_every_trial_left_out_is_predicted(outcome: Outcome) -> None:
     four = outcome.tables["pairs"].frame.groupby(outcome.tables["pairs"].frame["key"].str[:2])
     assert len(table) == sum(len(g) for _, g in four)
     assert (table["pred_low"] < table["pred_high"]).all()
+
+
+def test_both_effects_random_needs_four_trials_and_settles_nothing(outcome: Outcome) -> None:
+    table = outcome.tables["bivariate"].frame
+    fitted = table.loc[table["why_not"] == ""]
+    assert (fitted["k"] >= 4).all()
+    assert (fitted["conf_low"] == 0).all()
+    assert (fitted["conf_high"] == 1).all()

@@ -71,6 +71,68 @@ def test_expected_events_halve_the_survivors_every_median() -> None:
     assert expected_events(80, 10, 30) == pytest.approx(70)
 
 
+# Every route by hand. Normal quantiles are those of printed tables: z(0.975) = 1.959964,
+# z(0.99) = 2.326348, z(0.995) = 2.575829. Equations of Parmar, Torri and Stewart 1998 (PTS) and
+# the methods of Tierney and others 2007 (T) that use them.
+QUANTILE = 1e-6
+"""Relative: the quantiles above have seven digits."""
+
+BY_HAND = {
+    # PTS eq. 4, T method 3: ln HR = ln 0.6; se = (ln 0.9 - ln 0.4) / (2 * 1.959964)
+    "hr_interval": (
+        {"hr": 0.6, "hr_low": 0.4, "hr_high": 0.9}, np.log(0.6), np.log(0.9 / 0.4) / 3.919928,
+    ),
+    # PTS eq. 7, T method 4 backwards: se = |ln HR| / z, p = 0.02 two-sided
+    "hr_p": ({"hr": 0.6, "p_value": 0.02}, np.log(0.6), -np.log(0.6) / 2.326348),
+    # PTS eqs 6, 8, 9, T method 7: V = 30 * 15 / 45 = 10; ln HR = -z / sqrt(10), p = 0.01
+    "p_events": (
+        {"p_value": 0.01, "events_responders": 30, "events_nonresponders": 15},
+        -2.575829 / 10**0.5, 10**-0.5,
+    ),
+    # Medians 20 and 10: ln HR = ln(10 / 20); test-based se = ln 2 / z, p = 0.05
+    "p_medians": (
+        {"p_value": 0.05, "median_responders": 20, "median_nonresponders": 10},
+        -np.log(2), np.log(2) / 1.959964,
+    ),
+    # Constant hazard, two medians of follow-up: 40 * (1 - 1/4) = 30 and 20 * (1 - 1/4) = 15
+    # events, so V = 10 again; p = 0.02
+    "p_expected_events": (
+        {"p_value": 0.02, "n_responders": 40, "n_nonresponders": 20, "median_all": 12,
+         "followup": 24},
+        -2.326348 / 10**0.5, 10**-0.5,
+    ),
+    # Exponential survival: ln HR = ln(m2 / m1), var = 1/30 + 1/15 = 1/10
+    "medians_events": (
+        {"median_responders": 20, "median_nonresponders": 10, "events_responders": 30,
+         "events_nonresponders": 15},
+        -np.log(2), 10**-0.5,
+    ),
+    # 40 followed for one median: 20 events; 20 followed for two: 15; var = 1/20 + 1/15 = 7/60
+    "medians_expected_events": (
+        {"median_responders": 24, "median_nonresponders": 12, "n_responders": 40,
+         "n_nonresponders": 20, "followup": 24},
+        -np.log(2), (7 / 60) ** 0.5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("route", list(BY_HAND))
+def test_every_route_is_its_equation_by_hand(route: str) -> None:
+    printed, log_hr, std_error = BY_HAND[route]
+    row = one(**printed)
+    assert row["route"] == route
+    assert row["log_hr"] == pytest.approx(log_hr, rel=QUANTILE)
+    assert row["std_error"] == pytest.approx(std_error, rel=QUANTILE)
+    assert row["approximate"] == (route not in ("hr_interval", "hr_p", "p_events"))
+
+
+def test_the_by_hand_table_and_the_routes_are_the_same_list() -> None:
+    # the route by patients has no printed numbers; its regression is tested by Rubin's rules below
+    from metablin.mrd.routes import ROUTES
+
+    assert {*BY_HAND, "patients"} == set(ROUTES)
+
+
 EVERYTHING = {
     "hr": 0.5, "hr_low": 0.3, "hr_high": 0.8333, "p_value": 0.01, "events_responders": 30,
     "events_nonresponders": 15, "median_responders": 20, "median_nonresponders": 10,

@@ -9,6 +9,7 @@ from scipy import optimize
 from metablin.errors import DataError
 from metablin.mrd import surrogacy
 from metablin.mrd._errors_in_variables import loglik
+from tests.reference import pinned
 
 RNG = np.random.default_rng(3)
 K = 12
@@ -42,6 +43,34 @@ def test_the_maximum_is_that_of_the_likelihood_integrated_numerically() -> None:
     assert found.tau2 == pytest.approx(best.x[2] ** 2, abs=OPTIMISED)
     fast = loglik(*best.x[:2], best.x[2] ** 2, X, VX, Y, VY, np.zeros(K))
     assert fast == pytest.approx(-best.fun, rel=1e-9)
+
+
+PINNED = pinned("surrogacy")
+SAME_OPTIMUM = 1e-6
+"""Relative, of two optimisers; a variance is flat near its best value: ten times that."""
+
+
+@pytest.mark.parametrize("name", list(PINNED["daniels_hughes"]))
+def test_daniels_and_hughes_on_published_data_is_that_of_metafor(name: str) -> None:
+    """The CD4 trials of the paper itself, tuberculosis vaccines and periodontal surgery."""
+    data = {c: np.array(v) for c, v in PINNED["data"][name].items()}
+    rho = data["cxy"] / np.sqrt(data["vx"] * data["vy"])
+    effects = [data[c] for c in ("x", "vx", "y", "vy")]
+    found = surrogacy(*effects, correlation=rho, draws=2).daniels_hughes
+    there = PINNED["daniels_hughes"][name]
+    for column in ("slope", "intercept", "slope_low", "slope_high"):
+        assert getattr(found, column) == pytest.approx(there[column], rel=SAME_OPTIMUM)
+    assert found.tau2 == pytest.approx(there["tau2"], rel=10 * SAME_OPTIMUM)
+    value = loglik(found.intercept, found.slope, found.tau2, *effects, data["cxy"].astype(float))
+    assert value == pytest.approx(there["loglik"], rel=1e-10)
+
+
+def test_the_cd4_trials_leave_no_scatter_around_the_line() -> None:
+    """A rise in CD4 foretells fewer events, and nothing is left to explain (tau2 at zero)."""
+    data = PINNED["data"]["daniels"]
+    found = surrogacy(data["x"], data["vx"], data["y"], data["vy"], draws=2).daniels_hughes
+    assert found.slope_high < 0
+    assert found.tau2 == 0.0
 
 
 def test_the_misfit_is_that_of_york_on_pearsons_points() -> None:
@@ -131,6 +160,14 @@ def test_correlated_errors_change_the_line() -> None:
     a = surrogacy(X, VX, Y, VY, draws=2).daniels_hughes.slope
     b = surrogacy(X, VX, Y, VY, correlation=-0.8, draws=2).daniels_hughes.slope
     assert abs(a - b) > 1e-3
+
+
+@pytest.mark.parametrize("method", ["weighted", "daniels-hughes"])
+def test_a_correlation_each_is_one_for_all_when_they_are_equal(method: str) -> None:
+    one = surrogacy(X, VX, Y, VY, correlation=-0.3, draws=2)
+    each = surrogacy(X, VX, Y, VY, correlation=np.full(K, -0.3), draws=2)
+    assert one.association(method).slope == each.association(method).slope
+    assert one.leave_one_out(method).equals(each.leave_one_out(method))
 
 
 @pytest.mark.parametrize("method", ["weighted", "daniels-hughes"])

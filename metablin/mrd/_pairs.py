@@ -1,0 +1,85 @@
+"""The door for pairs of trial effects: checked once, for every model of surrogacy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metablin._input import labels, numeric, same_length
+from metablin._input import level as check_level
+from metablin.errors import DataError
+
+__all__ = ["Pairs", "trial_pairs"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Effects on the marker and on the true endpoint of k trials, with error covariances."""
+
+    studies: tuple[str, ...]
+    x: FloatArray
+    vx: FloatArray
+    y: FloatArray
+    vy: FloatArray
+    correlation: FloatArray
+    level: float
+
+    @property
+    def cxy(self) -> FloatArray:
+        """Covariance of the two errors of every trial, shape (k,)."""
+        return np.asarray(self.correlation * np.sqrt(self.vx * self.vy))
+
+
+def trial_pairs(
+    x: ArrayLike,
+    vx: ArrayLike,
+    y: ArrayLike,
+    vy: ArrayLike,
+    studies: Iterable[Any] | None,
+    correlation: ArrayLike,
+    level: float,
+    fewest: int,
+) -> Pairs:
+    """Return checked pairs of effects.
+
+    Raises
+    ------
+    DataError
+        With fewer than `fewest` trials, equal x, a trial named twice, or bad numbers.
+    """
+    known = None if studies is None else list(labels(studies, len(np.atleast_1d(x))))
+    data = {"x": numeric("x", x, studies=known), "vx": numeric("vx", vx, above=0, studies=known),
+            "y": numeric("y", y, studies=known),
+            "vy": numeric("vy", vy, above=0, studies=known)}  # fmt: skip
+    k = same_length(**data)
+    names = labels(known, k)
+    twice = next((i for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise DataError("one trial twice", row=twice + 1, column="studies", value=names[twice],
+                        allowed="one row a trial, or a label for each comparison")  # fmt: skip
+    level = check_level(level)
+    if k < fewest:
+        raise DataError("too few trials for a line", column="k", value=k,
+                        allowed=f"at least {fewest}")  # fmt: skip
+    if np.ptp(data["x"]) == 0:
+        raise DataError("all effects on the marker are equal", column="x", value=data["x"][0])
+    return Pairs(names, **data, correlation=_correlations(correlation, k, names), level=level)
+
+
+def _correlations(values: ArrayLike, k: int, names: tuple[str, ...]) -> FloatArray:
+    rho = numeric("correlation", values)
+    if len(rho) not in (1, k):
+        raise DataError("not one correlation for all trials, nor one each", column="correlation",
+                        value=f"{len(rho)} values", allowed=f"1 or {k}")  # fmt: skip
+    bad = np.flatnonzero(np.abs(rho) >= 1)
+    if bad.size:
+        i = int(bad[0])
+        raise DataError("not a correlation", row=i + 1, column="correlation", value=rho[i],
+                        allowed="between -1 and 1", study=names[i])  # fmt: skip
+    return np.array(np.broadcast_to(rho, k))

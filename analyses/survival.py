@@ -149,7 +149,7 @@ def survival(evidence: Evidence) -> Outcome:
             "The distribution-free curve leads: it assumes no shape, uses every arm as far as its "
             "print goes, keeps its level in the simulations, and its median is that of the arms' "
             "printed medians averaged. Weibull and log-normal curves miss the medians of single "
-            "arms and come out shorter; they stand beside as sensitivity.",
+            "arms, some by being too long and some too short; they stand beside as sensitivity.",
             "Patients of retrospective and external cohorts lived longer than those of trials; the "
             "pooled curve is a mean over both kinds and describes neither, so that both stand "
             "apart in the table by design.",

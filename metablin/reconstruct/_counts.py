@@ -33,6 +33,7 @@ BEND_SD = 0.4  # of the log power of censoring within a risk interval
 BEND_MOST = 3.0
 POWER_SD = 1.0  # of the log power after the last known number at risk
 START_SD = 0.15  # relative, of interpolated events per interval: matters where few clicks are
+SETTLED = 1e-6  # variance of the log power where the course of censoring is given
 LONG_STEP = 1.0  # of a log power: beyond it the quadratic model is made anew
 MOST_STEPS = 3
 WANDER = 0.3  # of the fall between two clicks: how far S strays from a straight line
@@ -49,29 +50,28 @@ class Prior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quadratic:
-    """Quadratic model of the misfit in events and bends, without a known total.
+    """Quadratic model of the misfit, in units of squared survival, without a known total.
 
-    Information `h` (2 K, 2 K) and slope `g` (2 K,) in units of squared survival, with bounds.
+    Information `h` (K, K) and slope `g` (K,) of the events per interval once the bends suit them:
+    the bends are `at_none` - `per_event` @ events, of shape (K,) and (K, K).
     """
 
     h: FloatArray
     g: FloatArray
-    lower: FloatArray
-    upper: FloatArray
+    at_none: FloatArray
+    per_event: FloatArray
+    most: FloatArray
 
     def events(self) -> tuple[FloatArray, FloatArray]:
         """Events per interval by the clicks alone, shape (K,), and their variance, (K, K)."""
-        k = self.g.size // 2
         inverse = np.linalg.inv(self.h)
-        mean = np.minimum(np.maximum(inverse[:k] @ self.g, self.lower[:k]), self.upper[:k])
-        return mean, np.asarray(READING_SD**2 * inverse[:k, :k])
+        mean = np.minimum(np.maximum(inverse @ self.g, 0.0), self.most)
+        return mean, np.asarray(READING_SD**2 * inverse)
 
     def bends(self, m: FloatArray) -> FloatArray:
         """Bends (K,) that suit given events per interval."""
-        k = m.size
-        return bounded_quadratic(
-            self.h[k:, k:], self.g[k:] - self.h[k:, :k] @ m, self.lower[k:], self.upper[k:]
-        )
+        bend = self.at_none - self.per_event @ m
+        return np.minimum(np.maximum(bend, -BEND_MOST), BEND_MOST)
 
 
 def prior_of(grid: Grid, fit: RealFit) -> Prior:
@@ -133,26 +133,39 @@ def fit_counts(
     """
     k = grid.n.size
     m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
-    x = np.concatenate([m, fit.bend])
-    lower, upper = np.full(2 * k, -BEND_MOST), np.full(2 * k, BEND_MOST)
-    lower[:k], upper[:k] = 0.0, grid.lost
+    lower, upper, bend_variance = np.zeros(k), grid.lost, prior.bend_variance
     if known is not None:
-        start = k - known.size
-        lower[start:k] = upper[start:k] = x[start:k] = known
-        lower[k + start :] = upper[k + start :] = 0.0
-    weight = READING_SD**2 / np.concatenate([prior.events_variance, prior.bend_variance])
-    in_sum = np.repeat([1.0, 0.0], k) if curve.events is not None else None
+        late = np.arange(k) >= k - known.size
+        m[late] = known
+        lower, upper = np.where(late, m, lower), np.where(late, m, upper)
+        bend_variance = np.where(late, SETTLED, bend_variance)
+    weight = READING_SD**2 / np.concatenate([prior.events_variance, bend_variance])
+    x = np.concatenate([m, fit.bend])
     for _ in range(MOST_STEPS):
         s, jacobian = _linearise(grid, fit, x)
         h = jacobian.T @ jacobian
         h.flat[:: 2 * k + 1] += weight
         g = jacobian.T @ (curve.survival - s + jacobian @ x)
         g[:k] += weight[:k] * prior.events
-        before = x
-        x = bounded_quadratic(h, g, lower, upper, in_sum, float(curve.events or 0))
-        if np.abs(x - before)[k:].max() < LONG_STEP:
+        model = _without_bends(h, g, grid.lost)
+        before = x[k:]
+        m = bounded_quadratic(model.h, model.g, lower, upper, curve.events)
+        bend = model.bends(m)
+        x = np.concatenate([m, bend])
+        if np.abs(bend - before).max() < LONG_STEP:
             break
-    return replace(fit, per_interval=x[:k], bend=x[k:]), Quadratic(h, g, lower, upper)
+    return replace(fit, per_interval=m, bend=bend), model
+
+
+def _without_bends(h: FloatArray, g: FloatArray, most: FloatArray) -> Quadratic:
+    """Minimise over the bends for any events per interval (Schur complement)."""
+    k = most.size
+    cross = h[k:, :k]
+    both = np.asarray(np.linalg.solve(h[k:, k:], np.column_stack([cross, g[k:]])), np.float64)
+    per_event, at_none = both[:, :k], both[:, k]
+    return Quadratic(
+        h[:k, :k] - cross.T @ per_event, g[:k] - cross.T @ at_none, at_none, per_event, most
+    )
 
 
 def _linearise(grid: Grid, fit: RealFit, x: FloatArray) -> tuple[FloatArray, FloatArray]:

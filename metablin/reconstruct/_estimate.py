@@ -19,7 +19,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Tail = tuple[_search.Blocks, IntArray, IntArray]
 
-MARKED_VARIANCE = 1e-4  # of the log power of censoring where marks show its course
 ROUNDING_VARIANCE = 0.5  # of a whole number of events
 HEAVY = 2.5  # the error of the head's total has the tails of a t distribution with 4 degrees
 
@@ -58,7 +57,7 @@ def plan(
     start = _search.visible_from(grid, fit)
     prior = _counts.prior_of(grid, fit)
     if curve.marks is not None:
-        prior = replace(prior, bend_variance=np.full(k, MARKED_VARIANCE))
+        prior = replace(prior, bend_variance=np.full(k, _counts.SETTLED))
     if rng is not None and curve.has_table:
         fit, prior = _counts.scatter(grid, fit, prior, rng)
     fit, model = _counts.fit_counts(grid, curve, fit, prior)

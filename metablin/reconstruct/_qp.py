@@ -21,10 +21,9 @@ def bounded_quadratic(
     g: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
-    in_sum: FloatArray | None = None,
-    total: float = 0.0,
+    total: float | None = None,
 ) -> FloatArray:
-    """Minimise x'hx/2 - g'x over lower <= x <= upper, with in_sum'x = total when given.
+    """Minimise x'hx/2 - g'x over lower <= x <= upper, with x summing to `total` when given.
 
     Block principal pivoting: all variables on the wrong side change sets at once, and one at a
     time (the last, Murty's rule, which ends) when that stops helping (Judice and Pires 1994,
@@ -37,28 +36,26 @@ def bounded_quadratic(
 
     Examples
     --------
-    >>> bounded_quadratic(np.eye(2), np.array([3.0, 1.0]), np.zeros(2), np.array([2.0, 9.0]),
-    ...                   np.ones(2), 4.0)
+    >>> bounded_quadratic(np.eye(2), np.array([3.0, 1.0]), np.zeros(2), np.array([2.0, 9.0]), 4.0)
     array([2., 2.])
     """
     k = g.size
     stuck = upper <= lower
     side = np.where(stuck, -1, 0)
     fewest, patience = k + 1, PATIENCE
-    x = lower.copy()
+    x = lower
     for _ in range(LONGEST * (k + 1)):
-        if in_sum is not None and (side[in_sum > 0] != 0).all():
-            side[~stuck & (in_sum > 0)] = 0
         fixed = side != 0
-        x, mu = _solve_free(h, g, np.where(side < 0, lower, upper), fixed, in_sum, total)
+        if total is not None and fixed.all():
+            side[~stuck] = 0
+            fixed = stuck
+        x, mu = _solve_free(h, g, np.where(side < 0, lower, upper), fixed, total)
         low, high = x < lower - SLACK, x > upper + SLACK
         wrong = low | high
         if fixed.any():
-            slope = h @ x - g
-            if in_sum is not None:
-                slope -= mu * in_sum
-            tolerance = SLACK * (1.0 + np.abs(g))
-            wrong |= ~stuck & (np.where(side < 0, -slope, slope) > tolerance) & fixed
+            slope = h @ x - g - mu
+            outward = np.where(side < 0, -slope, slope) > SLACK * (1.0 + np.abs(g))
+            wrong |= fixed & ~stuck & outward
         count = int(np.count_nonzero(wrong))
         if count == 0:
             break
@@ -69,35 +66,28 @@ def bounded_quadratic(
         else:
             wrong[: np.flatnonzero(wrong)[-1]] = False
         side = np.where(wrong, np.where(low, -1, np.where(high, 1, 0)), side)
-    return _repair(np.minimum(np.maximum(x, lower), upper), lower, upper, in_sum, total)
+    x = np.minimum(np.maximum(x, lower), upper)
+    return x if total is None else _repair(x, lower, upper, total)
 
 
 def _solve_free(
-    h: FloatArray,
-    g: FloatArray,
-    x: FloatArray,
-    fixed: BoolArray,
-    in_sum: FloatArray | None,
-    total: float,
+    h: FloatArray, g: FloatArray, x: FloatArray, fixed: BoolArray, total: float | None
 ) -> tuple[FloatArray, float]:
     """Minimise over the free variables, the fixed ones staying where they are in `x`."""
-    free = np.flatnonzero(~fixed)
+    free = (~fixed).nonzero()[0]
     if free.size == 0:
         return x, 0.0
+    x[free] = 0.0
     if free.size == g.size:
-        a, rhs, s = h, g, in_sum
-        x = np.zeros(g.size)
+        a, rhs = h, g
     else:
-        x[free] = 0.0
         a, rhs = h[free[:, None], free], (g - h @ x)[free]
-        s = None if in_sum is None else in_sum[free]
-    if in_sum is None or s is None:
+    if total is None:
         x[free] = _solve(a, rhs)
         return x, 0.0
-    both = _solve(a, np.column_stack([rhs, s]))
-    rest = total - float(in_sum @ x)
-    reach = float(s @ both[:, 1])
-    mu = (rest - float(s @ both[:, 0])) / reach if reach > 0 else 0.0
+    both = _solve(a, np.array([rhs, np.ones(free.size)]).T)
+    reach = float(both[:, 1].sum())
+    mu = (total - float(x.sum()) - float(both[:, 0].sum())) / reach if reach > 0 else 0.0
     x[free] = both[:, 0] + mu * both[:, 1]
     return x, mu
 
@@ -109,21 +99,13 @@ def _solve(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(x)
 
 
-def _repair(
-    x: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-    in_sum: FloatArray | None,
-    total: float,
-) -> FloatArray:
+def _repair(x: FloatArray, lower: FloatArray, upper: FloatArray, total: float) -> FloatArray:
     """Meet the sum exactly by using the room left within the bounds."""
-    if in_sum is None:
-        return x
-    rest = total - float(in_sum @ x)
+    rest = total - float(x.sum())
     if abs(rest) < SLACK:
         return x
-    room = in_sum * (upper - x if rest > 0 else x - lower)
+    room = upper - x if rest > 0 else x - lower
     size = float(room.sum())
     if size <= 0:
         return x
-    return np.asarray(x + in_sum * room * min(1.0, abs(rest) / size) * np.sign(rest))
+    return np.asarray(x + room * min(1.0, abs(rest) / size) * np.sign(rest))

@@ -59,8 +59,7 @@ def test_quadratic_programme_agrees_with_a_general_solver(seed, summed):
     h, g = a.T @ a, rng.normal(size=k) * 4
     lower, upper = np.zeros(k), rng.uniform(0.3, 2.0, k)
     total = 0.5 * upper.sum()
-    in_sum = np.ones(k) if summed else None
-    x = bounded_quadratic(h, g, lower, upper, in_sum, total)
+    x = bounded_quadratic(h, g, lower, upper, total if summed else None)
     constraints = [{"type": "eq", "fun": lambda v: v.sum() - total}] if summed else []
     best = minimize(
         lambda v: 0.5 * v @ h @ v - g @ v,

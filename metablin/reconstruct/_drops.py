@@ -35,10 +35,10 @@ def step_sizes(grid: Grid, z: FloatArray, censoring: Censoring) -> FloatArray:
 
     Censoring is taken as even within the risk intervals, and as given in the last one.
     """
-    at = np.maximum(np.interp(np.append(grid.start, grid.stop[-1]), grid.time[grid.click], z), 1e-9)
-    per_survivor = grid.n / at[:-1]
-    left = np.minimum(np.append(per_survivor[1:], 0.0) / np.maximum(per_survivor, 1e-9), 1.0)
-    left[-1] = 1.0 - censoring.share
+    at = np.maximum(np.interp(grid.start, grid.time[grid.click], z), 1e-9)
+    per_survivor = grid.n / at
+    left = np.full(at.size, 1.0 - censoring.share)
+    left[:-1] = np.minimum(per_survivor[1:] / np.maximum(per_survivor[:-1], 1e-9), 1.0)
     own, u = grid.own[1:], grid.frac_mid[grid.click[1:]]
     u = np.where(own == grid.n.size - 1, u**censoring.power, u)
     stay = 1.0 - (1.0 - left[own]) * u

@@ -86,7 +86,7 @@ def monotone(survival: FloatArray) -> FloatArray:
     weights = np.ones(survival.size)
     weights[0] = ANCHOR_WEIGHT
     fitted = isotonic_regression(survival, weights=weights, increasing=False).x
-    out: FloatArray = np.clip(fitted, 0.0, 1.0)
+    out: FloatArray = np.minimum(np.maximum(fitted, 0.0), 1.0)
     out[0] = 1.0
     return out
 
@@ -102,7 +102,7 @@ def at_nodes(grid: Grid, z: FloatArray) -> FloatArray:
     i = np.searchsorted(grid.click, nodes, side="right") - 1
     j = np.minimum(i + 1, z.size - 1)
     u = (grid.time - t[i]) / np.maximum(t[j] - t[i], TINY)
-    return np.asarray(z[i] - (z[i] - z[j]) * grid.spread[j] * np.clip(u, 0.0, 1.0))
+    return np.asarray(z[i] - (z[i] - z[j]) * grid.spread[j] * np.minimum(u, 1.0))
 
 
 def real_fit(grid: Grid, z_click: FloatArray, censoring: Censoring) -> RealFit:
@@ -152,12 +152,14 @@ def censoring_shape(grid: Grid, s: FloatArray) -> tuple[FloatArray, FloatArray]:
     w1, w2 = 2.0 * width[1:] + width[:-1], width[1:] + 2.0 * width[:-1]
     both = np.maximum(fall[:-1], TINY), np.maximum(fall[1:], TINY)
     slope[1:-1] = (w1 + w2) / (w1 / both[0] + w2 / both[1])
-    slope[0] = np.clip(2.0 * fall[0] - slope[1], 0.0, 3.0 * fall[0])
-    slope[-1] = np.clip(2.0 * fall[-1] - slope[-2], 0.0, 3.0 * fall[-1])
+    slope[0] = min(max(2.0 * fall[0] - slope[1], 0.0), 3.0 * fall[0])
+    slope[-1] = min(max(2.0 * fall[-1] - slope[-2], 0.0), 3.0 * fall[-1])
     steep = np.maximum(fall, TINY)
-    trust = np.append(fall * width * grid.n[0] / (fall * width * grid.n[0] + FEW), 0.0)
-    left = 1.0 + trust * (np.append(slope[:-1] / steep, 1.0) - 1.0)
-    right = 1.0 + trust * (np.append(slope[1:] / steep, 1.0) - 1.0)
+    lost = fall * width * grid.n[0]
+    trust = lost / (lost + FEW)
+    left, right = np.ones(k), np.ones(k)
+    left[:-1] += trust * (slope[:-1] / steep - 1.0)
+    right[:-1] += trust * (slope[1:] / steep - 1.0)
     a, b = left[grid.interval], right[grid.interval]
     return _hermite(grid.frac, a, b), _hermite(grid.frac_mid, a, b)
 

@@ -13,6 +13,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+TINY = 1e-300
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
@@ -97,20 +99,18 @@ def build_grid(curve: Curve) -> Grid:
     k = r.size
     end = curve.end
     bounds = r[1:]
-    closing = np.array([end]) if t[-1] < r[-1] else np.empty(0)
-    at = np.searchsorted(t, bounds, side="left")
-    time = np.insert(t, at, bounds)
-    moved = np.arange(t.size) + np.searchsorted(bounds, t, side="right")
-    interval = np.searchsorted(bounds, time, side="right")
-    where_bound = at + np.arange(bounds.size)
-    interval[where_bound] = np.arange(bounds.size)
-    if closing.size:
-        time = np.append(time, closing)
-        interval = np.append(interval, k - 1)
-    first = np.concatenate([[0], where_bound]).astype(np.int64)
-    last = np.concatenate([where_bound, [time.size - 1]]).astype(np.int64)
-    stop = np.append(bounds, end)
-    width = np.maximum(stop - r, np.finfo(float).tiny)
+    own = bounds.searchsorted(t, side="right")
+    moved = np.arange(t.size) + own
+    where_bound = t.searchsorted(bounds, side="left") + np.arange(k - 1)
+    nodes = t.size + k - 1 + int(t[-1] < r[-1])
+    time, interval = np.full(nodes, end), np.full(nodes, k - 1)
+    time[moved], interval[moved] = t, own
+    time[where_bound], interval[where_bound] = bounds, np.arange(k - 1)
+    first, last = np.zeros(k, dtype=np.int64), np.full(k, nodes - 1)
+    first[1:], last[:-1] = where_bound, where_bound
+    stop = np.full(k, end)
+    stop[:-1] = bounds
+    width = np.maximum(stop - r, TINY)
     frac = np.minimum(np.maximum((time - r[interval]) / width[interval], 0.0), 1.0)
     opens = np.zeros(time.size, dtype=bool)
     opens[np.minimum(first + 1, time.size - 1)] = True
@@ -121,8 +121,8 @@ def build_grid(curve: Curve) -> Grid:
     position = np.full(time.size, 0.5)
     position[-1] = 0.0
     n = curve.counts.astype(np.float64)
-    own = interval[moved].astype(np.int64)
-    lost = n - np.append(n[1:], 0.0)
+    lost = n.copy()
+    lost[:-1] -= n[1:]
     return Grid(
         time=time,
         interval=interval.astype(np.int64),

@@ -32,7 +32,8 @@ def tidy(
     axis = max(t[-1], float(starts[-1]))
     if 0 < starts[-1] - t[-1] < CLOSE * axis:
         t = np.append(t[:-1], starts[-1])
-    run = np.cumsum(np.diff(t, prepend=t[0]) >= CLOSE * axis)
+    run = np.zeros(t.size, dtype=np.int64)
+    run[1:] = np.cumsum(t[1:] - t[:-1] >= CLOSE * axis)
     y = y[np.lexsort((-y, run))]
     if t[0] > 0.0:
         t, y = np.concatenate([[0.0], t]), np.concatenate([[1.0], y])

@@ -59,15 +59,15 @@ def _interval_counts(grid: Grid, fit: RealFit, events: int | None) -> FloatArray
         target = target * (events / target[-1]) if target[-1] > 0 else target + events
         target[-1] = events
     room = np.cumsum(grid.lost[::-1])[::-1] - grid.lost
-    out = np.empty(grid.n.size)
+    out = []
     done = 0.0
-    for i, lost in enumerate(grid.lost):
-        m = min(max(round(target[i]) - done, 0.0), lost)
+    for wanted, lost, later in zip(target.tolist(), grid.lost.tolist(), room.tolist(), strict=True):
+        m = min(max(round(wanted) - done, 0.0), lost)
         if events is not None:
-            m = min(max(m, events - done - room[i]), events - done, lost)
-        out[i] = m
+            m = min(max(m, events - done - later), events - done, lost)
+        out.append(m)
         done += m
-    return out
+    return np.array(out)
 
 
 def _base(grid: Grid, m: FloatArray) -> FloatArray:

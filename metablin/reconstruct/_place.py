@@ -98,7 +98,8 @@ def place_found(
 
     Censorings of a gap come ahead of its events and after the previous plateau began.
     """
-    fresh = np.diff(blocks.interval, prepend=-1) > 0
+    fresh = np.ones(d.size, dtype=bool)
+    fresh[1:] = blocks.interval[1:] > blocks.interval[:-1]
     opening = grid.start[blocks.interval]
     left = np.where(fresh, opening, np.concatenate([[0.0], blocks.last[:-1]]))
     earlier = np.where(fresh, opening, np.concatenate([[0.0], blocks.first[:-1]]))
@@ -118,14 +119,15 @@ def place_found(
         at_end = gap == gap[-1]  # a curve that falls to zero ends with its last event
         last = left[gap] + on_drop(rank, d[gap], ties) * (blocks.first[gap] - left[gap])
         events = np.where(at_end, last, events)
-    c = np.append(c, rest)
-    opens = np.append(earlier, blocks.first[-1])
-    closes = np.append(first_event, grid.stop[-1])
+    end = grid.stop[-1:]
+    c = np.concatenate([c, [rest]])
+    opens = np.concatenate([earlier, blocks.first[-1:]])
+    closes = np.concatenate([first_event, end])
     own = np.repeat(np.arange(c.size), c)
     rank = np.arange(own.size) - (np.cumsum(c) - c)[own]
     v = (rank + 0.5) / np.maximum(c[own], 1) if rng is None else rng.random(own.size)
     censored = opens[own] + v * (closes[own] - opens[own])
-    limit = np.append(_inside(grid)[blocks.interval], grid.stop[-1])
+    limit = np.concatenate([_inside(grid)[blocks.interval], end])
     censored = np.minimum(censored, limit[own])
     if rest:
         censored[-1] = grid.stop[-1]

@@ -98,13 +98,15 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
     y[grid.click] = curve.survival
     new = []
     level = np.inf
-    tolerance = SAME_LEVEL * fit.z[grid.first] / np.maximum(grid.n, 1.0)
-    for g in nodes.tolist():
-        fresh = not is_click[g] or level - fit.z[g] > tolerance[grid.interval[g]]
+    tolerance = (SAME_LEVEL * fit.z[grid.first] / np.maximum(grid.n, 1.0))[grid.interval[nodes]]
+    for z, clicked, near in zip(
+        fit.z[nodes].tolist(), is_click[nodes].tolist(), tolerance.tolist(), strict=True
+    ):
+        fresh = not clicked or level - z > near
         new.append(fresh)
-        level = np.inf if not is_click[g] else (fit.z[g] if fresh else level)
+        level = np.inf if not clicked else (z if fresh else level)
     starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], nodes.size) - 1
+    ends = np.concatenate([starts[1:], [nodes.size]]) - 1
     counted = is_click[nodes].astype(np.float64)
     clicks = np.add.reduceat(counted, starts)
     total = np.add.reduceat(np.where(is_click[nodes], y[nodes], 0.0), starts)

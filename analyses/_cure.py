@@ -18,7 +18,7 @@ from metablin.survival.draws import combine_curves
 
 from ._arms import Rebuilt
 from ._pools import followed, grades_of
-from ._shared import join_ids
+from ._shared import join_ids, unit_of
 
 FAMILIES = (
     "exponential",
@@ -62,6 +62,7 @@ def whole_lines(name: str, title: str, arms: Sequence[Rebuilt]) -> list[dict[str
                 "key": f"{name}.together.{str(row['term']).replace(' at ', '_')}",
                 "pool": title,
                 "term": row["term"],
+                "unit": unit_of(row["term"]),
                 "k": len(arms),
                 "n": int(draws[0][0].size),
                 **{n: v if math.isfinite(v) else math.nan for n, v in values.items()},

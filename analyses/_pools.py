@@ -19,7 +19,7 @@ from metablin.survival.draws import combine_curves
 from ._arm_checks import reach
 from ._arms import PrintedArm, Rebuilt
 from ._selection import EXCLUDED, IN_REMISSION, WHOLE, WORDS
-from ._shared import join_ids
+from ._shared import join_ids, unit_of
 
 ADULT = ("adult_rr_ph_negative", "adult_rr_ph_positive")
 CONTROLS = ("chemotherapy", "historical_control")
@@ -234,6 +234,7 @@ def pooled_lines(one: PooledDraws, prefix: str = "") -> list[dict[str, Any]]:
                 "key": f"{prefix or one.pool.name}.{row['term'].replace(' at ', '_')}",
                 "pool": one.pool.title,
                 "term": row["term"],
+                "unit": unit_of(row["term"]),
                 "k": len(one.arms),
                 "n": sum(a.printed.n or 0 for a in one.arms),
                 **{n: math.nan if n in inf else v for n, v in values.items()},
@@ -270,6 +271,7 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
         "design": p.design.replace("_", " "),
         "n": p.n,
         "term": term,
+        "unit": unit_of(term),
         **{n: v if math.isfinite(v) else math.nan for n, v in values.items()},
         "not_reached": " ".join(n for n, v in values.items() if math.isinf(v)),
         "between_share": row["between_share"],
@@ -334,6 +336,7 @@ def sensitivity(pool: Pool, arms: Sequence[Rebuilt]) -> pd.DataFrame:
                     "key": f"{prefix}.none",
                     "pool": pool.title,
                     "term": "not pooled",
+                    "unit": "number",
                     "k": len(chosen),
                     "choice": words,
                     "note": error.message,

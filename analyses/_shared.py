@@ -102,6 +102,11 @@ def join_ids(ids: Iterable[object]) -> str:
     return " ".join(str(i) for i in ids)
 
 
+def unit_of(term: str) -> str:
+    """Return how an item of a survival curve is printed: a median in months, else a share."""
+    return "months" if term == "median" else "proportion"
+
+
 def pooled_row(key: str, fit: mb.MetaFit, rows: pd.DataFrame, **more: Any) -> dict[str, Any]:
     """Return one line of a result table from a pooled fit and the evidence rows behind it."""
     return {

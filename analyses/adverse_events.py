@@ -40,8 +40,14 @@ def adverse_events(evidence: Evidence) -> Outcome:
                 total,
                 "Sums over the three trials",
                 "Simple sums of patients, as reviews print them; not a pooled rate.",
+                unit="proportion",
             ),
-            "rates": Table(per_trial, "Rates by trial", "Exact (Clopper-Pearson) 95% intervals."),
+            "rates": Table(
+                per_trial,
+                "Rates by trial",
+                "Exact (Clopper-Pearson) 95% intervals.",
+                unit="proportion",
+            ),
         },
         figures={
             grade: Figure(

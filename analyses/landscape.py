@@ -36,12 +36,17 @@ def landscape(evidence: Evidence) -> Outcome:
     by_status = cross(rows)
     return Outcome(
         tables={
-            "totals": Table(totals(rows), "Registered trials and planned patients by phase"),
+            "totals": Table(
+                totals(rows),
+                "Registered trials and planned patients by phase",
+                unit="count",
+            ),
             "by_status": Table(by_status, "Registered trials by phase and status"),
             "evidence": Table(
                 evidence_base(trials, known_trials(evidence)),
                 "Trials and cohorts in the evidence base",
                 "Overlapping reports of the same patients are counted once.",
+                unit="count",
             ),
         },
         figures={

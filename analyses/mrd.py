@@ -85,33 +85,42 @@ def mrd(evidence: Evidence) -> Outcome:
         f"hr_{r.true_hr:g}.window_{r.window:g}.{r.method}" for r in simulated.itertuples()
     ])  # fmt: skip
     tables = {
-        "response_cohorts": Table(cohort_table(cohorts), "MRD response by cohort"),
+        "response_cohorts": Table(
+            cohort_table(cohorts),
+            "MRD response by cohort",
+            unit="proportion",
+        ),
         "response": Table(
             response_table(pools, cohorts),
             "MRD response by population and denominator",
             RULE,
+            unit="proportion",
         ),
         "response_detailed": Table(
             response_table(response_rates(cohorts, detailed), cohorts).assign(
                 threshold=lambda t: [THRESHOLDS[k.split(".")[2]] for k in t["key"]]
             ),
             "MRD response by assay threshold and time point",
+            unit="proportion",
         ),
         "responders": Table(
             responders_table(found, compared),
             "Responders against the rest",
             "Hazard ratio of responders over non-responders by the best route the print allows.",
+            unit="ratio",
         ),
         "responders_pooled": Table(
             pooled(main, used),
             "Pooled hazard ratios of responders",
             "Random effects, REML, Hartung-Knapp; with two comparisons that interval says little.",
+            unit="ratio",
         ),
         "anchors": Table(
             anchors(evidence.load("contrasts"), trials),
             "MRD-negative against MRD-positive patients elsewhere",
             "Published ratios, all as negative over positive; they stand beside and are not "
             "pooled in.",
+            unit="ratio",
         ),
         "immortal_time": Table(
             bias_bounds(compared, found.frame, current["dose"]),
@@ -131,9 +140,13 @@ def mrd(evidence: Evidence) -> Outcome:
             response_table(transplant_pools, transplants),
             "Allogeneic transplant after blinatumomab",
             "Rates by population and denominator.",
+            unit="proportion",
         ),
         "transplant_outcomes": Table(
-            outcomes_by_transplant(rows, trials), "Outcome with and without transplant", CAVEAT
+            outcomes_by_transplant(rows, trials),
+            "Outcome with and without transplant",
+            CAVEAT,
+            unit="proportion",
         ),
         "transplant_survival": Table(
             survival_by_transplant(survival, trials), "Survival by transplant, as printed", CAVEAT
@@ -143,6 +156,7 @@ def mrd(evidence: Evidence) -> Outcome:
             "Immortal time, simulated",
             f"{SIMULATIONS} cohorts a setting; estimate is the mean log hazard ratio as a ratio, "
             "bias is on the log scale.",
+            unit="ratio",
         ),
     }
     return Outcome(

@@ -44,6 +44,7 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
                 "Power model: log concentration on log dose",
                 "A slope of 1 is proportionality. The interval reflects the scatter of quoted "
                 "means around the line, not the spread between patients.",
+                unit="ratio",
             ),
             "identities": Table(
                 identities(reported),

@@ -40,6 +40,7 @@ def randomised(evidence: Evidence) -> Outcome:
                 listing(rows),
                 "Randomised comparisons",
                 "Hazard ratios over all patients of a comparison, blinatumomab over chemotherapy.",
+                unit="ratio",
             ),
             "pooled": Table(
                 pooled(rows),
@@ -47,9 +48,12 @@ def randomised(evidence: Evidence) -> Outcome:
                 "Random effects on the log scale, REML, Hartung-Knapp interval. Beside it: the "
                 "common effect, DerSimonian-Laird, and for few trials the Bayesian model with a "
                 "half-normal prior of scale 0.5 on tau.",
+                unit="ratio",
             ),
             "leave_one_out": Table(
-                left_out(rows), "Pooled hazard ratio when one comparison is left out"
+                left_out(rows),
+                "Pooled hazard ratio when one comparison is left out",
+                unit="ratio",
             ),
         },
         figures={

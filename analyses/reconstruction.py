@@ -220,4 +220,6 @@ def summary(arms: list[Rebuilt], checks: pd.DataFrame, withheld: pd.DataFrame) -
     ]  # fmt: skip
     ids = join_ids(i for a in arms for i in a.printed.row_ids)
     frame = pd.DataFrame(lines, columns=["key", "what", "estimate", "k"])
+    shares = frame["key"].isin(["exact", "events", "limits", "held_out"])
+    frame["unit"] = shares.map({True: "proportion", False: "count"})
     return frame.assign(conf_low=float("nan"), conf_high=float("nan"), row_ids=ids)

@@ -56,6 +56,7 @@ def response(evidence: Evidence) -> Outcome:
                 cohorts(haematological),
                 "Haematological response by cohort",
                 "CR/CRh where reported, otherwise the nearest definition reported.",
+                unit="proportion",
             ),
             "pooled": Table(
                 pooled(main, "population", RELAPSED),
@@ -64,11 +65,13 @@ def response(evidence: Evidence) -> Outcome:
                 "definition of the registration trials. Binomial-normal model (GLMM, exact "
                 "within cohorts), t interval; two cohorts get the Bayesian model with a "
                 "half-normal prior of scale 0.5 on tau; one cohort foretells no other.",
+                unit="proportion",
             ),
             "by_definition": Table(
                 by_definition(haematological),
                 "Haematological response by population and definition",
                 "Definitions are not mixed within one pool.",
+                unit="proportion",
             ),
             "splits": Table(
                 pd.concat(
@@ -76,12 +79,14 @@ def response(evidence: Evidence) -> Outcome:
                     ignore_index=True,
                 ),
                 "Response by marrow blasts and by earlier transplant",
+                unit="proportion",
             ),
             "sensitivity": Table(
                 sensitivity(haematological),
                 "Haematological response under other choices",
                 "The rows with any definition mix CR/CRh with CR, CRi and marrow remission: asked "
                 "for here and nowhere else.",
+                unit="proportion",
             ),
             "excluded": Table(excluded(), "Cohorts left out, and why"),
         },

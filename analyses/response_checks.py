@@ -45,11 +45,16 @@ def response_checks(evidence: Evidence) -> Outcome:
                 "Random effects on the logit scale, REML, Knapp-Hartung tests. Coefficients are "
                 "log odds ratios against the reference level; cohorts differ in more than one "
                 "feature, so none of this shows a cause.",
+                unit="ratio",
             ),
             "influence": Table(
                 influences(fits), "Influence of single cohorts on the pooled response"
             ),
-            "leave_one_out": Table(left_out(fits), "Pooled response when one cohort is left out"),
+            "leave_one_out": Table(
+                left_out(fits),
+                "Pooled response when one cohort is left out",
+                unit="proportion",
+            ),
             "small_study": Table(
                 small_study(fits),
                 "Small-study effects",

@@ -87,6 +87,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Of 100 such patients, how many",
                 "Expected number and a 95% prediction interval for the next 100 patients of a new "
                 "trial: sampling, estimation and differences between trials together. " + RULE,
+                unit="proportion",
             ),
             "unanswered": Table(
                 unanswered(asked_of),
@@ -100,6 +101,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "tables by cycle and of randomised differences. Binomial-normal model; up to two "
                 "trials, or none with or without the event, are summed with exact limits and have "
                 "no prediction interval.",
+                unit="proportion",
             ),
             "randomised": Table(
                 compared,
@@ -107,6 +109,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Risk difference with Newcombe's interval, Fisher's p, false-discovery-adjusted q "
                 "within trial, grade and period, and for severe events the ratio to what the "
                 "control rate would give, shrunk by an empirical-Bayes double gamma.",
+                unit="proportion",
             ),
             "pooled_differences": Table(
                 across_trials(pairs),
@@ -120,6 +123,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Rates per cycle from the median number of cycles of each arm, under three "
                 "readings of it; tipping_ratio is the exposure ratio at which no difference "
                 "would remain.",
+                unit="ratio",
             ),
             "printed_rates": Table(
                 printed_rates(rows),
@@ -138,6 +142,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "A trial's most frequent reported term of the class, because patients with two "
                 "terms of one class are counted in both; terms that were not reported are "
                 "missing, so the true rate is higher.",
+                unit="proportion",
             ),
             "dose_and_cycle": Table(
                 steps,
@@ -145,6 +150,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Every count by cycle or dose level that a source gives. Other dose levels are "
                 "all treated less those at the recommended dose. Patients were not randomised to "
                 "dose levels.",
+                unit="proportion",
             ),
             "dose_gaps": Table(
                 dose_gaps(steps, found, current),
@@ -158,6 +164,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Events of a class over all events of the terms a review lists; what a "
                 "spontaneous-report database would call a reporting proportion, here with "
                 "everybody treated known.",
+                unit="proportion",
             ),
             "reporting": Table(
                 spontaneous(evidence.load("reporting")),
@@ -165,12 +172,14 @@ def safety(evidence: Evidence) -> Outcome:
                 "Description only. Nobody knows how many were treated, known effects are "
                 "reported more than unknown ones, and one patient may be reported twice: no "
                 "rate, risk or comparison follows. The extracts overlap and are never added.",
+                unit="proportion",
             ),
             "burden": Table(
                 by_burden(kept),
                 "Adults in relapse against patients in remission with MRD",
                 "Sums over arms of different trials, so age, dose and definition differ too; a "
                 "difference is no effect of tumour burden alone.",
+                unit="proportion",
             ),
             "doubtful": Table(doubtful(found), "Cells that can hardly mean what they say"),
         },

@@ -62,6 +62,7 @@ def surrogacy(evidence: Evidence) -> Outcome:
                 "trials R² can be anything from 0 to 1. No threshold is given where no effect on "
                 "MRD, however large, lets a benefit on survival be predicted, or where the line "
                 "may be flat.",
+                unit="proportion",
             ),
             "bivariate": Table(
                 bivariate(points),
@@ -70,6 +71,7 @@ def surrogacy(evidence: Evidence) -> Outcome:
                 "the true effects. It needs four trials, so only the set with inotuzumab has it; "
                 "five parameters from four trials leave every limit wide, and an open limit is "
                 "left empty.",
+                unit="proportion",
             ),
             "correlations": Table(
                 correlations(points),

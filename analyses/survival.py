@@ -96,6 +96,7 @@ def survival(evidence: Evidence) -> Outcome:
                 "Models with and without a cured share, MRD-positive adults",
                 "All patients of the arms together. AIC above the best family of each draw, mean "
                 "over draws; cured share over draws by Rubin's rules, limits kept within 0 to 1.",
+                unit="proportion",
             ),
             "comparisons": Table(
                 _pairs.listing(pairs),

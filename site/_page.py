@@ -15,7 +15,7 @@ from great_tables import GT
 from IPython.display import Markdown, display
 
 from metablin.errors import DataError
-from metablin.report import format_estimate, format_number
+from metablin.report import UNITS, format_estimate, format_number
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
 
@@ -84,7 +84,7 @@ ENDPOINTS = {
     "dfs": "Disease-free survival",
     "rfs": "Relapse-free survival",
 }
-UNITS = (("ratio", "ratio"), ("restricted mean", "months"), ("survival at", "proportion"))
+WORDS = (("ratio", "ratio"), ("restricted mean", "months"), ("survival at", "proportion"))
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
 TOO_LONG = 300
@@ -246,25 +246,23 @@ def table(
 
 
 def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
-    """Return the unit of every row's estimate, by the headlines or the columns of the table."""
-    if "measure" in frame and "estimate" in frame:
+    """Return the unit of every row's estimate: its own, that of its measure, or the table's."""
+    if has_units(frame):
+        return [str(unit) for unit in frame["unit"]]
+    if "measure" in frame:
         return [unit_of(str(measure)) for measure in frame["measure"]]
-    own = {line["key"]: line["unit"] for line in about["headlines"] if line["table"] == table}
-    kinds = set(own.values())
-    if len(kinds) == 1:
-        return [*kinds] * len(frame)
-    if kinds:  # a table of this and that: what no headline speaks of is a count or a number
-        whole = frame["estimate"].mod(1).eq(0)
-        return [
-            own.get(k, "count" if w else "number") for k, w in zip(frame["key"], whole, strict=True)
-        ]
-    return ["proportion" if {"events", "n"} <= set(frame.columns) else "number"] * len(frame)
+    return [about["tables"][table]["unit"]] * len(frame)
+
+
+def has_units(frame: pd.DataFrame) -> bool:
+    """Whether the column `unit` says how to print a row, and not what was measured."""
+    return "unit" in frame and set(frame["unit"]) <= set(UNITS)
 
 
 def unit_of(measure: str) -> str:
     """Return the unit of a measure of effect, by its words."""
     words = measure.lower()
-    return next((unit for part, unit in UNITS if part in words), "number")
+    return next((unit for part, unit in WORDS if part in words), "number")
 
 
 def heading(name: str) -> str:
@@ -277,6 +275,8 @@ def readable(frame: pd.DataFrame, units: list[str], columns: tuple[str, ...] = (
     rows = list(zip(frame.to_dict(orient="records"), units, strict=True))
     ranged = {c for c in frame.columns if {f"{c}_low", f"{c}_high"} <= set(frame.columns)}
     hidden = HIDDEN | INTERVALS | {f"{c}_{end}" for c in ranged for end in ("low", "high")}
+    if has_units(frame):
+        hidden = hidden | {"unit"}
     shown = {}
     for name in columns or [c for c in frame.columns if c not in hidden]:
         if name == "estimate":

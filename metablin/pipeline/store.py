@@ -71,7 +71,7 @@ def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
             for h in outcome.headlines
         ],
         "tables": {
-            n: {"title": t.title, "caption": t.caption, "drawn": t.drawn}
+            n: {"title": t.title, "caption": t.caption, "drawn": t.drawn, "unit": t.unit}
             for n, t in outcome.tables.items()
         },
         "figures": {

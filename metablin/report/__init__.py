@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from metablin.report.format import MISSING, format_estimate, format_number
-from metablin.report.model import Figure, Headline, Outcome, Table, slug
+from metablin.report.model import UNITS, Figure, Headline, Outcome, Table, slug
 
 __all__ = [
     "MISSING",
+    "UNITS",
     "Figure",
     "Headline",
     "Outcome",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from metablin.errors import DataError
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MplFigure
 
-__all__ = ["Figure", "Headline", "Outcome", "Table", "slug"]
+__all__ = ["UNITS", "Figure", "Headline", "Outcome", "Table", "slug"]
 
 Unit = Literal["proportion", "ratio", "months", "count", "number"]
+UNITS: tuple[str, ...] = get_args(Unit)
 
 
 def slug(text: str) -> str:
@@ -45,12 +46,16 @@ class Table:
     drawn : bool
         The numbers rest on random draws of whole patients, of which rounding on another processor
         may flip one: expected values keep their means, with a tolerance, instead of every number.
+    unit : {"proportion", "ratio", "months", "count", "number"}
+        How to print the column ``estimate`` and its limits. A column ``unit`` of the frame says so
+        row by row instead.
     """
 
     frame: pd.DataFrame
     title: str
     caption: str = ""
     drawn: bool = False
+    unit: Unit = "number"
 
     def __post_init__(self) -> None:
         """Check the key column."""

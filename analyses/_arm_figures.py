@@ -16,7 +16,7 @@ from ._arms import PrintedArm, Rebuilt
 
 ACROSS = 4
 WIDE, TALL = 2.15, 1.85
-FIRST_LINE, SECOND_LINE = 36, 36  # letters that fit over a panel
+FIRST_LINE, SECOND_LINE = 31, 34  # letters that fit over a panel
 NAMES = {
     "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
     "historical_control": "historical control",

@@ -31,6 +31,7 @@ LEFT_OUT = {
 PARTS = {**WORDS, "matched=yes": ""}
 TIMES = (3.0, 6.0, 9.0, 12.0, 18.0, 24.0, 36.0, 48.0)
 LANDMARKS = (6.0, 12.0, 24.0)
+ROUNDING = 0.005  # of a landmark printed in whole percent
 FEWEST = 3
 """Arms, at every time: fewer cannot show how much arms differ."""
 
@@ -276,7 +277,9 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
         "not_reached": " ".join(n for n, v in values.items() if math.isinf(v)),
         "between_share": row["between_share"],
         "printed": printed_value(p, term),
-        "note": "; ".join(x for x in (str(row["note"]), unused(arm)) if x),
+        "note": "; ".join(
+            x for x in (str(row["note"]), unused(arm), coarse(p, term, row["estimate"])) if x
+        ),
         "grade": arm.draws.grade if arm.draws else "",
         "row_ids": join_ids(p.row_ids),
     }
@@ -285,6 +288,14 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
 def unused(arm: Rebuilt) -> str:
     """Return which printed items an arm was reconstructed without, and why; empty when none."""
     return f"without {arm.dropped}: {arm.conflict}" if arm.dropped else ""
+
+
+def coarse(arm: PrintedArm, term: str, estimate: float) -> str:
+    """Return why a landmark is met to half a patient only, empty where its rounding is met."""
+    away = abs(estimate - printed_value(arm, term))
+    if term == "median" or not arm.n or not ROUNDING < away <= 0.5 / arm.n:
+        return ""
+    return f"within half a patient of {arm.n}"
 
 
 def printed_value(arm: PrintedArm, term: str) -> float:

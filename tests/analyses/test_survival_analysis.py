@@ -51,10 +51,14 @@ def test_pooled_curves_fall_inside_nested_bands(outcome: Outcome) -> None:
     curves = frame(outcome, "pooled_curves")
     for _, part in curves.groupby("pool"):
         assert (np.diff(part["survival"]) <= 0).all()
-    assert (curves["pred_low"] <= curves["conf_low"]).all()
     assert (curves["conf_low"] <= curves["survival"]).all()
     assert (curves["survival"] <= curves["conf_high"]).all()
-    assert (curves["conf_high"] <= curves["pred_high"]).all()
+    foretold = curves["k"] >= 3  # two arms do not tell how trials differ
+    assert foretold.sum() > 15
+    known = curves.loc[foretold]
+    assert (known["pred_low"] <= known["conf_low"]).all()
+    assert (known["conf_high"] <= known["pred_high"]).all()
+    assert curves.loc[~foretold, ["pred_low", "pred_high"]].isna().all(axis=None)
     assert curves["between_share"].between(0, 1).all()
     assert (curves["k"] >= 2).all()
 
@@ -72,7 +76,10 @@ def test_arms_meet_what_is_printed_to_its_rounding_or_say_why(outcome: Outcome) 
     rounding = np.where(known["term"] == "median", 0.05, 0.005)
     apart = (known["estimate"] - known["printed"]).abs() > rounding
     assert len(known) > 15
-    assert known.loc[apart, "note"].str.startswith("without ").all()
+    away = known.loc[apart]
+    half = (away["estimate"] - away["printed"]).abs() <= 0.5 / away["n"]
+    few = half & away["note"].str.startswith("within half a patient")
+    assert (few | away["note"].str.startswith("without ")).all()
 
 
 def test_joint_draws_meet_the_printed_hazard_ratios(outcome: Outcome) -> None:

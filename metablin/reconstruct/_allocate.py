@@ -38,14 +38,10 @@ def allocate(grid: Grid, curve: Curve, fit: RealFit, model: Quadratic) -> Alloca
     fit = replace(fit, bend=model.bends(m))
     c = grid.lost - m
     share = fit.lost_share
-    path = scaled_path(grid, fit, m)
-    y = curve.survival
-    path = _refine(grid, path, m, c, share, y)
+    path = _refine(grid, scaled_path(grid, fit, m), m, c, share, curve.survival)
     total = path + _base(grid, m)
-    total[1:] -= total[:-1].copy()
-    per_gap = total
     return Allocation(
-        np.rint(per_gap).astype(np.int64),
+        np.rint(np.diff(total, prepend=0.0)).astype(np.int64),
         m.astype(np.int64),
         c.astype(np.int64),
         share,

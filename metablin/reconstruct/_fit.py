@@ -2,9 +2,9 @@ r"""A real-valued Kaplan-Meier curve through the clicks: S, events and censoring
 
 With numbers at risk :math:`n_k` at :math:`r_k` and the monotone curve :math:`Z`, patients at risk
 within the interval are :math:`N(t) = n_k Z(t)/Z(r_k) (1 - \gamma_k \psi(t))`: the product of
-survival and of a censoring curve that is linear within the interval (or a power of time after the
-last known count), with :math:`\gamma_k` set so that the next number at risk is met. Events are
-:math:`\int N\,dH`.
+survival and of a censoring curve, which runs as a monotone cubic through its known values (as a
+power of time after the last known count), with :math:`\gamma_k` set so that the next number at
+risk is met. Events are :math:`\int N\,dH`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Few at risk means large steps, and the size of a step tells how many were at risk. A beam search
 over (events, censored) per gap, a Viterbi recursion on integers, weighs the misfit to the clicks
-against a Poisson prior for events and censorings within the gap; numbers at risk at table times
-are met by construction.
+against a prior for events (Poisson; one at least where a click sits on a drop) and censorings
+within the gap; numbers at risk at table times are met by construction.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from scipy.special import gammaln
 from metablin.reconstruct._fit import FLOOR, READING_SD, RealFit, scaled_path, survival_of
 from metablin.reconstruct._grid import Curve, Grid
 
-__all__ = ["Blocks", "Found", "make_blocks", "search", "visible_from"]
+__all__ = [
+    "Blocks",
+    "Found",
+    "levels_at_start",
+    "make_blocks",
+    "search",
+    "visible_from",
+    "with_found",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

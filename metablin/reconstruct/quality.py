@@ -67,7 +67,7 @@ def information_level(curve: Curve, source: str) -> str:
 
 def censoring_text(curve: Curve) -> str:
     """State the censoring model that fills what the input leaves open."""
-    within = "at the marks" if curve.marks is not None else "even within risk intervals"
+    within = "at the marks" if curve.marks is not None else "fitted within risk intervals"
     if curve.has_table:
         return f"{within}, given the numbers at risk"
     if curve.events is not None:

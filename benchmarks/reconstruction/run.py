@@ -183,7 +183,8 @@ def by_size(frame: pd.DataFrame, lowest: pd.Series) -> str:
         "### RMSE of S with numbers at risk and events, by size of the arm and place of clicks\n",
         "With clicks at times of their own, a step of one patient lies anywhere between two "
         "clicks: no method can place it better than the middle of that gap. `floor` is what "
-        "remains when the events between any two clicks and all numbers at risk are known.\n",
+        "remains when the events between any two clicks and all numbers at risk are known; times "
+        "recognised as whole units, which it does not use, may go below it.\n",
         "| clicks | n | arms | mean / p95 | floor |",
         "|---|---|---|---|---|",
     ]

@@ -32,7 +32,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
-WIDTH = 16  # hypotheses kept
+WIDTH = 32  # hypotheses kept
 HOPELESS = 10.0  # behind the best: minus log likelihood that no later click makes good
 LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
 SEARCH_SD = 1.2 * READING_SD
@@ -217,6 +217,8 @@ def search(
     lost: list[IntArray] = []
     m_prior = fit.per_interval
     rates = _event_rates(grid, blocks, m_prior, start, _lately(grid, fit))
+    if events is not None:
+        variance = _given_total(variance)
     expected, leeway = _expected(fit, blocks, start, variance)
     share_before, interval = 0.0, -1
     most, at_least = int(grid.n[start]), 0
@@ -242,6 +244,12 @@ def search(
         if state[0].size == 0:
             return Found(np.empty(0), zero[:0], [], [], [])
     return Found(state[4], state[0], parents, per_gap, lost)
+
+
+def _given_total(variance: FloatArray) -> FloatArray:
+    """Variance (K, K) of events per interval once their total is known."""
+    shared = variance.sum(axis=0)
+    return np.asarray(variance - np.outer(shared, shared) / shared.sum())
 
 
 def _expected(

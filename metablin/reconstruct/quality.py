@@ -48,6 +48,7 @@ def curve_quality(
         at_risk_error=int(np.max(np.abs(at_risk - curve.counts))),
         events_error=0 if curve.events is None else abs(events - curve.events),
         checks=printed_checks(time, event, printed or {}),
+        times="whole units" if events and not (time[event == 1] % 1.0).any() else "any",
     )
 
 

@@ -21,7 +21,9 @@ families <- list(
     },
     s = function(th, t) {
       q <- th[3]; a <- 1 / q^2; qw <- q * (log(t) - th[1]) / exp(th[2])
-      pgamma(a * exp(qw), a, lower.tail = q < 0, log.p = TRUE)
+      # Where the argument underflows, the first term of the series of the lower tail.
+      log_x <- log(a) + qw
+      ifelse(q < 0 & log_x < -700, a * log_x - lgamma(a + 1), pgamma(exp(log_x), a, lower.tail = q < 0, log.p = TRUE))
     }))
 
 likelihood <- function(f, d, weight, entry) {
@@ -70,6 +72,21 @@ sets <- lapply(setNames(SETS, SETS), function(n) {
     Map(function(w, e) fit(f, d, w, e), cells$weighted, cells$truncated)
   })
 })
+# Two samples whose generalised gamma likelihood rises with |Q| for ever: its profile in Q.
+endless <- list(plus = data.frame(time = 10 * (1:30 / 31)^0.8, event = 1),
+  minus = data.frame(time = 2 * (1 - 0:29 / 31)^-0.5, event = rep(1:0, c(25, 5))))
+sizes <- 2^(0:7)
+profiles <- Map(function(d, sign) {
+  ll <- likelihood(families$gengamma, d, rep(1, 30), rep(0, 30))
+  edge <- log(if (sign > 0) max(d$time) else min(d$time))
+  heights <- sapply(sizes, function(size) {
+    minus <- function(x) { v <- -ll(c(edge + x[1] / size, x[2] - log(size), sign * size)); if (is.finite(v)) v else 1e10 }
+    at <- c(0, 0)
+    for (i in 1:5) at <- optim(at, minus, control = list(reltol = 1e-15, maxit = 5000))$par
+    -minus(at)
+  })
+  list(time = d$time, event = d$event, size = sizes, loglik = heights)
+}, endless, c(plus = 1, minus = -1))
 out <- list(script = "parametric.R", versions = list(R = R.version.string,
-  numDeriv = as.character(packageVersion("numDeriv"))), inputs = sprintf("data/%s.csv", SETS), sets = sets)
+  numDeriv = as.character(packageVersion("numDeriv"))), inputs = sprintf("data/%s.csv", SETS), sets = sets, endless = profiles)
 write_json(out, "parametric.json", digits = I(17), auto_unbox = TRUE, na = "null", matrix = "rowmajor")

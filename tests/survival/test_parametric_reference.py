@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import optimize
 from sksurv.datasets import load_gbsg2
 
+from metablin.errors import ConvergenceError
 from metablin.survival import fit_parametric
 from metablin.survival._data import patients
 from metablin.survival.parametric.families import SIMPLE
@@ -22,6 +24,9 @@ multiplies it by the matrix's condition number."""
 
 PRINTED = 1e-6
 """flexsurv's own tolerance of its pinned likelihoods, relative; its optimiser's stop shows there."""
+
+PROFILED = 1e-8
+"""Two simplex searches of one smooth profile, relative."""
 
 CELLS = [
     (name, family, cell)
@@ -101,3 +106,58 @@ def test_eight_years_of_the_breast_cancer_study_are_flexsurvs(family, area, erro
     assert found[0] == pytest.approx(area, rel=PRINTED)
     if error is not None:
         assert found[1] == pytest.approx(error, rel=2 * PRINTED)
+
+
+ENDLESS = pinned("parametric")["endless"]
+"""Times piled up towards the last event (a power law) or falling off from the first (a Pareto law),
+and R's profile of the likelihood in Q."""
+
+
+def profile(sign, time, event, size):
+    """Return the log likelihood at Q = sign * size, the best over mu and sigma."""
+    value = log_likelihood(SIMPLE["gengamma"], patients(time, event))
+    q, edge = sign * size, np.log(time.max() if sign > 0 else time.min())
+
+    def minus(x):
+        # From the edge of the law, and the exponent 1 / (sigma |Q|), on whose scale it settles.
+        point = np.array([[edge + x[0] / size], [x[1] - np.log(size)], [q]])
+        return -value(point)[0]
+
+    return -optimize.minimize(
+        minus, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11}
+    ).fun
+
+
+def limit(sign, time, event):
+    """Return the highest log likelihood of the limiting law, in closed form."""
+    events = event.sum()
+    if sign > 0:
+        total = np.log(time.max() / time).sum()
+        power = events / total
+        return events * np.log(power) - power * total - np.log(time).sum()
+    total = np.log(time / time.min()).sum()
+    power = events / total
+    return events * np.log(power) - power * total - np.log(time[event == 1]).sum()
+
+
+@pytest.mark.parametrize("direction", sorted(ENDLESS))
+def test_a_generalised_gamma_likelihood_without_a_finite_maximum_is_refused_by_name(direction):
+    reference = ENDLESS[direction]
+    time, event = np.array(reference["time"]), np.array(reference["event"])
+    sign = 1 if direction == "plus" else -1
+    with pytest.raises(ConvergenceError, match=f"Q goes to {direction} infinity.*no finite max"):
+        fit_parametric(time, event, "gengamma")
+    heights = np.array([profile(sign, time, event, size) for size in reference["size"]])
+    np.testing.assert_allclose(heights, reference["loglik"], rtol=PROFILED)
+    assert np.all(np.diff(heights) > 0)
+    # What is missing to the limit falls at least by half with each doubling of Q.
+    missing = limit(sign, time, event) - heights[-3:]
+    assert np.all(missing > 0)
+    assert np.all(missing[1:] < 0.5 * missing[:-1])
+
+
+def test_the_survival_of_the_generalised_gamma_stays_finite_towards_the_pareto_law():
+    # S(t) = (t / start)^(-1 / (sigma |Q|)) up to a factor near 1; its gamma argument underflows.
+    theta = np.array([[0.0], [np.log(1.0 / 4000.0)], [-2000.0]])
+    found = SIMPLE["gengamma"].log_survival(theta, np.array([2.0, 4.0, 8.0]))
+    np.testing.assert_allclose(np.diff(found), -2.0 * np.log(2.0), rtol=1e-6)

@@ -18,7 +18,7 @@ from metablin.survival._data import Patients, patients
 from metablin.survival._normal import critical
 from metablin.survival.parametric._newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.survival.parametric._profile import profile_limits
-from metablin.survival.parametric.families import Family, Start
+from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
     log_likelihood,
@@ -327,7 +327,7 @@ def fit_parametric(
     DataError
         For an unknown family, a time of 0 or too few events.
     ConvergenceError
-        When no usable maximum is found.
+        When no usable maximum is found; for ``gengamma`` with the limit its likelihood tends to.
 
     Warns
     -----
@@ -384,6 +384,8 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     start = rough_start(p)
     scale = family.scale(start)
     best, at_boundary = _search(family, f, start, scale, exact_derivatives(family, p))
+    if endless := runaway(family, best.theta):
+        raise ConvergenceError(endless)
     covariance = _covariance(family.name, best.hessian, at_boundary)
     if not best.converged:
         warnings.warn(

@@ -13,7 +13,7 @@ from metablin.survival.parametric.likelihood import log_likelihood
 from tests.reference import pinned, table
 
 CLOSED = 1e-10
-"""Likelihoods are sums of closed forms; their maximum moves by the square of an optimiser's slip."""
+"""Likelihoods are sums of closed forms; a maximum moves by the square of an optimiser's slip."""
 
 OPTIMISED = 1e-6
 """Both sides iterate: estimates in standard errors, all else relative."""
@@ -23,7 +23,7 @@ NOISE = 1e-8
 multiplies it by the matrix's condition number."""
 
 PRINTED = 1e-6
-"""flexsurv's own tolerance of its pinned likelihoods, relative; its optimiser's stop shows there."""
+"""flexsurv's own tolerance of its likelihoods, relative; where its optimiser stops shows there."""
 
 PROFILED = 1e-8
 """Two simplex searches of one smooth profile, relative."""

@@ -53,7 +53,8 @@ def test_all_or_no_responders_are_one_exact_proportion() -> None:
     rows = cohorts().assign(events=lambda d: d["n"])
     found = response_rates(rows).to_frame()
     assert set(found["model"]) == {"exact"}
-    assert found["conf_high"].lt(1).all()
+    assert found["conf_low"].lt(1).all()
+    assert found["conf_high"].eq(1).all()
 
 
 def test_missing_columns_and_empty_tables_are_named() -> None:

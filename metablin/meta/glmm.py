@@ -167,6 +167,14 @@ def glmm_proportions(
     ConvergenceError
         When a combination of moderators has no events or only events.
 
+    Notes
+    -----
+    tau2 can be at zero while Q says that the studies differ. The slope of the likelihood in tau2
+    at zero is half the sum of ``(events_i - n_i p)^2 - n_i p (1 - p)``, which weighs a study by
+    the square of its patients, where Q weighs all alike: large studies that agree outweigh small
+    ones that do not. ``boundary`` and a note say so; the profile interval of tau2 shows what the
+    data leave open.
+
     References
     ----------
     Hamza TH, van Houwelingen HC, Stijnen T (2008), J Clin Epidemiol 61:41,

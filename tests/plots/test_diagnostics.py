@@ -23,10 +23,12 @@ from metablin.effects import (
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
 from metablin.meta.baujat import baujat
-from metablin.meta.bias import begg, egger, harbord, pet_peese, trim_and_fill
+from metablin.meta.bias import begg, egger, harbord
 from metablin.meta.gosh import gosh
 from metablin.meta.influence import cumulative, influence, leave_one_out
+from metablin.meta.petpeese import pet_peese
 from metablin.meta.selection import selection_model
+from metablin.meta.trimfill import trim_and_fill
 from metablin.plots import (
     baujat_frame,
     bubble,

@@ -49,7 +49,7 @@ class ModelSpec:
 MODELS: dict[str, ModelSpec] = {
     "random": ModelSpec("metablin.meta.inverse:fit_random", CI_METHODS),
     "common": ModelSpec("metablin.meta.inverse:fit_common", ("z", "t", "hksj", "hksj-adhoc")),
-    "glmm": ModelSpec("metablin.meta.glmm:fit_glmm", ("z", "t")),
+    "glmm": ModelSpec("metablin.meta.glmm_pool:fit_glmm", ("z", "t")),
     "mantel-haenszel": ModelSpec("metablin.meta.stratified:fit_mantel_haenszel", ("z",)),
     "peto": ModelSpec("metablin.meta.stratified:fit_peto", ("z",)),
     "beta-binomial": ModelSpec("metablin.meta.betabinomial:fit_beta_binomial", ("z", "t")),

@@ -16,12 +16,11 @@ from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import critical, two_sided
 from metablin.meta._summary import p_text
-from metablin.meta.fit import MetaFit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SmallStudyTest", "effects_of", "linear_test", "regression_test", "straight_line"]
+__all__ = ["SmallStudyTest", "linear_test", "regression_test", "straight_line"]
 
 FloatArray = NDArray[np.float64]
 
@@ -104,11 +103,6 @@ class SmallStudyTest(Record):
         from metablin.plots.funnel import funnel_of_test
 
         return funnel_of_test(self, ax=ax)
-
-
-def effects_of(e: EffectSizes | MetaFit) -> EffectSizes:
-    """Return the effect sizes, of a fit those it pooled."""
-    return e.effects if isinstance(e, MetaFit) else e
 
 
 def straight_line(e: EffectSizes, values: FloatArray, name: str) -> FloatArray:

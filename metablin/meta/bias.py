@@ -15,14 +15,13 @@ from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta._asymmetry import (
     SmallStudyTest,
-    effects_of,
     linear_test,
     regression_test,
     straight_line,
 )
 from metablin.meta._gls import gls
 from metablin.meta._refit import Spec, refit
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, effects_of
 from metablin.meta.inverse import tau2_of
 from metablin.meta.models import CI_METHODS
 

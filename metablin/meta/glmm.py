@@ -41,6 +41,8 @@ class GLMMFit(Record):
         ``proportion``, ``or``, ``rate`` or ``irr``; ``one-sample``, ``UM.FS`` or ``UM.RS``.
     studies : tuple of str
         The k studies in the fit; `excluded` holds (study, reason) of the others.
+    rows : ndarray of int, shape (k,)
+        Where those k stand among the studies given.
     terms : tuple of str
         Names of the p coefficients.
     beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
@@ -68,6 +70,7 @@ class GLMMFit(Record):
     measure: str
     model: str
     studies: tuple[str, ...]
+    rows: NDArray[np.intp]
     terms: tuple[str, ...]
     beta: FloatArray
     std_error: FloatArray
@@ -436,7 +439,8 @@ def _fit(
     empty: NDArray[np.bool_] | None = None,
 ) -> GLMMFit:
     empty = np.zeros(len(names), dtype=bool) if empty is None else empty
-    used = tuple(names[i] for i in np.flatnonzero(~empty))
+    rows = np.flatnonzero(~empty)
+    used = tuple(names[i] for i in rows)
     x, labels = _glmm.design_matrix(design, terms, ~empty)
     r = _glmm.run(_spec(measure, model, y[~empty], size[~empty]), x, settings)
     p = len(labels)
@@ -445,7 +449,7 @@ def _fit(
         notes.append("one study: a normal interval; tau2 cannot be estimated")
     reason = "no events, or only events, in both arms"
     return GLMMFit(
-        measure=measure, model=model, studies=used, terms=labels, beta=r.beta,
+        measure=measure, model=model, studies=used, rows=rows, terms=labels, beta=r.beta,
         std_error=r.std_error, statistic=r.statistic, p_value=r.p_value, conf_low=r.conf_low,
         conf_high=r.conf_high, conf_level=settings.level, interval=settings.interval, cov=r.cov,
         df=r.df, tau2=r.tau2, tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from metablin import _input
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
@@ -53,8 +51,7 @@ def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
         *(e.counts[c] for c in columns), test=options.ci if e.k > 1 else "z",
         level=options.level, studies=e.studies, **keywords,
     )  # fmt: skip
-    used = np.isin(e.studies, fit.studies) if fit.excluded else np.ones(e.k, dtype=bool)
-    typical = _glmm.typical_variance(e.vi[used])
+    typical = _glmm.typical_variance(e.vi[fit.rows])
     het = Heterogeneity(
         fit.tau2, fit.tau2_conf_low, fit.tau2_conf_high, fit.tau2 / (fit.tau2 + typical),
         1 + fit.tau2 / typical, fit.q, fit.q_df, fit.q_p,

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from metablin._input import level as check_level
+from metablin._input import one
 from metablin._records import Record, jsonable
 from metablin.effects import EffectSizes
-from metablin.meta._asymmetry import SmallStudyTest, effects_of, linear_test
+from metablin.meta._asymmetry import SmallStudyTest, linear_test
 from metablin.meta._inference import two_sided
 from metablin.meta._summary import p_text
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, effects_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,6 +135,7 @@ def pet_peese(
     ('peese', 0.025)
     """
     e, level = effects_of(e), check_level(level)
+    alpha = one("alpha", alpha, minimum=0.0, maximum=1.0)
     w = 1 / e.vi
     pet = linear_test("pet", "std_error", e, e.yi, w, np.sqrt(e.vi), level)
     peese = linear_test("peese", "variance", e, e.yi, w, e.vi, level)

@@ -159,7 +159,7 @@ def groups(
     raw = (
         np.asarray(values)
         if isinstance(values, np.ndarray | pd.Series)
-        else np.array(list(values), dtype=object)
+        else np.array(_input.items(column, values), dtype=object)
     )
     if raw.size != n:
         raise DataError(f"{raw.size} labels for {n} patients", column=column)

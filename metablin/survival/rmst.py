@@ -188,7 +188,7 @@ def horizon_of(parts: dict[str, Patients], tau: float | None) -> float:
     """Return a horizon every group supports: `tau` once checked, or the largest."""
     if tau is None:
         return min(float(part.time.max()) for part in parts.values())
-    horizon = float(_input.numeric("tau", tau, above=0.0)[0])
+    horizon = _input.one("tau", tau, above=0.0)
     for name, part in parts.items():
         if horizon > _furthest(part):
             where = f" of group {name}" if name else ""

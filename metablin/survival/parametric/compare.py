@@ -153,7 +153,7 @@ def compare_parametric(
     fits: list[ParametricFit] = []
     failed: list[tuple[str, str]] = []
     notes: dict[str, str] = {}
-    for name in families:
+    for name in _input.items("families", families):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MetablinWarning)
             try:
@@ -209,7 +209,7 @@ def integrated_brier_score(
     if not p.event.any():
         raise DataError("no events", column="event", allowed="at least one event")
     horizon = float(p.time[p.event == 1.0].max()) if tau is None else tau
-    return _integrated(fit, p, float(_input.numeric("tau", horizon, above=0.0)[0]))
+    return _integrated(fit, p, _input.one("tau", horizon, above=0.0))
 
 
 def brier_score(

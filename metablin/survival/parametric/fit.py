@@ -162,7 +162,7 @@ class ParametricFit(Record):
 
     def rmst(self, tau: float) -> tuple[float, float]:
         """Return the restricted mean up to `tau` under the model, and its standard error."""
-        horizon = float(_input.numeric("tau", tau, above=0.0)[0])
+        horizon = _input.one("tau", tau, above=0.0)
         x, w = NODES
         # Squares crowd the nodes near 0, where a falling hazard is steep.
         u = 0.5 * (x + 1.0)

@@ -54,6 +54,8 @@ def family_of(name: str, p: Patients, cuts: FloatArray | None = None) -> Family:
     DataError
         Listing the allowed names.
     """
+    if not isinstance(name, str):
+        raise DataError("unknown family", column="family", value=repr(name), allowed=ALLOWED)
     for ending, kind in (("-non-mixture-cure", "non-mixture"), ("-mixture-cure", "mixture")):
         if name.endswith(ending):
             return with_cure(family_of(name.removesuffix(ending), p, cuts), kind)

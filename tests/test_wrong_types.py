@@ -143,3 +143,27 @@ def test_a_study_left_out_of_a_count_model_is_told_from_its_namesake():
     assert apart.i2 > 0
     assert (twins.i2, twins.h2) == (apart.i2, apart.h2)
     assert glmm_two_by_two(*table).rows.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("formula", ["", " ", 5, ["year"], b"year", "__import__('os').system('')"])
+def test_what_is_no_formula_is_named(formula):
+    data = {"year": [1, 2, 3, 4]}
+    one_clear_line(lambda: mb.pool(EFFECTS, moderators=formula, data=data), "not a formula")
+
+
+def test_times_and_weights_that_would_overflow_are_refused():
+    one_clear_line(lambda: mb.kaplan_meier([1e300, 1], [1, 0]), r"'time', value 1e\+300.*1e\+60")
+    one_clear_line(lambda: mb.kaplan_meier([2, 1], [1, 0], weights=[1, 1e300]), "'weights'")
+
+
+def test_a_family_the_events_cannot_carry_is_listed_and_the_others_are_fitted():
+    found = mb.compare_parametric([1, 2, 3], [1, 1, 0], ["rp-hazard-1", "exponential"], times=[1])
+    assert [fit.family.name for fit in found.fits] == ["exponential"]
+    [(name, reason)] = found.failed
+    assert name == "rp-hazard-1"
+    assert "2 distinct event times" in reason
+    assert reason in found.to_frame()["note"].tolist()
+    one_clear_line(
+        lambda: mb.compare_parametric([1, 2, 3], [1, 1, 0], ["rp-hazard-1"]), "distinct event times"
+    )
+    one_clear_line(lambda: mb.compare_parametric([1, 2, 3], [1, 1, 0], []), "no family to fit")

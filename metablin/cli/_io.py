@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -78,8 +79,11 @@ def _decode(path: Path) -> str:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as CSV to a temporary file, then rename it into place."""
     temporary = path.with_name(f".{path.name}.tmp")
-    frame.to_csv(temporary, index=False, lineterminator="\n")
-    os.replace(temporary, path)
+    try:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def print_json(value: Any) -> None:
@@ -90,11 +94,17 @@ def print_json(value: Any) -> None:
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse, as bad usage, a picture file of a kind that cannot be written."""
+    """Refuse a picture before any work: a kind that cannot be written, a folder not there."""
     import typer
 
-    if path is not None and path.suffix.lower() not in PICTURES:
+    if path is None:
+        return
+    if path.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {path.name}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def save_plot(axes: Axes, path: Path) -> None:

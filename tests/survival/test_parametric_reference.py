@@ -161,3 +161,25 @@ def test_the_survival_of_the_generalised_gamma_stays_finite_towards_the_pareto_l
     theta = np.array([[0.0], [np.log(1.0 / 4000.0)], [-2000.0]])
     found = SIMPLE["gengamma"].log_survival(theta, np.array([2.0, 4.0, 8.0]))
     np.testing.assert_allclose(np.diff(found), -2.0 * np.log(2.0), rtol=1e-6)
+
+
+def test_a_maximum_is_the_estimate_even_below_the_end_of_the_climb_to_infinity():
+    time = np.array([3.0, 3.4, 12.9, 2.3, 12.1, 3.6, 3.1, 15.4, 2.9, 10.2, 12.3, 4.6])
+    event = np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1])
+    fit = fit_parametric(time, event, "gengamma")
+    assert fit.theta[2] == pytest.approx(2.7, abs=0.05)
+    assert fit.loglik < limit(-1, time, event)
+    value = log_likelihood(SIMPLE["gengamma"], patients(time, event))
+
+    def height(q):
+        """Return the profile near the estimate, by a simplex of its own."""
+        found = optimize.minimize(
+            lambda x: -value(np.array([[x[0]], [x[1]], [q]]))[0],
+            fit.theta[:2],
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-11},
+        )
+        return -found.fun
+
+    assert height(fit.theta[2]) == pytest.approx(fit.loglik, rel=PROFILED)
+    assert height(fit.theta[2]) > max(height(fit.theta[2] - 0.3), height(fit.theta[2] + 0.3))

@@ -210,6 +210,9 @@ def runaway(family: Family, theta: FloatArray) -> str:
     F(t) = (t / end)^(1 / (sigma Q)), whose density jumps to zero at its end; with Q to minus
     infinity to the Pareto law S(t) = (t / start)^(1 / (sigma Q)). Data that pile up towards the
     last event, or fall off from the first, bring their likelihood ever closer to that of the limit.
+    Small samples can have both, a maximum and a higher limit; the maximum is then the estimate, as
+    in other software and as for other distributions with an end (Smith 1985, Biometrika 72:67-90,
+    doi:10.1093/biomet/72.1.67).
     """
     if "Q" not in family.parameters or abs(theta[family.parameters.index("Q")]) <= FAR:
         return ""
@@ -288,6 +291,7 @@ SIMPLE: dict[str, Family] = {
                 [
                     [s.log_mean, np.log(s.log_sd), 0.1],
                     [s.log_mean + 0.45 * s.log_sd, np.log(s.log_sd / 1.28), 0.9],
+                    [s.log_mean + 1.1 * s.log_sd, np.log(s.log_sd / 2.0), 2.5],
                 ]
             ),
             _ones(3),

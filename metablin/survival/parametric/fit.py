@@ -384,8 +384,6 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     start = rough_start(p)
     scale = family.scale(start)
     best, at_boundary = _search(family, f, start, scale, exact_derivatives(family, p))
-    if endless := runaway(family, best.theta):
-        raise ConvergenceError(endless)
     covariance = _covariance(family.name, best.hessian, at_boundary)
     if not best.converged:
         warnings.warn(
@@ -432,16 +430,22 @@ def _search(
     points = family.start(start)
     order = np.argsort(-f(points.T), kind="stable")
     found: list[tuple[Optimum, bool]] = []
+    endless = ""
     for i in order:
         try:
-            found.append(_climb(family, f, points[i], scale, exact))
+            climbed = _climb(family, f, points[i], scale, exact)
         except FloatingPointError:
             continue
+        # A maximum is the estimate, even a lower one than the end of a climb to infinity.
+        if away := runaway(family, climbed[0].theta):
+            endless = away
+            continue
+        found.append(climbed)
         if not family.cure and found[-1][0].converged:
             break
     found = [x for x in found if np.isfinite(x[0].value)]
     if not found:
-        raise ConvergenceError(f"{family.name}: no start leads to a finite maximum")
+        raise ConvergenceError(endless or f"{family.name}: no start leads to a finite maximum")
     return max(found, key=lambda x: (x[0].converged, round(x[0].value, 9), not x[1]))
 
 

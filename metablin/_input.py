@@ -105,15 +105,24 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         try:
-            # A complex number would lose its imaginary part with no more than a warning.
-            number = str(item) if isinstance(item, complex) else item
-            out[i] = np.nan if item is None or item == "" else float(number)
+            out[i] = np.nan if item is None or item == "" else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
                 "not a number", row=i + 1, column=column, value=shown, allowed="a number"
             ) from error
     return out
+
+
+def _as_float(item: Any) -> float:
+    """Return a number as other programs would read it.
+
+    Python alone takes ``1_0`` for 10 and digits of other scripts, and numpy drops the imaginary
+    part of a complex number.
+    """
+    if isinstance(item, complex) or (isinstance(item, str) and ("_" in item or not item.isascii())):
+        raise ValueError(item)
+    return float(item)
 
 
 def one(column: str, value: ArrayLike, **rules: Any) -> float:

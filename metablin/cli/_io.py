@@ -48,6 +48,20 @@ def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
     if len(rows) < 2:
         raise DataError(f"{path.name} has no data rows", allowed="a header and at least one row")
     header = rows[0]
+    _check_header(path, header, required)
+    for number, row in enumerate(rows[1:], start=1):
+        if len(row) != len(header):
+            raise DataError(
+                f"{path.name} has {len(row)} cells", row=number, allowed=f"{len(header)} cells"
+            )
+    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+
+
+def _check_header(path: Path, header: list[str], required: Iterable[str]) -> None:
+    """Refuse other separators than commas, and doubled or missing columns."""
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise DataError(f"{path.name} has {word} between its cells", allowed="commas")
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{path.name} has the column twice", column=name)
@@ -56,12 +70,6 @@ def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
             raise DataError(
                 f"{path.name} lacks the column", column=name, allowed=f"found: {', '.join(header)}"
             )
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{path.name} has {len(row)} cells", row=number, allowed=f"{len(header)} cells"
-            )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
 
 
 def _decode(path: Path) -> str:

@@ -182,6 +182,22 @@ def test_a_byte_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
     assert_one_line_error(result, "line 2", "0xf6", "UTF-8")
 
 
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path: Path, mark: str, word: str) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD.replace(",", mark))
+    result = metablin("pool", file, "--measure", "proportion")
+    assert_one_line_error(result, f"studies.csv has {word} between its cells; allowed: commas")
+
+
+@pytest.mark.parametrize("cell", ["1_0", "\uff15", "0x5", "5%", "True", "5j"])
+def test_what_only_python_reads_as_a_number_is_refused(tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD.replace("5,12", f"{cell},12"), encoding="utf-8")
+    result = metablin("pool", file, "--measure", "proportion")
+    assert_one_line_error(result, "row 2", "'events'", cell, "not a number")
+
+
 def test_a_plot_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
     nowhere = tmp_path / "no" / "forest.svg"
     options = ("--measure", "proportion", "--plot", nowhere)

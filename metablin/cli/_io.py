@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_picture", "print_json", "read_csv", "save_plot", "write_csv"]
 
 PICTURES = (".svg", ".png", ".pdf")
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
@@ -58,17 +59,18 @@ def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
 
 
 def _check_header(path: Path, header: list[str], required: Iterable[str]) -> None:
-    """Refuse other separators than commas, and doubled or missing columns."""
-    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and mark in header[0]:
-            raise DataError(f"{path.name} has {word} between its cells", allowed="commas")
+    """Refuse doubled or missing columns; of other separators than commas, say so."""
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{path.name} has the column twice", column=name)
     for name in required:
         if name not in header:
+            marks = [word for mark, word in SEPARATORS.items() if mark in header[0]]
+            commas = f", with {marks[0]} where commas belong" if marks and len(header) == 1 else ""
             raise DataError(
-                f"{path.name} lacks the column", column=name, allowed=f"found: {', '.join(header)}"
+                f"{path.name} lacks the column",
+                column=name,
+                allowed=f"found: {' '.join(', '.join(header).split())}{commas}",
             )
 
 

@@ -187,7 +187,7 @@ def test_other_separators_are_named(tmp_path: Path, mark: str, word: str) -> Non
     file = tmp_path / "studies.csv"
     file.write_text(GOOD.replace(",", mark))
     result = metablin("pool", file, "--measure", "proportion")
-    assert_one_line_error(result, f"studies.csv has {word} between its cells; allowed: commas")
+    assert_one_line_error(result, f"with {word} where commas belong")
 
 
 @pytest.mark.parametrize("cell", ["1_0", "\uff15", "0x5", "5%", "True", "5j"])

@@ -401,7 +401,7 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(label: str, clicks, tables, totals, copies: int = 10) -> float:
+def one_of_many(label: str, clicks, tables, totals, copies: int = 30) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
     tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
                for x in (clicks, tables, totals)]  # fmt: skip

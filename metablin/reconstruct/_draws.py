@@ -27,6 +27,7 @@ def draw_curve(
 ) -> Iterator[tuple[FloatArray, IntArray]]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
     curve = lay_out(curve)[0]
+    curve = replace(curve, whole=bool(curve.whole))
     for stream in np.random.SeedSequence(seed).spawn(count):
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)

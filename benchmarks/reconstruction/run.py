@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from digitiser import Clicks, digitise, floor, km, risk_table, step
 from guyot import guyot
+from pairs import pairs_table
 from thin import thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
@@ -53,6 +54,7 @@ def main() -> None:
     parts.append(coverage(trials + sims, 20 if small else 60))
     parts.append(summaries(trials, sims, 20 if small else 80))
     parts.append(thin_table(trials + sims[:20], 20 if small else 80))
+    parts.append(pairs_table(trials + sims, 20 if small else 40))
     parts.append(speed(60 if small else 300))
     options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(options.out.read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ __all__ = ["draw_curve"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-LOG_POWER_SD = 1.2  # of the censoring shape when only the curve tells
+LOG_POWER_SD = 1.5  # of the censoring shape when only the curve tells
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 

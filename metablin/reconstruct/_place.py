@@ -51,7 +51,7 @@ def _event_times(
     else:
         u = rng.random(gap.size)
     left = grid.time[np.maximum(gap - 1, 0)]
-    return np.asarray(left + u * (grid.time[gap] - left))
+    return np.minimum(left + u * (grid.time[gap] - left), _latest(grid)[grid.interval[gap]])
 
 
 def _members(sizes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -74,10 +74,8 @@ def _censor_times(
         return np.empty(0)
     u = (rank + 0.5) / size if rng is None else rng.random(k.size)
     times = np.interp(k + u, share + grid.interval, grid.time)
-    last = k == c.size - 1
-    limit = np.where(last, grid.stop[k], _inside(grid)[k])
-    times = np.minimum(np.maximum(times, grid.start[k]), limit)
-    if last.any():
+    times = np.minimum(np.maximum(times, grid.start[k]), _latest(grid)[k])
+    if k[-1] == c.size - 1:
         times[np.argmax(times)] = grid.stop[-1]
     return np.asarray(times)
 
@@ -85,6 +83,13 @@ def _censor_times(
 def _inside(grid: Grid) -> FloatArray:
     """Largest time that still belongs to each interval."""
     return np.asarray(np.maximum(np.nextafter(grid.stop, -np.inf), grid.start))
+
+
+def _latest(grid: Grid) -> FloatArray:
+    """Largest time of an event in each interval; the curve may end with one."""
+    latest = _inside(grid)
+    latest[-1] = grid.stop[-1]
+    return latest
 
 
 def place_found(
@@ -112,6 +117,7 @@ def place_found(
     else:
         u = middle if rng is None else rng.random(gap.size)
     events = left[gap] + u * (blocks.first[gap] - left[gap])
+    events = np.minimum(events, _latest(grid)[blocks.interval[gap]])
     first_event = blocks.first.copy()
     np.minimum.at(first_event, gap, events)
     rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())

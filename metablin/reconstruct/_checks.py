@@ -168,7 +168,7 @@ def _check_survival(y: FloatArray, percent: bool, rows: Rows) -> FloatArray:
     for bad in (y > scale * (1.0 + OVER_ONE), y < -scale * OVER_ONE):
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            hint = "" if percent or y[i] < 0 else "; percent=True reads 0..100"
+            hint = "" if percent or y[i] < 0 else "; 0..100 with percent=True or --percent"
             raise DataError(
                 "survival outside its range",
                 row=rows.click(i),

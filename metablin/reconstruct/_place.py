@@ -134,8 +134,8 @@ def place_found(
     censored = opens[own] + v * (closes[own] - opens[own])
     limit = np.concatenate([_inside(grid)[blocks.interval], end])
     censored = np.minimum(censored, limit[own])
-    if rest:
-        censored[-1] = grid.stop[-1]
+    if censored.size and censored.max() > events.max(initial=0.0):
+        censored[censored.argmax()] = grid.stop[-1]  # the curve ends with its last patient
     return events, censored
 
 

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from metablin.cli.reconstruct import reconstruct, reconstruct_summary
 from tests.reconstruct.test_whole_units import PLACEBO
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 app = typer.Typer()
 app.command("reconstruct")(reconstruct)
 app.command("reconstruct-summary")(reconstruct_summary)
@@ -41,7 +43,7 @@ def batch(folder, *more):
 
 def test_the_example_gives_back_the_weeks_of_remission(tmp_path):
     """Freireich 1963, doi:10.1182/blood.V21.6.699.699, Table 1: the patients behind the clicks."""
-    example = [Path("examples") / f"remission_{x}.csv" for x in ("clicks", "at_risk", "totals")]
+    example = [EXAMPLES / f"remission_{x}.csv" for x in ("clicks", "at_risk", "totals")]
     result = run("reconstruct", example[0], "--at-risk", example[1], "--totals", example[2],
                  "--out", tmp_path / "patients.csv", "--quality", tmp_path / "q.csv")  # fmt: skip
     assert result.exit_code == 0, result.output

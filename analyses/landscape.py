@@ -46,9 +46,9 @@ def landscape(evidence: Evidence) -> Outcome:
                 evidence_base(trials, known_trials(evidence)),
                 "Trials and cohorts of blinatumomab in the evidence base",
                 "Overlapping reports of the same patients are counted once; controls are among the "
-                "patients where the report counts them in. Published meta-analyses and studies without "
-                "blinatumomab, kept for comparison, stand in a line of their own and are not in "
-                "the total.",
+                "patients where the report counts them in. Published meta-analyses and studies "
+                "without blinatumomab, kept for comparison, stand in a line of their own and are "
+                "not in the total.",
                 unit="count",
             ),
         },
@@ -63,8 +63,12 @@ def landscape(evidence: Evidence) -> Outcome:
             )
         },
         headlines=(
-            Headline("Trials and cohorts of blinatumomab in this evidence base", "evidence", "all",
-                     "count"),  # fmt: skip
+            Headline(
+                "Trials and cohorts of blinatumomab in this evidence base",
+                "evidence",
+                "all",
+                "count",
+            ),
         ),
         notes=(
             "Planned patients are targets of the registrations, not patients treated; two large "

@@ -74,7 +74,11 @@ class RealFit:
     @property
     def lost_share(self) -> FloatArray:
         """Share of the interval's censorings up to each node, shape (nodes,)."""
-        return np.asarray(self.even_share ** np.exp(self.bend)[self.interval])
+        return self.share_with(self.bend)
+
+    def share_with(self, bend: FloatArray) -> FloatArray:
+        """Share of the interval's censorings up to each node with other bends, shape (nodes,)."""
+        return np.asarray(self.even_share ** np.exp(bend)[self.interval])
 
 
 def monotone(survival: FloatArray) -> FloatArray:

@@ -31,9 +31,9 @@ def in_whole_units(curve: Curve, grid: Grid, step: FloatArray, at_drops: bool) -
     """
     t, sd = curve.time, READING_TIME_SD * curve.end
     if sd > TOO_FINE:
-        return replace(curve, whole=False)
+        return curve
     whole = _near_units(t[1:-1], sd) if at_drops else _falls_at_units(t, curve.survival, step, sd)
-    return _snapped(curve, sd, at_drops) if whole else replace(curve, whole=False)
+    return _snapped(curve, sd, at_drops) if whole else curve
 
 
 def _near_units(t: FloatArray, sd: float) -> bool:

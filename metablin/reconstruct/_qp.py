@@ -88,8 +88,9 @@ def _solve_free(
     sides = np.ones((free.size, 2), order="F")
     sides[:, 0] = rhs
     both = solve_definite(a, sides)
-    reach = float(both[:, 1].sum())
-    mu = (total - float(x.sum()) - float(both[:, 0].sum())) / reach if reach > 0 else 0.0
+    taken, reach = sides[:, 1] @ both
+    elsewhere = x.sum() if free.size < g.size else 0.0
+    mu = float((total - elsewhere - taken) / reach) if reach > 0 else 0.0
     x[free] = both[:, 0] + mu * both[:, 1]
     return x, mu
 

@@ -393,10 +393,9 @@ def _options(
         return np.zeros((room.size, 1)), x
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
     d = np.rint((at_risk - 0.5 * prior) * ratio)[:, None] + NEARBY
-    x = np.zeros((room.size, NEARBY.size, 7))
+    x = np.zeros((room.size, NEARBY.size, 5))
     x[:, :, 1:4] = (prior[:, None] + AROUND)[:, None, :]
-    need = np.rint(at_risk[:, None] - d / ratio[:, None])
-    np.add(need[:, :, None], AROUND, out=x[:, :, 4:])
+    x[:, :, 4] = np.rint(at_risk[:, None] - d / ratio[:, None])
     return d, np.maximum(x, 0.0, out=x)
 
 

@@ -18,7 +18,7 @@ __all__ = ["draw_curve"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-LOG_POWER_SD = 1.2  # of the censoring shape when only the curve tells
+LOG_POWER_SD = 1.5  # of the censoring shape when only the curve tells
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
@@ -27,6 +27,7 @@ def draw_curve(
 ) -> Iterator[tuple[FloatArray, IntArray]]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
     curve = lay_out(curve)[0]
+    curve = replace(curve, whole=bool(curve.whole))
     for stream in np.random.SeedSequence(seed).spawn(count):
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, Censoring
+from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, TINY, Censoring
 from metablin.reconstruct._grid import Grid
 
 __all__ = [
@@ -27,6 +27,9 @@ SINGLES = 0.3  # share of single falls from which every drop counts as clicked, 
 COUNTABLE = 2.0  # reading errors in a step of one patient from which counts are taken as exact
 VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
 REGULAR = 2.0  # reading errors of time by which the gaps between regular clicks vary
+FEW_SEEN = 4  # visible falls from which they are counted one by one
+FEWEST = 5  # gaps that can tell
+BESIDE = 4  # clicks on either side whose falls are compared
 LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
 COUNTS = np.arange(9.0)[:, None]
 LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
@@ -57,18 +60,24 @@ def step_sizes(grid: Grid, z: FloatArray, censoring: Censoring) -> FloatArray:
 def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool:
     """Whether the clicks look taken just after drops rather than at times of their own.
 
-    Compares two likelihoods of the falls between clicks, where one patient is visible: at times
-    of their own the number of events in a gap is Poisson with a mean that grows with the gap's
-    length; on drops there is at least one whatever the length. Regular times are no drops. `step`
-    is the fall of one patient in each gap between clicks, shape (clicks - 1,).
+    Compares two likelihoods of the falls between clicks. At times of their own the number of
+    events in a gap is Poisson with a mean that grows with the gap's length; on drops there is at
+    least one, or as many as behind the clicks beside it, whatever the length. Regular times are
+    no drops. `step` is the fall of one patient in each gap between clicks, shape (clicks - 1,).
     """
     t = grid.time[grid.click]
     gap = t[1:] - t[:-1]
+    if gap.size < FEWEST or gap[1:-1].std() < REGULAR * READING_TIME_SD * float(t[-1]):
+        return False
     fall = survival[:-1] - survival[1:]
     seen = visible_gaps(step, gap)
-    if seen.sum() < 4 or gap[1:-1].std() < REGULAR * READING_TIME_SD * float(t[-1]):
-        return False
-    step, gap, fall = step[seen], gap[seen], fall[seen]
+    many = seen.sum() >= FEW_SEEN
+    evidence = _of_counts(fall[seen], step[seen], gap[seen]) if many else 0.0
+    return evidence + _of_falls(t, survival, step, ~seen if many else gap > 0) > 0.0
+
+
+def _of_counts(fall: FloatArray, step: FloatArray, gap: FloatArray) -> float:
+    """Log likelihood ratio of clicks on drops by falls of a few visible steps."""
     mean = max(float((fall / step).mean()), 0.05)
     normal = count_likelihood(fall, step)
     rate = np.maximum(mean * gap / gap.mean(), 1e-6)
@@ -76,7 +85,30 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     geometric = np.where(COUNTS > 0, 0.97 * (1.0 - q) * q ** np.maximum(COUNTS - 1.0, 0.0), 0.03)
     own = np.log((normal * chance_of_events(rate)).sum(axis=0) + 1e-12)
     drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
-    return bool((drops - own).sum() > 0.0)
+    return float((drops - own).sum())
+
+
+def _of_falls(t: FloatArray, survival: FloatArray, step: FloatArray, hidden: BoolArray) -> float:
+    """Log likelihood ratio of clicks on drops by falls whose steps cannot be seen.
+
+    What a click falls by is, beside its neighbours, as much as they do when clicks are every q-th
+    drop, and in proportion to its gap when they are at times of their own.
+    """
+    k = t.size
+    i = np.arange(1, k)
+    low, high = np.maximum(i - 1 - BESIDE, 0), np.minimum(i + BESIDE, k - 1)
+    gap, fall = t[1:] - t[:-1], survival[:-1] - survival[1:]
+    events = np.zeros(k)
+    (fall / step).cumsum(out=events[1:])
+    even = np.maximum(events[high] - events[low], 0.0) / (high - low) * step
+    around = np.maximum(survival[low] - survival[high], 0.0)
+    in_time = around * gap / np.maximum(t[high] - t[low], TINY)
+    noise = 2.0 * READING_SD**2
+    own, drop = noise + in_time * step, noise + step**2
+    ratio = (fall - in_time) ** 2 / own + np.log(own / drop) - (fall - even) ** 2 / drop
+    hidden = hidden.copy()
+    hidden[[0, -1]] = False
+    return 0.5 * float(ratio[hidden].sum())
 
 
 def visible_gaps(step: FloatArray, gap: FloatArray) -> BoolArray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct._drops import chance_of_events, count_likelihood, visible_gaps
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, TINY
+from metablin.reconstruct._fit import FUZZ, READING_SD, READING_TIME_SD, TINY
 from metablin.reconstruct._grid import Curve, Grid
 
 __all__ = ["in_whole_units", "to_whole_units"]
@@ -18,7 +18,6 @@ FloatArray = NDArray[np.float64]
 EVIDENCE = 5.0  # log likelihood ratio from which times count as whole units
 ASTRAY = 0.02  # share of clicks that lie anywhere
 TOO_FINE = 0.2  # reading errors of time, in units, from which units cannot be told apart
-FUZZ = 2.5  # reading errors by which a click may lie beside its time
 FEW_FALLS = 0.3  # of the falls expected by chance in gaps without a whole unit: more rule it out
 
 
@@ -31,9 +30,9 @@ def in_whole_units(curve: Curve, grid: Grid, step: FloatArray, at_drops: bool) -
     """
     t, sd = curve.time, READING_TIME_SD * curve.end
     if sd > TOO_FINE:
-        return replace(curve, whole=False)
+        return curve
     whole = _near_units(t[1:-1], sd) if at_drops else _falls_at_units(t, curve.survival, step, sd)
-    return _snapped(curve, sd, at_drops) if whole else replace(curve, whole=False)
+    return _snapped(curve, sd, at_drops) if whole else curve
 
 
 def _near_units(t: FloatArray, sd: float) -> bool:

@@ -13,27 +13,10 @@ from metablin.plots import km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
 from metablin.report.readout import readout
+from metablin.report.words import arm_words, outcome_words, patients_words
 
-ENDPOINTS = {
-    "os": "Overall survival",
-    "efs": "Event-free survival",
-    "dfs": "Disease-free survival",
-    "rfs": "Relapse-free survival",
-    "pfs": "Progression-free survival",
-    "dor": "Duration of response",
-    "post_hsct_survival": "Survival after transplant",
-}
-PARTS = {
-    "allohsct": "transplant",
-    "prior_hsct": "earlier transplant",
-    "post_hsct": "after transplant",
-    "cr_number": "remission number",
-    "cr_crh_cri": "CR, CRh or CRi",
-    "cr_crh": "CR or CRh",
-    "cr": "complete remission",
-    "mrd_response": "MRD response",
-}
-"""Parts of the patients in words; others are words with underscores."""
+ENDPOINTS = ("os", "efs", "dfs", "rfs", "pfs", "dor", "post_hsct_survival")
+"""In the order in which a page shows them."""
 
 MOST = 6
 """Curves in one picture; more go into another one."""
@@ -143,12 +126,12 @@ def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame
     found = []
     for whole in (True, False):
         kind = known["patients"].eq("all") == whole
-        for endpoint, words in ENDPOINTS.items():
+        for endpoint in ENDPOINTS:
             own = known.loc[kind & (known["endpoint"] == endpoint)]
             for start in range(0, len(own), MOST):
                 part = own.iloc[start : start + MOST]
                 number = "" if whole else f".parts{start // MOST + 1}"
-                title = f"{label}: {words[0].lower()}{words[1:]}"
+                title = f"{label}: {outcome_words(endpoint)}"
                 title += "" if whole else " by part of the patients"
                 found.append(_curve(f"{name}.{endpoint}{number}", title, part, values))
     return found
@@ -165,14 +148,7 @@ def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> C
 def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
     """Return the shortest words that tell an arm from the others of the picture."""
     parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
-    name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
+    name = arm_words(arm["arm"]) if arms["arm"].nunique() > 1 or not parts else ""
     words = ", ".join(w for w in (name, parts) if w)
     twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
     return f"{words} ({arm['trial']})" if len(twins) > 1 else words
-
-
-def patients_words(parts: str) -> str:
-    """Return which patients an arm has: ``cr_crh=yes;sex=f`` is ``CR or CRh: yes, sex: f``."""
-    pairs = (part.partition("=") for part in parts.split(";"))
-    named = ((PARTS.get(name, name.replace("_", " ")), value) for name, _, value in pairs)
-    return ", ".join(f"{n}: {v.replace('_', ' ')}" if v else n for n, v in named)

@@ -41,13 +41,13 @@ def population(trial: pd.Series) -> str:
 
 
 def known_trials(evidence: Evidence) -> pd.DataFrame:
-    """Return every trial with its label, design and population.
+    """Return every trial with its label, design, population and number of patients.
 
     The label is the acronym or name or, without one, first author and year.
     """
     trials = evidence.load("trials", all_rows=True)
     labels = trials["trial_id"].map(trial_labels(trials, evidence.load("references")))
-    columns = ["trial_id", "design", "age_group", "ph_status", "disease_status"]
+    columns = ["trial_id", "design", "age_group", "ph_status", "disease_status", "n_total"]
     return trials[columns].assign(population=trials.apply(population, axis=1), label=labels)
 
 

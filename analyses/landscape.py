@@ -102,7 +102,7 @@ def cross(rows: pd.DataFrame) -> pd.DataFrame:
 
 def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return numbers of trials in the evidence base by population and design."""
-    rows = with_trials(trials[["trial_id", "n_total"]], known)
+    rows = with_trials(trials[["trial_id"]], known)
     grouped = rows.groupby(["population", "design"], sort=True)
     parts = [
         {

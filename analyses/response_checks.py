@@ -16,6 +16,7 @@ from metablin.meta.influence import influence
 from metablin.meta.sequence import leave_one_out
 from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis, slug
 from metablin.plots import funnel
+from metablin.report.words import patients_words
 
 from ._selection import RESPONSES, WHOLE, candidates, one_a_cohort
 from ._shared import POPULATIONS, RELAPSED, SPLITS, effect_sizes, join_ids, known_trials, split
@@ -119,7 +120,9 @@ def split_moderators(found: pd.DataFrame) -> pd.DataFrame:
         rows = split(found, levels)
         data = pd.DataFrame({name: np.where(rows["subgroup"] == levels[1], 1.0, 0.0)})
         fit = mb.pool(effect_sizes(rows), moderators=name, data=data)
-        lines += _coefficients(name, f"{levels[1]} against {levels[0]}", fit, rows)
+        more, fewer = (patients_words(level) for level in reversed(levels))
+        words = f"{more[0].upper()}{more[1:]} against {fewer}"
+        lines += _coefficients(name, words, fit, rows)
     return pd.DataFrame(lines)
 
 

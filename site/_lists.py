@@ -19,6 +19,7 @@ __all__ = [
     "document",
     "ledger",
     "manifest",
+    "pages",
     "trials",
     "versions",
 ]
@@ -31,6 +32,11 @@ WORDS = {
     "paediatric": "children",
 }
 DESIGNS = ("Design", "Disease", "Age", "Ph")
+
+
+def pages() -> str:
+    """Return how many trials, cohorts and reports have a page."""
+    return format_number(len(mb.load("trials", all_rows=True)), "count")
 
 
 def trials() -> None:

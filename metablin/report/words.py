@@ -10,7 +10,15 @@ import pandas as pd
 from metablin.datasets import load
 from metablin.datasets._package import data_directory, read_package
 
-__all__ = ["arm_words", "outcome_words", "patients_words", "spoken", "trial_labels", "typeset"]
+__all__ = [
+    "arm_words",
+    "outcome_words",
+    "patients_words",
+    "source_names",
+    "spoken",
+    "trial_labels",
+    "typeset",
+]
 
 OUTCOMES = {
     "os": "overall survival",
@@ -277,9 +285,23 @@ def trial_labels(trials: pd.DataFrame, references: pd.DataFrame) -> dict[str, st
     >>> labels["tower"], labels["schlegel2014"]
     ('TOWER', 'Schlegel 2014')
     """
-    authors = references.set_index("source_key")["first_author"].fillna("")
+    sources = source_names(references)
     names = zip(trials["trial_id"], trials["acronym"].fillna(""), trials["source_key"], strict=True)
-    return {t: a or _author_year(str(authors.get(s, "")), s) or spoken(t) for t, a, s in names}
+    return {trial: name or sources.get(source) or spoken(trial) for trial, name, source in names}
+
+
+def source_names(references: pd.DataFrame) -> dict[str, str]:
+    """Return every source that has an author by first author and year.
+
+    Examples
+    --------
+    >>> from metablin.datasets import load
+    >>> source_names(load("references"))["kantarjian2017"]
+    'Kantarjian 2017'
+    """
+    pairs = zip(references["source_key"], references["first_author"].fillna(""), strict=True)
+    names = {key: _author_year(str(author), key) for key, author in pairs}
+    return {key: name for key, name in names.items() if name}
 
 
 def _author_year(author: str, source: str) -> str:
@@ -293,13 +315,9 @@ def review_names() -> dict[str, str]:
     """Return the review articles by the number under which the evidence tables cite them."""
     fields = read_package(data_directory()).tables["claims"].fields
     keys = next(dict(field.sources) for field in fields if field.sources)
-    rows = load("references").set_index("source_key")
-    names = {}
-    for number, key in keys.items():
-        surname = " ".join(str(rows.loc[key, "first_author"]).split()[:-1])
-        year = re.sub(r"\D", "", key)
-        names[number] = f"{surname} {year}" if surname else f"the review of {year}"
-    return names
+    names = source_names(load("references"))
+    nameless = {key: f"the review of {re.sub(r'[^0-9]', '', key)}" for key in keys.values()}
+    return {number: names.get(key, nameless[key]) for number, key in keys.items()}
 
 
 def typeset(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from curves import AS_IT_IS, FOLDER, Gallery
-from rows import share, sentences
+from rows import sentences, share
 
 from metablin.datasets import load
 from metablin.pipeline.trace import evidence_rows
@@ -49,7 +49,11 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
-WORDS = {"rct": "randomised", "meta_analysis": "meta-analysis", "expanded access": "expanded access"}
+WORDS = {
+    "rct": "randomised",
+    "meta_analysis": "meta-analysis",
+    "expanded access": "expanded access",
+}
 CONFIDENCE = {
     "primary": "primary",
     "secondary": "quoted elsewhere",

@@ -1,4 +1,4 @@
-"""Evidence rows as sentences: what was reported, of whom, and the value as a reader would say it."""
+"""Evidence rows as sentences: what was reported, of whom, and the value as people say it."""
 
 from __future__ import annotations
 

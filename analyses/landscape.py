@@ -121,7 +121,7 @@ def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "design": "all",
         "estimate": len(rows),
         "patients": rows["n_total"].sum(),
-        "trials": join_ids(rows["trial_id"]),
+        "trials": "",
     }
     return pd.DataFrame([whole, *parts])
 

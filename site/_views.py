@@ -182,6 +182,8 @@ SAID = {
     "naive": "ever against never",
     "rct": "randomised",
     "meta_analysis": "meta-analysis",
+    "meta analysis": "meta-analysis",
+    "half_life": "half-life",
     "weighted": "weighted regression",
     "daniels-hughes": "Daniels-Hughes",
     "combescure": "distribution-free",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from metablin.pipeline.fingerprint import digest_of, file_digest
-from metablin.plots import km, style
+from metablin.plots import draw_km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
 from metablin.report.readout import readout
@@ -47,7 +47,7 @@ class Curve:
         risk = self.frame.loc[self.frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
         risk = risk.assign(n_risk=risk["n_risk"].round())
         with style.house_style():
-            km.draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
+            draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
             ax.set_xlim(0.0, months)
             if names != ["all"] and len(names) == 1:
                 ax.get_legend().remove()
@@ -93,7 +93,7 @@ class Gallery:
         self._values = pd.read_csv(home / "curves.csv") if there else pd.DataFrame()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        drawing = sorted(Path(km.__file__).parent.glob("*.py"))
+        drawing = sorted(Path(style.__file__).parent.glob("*.py"))
         read = [Path(__file__), *drawing] + [home / "curves.csv"] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP

@@ -20,7 +20,14 @@ from metablin.errors import DataError
 from metablin.report import UNITS, format_estimate, format_number
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
-from metablin.report.words import arm_words, outcome_words, patients_words, spoken, typeset
+from metablin.report.words import (
+    arm_words,
+    outcome_words,
+    patients_words,
+    short_names,
+    spoken,
+    typeset,
+)
 
 __all__ = [
     "RESULTS",
@@ -363,16 +370,6 @@ def text_cell(name: str, value: str) -> str:
     if name == "row" or re.match(r"[a-z]+-[a-z0-9_]+-", value):
         return value  # identifiers of evidence rows stay as they are
     return typeset(value if " " in value else spoken(value))
-
-
-@cache
-def short_names() -> dict[str, str]:
-    """Return trials by what people call them and sources by author and year."""
-    from metablin.datasets import load
-    from metablin.report.words import source_names, trial_labels
-
-    references = load("references")
-    return {**source_names(references), **trial_labels(load("trials", all_rows=True), references)}
 
 
 @cache

@@ -14,6 +14,7 @@ __all__ = [
     "arm_words",
     "outcome_words",
     "patients_words",
+    "short_names",
     "source_names",
     "spoken",
     "trial_labels",
@@ -181,6 +182,11 @@ TOKENS = {
     "pre": "before",
     "sc": "subcutaneous",
 }
+NUMBER = re.compile(r"00\d")
+REVIEW = re.compile(r"\bseeds? (00\d(?:(?: and | ?, ?)00\d)?)")
+"""Review articles are cited by number."""
+IDENTIFIER = re.compile(r"(?<![-\w/.])[a-z]\w*[0-9_]\w*(?![-\w/])")
+"""Identifiers of trials and sources in running text; those of rows have hyphens."""
 UNITS = ((r"\bug\b", "µg"), (r"/m2\b", "/m²"), (r">=", "≥"), (r"<=", "≤"))
 
 
@@ -245,7 +251,7 @@ def patients_words(subgroup: str) -> str:
     own, *others = subgroup.split("+")
     parts = [part for part in own.split(";") if part and part != "all"]
     words = [_part(*part.partition("=")[::2]) for part in parts]
-    words += [f"together with {spoken(other.partition('/')[0])}" for other in others]
+    words += [f"together with {spoken(re.split('[/;]', other)[0])}" for other in others]
     return ", ".join(words) or "all patients"
 
 
@@ -311,32 +317,35 @@ def _author_year(author: str, source: str) -> str:
 
 
 @cache
-def review_names() -> dict[str, str]:
-    """Return the review articles by the number under which the evidence tables cite them."""
+def review_keys() -> dict[str, str]:
+    """Return the sources of the review articles by the numbers that stand for them."""
     fields = read_package(data_directory()).tables["claims"].fields
-    keys = next(dict(field.sources) for field in fields if field.sources)
-    names = source_names(load("references"))
-    nameless = {key: f"the review of {re.sub(r'[^0-9]', '', key)}" for key in keys.values()}
-    return {number: names.get(key, nameless[key]) for number, key in keys.items()}
+    return next(dict(field.sources) for field in fields if field.sources)
+
+
+@cache
+def short_names() -> dict[str, str]:
+    """Return trials by what people call them, sources by author and year, by their identifiers."""
+    references = load("references")
+    reviews = {key: f"the review of {re.sub('[^0-9]', '', key)}" for key in review_keys().values()}
+    trials = trial_labels(load("trials", all_rows=True), references)
+    return {**reviews, **source_names(references), **trials}
 
 
 def typeset(text: str) -> str:
-    """Return a note or a place of the evidence with reviews by name and units as printed.
+    """Return a note or a place of the evidence with trials and sources by name, units as printed.
 
     Examples
     --------
     >>> typeset("seed 001 Table 1; 15 ug/m2/day; >=50%")
     'Lee 2016 Table 1; 15 µg/m²/day; ≥50%'
+    >>> typeset("overlaps mt103_206 (dombret2019); see prop-mt103_206-001")
+    'overlaps MT103-206 (Dombret 2019); see prop-mt103_206-001'
     """
-    names = review_names()
-    text = re.sub(
-        r"\bseeds? (00\d)((?: and | ?, ?)00\d)?",
-        lambda m: re.sub(r"00\d", lambda n: names[n[0]], m[0].split(" ", 1)[1]),
-        text,
-    )
-    text = re.sub(
-        r"\b([Ss])eed(s?)\b", lambda m: ("R" if m[1] == "S" else "r") + f"eview{m[2]}", text
-    )
+    names = short_names()
+    text = REVIEW.sub(lambda m: NUMBER.sub(lambda n: names[review_keys()[n[0]]], m[1]), text)
+    text = re.sub(r"\bseed(s?)\b", r"review\1", re.sub(r"\bSeed(s?)\b", r"Review\1", text))
+    text = IDENTIFIER.sub(lambda m: names.get(m[0], m[0]), text)
     for sign, words in UNITS:
         text = re.sub(sign, words, text)
     return text

@@ -10,7 +10,7 @@ from _page import RESULTS, missing, raw, render, say, slug
 
 import metablin as mb
 from metablin.report import format_number
-from metablin.report.words import spoken, trial_labels, typeset
+from metablin.report.words import short_names, spoken, typeset
 
 __all__ = [
     "agreement",
@@ -42,7 +42,7 @@ def pages() -> str:
 def trials() -> None:
     """Show every trial, each with a link to its page; a script adds filters where it runs."""
     frame = mb.load("trials", all_rows=True)
-    labels = trial_labels(frame, mb.load("references"))
+    labels = short_names()
     counts = evidence_counts()
     heads = ("Trial", *DESIGNS, "Patients", "Rows")
     head = "".join(
@@ -141,7 +141,7 @@ def caption(
 def disagreements() -> None:
     """Show where sources disagree and what is used here."""
     frame = mb.load("discrepancies")
-    labels = trial_labels(mb.load("trials", all_rows=True), mb.load("references"))
+    labels = short_names()
     shown = frame.assign(trial=frame["trial_id"].map(labels).fillna("–"))
     shown = shown[["trial", "item", "value_a", "value_b", "used", "reason", "discrepancy_id"]]
     shown.columns = ["Trial", "What", "One source", "Another", "Used here", "Why", "Number"]

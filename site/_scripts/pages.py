@@ -19,8 +19,8 @@ from metablin.report.words import (
     arm_words,
     outcome_words,
     patients_words,
+    short_names,
     spoken,
-    trial_labels,
     typeset,
 )
 
@@ -99,10 +99,9 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     touched = discrepancies["row_ids"].map(
         lambda ids: {by_id.get(i, "") for i in str(ids).split() if i in by_id.index}
     )
-    trials = load("trials", all_rows=True)
-    labels = trial_labels(trials, load("references"))
+    labels = short_names()
     pages = {}
-    for _, trial in trials.iterrows():
+    for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
         pairs = zip(discrepancies["trial_id"], touched, strict=True)
         about = [(d == name) or (name in t) for d, t in pairs]
@@ -206,7 +205,8 @@ def evidence() -> pd.DataFrame:
     said = rows[["item", "reported"]].map(lambda text: spoken(str(text).replace("=", " ")))
     rows["what"] = rows["what"].fillna(said["item"]).map(typeset)
     rows["value"] = rows["value"].fillna(said["reported"]).map(typeset)
-    return rows
+    rows["trial"] = rows["trial_id"].map(short_names())
+    return rows.fillna({"trial": ""})
 
 
 def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
@@ -271,9 +271,17 @@ def anchor(name: str) -> str:
 
 
 def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
-    """Return evidence rows as an HTML table; with `link` their identifiers lead to the trial."""
+    """Return evidence rows as an HTML table; with `link` they name their trial and lead to it."""
     printed = bool((rows["printed"] != "").any())
-    heads = ("What", "Value", *(["Printed"] * printed), "Source", "Where", "Row")
+    heads = (
+        *(["Trial"] * link),
+        "What",
+        "Value",
+        *(["Printed"] * printed),
+        "Source",
+        "Where",
+        "Row",
+    )
     head = "".join(f'<th scope="col">{c}</th>' for c in heads)
     body = "".join(evidence_line(row, link, printed) for row in rows.to_dict(orient="records"))
     return (
@@ -292,12 +300,13 @@ def evidence_line(row: dict, link: bool, printed: bool) -> str:
             name = f'<a href="../trials/{row["trial_id"]}.html#{name}">{name}</a>'
         elif row["table"] == "trials":
             name = f'<a href="../trials/{name}.html">{name}</a>'
+    trial = f"<td>{escape(row['trial'])}</td>" if link else ""
     note = f"<br><small>{escape(typeset(row['note']))}</small>" if row["note"] else ""
     kind = "" if row["preferred"] else ' class="aside"'
     as_printed = f"<td>{escape(typeset(row['printed']))}</td>" if printed else ""
     where = f"{typeset(row['locator'])} ({CONFIDENCE.get(row['confidence'], row['confidence'])})"
     return (
-        f"<tr{place}{kind}><td>{escape(row['what'])}</td><td>{escape(row['value'])}</td>"
+        f"<tr{place}{kind}>{trial}<td>{escape(row['what'])}</td><td>{escape(row['value'])}</td>"
         f"{as_printed}<td>{citation(row)}</td><td>{escape(where)}{note}</td>"
         f'<td class="id">{name}</td></tr>'
     )

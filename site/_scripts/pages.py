@@ -306,8 +306,9 @@ def evidence_line(row: dict, link: bool, printed: bool) -> str:
     as_printed = f"<td>{escape(typeset(row['printed']))}</td>" if printed else ""
     where = f"{typeset(row['locator'])} ({CONFIDENCE.get(row['confidence'], row['confidence'])})"
     return (
-        f"<tr{place}{kind}>{trial}<td>{escape(row['what'])}</td><td>{escape(row['value'])}</td>"
-        f"{as_printed}<td>{citation(row)}</td><td>{escape(where)}{note}</td>"
+        f'<tr{place}{kind}>{trial}<td class="what">{escape(row["what"])}</td>'
+        f'<td class="value">{escape(row["value"])}</td>{as_printed}'
+        f'<td class="source">{citation(row)}</td><td class="where">{escape(where)}{note}</td>'
         f'<td class="id">{name}</td></tr>'
     )
 

@@ -34,7 +34,7 @@ PARAMETERS = {
     "cyp_substrate_exposure_ratio": "exposure ratio of CYP substrates",
 }
 UNSAID = {"not stated": "", "iv_continuous": "continuous infusion"}
-NOTHING = "no number beyond what is printed"
+NOTHING = "see the note"
 STATES = {"NR": "not reached", "NE": "not estimable"}
 
 Row = Mapping[str, Any]

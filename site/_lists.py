@@ -104,9 +104,9 @@ def ledger(status: str = "", *, words: str, label: str) -> None:
     """Show the lines of the ledger with a status (default: all of them)."""
     frame = read_claims()
     frame = frame.loc[frame["status"] == status] if status else frame
-    shown = frame[["claim_id", "statement", "printed", "computed", "status", "reason"]].copy()
+    shown = frame[["statement", "printed", "computed", "status", "reason", "claim_id"]].copy()
     shown["computed"] = [format_number(float(c)) if c else "–" for c in shown["computed"]]
-    shown.columns = ["Claim", "Statement", "Printed", "Computed", "Outcome", "Reason"]
+    shown.columns = ["Statement", "Printed", "Computed", "Outcome", "Reason", "Claim"]
     if status:
         shown = shown.drop(columns="Outcome")
     caption(label, folded(shown, label), words)

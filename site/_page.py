@@ -17,7 +17,7 @@ from great_tables import GT
 from IPython.display import Markdown, display
 
 from metablin.errors import DataError
-from metablin.report import UNITS, format_estimate, format_number
+from metablin.report import MISSING, UNITS, format_estimate, format_number
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
 from metablin.report.words import (
@@ -335,6 +335,8 @@ def interval(row: dict[str, Any], name: str) -> str:
 def prediction(row: dict[str, Any], unit: str) -> str:
     """Return a prediction interval as text."""
     low, high = (format_number(row[c], unit) for c in ("pred_low", "pred_high"))
+    if MISSING in (low, high):
+        return MISSING if low == high else f"from {low}"
     return low if low == high else f"{low} to {high}"
 
 
@@ -389,7 +391,9 @@ def arm_name(row: dict[str, Any]) -> str:
 
 def render(frame: pd.DataFrame, name: str, group: str | None = None) -> str:
     """Return a frame of text as the HTML of a great table."""
-    numeric = [c for c in frame.columns if frame[c].str.match(r"^([-<–\d]|under )").all()]
+    numeric = [
+        c for c in frame.columns if frame[c].str.match(r"^([-<–\d]|under |from |not reached)").all()
+    ]
     texts = [c for c in frame.columns if c not in numeric and c != group]
     made = (
         GT(frame, id=f"gt-{name}", groupname_col=group)

@@ -12,6 +12,7 @@ from metablin.pipeline.fingerprint import digest_of, file_digest
 from metablin.plots import draw_km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
+from metablin.report import words as vocabulary
 from metablin.report.readout import readout
 from metablin.report.words import arm_words, outcome_words, patients_words
 
@@ -20,6 +21,8 @@ ENDPOINTS = ("os", "efs", "dfs", "rfs", "pfs", "dor", "post_hsct_survival")
 
 MOST = 6
 """Curves in one picture; more go into another one."""
+LONGEST = 26
+"""Letters of a name beside the numbers at risk; longer ones would leave no room for the curve."""
 BANDS = 2
 """Bands of more curves would hide each other."""
 FOLDER = "curves"
@@ -42,9 +45,12 @@ class Curve:
         names = list(dict.fromkeys(self.frame["group"]))
         _, ax = style.figure(5.6, 3.0)
         months = self.frame["time"].max()
-        steps = self.frame.rename(columns={"low": "conf_low", "high": "conf_high"})
+        frame = self.frame
+        if len(names) == 1 and len(names[0]) > LONGEST:
+            frame = frame.assign(group="these patients")  # the title says which
+        steps = frame.rename(columns={"low": "conf_low", "high": "conf_high"})
         ticks = time_ticks(months)
-        risk = self.frame.loc[self.frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
+        risk = frame.loc[frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
         risk = risk.assign(n_risk=risk["n_risk"].round())
         with style.house_style():
             draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
@@ -94,7 +100,7 @@ class Gallery:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         drawing = sorted(Path(style.__file__).parent.glob("*.py"))
-        read = [Path(__file__), *drawing] + [home / "curves.csv"] * there
+        read = [Path(__file__), Path(vocabulary.__file__), *drawing] + [home / "curves.csv"] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP
         self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest
@@ -132,7 +138,9 @@ def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame
                 part = own.iloc[start : start + MOST]
                 number = "" if whole else f".parts{start // MOST + 1}"
                 title = f"{label}: {outcome_words(endpoint)}"
-                title += "" if whole else " by part of the patients"
+                if not whole:
+                    single = f", {patients_words(part['patients'].iloc[0])}"
+                    title += single if len(part) == 1 else " by part of the patients"
                 found.append(_curve(f"{name}.{endpoint}{number}", title, part, values))
     return found
 

@@ -145,4 +145,4 @@ def _fitted(family: str, found: Sequence[ParametricFit]) -> dict[str, Any]:
 
 
 def _rows(arms: Sequence[Rebuilt]) -> str:
-    return join_ids(i for a in arms for i in a.printed.row_ids)
+    return join_ids(i for a in arms for i in a.used.row_ids)

@@ -179,4 +179,4 @@ def _head(pool: Pool, t: float, name: str, group: Sequence[Known]) -> dict[str, 
 
 
 def _ids(arms: Sequence[Rebuilt]) -> str:
-    return join_ids(i for a in arms for i in a.printed.row_ids)
+    return join_ids(i for a in arms for i in a.used.row_ids)

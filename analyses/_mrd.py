@@ -10,7 +10,15 @@ import pandas as pd
 import metablin as mb
 from metablin.mrd import ResponsePools, immortal_time_bounds, mixture_median
 
-from ._selection import EVALUABLE, IN_REMISSION, RESPONDERS, WHOLE, candidates, one_a_cohort
+from ._selection import (
+    EVALUABLE,
+    IN_REMISSION,
+    RESPONDER_PARTS,
+    RESPONDERS,
+    WHOLE,
+    candidates,
+    one_a_cohort,
+)
 from ._shared import POPULATIONS, join_ids, with_trials
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -36,7 +44,7 @@ def response_cohorts(
     found = candidates(rows, trials, outcomes)
     # who was chosen because a transplant followed says nothing of who responds
     found = found.loc[~found["window"].str.contains(r"^pre-H", regex=True)]
-    kept = one_a_cohort(found, (*WHOLE, *IN_REMISSION, *RESPONDERS, *EVALUABLE))
+    kept = one_a_cohort(found, (*WHOLE, *IN_REMISSION, *RESPONDERS, *RESPONDER_PARTS, *EVALUABLE))
     # evaluable for efficacy means treated, not tested for MRD
     efficacy = kept["subgroup"] == "fda_evaluable=yes"
     kept = kept.assign(denominator=kept["denominator"].where(~efficacy, "treated"))
@@ -91,7 +99,7 @@ def responder_rows(
 
     Rows by baseline MRD load are no comparison of responders and stay out.
     """
-    rows = with_trials(stratified, trials)
+    rows = with_trials(stratified.rename(columns={"population": "among"}), trials)
     rows = rows.loc[
         ~rows["mrd_timepoint"].str.contains("before") & rows["endpoint"].isin(list(ENDPOINTS))
     ]

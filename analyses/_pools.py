@@ -151,8 +151,8 @@ class PooledDraws:
 
     @property
     def row_ids(self) -> str:
-        """Evidence rows behind the pool."""
-        return join_ids(i for a in self.arms for i in a.printed.row_ids)
+        """Evidence rows the arms of the pool were reconstructed from."""
+        return join_ids(i for a in self.arms for i in a.used.row_ids)
 
 
 def grades_of(arms: Sequence[Rebuilt]) -> str:
@@ -352,7 +352,7 @@ def sensitivity(pool: Pool, arms: Sequence[Rebuilt]) -> pd.DataFrame:
                     "choice": words,
                     "note": error.message,
                     "grades": grades_of(chosen),
-                    "row_ids": join_ids(i for a in chosen or arms for i in a.printed.row_ids),
+                    "row_ids": join_ids(i for a in chosen or arms for i in a.used.row_ids),
                 }
             )
     return pd.DataFrame(lines)

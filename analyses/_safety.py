@@ -58,6 +58,9 @@ PROSPECTIVE = ("rct", "single_arm")
 REVIEW = "mocquot2022"
 HALF = 0.5
 FIRST = " (cycle 1)"
+ONE_COURSE = r"(?:cycle 1|block 3)\b"
+"""How the note of a count over one course of treatment begins: a first cycle, or the block of
+chemotherapy in whose place blinatumomab was given."""
 SUMMARIES = ("any adverse event", "treatment-related adverse event", "serious adverse event")
 BLINATUMOMAB = ("blinatumomab", "blinatumomab_plus_chemotherapy")
 
@@ -70,7 +73,7 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
     """
     found = with_trials(rows, trials)
     found = found.loc[found["events"].notna() & found["n"].notna() & (found["grade"] != "")]
-    found = found.assign(term=found["term"].replace(SAME), study=found["label"])
+    found = found.assign(term=_one_word(found), study=found["label"])
     found = found.sort_values("row_id", kind="stable")
     found = found.drop_duplicates(["trial_id", "arm", "term", "grade"])
     flagged = implausible_cells(found)
@@ -83,7 +86,7 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
     )
     reason = found["row_id"].map(dict(zip(flagged["row_id"], flagged["reason"], strict=True)))
     reason = reason.where(reason.notna() | ~listed, "any-grade count equal to the serious one")
-    in_first = found["term"].str.endswith(FIRST) | found["note"].str.fullmatch("cycle 1")
+    in_first = found["term"].str.endswith(FIRST) | found["note"].str.match(ONE_COURSE)
     return found.assign(
         reason=reason.fillna(""),
         left_out=reason.notna() & (found["grade"] == "any"),
@@ -92,10 +95,19 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
     ).reset_index(drop=True)
 
 
+def _one_word(rows: pd.DataFrame) -> pd.Series:
+    """Return one word for one event; a trial that uses both words means two things by them."""
+    base = rows["term"].str.removesuffix(FIRST)
+    other = base.replace(SAME)
+    own = set(zip(rows["trial_id"], base, strict=True))
+    both = [pair in own for pair in zip(rows["trial_id"], other, strict=True)]
+    return rows["term"].where(both, rows["term"].replace(SAME))
+
+
 def cohorts(found: pd.DataFrame) -> pd.DataFrame:
     """Return blinatumomab arms of prospective trials: no doubtful cell, no patient twice.
 
-    Counts of a first cycle alone would pull a rate over the whole treatment down and stay out.
+    Counts of one course alone would pull a rate over the whole treatment down and stay out.
     """
     kept = found.loc[
         found["arm"].isin(BLINATUMOMAB)

@@ -13,6 +13,7 @@ from metablin.safety import EventRate, event_rate, predicted_count
 from ._shared import POPULATIONS, join_ids
 
 PATIENTS = 100
+TWO = 2
 PROSPECTIVE = ("rct", "single_arm")
 ENOUGH_COHORTS, ENOUGH_PATIENTS, NARROW = 5, 300, 30
 DIFFER = 0.1  # the usual level of the test of heterogeneity, which has little power
@@ -22,8 +23,9 @@ RULE = (
     f"prediction interval no wider than {NARROW} of {PATIENTS} patients that allows for "
     "differences between trials (not where tau² is zero though Cochran's Q says the trials "
     "differ), and at least half of the patients from prospective trials: 4 good, 3 fair, 2 weak, "
-    "fewer very weak. Up to two cohorts are summed; their interval leaves differences between "
-    "trials out. No answer has a control group."
+    "fewer very weak. Responses are pooled as on the pages of response and MRD; harms of up to two "
+    "cohorts are summed, and their interval leaves differences between trials out. No answer has a "
+    "control group."
 )
 
 
@@ -35,6 +37,7 @@ class Question:
     words: str
     rows: pd.DataFrame
     populations: tuple[str, ...] = tuple(POPULATIONS)
+    harm: bool = True
 
 
 def answers(questions: list[Question]) -> pd.DataFrame:
@@ -72,7 +75,10 @@ def _unseen(part: pd.DataFrame, rate: EventRate) -> bool:
 
 
 def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str, Any]:
-    rate = event_rate(part["events"], part["n"], studies=part["study"].tolist())
+    # as pool_cohorts does: one question has one answer, on whichever page it stands
+    split = 0 < part["events"].sum() < part["n"].sum()
+    model = "bayes" if not question.harm and len(part) == TWO and split else "auto"
+    rate = event_rate(part["events"], part["n"], studies=part["study"].tolist(), model=model)
     expected, low, high = predicted_count(rate, PATIENTS)
     prospective = part.loc[part["design"].isin(PROSPECTIVE), "n"].sum() / part["n"].sum()
     points = (

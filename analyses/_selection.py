@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ._shared import POPULATIONS, with_trials
+from ._shared import POPULATIONS, mrd_positive, with_trials
 
 # Response is CR/CRh where a trial reports it; otherwise the nearest definition it does report.
 RESPONSES = ("cr_crh", "cr_crh_cri", "cr_cri", "cr")
@@ -35,15 +35,20 @@ IN_REMISSION = (
 )
 # In order of preference, where a trial gives more than one.
 RESPONDERS = ("cr_crh=yes", "cr_crh_cri=yes", "cr=yes", "blasts=>=5;cr=yes", "response=m1")
-EVALUABLE = ("fda_evaluable=yes", "phase=1b;mrd_evaluable=yes", "phase=2;mrd_evaluable=yes")
+# Responders of two parts of a trial: different patients, so both count.
+RESPONDER_PARTS = (
+    "phase=1b;cr_crh=yes;mrd_evaluable=yes",
+    "phase=2;cr_crh=yes;mrd_evaluable=yes",
+)
+EVALUABLE = ("fda_evaluable=yes",)
 
 WORDS = {
     "ph=negative": "Ph-negative",
     "ph=positive": "Ph-positive",
     "phase=1b": "phase 1b",
     "phase=2": "phase 2",
-    "phase=1b;mrd_evaluable=yes": "phase 1b",
-    "phase=2;mrd_evaluable=yes": "phase 2",
+    "phase=1b;cr_crh=yes;mrd_evaluable=yes": "phase 1b",
+    "phase=2;cr_crh=yes;mrd_evaluable=yes": "phase 2",
     "disease_status=mrd_positive": "MRD-positive",
     "disease_status=cr_mrd_positive": "MRD-positive",
     "disease_status=relapsed_refractory": "relapsed/refractory",
@@ -56,6 +61,7 @@ EXCLUDED = {
     "yin2024_short": "short course, not the labelled schedule",
     "blina_nivo_ipi": "given with checkpoint inhibitors",
     "genomics_44": "chosen for a genomic study; may overlap trials",
+    "schlegel2014": "ten years of the same centre are reported later, probably with these patients",
 }
 
 
@@ -78,8 +84,9 @@ def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ..
 def _population(row: dict[str, str]) -> str:
     """Return the population of a row: its trial's, unless its subgroup says otherwise."""
     subgroup, population = row["subgroup"], row["population"]
-    if subgroup in IN_REMISSION and population != "first_line":
-        return "mrd_positive" if population != "first_relapse" else population
+    # whose remission with MRD was given blinatumomab, in first line or later
+    if subgroup in IN_REMISSION and population != "first_relapse":
+        return mrd_positive(row["age_group"])
     if subgroup == "population=relapsed":
         return "adult_rr_ph_negative"
     if population.startswith("adult_rr") and subgroup == "ph=positive":
@@ -89,7 +96,7 @@ def _population(row: dict[str, str]) -> str:
 
 def _denominator(row: dict[str, str]) -> str:
     text = f"{row['subgroup']} {row['definition']} {row['note']}".lower()
-    if row["subgroup"] in RESPONDERS:
+    if row["subgroup"] in (*RESPONDERS, *RESPONDER_PARTS):
         return "responders"
     return "evaluable" if "evaluable" in text else "treated"
 
@@ -100,7 +107,7 @@ def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame
     kept = kept.assign(choice=kept["subgroup"].map(_responder_rank))
     kept = kept.sort_values(["trial_id", "choice", "subgroup", "rank"], kind="stable")
     kept = kept.drop_duplicates(["trial_id", "subgroup", "denominator"])
-    again = (kept["denominator"] == "responders") & kept.duplicated(["trial_id", "denominator"])
+    again = kept["subgroup"].isin(RESPONDERS) & kept.duplicated(["trial_id", "denominator"])
     kept = kept.loc[~again]
     whole = set(kept.loc[kept["subgroup"] == "all", "trial_id"])
     parts = (kept["subgroup"] != "all") & kept["trial_id"].isin(whole)

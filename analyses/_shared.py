@@ -16,7 +16,8 @@ POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
     "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
     "paediatric_rr": "Children, relapsed/refractory",
-    "mrd_positive": "In remission, MRD-positive",
+    "mrd_positive": "Adults in remission, MRD-positive",
+    "mrd_positive_young": "Children and young adults in remission, MRD-positive",
     "first_relapse": "First relapse, children and young adults",
     "first_line": "First line",
 }
@@ -33,11 +34,18 @@ def population(trial: pd.Series) -> str:
     status, age = str(trial["disease_status"]), str(trial["age_group"])
     if status == "newly_diagnosed":
         return "first_line"
-    if status in ("mrd_positive", "first_relapse"):
+    if status == "first_relapse":
         return status
+    if status == "mrd_positive":
+        return mrd_positive(age)
     if age == "adult":
         return f"adult_rr_ph_{'positive' if trial['ph_status'] == 'positive' else 'negative'}"
     return "paediatric_rr"
+
+
+def mrd_positive(age_group: str) -> str:
+    """Return the population of patients in remission with MRD."""
+    return "mrd_positive" if age_group == "adult" else "mrd_positive_young"
 
 
 def known_trials(evidence: Evidence) -> pd.DataFrame:

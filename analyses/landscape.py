@@ -44,8 +44,11 @@ def landscape(evidence: Evidence) -> Outcome:
             "by_status": Table(by_status, "Registered trials by phase and status"),
             "evidence": Table(
                 evidence_base(trials, known_trials(evidence)),
-                "Trials and cohorts in the evidence base",
-                "Overlapping reports of the same patients are counted once.",
+                "Trials and cohorts of blinatumomab in the evidence base",
+                "Overlapping reports of the same patients are counted once; controls are among the "
+                "patients where the report counts them in. Published meta-analyses and studies "
+                "without blinatumomab, kept for comparison, stand in a line of their own and are "
+                "not in the total.",
                 unit="count",
             ),
         },
@@ -60,7 +63,12 @@ def landscape(evidence: Evidence) -> Outcome:
             )
         },
         headlines=(
-            Headline("Trials and cohorts in this evidence base", "evidence", "all", "count"),
+            Headline(
+                "Trials and cohorts of blinatumomab in this evidence base",
+                "evidence",
+                "all",
+                "count",
+            ),
         ),
         notes=(
             "Planned patients are targets of the registrations, not patients treated; two large "
@@ -101,8 +109,10 @@ def cross(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers of trials in the evidence base by population and design."""
-    rows = with_trials(trials[["trial_id"]], known)
+    """Return numbers of trials of blinatumomab by population and design, and of all others."""
+    found = with_trials(trials[["trial_id", "arms"]], known)
+    given = found["arms"].str.contains("blina") & (found["design"] != "meta_analysis")
+    rows = found.loc[given]
     grouped = rows.groupby(["population", "design"], sort=True)
     parts = [
         {
@@ -123,7 +133,14 @@ def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "patients": rows["n_total"].sum(),
         "trials": "",
     }
-    return pd.DataFrame([whole, *parts])
+    others = {
+        "key": "for_comparison",
+        "population": "Meta-analyses, and studies without blinatumomab",
+        "design": "all",
+        "estimate": len(found) - len(rows),
+        "trials": join_ids(found.loc[~given, "trial_id"]),
+    }
+    return pd.DataFrame([whole, *parts, others])
 
 
 def programme(by_status: pd.DataFrame) -> object:

@@ -44,9 +44,10 @@ RULE = (
     "One row a cohort and denominator: MRD response (below 1e-4 or as the trial defines it) where "
     "reported, otherwise complete MRD response. Haematological responders of one trial count once, "
     "by the best-ranked set; parts of a cohort only where the whole is not reported; cohorts "
-    "chosen because a transplant followed stay out; evaluable for efficacy counts as treated. "
-    "Binomial-normal model; denominators are never mixed within one pool, and one cohort has no "
-    "prediction interval."
+    "chosen because a transplant followed stay out; evaluable for efficacy counts as treated; a "
+    "response below 5e-4 is none. Patients in remission with MRD are those of first line and of "
+    "later lines, adults apart from children. Binomial-normal model; denominators are never mixed "
+    "within one pool, and one cohort has no prediction interval."
 )
 CAVEAT = (
     "Those transplanted had to live, and stay in remission, until transplant; the two groups are "
@@ -166,6 +167,8 @@ def mrd(evidence: Evidence) -> Outcome:
         notes=(
             "The comparison of responders with others is a comparison of patients who differed "
             "before treatment; a better outcome after response is not an effect of response.",
+            "The others are those of the cohort that the column among names: some reports take "
+            "in patients without haematological remission, some only those in remission.",
             "Most ratios here rest on a p-value or two medians, and on constant hazards; the route "
             "of each is in the table, and the pool without them is beside the full one.",
             "MRD response was measured at different times and depths; the detailed table keeps "
@@ -191,7 +194,7 @@ def figures(
         ),
         "mrd_positive": Figure(
             response_forest(cohorts, "mrd_positive"),
-            "MRD response of patients in remission with MRD",
+            "MRD response of adults in remission with MRD",
             "Squares are cohorts; diamonds pooled proportions, bars below prediction intervals.",
             "Forest plot of MRD response, one block for each denominator.",
             "response_cohorts",
@@ -238,10 +241,10 @@ def figures(
 def headlines() -> tuple[Headline, ...]:
     """Return the short answers."""
     return (
-        Headline("MRD response: in remission with MRD", "response", "mrd_positive.evaluable",
-                 "proportion"),
-        Headline("Hazard ratio of death, responders over others", "responders_pooled", "os.all",
-                 "ratio"),
+        Headline("MRD response: adults in remission with MRD", "response",
+                 "mrd_positive.evaluable", "proportion"),
+        Headline("Hazard ratio of death, responders over others, adults and children",
+                 "responders_pooled", "os.all", "ratio"),
         Headline("Hazard ratio of relapse or death, responders over others", "responders_pooled",
                  "rfs.all", "ratio"),
     )  # fmt: skip
@@ -273,6 +276,7 @@ def responders_table(found: ResponderHR, rows: pd.DataFrame) -> pd.DataFrame:
     frame = found.to_frame()
     frame.insert(0, "key", rows["row_id"].to_numpy())
     return frame.assign(
+        among=rows["among"].to_numpy(),
         n_responders=rows["n_responders"].to_numpy(),
         n_nonresponders=rows["n_nonresponders"].to_numpy(),
         in_pool=(~rows["subset"]).to_numpy() & frame["log_hr"].notna().to_numpy(),
@@ -294,9 +298,12 @@ def pooled(found: ResponderHR, rows: pd.DataFrame) -> pd.DataFrame:
             "time_not_handled": ("Time before response not handled",
                                  here & found.frame["immortal_time"]),
             "exact_routes": ("Without assumed distributions", here & ~found.frame["approximate"]),
+            "adults": ("Adults only", here & (rows["age_group"] == "adult")),
+            "relapsed": ("Relapsed or refractory disease only",
+                         here & (rows["disease_status"] == "relapsed_refractory")),
         }  # fmt: skip
         for key, (words, mask) in choices.items():
-            if mask.any():
+            if mask.any() and (key == "all" or not mask.equals(here)):
                 part = ResponderHR(found.frame.loc[mask].reset_index(drop=True))
                 fit = mb.pool(part.effects())
                 more = {"endpoint": title, "choice": words}

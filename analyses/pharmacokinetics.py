@@ -8,6 +8,7 @@ import seaborn as sns
 import statsmodels.formula.api as smf
 from matplotlib.figure import Figure as MplFigure
 
+from metablin.errors import DataError
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 from metablin.plots import style
 from metablin.report.words import source_names
@@ -35,7 +36,7 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
     rows = evidence.load("pharmacokinetics", all_rows=True)
     reported = common_units(rows)
     points = steady_state(reported)
-    power = proportionality(points)
+    power = proportionality(points.loc[points["preferred"]])
     return Outcome(
         tables={
             "reported": Table(reported, "Parameters as quoted, in common units"),
@@ -43,8 +44,9 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
             "proportionality": Table(
                 power,
                 "Power model: log concentration on log dose",
-                "A slope of 1 is proportionality. The interval reflects the scatter of quoted "
-                "means around the line, not the spread between patients.",
+                "A slope of 1 is proportionality. Each measured concentration counts once, with "
+                "the dose it is tabled under. The interval reflects the scatter of quoted means "
+                "around the line, not the spread between patients.",
                 unit="ratio",
             ),
             "identities": Table(
@@ -63,9 +65,9 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
             "dose": Figure(
                 dose_figure(points, power),
                 "Steady-state concentration against dose",
-                "Both axes logarithmic; the lines have the fitted common slope. Fixed doses and "
-                "doses by body surface are two readings of the same studies.",
-                "Scatter of concentration against daily dose with a fitted line for each unit.",
+                "Both axes logarithmic; the line is fitted to the filled points. Open points are "
+                "the same concentrations, quoted a second time with doses by body surface.",
+                "Scatter of concentration against daily dose with the fitted line.",
                 "steady_state",
             ),
             "parameters": Figure(
@@ -139,14 +141,16 @@ def steady_state(reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def proportionality(points: pd.DataFrame) -> pd.DataFrame:
-    """Return slope and intercepts of log concentration on log dose, one intercept a dose unit."""
+    """Return slope and intercept of log concentration on log dose, of doses in one unit."""
     data = points.assign(y=np.log(points["estimate"]), x=np.log(points["dose"]))
-    fit = smf.ols("y ~ x + C(dose_unit)", data=data).fit()
+    if data["dose_unit"].nunique() != 1:
+        raise DataError("doses in more than one unit", column="dose_unit", allowed="one unit")
+    fit = smf.ols("y ~ x", data=data).fit()
     interval = fit.conf_int()
     names = {"x": "slope", "Intercept": "intercept"}
     return pd.DataFrame(
         {
-            "key": [names.get(t, "per_square_metre") for t in fit.params.index],
+            "key": [names[t] for t in fit.params.index],
             "estimate": fit.params.to_numpy(),
             "std_error": fit.bse.to_numpy(),
             "conf_low": interval[0].to_numpy(),
@@ -254,15 +258,18 @@ def _identity(
 
 
 def dose_figure(points: pd.DataFrame, power: pd.DataFrame) -> MplFigure:
-    """Draw concentrations against dose with the fitted lines."""
+    """Draw concentrations against dose with the fitted line; a second quotation is hollow."""
     fig, ax = style.figure(5.4, 3.8)
     terms = power.set_index("key")["estimate"]
     for unit, part in points.groupby("dose_unit"):
-        shift = terms.get("per_square_metre", 0.0) if unit == "ug/m2/day" else 0.0
-        x = np.geomspace(part["dose"].min() * 0.8, part["dose"].max() * 1.2, 50)
-        y = np.exp(terms["intercept"] + shift + terms["slope"] * np.log(x))
-        ax.plot(x, y, color=COLOURS[unit], lw=1.2, alpha=0.7)
-        ax.plot(part["dose"], part["estimate"], "o", color=COLOURS[unit], label=_dose_label(unit))
+        fitted = bool(part["preferred"].any())
+        if fitted:
+            x = np.geomspace(part["dose"].min() * 0.8, part["dose"].max() * 1.2, 50)
+            y = np.exp(terms["intercept"] + terms["slope"] * np.log(x))
+            ax.plot(x, y, color=COLOURS[unit], lw=1.2, alpha=0.7)
+        fill = COLOURS[unit] if fitted else "white"
+        ax.plot(part["dose"], part["estimate"], "o", color=COLOURS[unit], mfc=fill,
+                label=_dose_label(unit))  # fmt: skip
         ranged = part.loc[part["low"].notna()]
         ax.vlines(ranged["dose"], ranged["low"], ranged["high"], color=COLOURS[unit], lw=1.2)
     ax.set_xscale("log")

@@ -48,7 +48,8 @@ def response(evidence: Evidence) -> Outcome:
     found = candidates(rows, trials, RESPONSES)
     haematological = one_a_cohort(found, WHOLE)
     haematological = haematological.loc[haematological["population"].isin(RELAPSED)]
-    splits = {name: split(found, levels) for name, levels in SPLITS.items()}
+    same = one_definition(found)
+    splits = {name: split(same, levels) for name, levels in SPLITS.items()}
     main = one_definition(haematological)
     return Outcome(
         tables={
@@ -79,6 +80,8 @@ def response(evidence: Evidence) -> Outcome:
                     ignore_index=True,
                 ),
                 "Response by marrow blasts and by earlier transplant",
+                "CR or CRh, adults; a trial that reports another definition by blasts or earlier "
+                "transplant stays out.",
                 unit="proportion",
             ),
             "sensitivity": Table(
@@ -103,7 +106,7 @@ def response(evidence: Evidence) -> Outcome:
                     part["subgroup"].map(SPLIT_LABELS),
                     _split_title(name),
                     "splits",
-                    overall=True,
+                    overall=part["trial_id"].nunique() > 1,
                 )
                 for name, part in splits.items()
             },
@@ -123,6 +126,8 @@ def response(evidence: Evidence) -> Outcome:
             "confidence interval, even when Cochran's Q says the cohorts differ; the "
             "inverse-variance line among the other choices then shows how far a new cohort may "
             "be off.",
+            "Retrospective cohorts of one country and the same years may share patients, which "
+            "their reports do not show; they stand outside the main pools.",
         ),
     )
 

@@ -215,15 +215,15 @@ def questions(evidence: Evidence, trials: pd.DataFrame, kept: pd.DataFrame) -> l
     mrd = response_cohorts(rows, trials, MRD_RESPONSES)
     transplant = response_cohorts(rows, trials, ("allohsct",))
     out = [
-        Question("response", "haematological response (CR or CRh)", response, RELAPSED),
+        Question("response", "haematological response (CR or CRh)", response, RELAPSED, harm=False),
         Question("mrd_of_responders", "of responders, MRD response",
-                 mrd.loc[mrd["denominator"] == "responders"], RELAPSED),
+                 mrd.loc[mrd["denominator"] == "responders"], RELAPSED, harm=False),
         Question("mrd", "MRD response (of those evaluable)",
-                 mrd.loc[mrd["denominator"] == "evaluable"]),
+                 mrd.loc[mrd["denominator"] == "evaluable"], harm=False),
         Question("mrd_of_treated", "MRD response, of all treated",
-                 mrd.loc[mrd["denominator"] == "treated"]),
+                 mrd.loc[mrd["denominator"] == "treated"], harm=False),
         Question("transplant", "transplant afterwards, of all treated",
-                 transplant.loc[transplant["denominator"] == "treated"]),
+                 transplant.loc[transplant["denominator"] == "treated"], harm=False),
     ]  # fmt: skip
     for key, (term, grade, words) in ASKED.items():
         part = kept.loc[(kept["term"] == term) & (kept["grade"] == grade)]

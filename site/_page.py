@@ -52,7 +52,8 @@ POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
     "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
     "paediatric_rr": "Children, relapsed/refractory",
-    "mrd_positive": "In remission, MRD-positive",
+    "mrd_positive": "Adults in remission, MRD-positive",
+    "mrd_positive_young": "Children and young adults in remission, MRD-positive",
     "first_relapse": "First relapse, children and young adults",
     "first_line": "First line",
 }

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
+from metablin.effects.exact import exact_intervals
 from metablin.plots import style
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ COLUMNS = [
     "text",
 ]
 
-NUMBERS = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")
+NUMBERS = ["estimate", "conf_low", "conf_high", "pred_low", "pred_high"]
 
 RATIOS = ("or", "rr", "hr", "irr", "peto")
 NAMES = {
@@ -75,8 +76,9 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         ``position`` (0 is the top row), ``kind`` (``heading``, ``study``, ``pooled``,
         ``prediction``, ``note`` or ``gap``), ``group``, ``label``, ``counts`` (text such as
         ``81/189``), ``estimate, conf_low, conf_high, pred_low, pred_high`` on the reader's
-        scale, ``weight`` (a share of 1 within its own pool; NaN where the model has no weights),
-        ``size`` (the weight, else the share of patients) and ``text`` (the estimate as printed).
+        scale (of a study with counts the raw proportion and its Clopper-Pearson interval),
+        ``weight`` (a share of 1 within its own pool; NaN where the model has no weights), ``size``
+        (the weight, else the share of patients) and ``text`` (the estimate as printed).
     """
     whole = fit.to_dict()
     show = _formatter(fit.measure)
@@ -106,21 +108,34 @@ def _row(kind: str, label: str, **values: Any) -> dict[str, Any]:
 
 
 def _studies(fit: MetaFit, show: Callable[[float], str], group: str) -> list[dict[str, Any]]:
-    studies = fit.to_dict()["studies"]
     return [
         _row(
             "study",
             s["study"],
             group=group,
             counts=count,
-            estimate=s["estimate"],
-            conf_low=s["conf_low"],
-            conf_high=s["conf_high"],
+            **{name: s[name] for name in NUMBERS[:3]},
             weight=np.nan if s["weight"] is None else s["weight"],
             size=share if s["weight"] is None else s["weight"],
             text=_interval(s, show),
         )
-        for s, count, share in zip(studies, _count_texts(fit), _shares(fit), strict=True)
+        for s, count, share in zip(_own(fit), _count_texts(fit), _shares(fit), strict=True)
+    ]
+
+
+def _own(fit: MetaFit) -> list[dict[str, Any]]:
+    """Each study's own result; of a proportion what was counted, with its exact interval.
+
+    The pool may have added to empty cells, and 4 of 4 would then be shown as 90%.
+    """
+    studies: list[dict[str, Any]] = fit.to_dict()["studies"]
+    counts = fit.effects.counts
+    if fit.measure != "proportion" or "events" not in counts:
+        return studies
+    exact = exact_intervals(counts["events"], counts["n"], level=fit.level)[NUMBERS[:3]]
+    numbers = exact.to_numpy(dtype=float)
+    return [
+        s | dict(zip(NUMBERS, own, strict=False)) for s, own in zip(studies, numbers, strict=True)
     ]
 
 

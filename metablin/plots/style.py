@@ -55,6 +55,7 @@ POPULATION_COLOURS = {
     "adult_rr_ph_positive": _OKABE_ITO["purple"],
     "paediatric_rr": _OKABE_ITO["green"],
     "mrd_positive": _OKABE_ITO["orange"],
+    "mrd_positive_young": _OKABE_ITO["grey"],
     "first_line": _OKABE_ITO["vermilion"],
     "first_relapse": _OKABE_ITO["sky"],
 }

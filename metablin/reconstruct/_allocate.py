@@ -6,7 +6,7 @@ Isotonic regression on whole numbers is the rounded isotonic regression (Goldste
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,13 @@ class Allocation:
 def allocate(grid: Grid, curve: Curve, fit: RealFit, model: Quadratic) -> Allocation:
     """Whole events per interval and gap: known counts met exactly, clicks in least squares."""
     m = _interval_counts(grid, fit, curve.events)
-    fit = replace(fit, bend=model.bends(m))
     c = grid.lost - m
-    share = fit.lost_share
+    share = fit.share_with(model.bends(m))
     path = _refine(grid, scaled_path(grid, fit, m), m, c, share, curve.survival)
-    total = path + _base(grid, m)
+    per_gap = path + _base(grid, m)
+    per_gap[1:] -= per_gap[:-1].copy()
     return Allocation(
-        np.rint(np.diff(total, prepend=0.0)).astype(np.int64),
+        np.rint(per_gap).astype(np.int64),
         m.astype(np.int64),
         c.astype(np.int64),
         share,
@@ -50,11 +50,11 @@ def allocate(grid: Grid, curve: Curve, fit: RealFit, model: Quadratic) -> Alloca
 
 def _interval_counts(grid: Grid, fit: RealFit, events: int | None) -> FloatArray:
     """Round the cumulative events at the table times, within what each interval can hold."""
-    target = np.cumsum(fit.per_interval)
+    target = fit.per_interval.cumsum()
     if events is not None:
         target = target * (events / target[-1]) if target[-1] > 0 else target + events
         target[-1] = events
-    room = np.cumsum(grid.lost[::-1])[::-1] - grid.lost
+    room = grid.lost[::-1].cumsum()[::-1] - grid.lost
     out = []
     done = 0.0
     for wanted, lost, later in zip(target.tolist(), grid.lost.tolist(), room.tolist(), strict=True):
@@ -67,7 +67,7 @@ def _interval_counts(grid: Grid, fit: RealFit, events: int | None) -> FloatArray
 
 
 def _base(grid: Grid, m: FloatArray) -> FloatArray:
-    return np.asarray((np.cumsum(m) - m)[grid.interval])
+    return np.asarray((m.cumsum() - m)[grid.interval])
 
 
 def _refine(

@@ -82,6 +82,8 @@ def check_curve(
 
 def _numbers(column: str, values: ArrayLike, numbers: IntArray | None, label: str) -> FloatArray:
     array = np.asarray(values)
+    if array.ndim == 1 and array.dtype.kind == "i":
+        return array.astype(np.float64)
     if array.dtype == np.float64 and array.ndim == 1 and np.isfinite(array).all():
         return array
     try:
@@ -166,7 +168,7 @@ def _check_survival(y: FloatArray, percent: bool, rows: Rows) -> FloatArray:
     for bad in (y > scale * (1.0 + OVER_ONE), y < -scale * OVER_ONE):
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            hint = "" if percent or y[i] < 0 else "; percent=True reads 0..100"
+            hint = "" if percent or y[i] < 0 else "; 0..100 with percent=True or --percent"
             raise DataError(
                 "survival outside its range",
                 row=rows.click(i),
@@ -212,9 +214,9 @@ def _check_table(
     _table_rule(r < 0, r, "time", "negative time", "at least 0", rows)
     _table_rule(counts < 0, counts, "n_at_risk", "negative", "at least 0", rows)
     _table_rule(counts != np.floor(counts), counts, "n_at_risk", "not whole", "patients", rows)
-    order = np.concatenate([[False], r[1:] <= r[:-1]])
+    order, grows = np.zeros((2, r.size), dtype=bool)
+    order[1:], grows[1:] = r[1:] <= r[:-1], counts[1:] > counts[:-1]
     _table_rule(order, r, "time", "table times must increase", "later than the row above", rows)
-    grows = np.concatenate([[False], counts[1:] > counts[:-1]])
     _table_rule(grows, counts, "n_at_risk", "numbers at risk increase",
                 "at most the number above", rows)  # fmt: skip
     if n is not None:

@@ -22,7 +22,7 @@ from metablin.reconstruct._fit import (
     within,
 )
 from metablin.reconstruct._grid import Curve, Grid
-from metablin.reconstruct._qp import bounded_quadratic
+from metablin.reconstruct._qp import bounded_quadratic, solve_definite
 
 __all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 
@@ -115,8 +115,7 @@ def scatter(
     m = prior.events + np.sqrt(prior.events_variance) * rng.standard_normal(k)
     bend = np.sqrt(prior.bend_variance) * rng.standard_normal(k)
     bend = np.minimum(np.maximum(bend, -BEND_MOST), BEND_MOST)
-    share = fit.even_share ** np.exp(bend)[grid.interval]
-    return replace(fit, even_share=share), replace(prior, events=m)
+    return replace(fit, even_share=fit.share_with(bend)), replace(prior, events=m)
 
 
 def fit_counts(
@@ -154,14 +153,16 @@ def fit_counts(
         x = np.concatenate([m, bend])
         if np.abs(bend - before).max() < LONG_STEP:
             break
-    return replace(fit, per_interval=m, bend=bend), model
+    return RealFit(fit.z, fit.events, fit.even_share, m, bend, fit.interval), model
 
 
 def _without_bends(h: FloatArray, g: FloatArray, most: FloatArray) -> Quadratic:
     """Minimise over the bends for any events per interval (Schur complement)."""
     k = most.size
     cross = h[k:, :k]
-    both = np.asarray(np.linalg.solve(h[k:, k:], np.column_stack([cross, g[k:]])), np.float64)
+    both = np.empty((k, k + 1), order="F")
+    both[:, :k], both[:, k] = cross, g[k:]
+    both = solve_definite(h[k:, k:], both)
     per_event, at_none = both[:, :k], both[:, k]
     return Quadratic(
         h[:k, :k] - cross.T @ per_event, g[:k] - cross.T @ at_none, at_none, per_event, most
@@ -174,7 +175,7 @@ def _linearise(grid: Grid, fit: RealFit, x: FloatArray) -> tuple[FloatArray, Flo
     m = x[:k]
     path = scaled_path(grid, fit, m)
     c = grid.lost - m
-    share = fit.even_share ** np.exp(x[k:])[grid.interval]
+    share = fit.share_with(x[k:])
     before, at_risk = at_risk_of(grid, path, c, share)
     d = path - before
     stay = np.maximum(at_risk - d, FLOOR * at_risk)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct import _fit
-from metablin.reconstruct._estimate import estimate
-from metablin.reconstruct._fit import READING_SD, Censoring
+from metablin.reconstruct._estimate import estimate, lay_out
+from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, Censoring
 from metablin.reconstruct._grid import Curve, build_grid
 
 __all__ = ["draw_curve"]
@@ -18,8 +18,7 @@ __all__ = ["draw_curve"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-READING_TIME_SD = 0.0008  # of the time axis
-LOG_POWER_SD = 1.2  # of the censoring shape when only the curve tells
+LOG_POWER_SD = 1.5  # of the censoring shape when only the curve tells
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
@@ -27,6 +26,8 @@ def draw_curve(
     curve: Curve, source: str, count: int, seed: int
 ) -> Iterator[tuple[FloatArray, IntArray]]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
+    curve = lay_out(curve)[0]
+    curve = replace(curve, whole=bool(curve.whole))
     for stream in np.random.SeedSequence(seed).spawn(count):
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)
@@ -38,6 +39,8 @@ def _read_again(curve: Curve, rng: np.random.Generator) -> Curve:
     k = curve.time.size
     y = np.clip(curve.survival + rng.normal(0.0, READING_SD, k), 0.0, 1.0)
     y[0] = 1.0
+    if curve.whole:  # times are known, whoever reads them
+        return replace(curve, survival=y)
     t = curve.time + rng.normal(0.0, READING_TIME_SD * curve.end, k)
     t = np.maximum.accumulate(np.clip(t, 0.0, curve.time[-1]))
     t[0], t[-1] = curve.time[0], curve.time[-1]

@@ -5,29 +5,41 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD, Censoring
-from metablin.reconstruct._grid import Grid, on_drops
+from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, TINY, Censoring
+from metablin.reconstruct._grid import Grid
 
-__all__ = ["countable", "every_drop", "with_drops"]
+__all__ = [
+    "chance_of_events",
+    "clicked_at_drops",
+    "count_likelihood",
+    "countable",
+    "every_drop",
+    "falls_of",
+    "step_sizes",
+    "visible_gaps",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 SINGLES = 0.3  # share of single falls from which every drop counts as clicked, so others are ties
 COUNTABLE = 2.0  # reading errors in a step of one patient from which counts are taken as exact
 VISIBLE = 1.2  # a fall of one patient is seen when it exceeds this many reading errors
+REGULAR = 2.0  # reading errors of time by which the gaps between regular clicks vary
+FEW_SEEN = 4  # visible falls from which they are counted one by one
+FEWEST = 5  # gaps that can tell
+BESIDE = 4  # clicks on either side whose falls are compared
 LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
+COUNTS = np.arange(9.0)[:, None]
 LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
 
 
-def with_drops(grid: Grid, survival: FloatArray, z: FloatArray, censoring: Censoring) -> Grid:
-    """Grid that knows whether its clicks sit on drops; `z` is the monotone curve at the clicks."""
-    step = step_sizes(grid, z, censoring)
-    if not clicked_at_drops(grid, survival, step):
-        return grid
+def falls_of(grid: Grid, z: FloatArray, step: FloatArray) -> FloatArray:
+    """Events behind each click on a drop, one at least, by the monotone curve `z` at the clicks."""
     falls = np.ones(z.size)
     falls[1:] = np.maximum(np.rint((z[:-1] - z[1:]) / step), 1.0)
-    return on_drops(grid, np.ones(z.size) if every_drop(falls, countable(grid)) else falls)
+    return np.ones(z.size) if every_drop(falls, countable(grid)) else falls
 
 
 def step_sizes(grid: Grid, z: FloatArray, censoring: Censoring) -> FloatArray:
@@ -48,30 +60,73 @@ def step_sizes(grid: Grid, z: FloatArray, censoring: Censoring) -> FloatArray:
 def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool:
     """Whether the clicks look taken just after drops rather than at times of their own.
 
-    Compares two likelihoods of the falls between clicks, where one patient is visible: at times
-    of their own the number of events in a gap is Poisson with a mean that grows with the gap's
-    length; on drops there is at least one whatever the length. `step` is the fall of one patient
-    in each gap between clicks, shape (clicks - 1,).
+    Compares two likelihoods of the falls between clicks. At times of their own the number of
+    events in a gap is Poisson with a mean that grows with the gap's length; on drops there is at
+    least one, or as many as behind the clicks beside it, whatever the length. Regular times are
+    no drops. `step` is the fall of one patient in each gap between clicks, shape (clicks - 1,).
     """
     t = grid.time[grid.click]
     gap = t[1:] - t[:-1]
+    if gap.size < FEWEST or gap[1:-1].std() < REGULAR * READING_TIME_SD * float(t[-1]):
+        return False
     fall = survival[:-1] - survival[1:]
+    seen = visible_gaps(step, gap)
+    many = seen.sum() >= FEW_SEEN
+    evidence = _of_counts(fall[seen], step[seen], gap[seen]) if many else 0.0
+    return evidence + _of_falls(t, survival, step, ~seen if many else gap > 0) > 0.0
+
+
+def _of_counts(fall: FloatArray, step: FloatArray, gap: FloatArray) -> float:
+    """Log likelihood ratio of clicks on drops by falls of a few visible steps."""
+    mean = max(float((fall / step).mean()), 0.05)
+    normal = count_likelihood(fall, step)
+    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
+    q = 1.0 - 1.0 / max(mean, 1.05)
+    geometric = np.where(COUNTS > 0, 0.97 * (1.0 - q) * q ** np.maximum(COUNTS - 1.0, 0.0), 0.03)
+    own = np.log((normal * chance_of_events(rate)).sum(axis=0) + 1e-12)
+    drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
+    return float((drops - own).sum())
+
+
+def _of_falls(t: FloatArray, survival: FloatArray, step: FloatArray, hidden: BoolArray) -> float:
+    """Log likelihood ratio of clicks on drops by falls whose steps cannot be seen.
+
+    What a click falls by is, beside its neighbours, as much as they do when clicks are every q-th
+    drop, and in proportion to its gap when they are at times of their own.
+    """
+    k = t.size
+    i = np.arange(1, k)
+    low, high = np.maximum(i - 1 - BESIDE, 0), np.minimum(i + BESIDE, k - 1)
+    gap, fall = t[1:] - t[:-1], survival[:-1] - survival[1:]
+    events = np.zeros(k)
+    (fall / step).cumsum(out=events[1:])
+    even = np.maximum(events[high] - events[low], 0.0) / (high - low) * step
+    around = np.maximum(survival[low] - survival[high], 0.0)
+    in_time = around * gap / np.maximum(t[high] - t[low], TINY)
+    noise = 2.0 * READING_SD**2
+    own, drop = noise + in_time * step, noise + step**2
+    ratio = (fall - in_time) ** 2 / own + np.log(own / drop) - (fall - even) ** 2 / drop
+    hidden = hidden.copy()
+    hidden[[0, -1]] = False
+    return 0.5 * float(ratio[hidden].sum())
+
+
+def visible_gaps(step: FloatArray, gap: FloatArray) -> BoolArray:
+    """Gaps in which the fall of one patient can be seen, without the first and the last."""
     seen = (step > VISIBLE * READING_SD) & (gap > 0)
     seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
-    if seen.sum() < 4:
-        return False
-    step, gap, fall = step[seen], gap[seen], fall[seen]
-    mean = max(float((fall / step).mean()), 0.05)
-    e = np.arange(9.0)[:, None]
-    misfit = (fall - e * step) / (np.sqrt(2.0) * READING_SD)
-    normal = np.exp(-0.5 * np.minimum(misfit**2, 60.0))
-    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
-    poisson = np.exp(e * np.log(rate) - rate - LOG_FACTORIAL)
-    q = 1.0 - 1.0 / max(mean, 1.05)
-    geometric = np.where(e > 0, 0.97 * (1.0 - q) * q ** np.maximum(e - 1.0, 0.0), 0.03)
-    own = np.log((normal * poisson).sum(axis=0) + 1e-12)
-    drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
-    return bool((drops - own).sum() > 0.0)
+    return np.asarray(seen)
+
+
+def count_likelihood(fall: FloatArray, step: FloatArray) -> FloatArray:
+    """Likelihood of each fall if 0 to 8 events are behind it, up to a factor, shape (9, gaps)."""
+    misfit = (fall - COUNTS * step) / (np.sqrt(2.0) * READING_SD)
+    return np.asarray(np.exp(-0.5 * np.minimum(misfit**2, 60.0)))
+
+
+def chance_of_events(rate: FloatArray) -> FloatArray:
+    """Poisson probability of 0 to 8 events in each gap, shape (9, gaps)."""
+    return np.asarray(np.exp(COUNTS * np.log(rate) - rate - LOG_FACTORIAL))
 
 
 def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:

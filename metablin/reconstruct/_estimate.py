@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import _counts, _fit, _place, _search
+from metablin.reconstruct import _counts, _drops, _fit, _place, _search, _whole
 from metablin.reconstruct._allocate import Allocation, allocate
-from metablin.reconstruct._drops import countable, every_drop, with_drops
 from metablin.reconstruct._fit import Censoring, RealFit
-from metablin.reconstruct._grid import Curve, Grid, build_grid
+from metablin.reconstruct._grid import Curve, Grid, build_grid, on_drops
 
-__all__ = ["Plan", "estimate", "plan", "realise"]
+__all__ = ["Plan", "estimate", "lay_out", "plan", "realise"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,6 +31,7 @@ class Plan:
     ties: bool
     tail_from: int
     tail: Tail | None
+    whole: bool
 
 
 def estimate(
@@ -45,9 +45,7 @@ def plan(
     curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
 ) -> Plan:
     """Fit whole counts to one curve; with `rng` the visible steps are sampled, not maximised."""
-    z = _fit.monotone(curve.survival)
-    plain = build_grid(curve)
-    grid = with_drops(plain, curve.survival, z, censoring or _default_censoring(curve, plain, z))
+    curve, grid, z = lay_out(curve, censoring)
     if censoring is None:
         censoring = _default_censoring(curve, grid, z)
     fit = _fit.real_fit(grid, z, censoring)
@@ -68,7 +66,21 @@ def plan(
             grid, fit, known = _search.with_found(grid, fit, *tail)
             fit, model = _counts.fit_counts(grid, curve, fit, prior, known)
     allocation = allocate(grid, curve, fit, model)
-    return Plan(grid, allocation, _tied(grid, allocation, tail), k if tail is None else start, tail)
+    ties = _tied(grid, allocation, tail)
+    return Plan(grid, allocation, ties, k if tail is None else start, tail, bool(curve.whole))
+
+
+def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Grid, FloatArray]:
+    """Curve with its times in whole units when they are, its grid, and the monotone curve."""
+    z = _fit.monotone(curve.survival)
+    grid = build_grid(curve)
+    step = _drops.step_sizes(grid, z, censoring or _default_censoring(curve, grid, z))
+    at_drops = _drops.clicked_at_drops(grid, curve.survival, step)
+    if curve.whole is None:
+        curve = _whole.in_whole_units(curve, grid, step, at_drops)
+        if curve.whole:
+            grid = build_grid(curve)
+    return curve, on_drops(grid, _drops.falls_of(grid, z, step)) if at_drops else grid, z
 
 
 def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:
@@ -80,7 +92,7 @@ def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:
         blocks, d, _ = tail
         head = grid.interval[grid.click] < blocks.interval[0]
         falls = np.concatenate([falls[head], d[blocks.clicks > 0]])
-    return every_drop(falls, countable(grid))
+    return _drops.every_drop(falls, _drops.countable(grid))
 
 
 def _default_censoring(curve: Curve, grid: Grid, z: FloatArray) -> Censoring:
@@ -157,6 +169,8 @@ def realise(
         late_events, late_censored = _place.place_found(plan.grid, *plan.tail, plan.ties, rng)
         events = np.concatenate([events, late_events])
         censored = np.concatenate([censored, late_censored])
+    if plan.whole:
+        events, censored = _whole.to_whole_units(plan.grid, events, censored)
     if curve.marks is not None and curve.marks.size:
         censored = _place.snap(censored, curve.marks, events, plan.grid)
     time = np.concatenate([events, censored])

@@ -22,6 +22,7 @@ class Curve:
 
     Times are in the caller's unit, survival in 0..1. `starts` holds the times of the risk table
     with 0 first, shape (K,); `counts` the patients whose time is at least `starts`, shape (K,).
+    `whole` tells whether times are whole units, None while that is not settled.
     """
 
     time: FloatArray
@@ -31,6 +32,7 @@ class Curve:
     counts: IntArray
     events: int | None
     marks: FloatArray | None
+    whole: bool | None = None
 
     @property
     def has_table(self) -> bool:

@@ -51,6 +51,7 @@ class _Walk:
     s: float = 1.0
     at: float = 0.0
     events: int = 0
+    rests: bool = False
     times: list[FloatArray] = field(default_factory=list)
     flags: list[IntArray] = field(default_factory=list)
 
@@ -105,7 +106,8 @@ def draw_patients(
     """One data set, or None when these curves do not give one.
 
     The third item says how far the printed number of events is from what the curves expect after
-    the last printed time, in standard deviations.
+    the last printed time, in standard deviations. It is infinite when S rests at one half, where
+    other definitions of the median find another time.
     """
     curves, walk = _Curves(time, h, g), _Walk(arm.n)
     for mark in marks:
@@ -118,6 +120,7 @@ def draw_patients(
     times, flags = np.concatenate(walk.times), np.concatenate(walk.flags)
     order = np.lexsort((1 - flags, times))
     times, flags = times[order], flags[order]
+    strain = math.inf if walk.rests else strain
     return (times, flags, strain) if meets(arm, times, flags) else None
 
 
@@ -151,7 +154,7 @@ def _advance(
     lost = _how_many_lost(n, mark, curves.shares(a, b), pool, rho, rng)
     censored = np.sort(curves.draw(curves.censor, a, b, max(lost, 0), rng))
     if mark.is_median:
-        return _cross(walk, pool, censored, b)
+        return _cross(walk, pool, censored, b, _together(arm, walk, b))
     most = min(most, n - censored.size - mark.someone_left)
     m, s = _events_for(walk, pool[: max(most, 0)], censored, aim)
     if mark.count is not None:
@@ -222,7 +225,21 @@ def _events_for(
     return m, values[m]
 
 
-def _cross(walk: _Walk, pool: FloatArray, censored: FloatArray, b: float) -> bool:
+def _together(arm: Arm, walk: _Walk, b: float) -> tuple[int, int]:
+    """Events still possible up to the median, and patients that are still at risk after it.
+
+    A landmark of one half after the median needs S to rest there: no event may follow at once.
+    """
+    events = arm.n if arm.events is None else arm.events - walk.events
+    later = arm.table[1][arm.table[0] > b]
+    kept = int(later[0]) if later.size else 0
+    rests = any(x.time > b and x.survival >= 0.5 for x in arm.landmarks)
+    return events, walk.at_risk if rests else kept
+
+
+def _cross(
+    walk: _Walk, pool: FloatArray, censored: FloatArray, b: float, bounds: tuple[int, int]
+) -> bool:
     """Bring S above one half before the median, and down to it or below with an event there."""
     if walk.s <= 0.5 + CLOSE:
         return False
@@ -235,8 +252,10 @@ def _cross(walk: _Walk, pool: FloatArray, censored: FloatArray, b: float) -> boo
         return False
     after = s * (1.0 - 1.0 / left)
     here = 1
-    if abs(after - 0.5) < CLOSE and left > 2:  # a plateau at one half would move the median
+    two = m + 2 <= bounds[0] and left - 2 >= max(bounds[1], 1)
+    if abs(after - 0.5) < CLOSE and two:  # a plateau at one half would move the median
         here, after = 2, s * (1.0 - 2.0 / left)
+    walk.rests = abs(after - 0.5) < CLOSE
     if after > 0.5 + CLOSE:
         return False
     walk.leave(np.append(pool[:m], np.full(here, b)), censored, after)

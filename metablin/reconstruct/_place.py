@@ -39,12 +39,9 @@ def place(
 def _event_times(
     grid: Grid, per_gap: IntArray, ties: bool, rng: np.random.Generator | None
 ) -> FloatArray:
-    gap = np.repeat(np.arange(per_gap.size), per_gap)
+    gap, rank, size = _members(per_gap)
     if gap.size == 0:
         return np.empty(0)
-    left = np.concatenate([[0.0], grid.time[:-1]])
-    size = per_gap[gap]
-    rank = np.arange(gap.size) - (np.cumsum(per_gap) - per_gap)[gap]
     if grid.at_drops:
         on_click = np.zeros(grid.time.size, dtype=bool)
         on_click[grid.click] = True
@@ -53,7 +50,15 @@ def _event_times(
         u = (rank + 0.5) / size
     else:
         u = rng.random(gap.size)
-    return np.asarray(left[gap] + u * (grid.time[gap] - left[gap]))
+    left = grid.time[np.maximum(gap - 1, 0)]
+    return np.minimum(left + u * (grid.time[gap] - left), _latest(grid)[grid.interval[gap]])
+
+
+def _members(sizes: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Group, rank within the group from 0, and size of the group, of every member of groups."""
+    group = np.arange(sizes.size).repeat(sizes)
+    rank = np.arange(group.size) - (sizes.cumsum() - sizes)[group]
+    return group, rank, sizes[group]
 
 
 def on_drop(rank: IntArray, size: IntArray, ties: bool) -> FloatArray:
@@ -64,19 +69,13 @@ def on_drop(rank: IntArray, size: IntArray, ties: bool) -> FloatArray:
 def _censor_times(
     grid: Grid, c: IntArray, share: FloatArray, rng: np.random.Generator | None
 ) -> FloatArray:
-    k = np.repeat(np.arange(c.size), c)
+    k, rank, size = _members(c)
     if k.size == 0:
         return np.empty(0)
-    if rng is None:
-        rank = np.arange(k.size) - (np.cumsum(c) - c)[k]
-        u = (rank + 0.5) / c[k]
-    else:
-        u = rng.random(k.size)
+    u = (rank + 0.5) / size if rng is None else rng.random(k.size)
     times = np.interp(k + u, share + grid.interval, grid.time)
-    last = k == c.size - 1
-    limit = np.where(last, grid.stop[k], _inside(grid)[k])
-    times = np.minimum(np.maximum(times, grid.start[k]), limit)
-    if last.any():
+    times = np.minimum(np.maximum(times, grid.start[k]), _latest(grid)[k])
+    if k[-1] == c.size - 1:
         times[np.argmax(times)] = grid.stop[-1]
     return np.asarray(times)
 
@@ -84,6 +83,13 @@ def _censor_times(
 def _inside(grid: Grid) -> FloatArray:
     """Largest time that still belongs to each interval."""
     return np.asarray(np.maximum(np.nextafter(grid.stop, -np.inf), grid.start))
+
+
+def _latest(grid: Grid) -> FloatArray:
+    """Largest time of an event in each interval; the curve may end with one."""
+    latest = _inside(grid)
+    latest[-1] = grid.stop[-1]
+    return latest
 
 
 def place_found(
@@ -103,34 +109,33 @@ def place_found(
     opening = grid.start[blocks.interval]
     left = np.where(fresh, opening, np.concatenate([[0.0], blocks.last[:-1]]))
     earlier = np.where(fresh, opening, np.concatenate([[0.0], blocks.first[:-1]]))
-    gap = np.repeat(np.arange(d.size), d)
-    rank = np.arange(gap.size) - (np.cumsum(d) - d)[gap]
+    gap, rank, size = _members(d)
     clicked = blocks.clicks[gap] > 0
-    middle = (rank + 0.5) / np.maximum(d[gap], 1)
+    middle = (rank + 0.5) / size
     if grid.at_drops:
-        u = np.where(clicked, on_drop(rank, d[gap], ties), middle)
+        u = np.where(clicked, on_drop(rank, size, ties), middle)
     else:
         u = middle if rng is None else rng.random(gap.size)
     events = left[gap] + u * (blocks.first[gap] - left[gap])
+    events = np.minimum(events, _latest(grid)[blocks.interval[gap]])
     first_event = blocks.first.copy()
     np.minimum.at(first_event, gap, events)
     rest = int(grid.n[blocks.interval[0]]) - int(d.sum() + c.sum())
     if rest == 0 and events.size and blocks.clicks[gap[-1]]:
         at_end = gap == gap[-1]  # a curve that falls to zero ends with its last event
-        last = left[gap] + on_drop(rank, d[gap], ties) * (blocks.first[gap] - left[gap])
+        last = left[gap] + on_drop(rank, size, ties) * (blocks.first[gap] - left[gap])
         events = np.where(at_end, last, events)
     end = grid.stop[-1:]
     c = np.concatenate([c, [rest]])
     opens = np.concatenate([earlier, blocks.first[-1:]])
     closes = np.concatenate([first_event, end])
-    own = np.repeat(np.arange(c.size), c)
-    rank = np.arange(own.size) - (np.cumsum(c) - c)[own]
-    v = (rank + 0.5) / np.maximum(c[own], 1) if rng is None else rng.random(own.size)
+    own, rank, size = _members(c)
+    v = (rank + 0.5) / size if rng is None else rng.random(own.size)
     censored = opens[own] + v * (closes[own] - opens[own])
     limit = np.concatenate([_inside(grid)[blocks.interval], end])
     censored = np.minimum(censored, limit[own])
-    if rest:
-        censored[-1] = grid.stop[-1]
+    if censored.size and censored.max() > events.max(initial=0.0):
+        censored[censored.argmax()] = grid.stop[-1]  # the curve ends with its last patient
     return events, censored
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
-__all__ = ["bounded_quadratic"]
+__all__ = ["bounded_quadratic", "solve_definite"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -83,16 +83,20 @@ def _solve_free(
     else:
         a, rhs = h[free[:, None], free], (g - h @ x)[free]
     if total is None:
-        x[free] = _solve(a, rhs)
+        x[free] = solve_definite(a, rhs)
         return x, 0.0
-    both = _solve(a, np.array([rhs, np.ones(free.size)]).T)
-    reach = float(both[:, 1].sum())
-    mu = (total - float(x.sum()) - float(both[:, 0].sum())) / reach if reach > 0 else 0.0
+    sides = np.ones((free.size, 2), order="F")
+    sides[:, 0] = rhs
+    both = solve_definite(a, sides)
+    taken, reach = sides[:, 1] @ both
+    elsewhere = x.sum() if free.size < g.size else 0.0
+    mu = float((total - elsewhere - taken) / reach) if reach > 0 else 0.0
     x[free] = both[:, 0] + mu * both[:, 1]
     return x, mu
 
 
-def _solve(a: FloatArray, b: FloatArray) -> FloatArray:
+def solve_definite(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Solve a x = b for a symmetric positive definite matrix (only its upper half is read)."""
     _, x, failed = dposv(a, b)
     if failed:
         raise np.linalg.LinAlgError("the quadratic form is not positive definite")

@@ -8,13 +8,21 @@ within the gap; numbers at risk at table times are met by construction.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from metablin.reconstruct._fit import FLOOR, READING_SD, RealFit, scaled_path, survival_of
+from metablin.reconstruct._fit import (
+    FLOOR,
+    READING_SD,
+    RealFit,
+    scaled_path,
+    survival_of,
+    within,
+)
 from metablin.reconstruct._grid import Curve, Grid
 
 __all__ = [
@@ -32,7 +40,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
-WIDTH = 16  # hypotheses kept
+WIDTH = 32  # hypotheses kept
 HOPELESS = 10.0  # behind the best: minus log likelihood that no later click makes good
 LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
 SEARCH_SD = 1.2 * READING_SD
@@ -46,7 +54,7 @@ LATELY = 12  # clicks that tell how many events one click stands for
 UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on drops
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
-FEWEST, AROUND = np.arange(3), np.arange(-1, 2)
+FEWEST, AROUND, NEARBY = np.arange(3.0), np.arange(-1.0, 2.0), np.arange(-2.0, 3.0)
 LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
 
@@ -70,10 +78,10 @@ class Found:
     """Best hypotheses, best first: cost, total events; and the way back to each."""
 
     cost: FloatArray
-    events: IntArray
+    events: FloatArray
     parents: list[IntArray]
-    per_gap: list[IntArray]
-    lost: list[IntArray]
+    per_gap: list[FloatArray]
+    lost: list[FloatArray]
 
     def trace(self, index: int) -> tuple[IntArray, IntArray]:
         """Events and censorings per block of one hypothesis."""
@@ -92,7 +100,7 @@ def visible_from(grid: Grid, fit: RealFit) -> int:
     z = fit.z[grid.first]
     seen = z >= VISIBLE_STEP * grid.n
     seen |= grid.n <= 1
-    hidden = np.flatnonzero(~seen)
+    hidden = (~seen).nonzero()[0]
     return int(hidden[-1] + 1) if hidden.size else 0
 
 
@@ -102,7 +110,7 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
     nodes = np.arange(max(first_node, 1), grid.time.size)
     is_click = np.zeros(grid.time.size, dtype=bool)
     is_click[grid.click] = True
-    y = np.full(grid.time.size, np.nan)
+    y = np.zeros(grid.time.size)
     y[grid.click] = curve.survival
     new = []
     level = np.inf
@@ -113,16 +121,14 @@ def make_blocks(grid: Grid, curve: Curve, fit: RealFit, start: int) -> Blocks:
         fresh = not clicked or level - z > near
         new.append(fresh)
         level = np.inf if not clicked else (z if fresh else level)
-    starts = np.flatnonzero(new)
+    starts = np.array(new).nonzero()[0]
     ends = np.concatenate([starts[1:], [nodes.size]]) - 1
-    counted = is_click[nodes].astype(np.float64)
-    clicks = np.add.reduceat(counted, starts)
-    total = np.add.reduceat(np.where(is_click[nodes], y[nodes], 0.0), starts)
+    clicks = np.add.reduceat(is_click[nodes], starts, dtype=np.float64)
+    total = np.add.reduceat(y[nodes], starts)
     interval = grid.interval[nodes[starts]]
     closing = np.zeros(starts.size, dtype=bool)
     closing[:-1] = (clicks[:-1] == 0) & (interval[1:] != interval[:-1])
-    inside = np.cumsum(fit.events)
-    inside -= inside[grid.first][grid.interval]
+    inside = within(grid, fit.events)
     done = inside / np.maximum(inside[grid.last], 1e-9)[grid.interval]
     done = np.minimum(done[nodes[ends]], 1.0)
     return Blocks(
@@ -172,13 +178,12 @@ def with_found(
     start = int(blocks.interval[0])
     k = grid.n.size
     tail = grid.interval >= start
-    at = np.searchsorted(grid.time[tail], blocks.first, side="left") + np.flatnonzero(tail)[0]
+    opening = int(tail.argmax())
+    at = opening + grid.time[opening:].searchsorted(blocks.first, side="left")
     at = np.maximum.accumulate(at)
-    events, lost = np.where(tail, 0.0, fit.events), np.zeros(grid.time.size)
-    np.add.at(events, at, d)
-    np.add.at(lost, at, c)
-    lost = np.cumsum(lost)
-    lost -= lost[grid.first][grid.interval]
+    size = grid.time.size
+    events = np.where(tail, np.bincount(at, weights=d, minlength=size), fit.events)
+    lost = within(grid, np.bincount(at, weights=c, minlength=size).astype(np.float64))
     total = np.bincount(blocks.interval, weights=d, minlength=k)
     censored = np.maximum(grid.lost - total, 1.0)[grid.interval]
     share = np.where(tail, np.minimum(lost / censored, 1.0), fit.even_share)
@@ -186,12 +191,12 @@ def with_found(
     position = np.where(tail, 1.0, grid.position)
     return (
         replace(grid, position=position),
-        replace(fit, events=events, even_share=share, bend=bend),
+        RealFit(fit.z, events, share, fit.per_interval, bend, fit.interval),
         total[start:].astype(np.float64),
     )
 
 
-State = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
+State = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 def search(
@@ -210,13 +215,15 @@ def search(
     expects, with `variance` (K, K) of its events per interval, guides which hypotheses are kept,
     so that those which suit the later intervals are still there; it is no part of their cost.
     """
-    zero = np.zeros(starts[0].size, dtype=np.int64)
+    zero = np.zeros(starts[0].size)
     state = (zero, zero, zero, *starts)
     parents: list[IntArray] = []
-    per_gap: list[IntArray] = []
-    lost: list[IntArray] = []
+    per_gap: list[FloatArray] = []
+    lost: list[FloatArray] = []
     m_prior = fit.per_interval
     rates = _event_rates(grid, blocks, m_prior, start, _lately(grid, fit))
+    if events is not None:
+        variance = _given_total(variance)
     expected, leeway = _expected(fit, blocks, start, variance)
     share_before, interval = 0.0, -1
     most, at_least = int(grid.n[start]), 0
@@ -244,13 +251,19 @@ def search(
     return Found(state[4], state[0], parents, per_gap, lost)
 
 
+def _given_total(variance: FloatArray) -> FloatArray:
+    """Variance (K, K) of events per interval once their total is known."""
+    shared = variance.sum(axis=0)
+    return np.asarray(variance - np.outer(shared, shared) / shared.sum())
+
+
 def _expected(
     fit: RealFit, blocks: Blocks, start: int, variance: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Events expected from the search's begin up to each block, and their variance."""
     m = fit.per_interval
-    ahead = np.cumsum(m) - m - m[:start].sum()
-    spread = np.cumsum(np.cumsum(variance[start:, start:], axis=0), axis=1).diagonal()
+    ahead = m.cumsum() - m - m[:start].sum()
+    spread = variance[start:, start:].cumsum(axis=0).cumsum(axis=1).diagonal()
     k = blocks.interval
     events = ahead[k] + blocks.done * m[k]
     return events, np.maximum(spread[k - start], 0.0) + GUIDE_VARIANCE + blocks.open * m[k]
@@ -268,7 +281,8 @@ def _event_rates(
     total = float(m[start:].sum())
     mean = max(total / max(int(clicked.sum()), 1), 0.2)
     origin = float(grid.start[blocks.interval[0]])
-    length = blocks.first - np.append(origin, blocks.last[:-1])
+    length = blocks.first - origin
+    length[1:] = blocks.first[1:] - blocks.last[:-1]
     if grid.at_drops:
         return _between_drops(clicked, length, per_click)
     share = np.maximum(length, 0.0) / max(float(length.sum()), 1e-12)
@@ -277,7 +291,7 @@ def _event_rates(
 
 def _between_drops(clicked: BoolArray, length: FloatArray, per_click: float) -> FloatArray:
     """Share out what a click on a drop leaves unclicked over the pieces since the last click."""
-    run: IntArray = np.cumsum(clicked) - clicked
+    run: IntArray = clicked.cumsum() - clicked
     whole = np.bincount(run, weights=length)[run]
     piece = (per_click - 1.0) * length / np.maximum(whole, 1e-12)
     return np.asarray(np.maximum(piece, UNCLICKED) + clicked)
@@ -285,17 +299,21 @@ def _between_drops(clicked: BoolArray, length: FloatArray, per_click: float) -> 
 
 def _lately(grid: Grid, fit: RealFit) -> float:
     """Events per click over the last clicks of the curve, one at least."""
-    events = np.cumsum(fit.events)[grid.click[:-1]]
+    events = fit.events.cumsum()[grid.click[:-1]]
     few = min(LATELY, events.size - 1)
     return 1.0 + max(float(events[-1] - events[-1 - few]) / max(few, 1) - 1.0, UNCLICKED)
 
 
-def _event_cost(d: IntArray, mean: float, on_drop: bool) -> FloatArray:
+def _event_cost(d: FloatArray, mean: float, on_drop: bool) -> FloatArray:
     """Minus log probability of `d` events in a gap, Poisson; on a drop there is at least one."""
     if not on_drop:
-        return np.asarray(LOG_FACTORIAL[np.minimum(d, MOST)] - d * np.log(mean))
-    more = np.minimum(np.maximum(d - 1, 0), MOST)
-    return np.where(d > 0, LOG_FACTORIAL[more] - more * np.log(mean - 1.0), NO_DROP)
+        return np.asarray(_log_factorial(d) - d * math.log(mean))
+    more = np.maximum(d - 1.0, 0.0)
+    return np.where(d > 0.0, _log_factorial(more) - more * math.log(mean - 1.0), NO_DROP)
+
+
+def _log_factorial(d: FloatArray) -> FloatArray:
+    return np.asarray(LOG_FACTORIAL[np.minimum(np.maximum(d, 0.0), MOST).astype(np.int64)])
 
 
 def _advance(
@@ -308,87 +326,87 @@ def _advance(
     m_prior: float,
     limits: tuple[int, int],
     guide: tuple[float, float],
-) -> tuple[State, tuple[IntArray, IntArray, IntArray]]:
+) -> tuple[State, tuple[IntArray, FloatArray, FloatArray]]:
     """Extend every hypothesis by the events and censorings of one gap and keep the best."""
     total, e, c, s, cost = state
     k = int(blocks.interval[b])
     gone = e + c
-    at_risk, room = int(grid.n[k]) - gone, int(grid.lost[k]) - gone
+    at_risk, room = grid.n[k] - gone, grid.lost[k] - gone
     to_come = np.maximum(m_prior - e, 0.0)
     d, x = _options(blocks, b, at_risk, room, s, move, to_come)
-    begun = int(grid.n[blocks.interval[0]]) - int(grid.n[k])
-    most_d = np.minimum(limits[0] - total, room)[:, None]
-    most_x = limits[1] - (begun - (total - e) + c)
-    ok = (d >= 0) & (x >= 0) & (d <= most_d) & (d + x <= room[:, None]) & (x <= most_x[:, None])
-    ok = ok.ravel().nonzero()[0]
-    row = ok // d.shape[1]
-    d, x = d.ravel()[ok], x.ravel()[ok]
-    s_new = s[row] * (1.0 - d / np.maximum(at_risk[row] - x, 1))
-    rate = np.maximum((room - to_come) * move, 0.05)[row]
-    new = cost[row] + _event_cost(d, mean, grid.at_drops and bool(blocks.clicks[b]))
-    new += 2.0 * np.log1p(0.5 * (x - rate) ** 2 / (rate + 1.0))
+    begun = grid.n[blocks.interval[0]] - grid.n[k]
+    most = np.minimum(room[:, None] - d, (limits[1] - begun + total - gone)[:, None])
+    if blocks.closes[b]:
+        ok = (x[:, :, 0] >= 0.0) & (x[:, :, 0] <= most)
+    else:
+        ok = most >= 0.0
+        np.minimum(x, most[:, :, None], out=x)
+    ok &= (d >= 0.0) & (total[:, None] + d <= limits[0])
+    known = cost[:, None] + _event_cost(d, mean, grid.at_drops and bool(blocks.clicks[b]))
+    known[~ok] = np.inf
+    rate = np.maximum((room - to_come) * move, 0.05)[:, None, None]
+    new = known[:, :, None] + 2.0 * np.log1p((x - rate) ** 2 / (2.0 * (rate + 1.0)))
+    s_new = s[:, None, None] - (s[:, None] * d)[:, :, None] / np.maximum(
+        at_risk[:, None, None] - x, 1.0
+    )
     if blocks.clicks[b]:
-        r = np.abs(blocks.level[b] - s_new) / SEARCH_SD
-        near = np.minimum(r, HUBER)
-        new += blocks.clicks[b] * near * (r - 0.5 * near)
+        r = np.abs(s_new - blocks.level[b])
+        near = np.minimum(r, HUBER * SEARCH_SD)
+        new += (blocks.clicks[b] / SEARCH_SD**2) * near * (r - 0.5 * near)
+    ahead = (total - guide[0])[:, None] + d
+    rank = new + (ahead * ahead * (0.5 / guide[1]))[:, :, None]
+    best = rank.min()
+    if not best < np.inf:
+        none = np.empty(0)
+        return (none, none, none, none, none), (np.empty(0, dtype=np.int64), none, none)
+    ranked = rank.ravel()
+    near = (ranked <= best + HOPELESS).nonzero()[0]
+    near = near[ranked[near].argsort(kind="stable")]
+    option = near // x.shape[2]
+    row = option // d.shape[1]
+    d, x, s_new = d.ravel()[option], x.ravel()[near], s_new.ravel()[near]
     total, e, c = total[row] + d, e[row] + d, c[row] + x
-    kept = _best(new + 0.5 * (total - guide[0]) ** 2 / guide[1], e, c, total, s_new)
-    state = (total[kept], e[kept], c[kept], s_new[kept], new[kept])
+    kept = np.array(_distinct(total, e, c, s_new))
+    state = (total[kept], e[kept], c[kept], s_new[kept], new.ravel()[near[kept]])
     return state, (row[kept], d[kept], x[kept])
 
 
 def _options(
     blocks: Blocks,
     b: int,
-    at_risk: IntArray,
-    room: IntArray,
+    at_risk: FloatArray,
+    room: FloatArray,
     s: FloatArray,
     move: float,
     to_come: FloatArray,
-) -> tuple[IntArray, IntArray]:
-    """Candidate (events, censored) per hypothesis, shape (hypotheses, options)."""
+) -> tuple[FloatArray, FloatArray]:
+    """Candidate events, shape (hypotheses, D), and censored for each of them, (..., D, X)."""
     if blocks.closes[b]:
-        rest = np.rint(to_come).astype(np.int64)
-        d = np.empty((rest.size, 6), dtype=np.int64)
+        d = np.empty((room.size, 6))
         d[:, :3] = FEWEST
-        np.add(rest[:, None], AROUND, out=d[:, 3:])
-        return d, room[:, None] - d
-    prior = np.rint(np.maximum(room - to_come, 0.0) * move).astype(np.int64)
+        np.add(np.rint(to_come)[:, None], AROUND, out=d[:, 3:])
+        return d, (room[:, None] - d)[:, :, None]
+    prior = np.rint(np.maximum(room - to_come, 0.0) * move)
     if not blocks.clicks[b]:
-        lost = np.stack([np.zeros_like(prior), prior], axis=1)
-        return np.zeros_like(lost), lost
+        x = np.zeros((room.size, 1, 2))
+        x[:, 0, 1] = prior
+        return np.zeros((room.size, 1)), x
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
-    d = np.empty((s.size, 7), dtype=np.int64)
-    d[:, :3] = FEWEST
-    d[:, 3:6] = np.rint((at_risk - prior) * ratio)[:, None] + AROUND
-    d[:, 6] = np.rint(at_risk * ratio)
-    need = at_risk[:, None] - np.rint(np.minimum(d / ratio[:, None], 1e6)).astype(np.int64)
-    lost = np.empty((s.size, 7, 8), dtype=np.int64)
-    lost[:, :, :2] = FEWEST[:2]
-    lost[:, :, 2:5] = (prior[:, None] + AROUND)[:, None, :]
-    np.add(need[:, :, None], AROUND, out=lost[:, :, 5:])
-    np.maximum(lost, 0, out=lost)
-    np.minimum(lost, np.maximum(room[:, None] - d, 0)[:, :, None], out=lost)
-    return d.repeat(8, axis=1), lost.reshape(s.size, -1)
+    d = np.rint((at_risk - 0.5 * prior) * ratio)[:, None] + NEARBY
+    x = np.zeros((room.size, NEARBY.size, 5))
+    x[:, :, 1:4] = (prior[:, None] + AROUND)[:, None, :]
+    x[:, :, 4] = np.rint(at_risk[:, None] - d / ratio[:, None])
+    return d, np.maximum(x, 0.0, out=x)
 
 
-def _best(cost: FloatArray, e: IntArray, c: IntArray, total: IntArray, s: FloatArray) -> IntArray:
-    """Return indices of the best hypotheses, one per (total, events, censored, level of S)."""
-    if cost.size == 0:
-        return np.empty(0, dtype=np.int64)
-    many = 6 * WIDTH
-    near = cost.argpartition(many - 1)[:many] if many < cost.size else np.arange(cost.size)
-    ranked = cost[near]
-    order = ranked.argsort(kind="stable")
-    near = near[order[: np.searchsorted(ranked[order], ranked.min() + HOPELESS, side="right")]]
-    level = (s[near] / (LEVELS * READING_SD)).round().astype(np.int64)
-    key = ((total[near] * 4099 + e[near]) * 100003 + c[near]) * 1009 + level
-    seen: set[int] = set()
-    kept = []
-    for i, name in zip(near.tolist(), key.tolist(), strict=True):
+def _distinct(total: FloatArray, e: FloatArray, c: FloatArray, s: FloatArray) -> list[int]:
+    """Positions of the first `WIDTH` hypotheses, one per (total, events, censored, level of S)."""
+    level = (s / (LEVELS * READING_SD)).round()
+    key = ((total * 4099.0 + e) * 100003.0 + c) * 1009.0 + level
+    seen: dict[float, int] = {}
+    for i, name in enumerate(key.tolist()):
         if name not in seen:
-            seen.add(name)
-            kept.append(i)
-            if len(kept) == WIDTH:
+            seen[name] = i
+            if len(seen) == WIDTH:
                 break
-    return np.array(kept, dtype=np.int64)
+    return list(seen.values())

@@ -33,7 +33,7 @@ def tidy(
     if 0 < starts[-1] - t[-1] < CLOSE * axis:
         t = np.append(t[:-1], starts[-1])
     run = np.zeros(t.size, dtype=np.int64)
-    run[1:] = np.cumsum(t[1:] - t[:-1] >= CLOSE * axis)
+    run[1:] = (t[1:] - t[:-1] >= CLOSE * axis).cumsum()
     y = y[np.lexsort((-y, run))]
     if t[0] > 0.0:
         t, y = np.concatenate([[0.0], t]), np.concatenate([[1.0], y])

@@ -192,6 +192,9 @@ def _split(
     if totals is not None:
         _need(totals, ("n",), "totals")
         sizes = _groups(totals, "totals")
+    known = (
+        {} if totals is None else {x: totals[x].to_numpy() for x in ("n", "events") if x in totals}
+    )
     t, y = clicks["time"].to_numpy(), clicks["survival"].to_numpy()
     r = None if at_risk is None else at_risk["time"].to_numpy()
     k = None if at_risk is None else at_risk["n_at_risk"].to_numpy()
@@ -201,7 +204,7 @@ def _split(
         table = None if own is None or r is None or k is None else (r[own], k[own])
         n, events, error = None, None, None
         try:
-            n, events = _totals(totals, sizes.get(label), label)
+            n, events = _totals(known, sizes.get(label), label)
         except DataError as bad:
             error = bad
         table_rows = None if own is None else own + 1
@@ -244,9 +247,9 @@ def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:
 
 
 def _totals(
-    totals: pd.DataFrame | None, rows: IntArray | None, label: str
+    totals: dict[str, NDArray[np.generic]], rows: IntArray | None, label: str
 ) -> tuple[float | None, float | None]:
-    if totals is None or rows is None:
+    if rows is None:
         return None, None
     if rows.size > 1:
         raise DataError(
@@ -255,7 +258,7 @@ def _totals(
         )  # fmt: skip
     values = []
     for column in ("n", "events"):
-        raw = totals[column].iloc[int(rows[0])] if column in totals.columns else None
+        raw = totals[column][rows[0]] if column in totals else None
         try:
             value = None if raw is None or pd.isna(raw) or raw == "" else float(raw)
         except (TypeError, ValueError) as error:

@@ -38,8 +38,10 @@ def reconstruct_km(
 
     Whole numbers of events and censorings are estimated by least squares of S, subject to the
     numbers at risk and the total of events, which are met exactly. Where a fall of one patient
-    can be seen, the size of the fall also tells how many were at risk. What is missing is
-    replaced by a stated model, and `draws` carry its uncertainty.
+    can be seen, the size of the fall also tells how many were at risk. Where the drops lie at
+    whole numbers of the time unit (likelihood ratio above e^5 against times that lie anywhere),
+    patients are put there. What is missing is replaced by a stated model, and `draws` carry its
+    uncertainty.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.reconstruct import _km
-from metablin.reconstruct._fit import READING_SD, UNKNOWN_POWER
+from metablin.reconstruct._fit import FUZZ, READING_SD, READING_TIME_SD, UNKNOWN_POWER
 from metablin.reconstruct._grid import Curve
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
 
@@ -33,7 +33,8 @@ def curve_quality(
 ) -> Quality:
     """Compare reconstructed patients with the clicks, the table, the total and print."""
     km = _km.steps(time, event)
-    error = _km.survival_at(km, clicks[0]) - clicks[1]
+    whole = bool(event.any()) and not (time[event == 1] % 1.0).any()
+    error = _click_errors(km, clicks, curve.end, whole)
     at_risk = time.size - np.searchsorted(time, curve.starts, side="left")
     events = int(event.sum())
     return Quality(
@@ -48,7 +49,24 @@ def curve_quality(
         at_risk_error=int(np.max(np.abs(at_risk - curve.counts))),
         events_error=0 if curve.events is None else abs(events - curve.events),
         checks=printed_checks(time, event, printed or {}),
+        times="whole units" if whole else "any",
     )
+
+
+def _click_errors(
+    km: _km.Steps, clicks: tuple[FloatArray, FloatArray], end: float, whole: bool
+) -> FloatArray:
+    """Differences of S to the clicks; where times are whole, a click may belong to a unit beside.
+
+    A click read a little ahead of a drop shows S after it.
+    """
+    error = _km.survival_at(km, clicks[0]) - clicks[1]
+    if not whole:
+        return error
+    unit = np.rint(clicks[0])
+    beside = np.abs(unit - clicks[0]) < FUZZ * READING_TIME_SD * end
+    other = np.where(beside, _km.survival_at(km, unit) - clicks[1], error)
+    return np.where(np.abs(other) < np.abs(error), other, error)
 
 
 def information_level(curve: Curve, source: str) -> str:

@@ -54,6 +54,8 @@ class Quality(Record):
         Patients and events of the reconstruction.
     n_source, censoring : str
         Where n comes from and which model of censoring stands in for what is not known.
+    times : str
+        ``whole units`` when every event lies at a whole number of the time unit, else ``any``.
     rmse, max_abs_error : float
         Root mean squared and largest absolute difference of S to the clicks; NaN without a curve.
     at_risk_error, events_error : int
@@ -73,6 +75,7 @@ class Quality(Record):
     at_risk_error: int
     events_error: int
     checks: tuple[Check, ...] = ()
+    times: str = "any"
 
     @property
     def verdict(self) -> str:
@@ -95,7 +98,7 @@ class Quality(Record):
     def to_dict(self, checks: bool = True) -> dict[str, Any]:
         """JSON-ready values."""
         names = [
-            "level", "grade", "n", "events", "n_source", "censoring",
+            "level", "grade", "n", "events", "n_source", "censoring", "times",
             "rmse", "max_abs_error", "at_risk_error", "events_error", "verdict",
         ]  # fmt: skip
         out = {name: getattr(self, name) for name in names}

@@ -27,7 +27,8 @@ IntArray = NDArray[np.int64]
 Data = tuple[FloatArray, IntArray]
 
 ROUNDS = 40  # batches of curves tried before the summaries count as contradictory
-HOPELESS = 3  # the same when not one data set was found
+HOPELESS = 3  # the same when not one data set was found,
+FEWEST = 600  # in at least as many curves
 STRAIN = 2.5  # standard deviations by which events after the last printed time may be unlikely
 PATIENCE = 3  # batches after which sets with other intervals than the printed ones will do
 
@@ -180,7 +181,7 @@ def draw_sets(arm: Arm, count: int, rng: np.random.Generator) -> list[Data]:
         if i >= PATIENCE and len(out) + len(waiting) >= count:
             waiting.sort(key=lambda x: x[0])
             return out + [x[1] for x in waiting[: count - len(out)]]
-        if not out and not waiting and i >= HOPELESS:
+        if not out and not waiting and i >= HOPELESS and 2 * count * (i + 1) >= FEWEST:
             break
     raise _contradiction(arm)
 

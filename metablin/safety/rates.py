@@ -37,7 +37,7 @@ class EventRate(Record):
     ----------
     term : str
     model : str
-        ``glmm``, ``beta-binomial``, ``random`` or ``exact`` (sum of the counts).
+        ``glmm``, ``beta-binomial``, ``random``, ``bayes`` or ``exact`` (sum of the counts).
     k : int
         Trials.
     events, n : float
@@ -96,7 +96,7 @@ def event_rate(
         Name of the event.
     studies : sequence of str, optional
         Labels.
-    model : {"auto", "glmm", "beta-binomial", "random", "exact"}
+    model : {"auto", "glmm", "beta-binomial", "random", "bayes", "exact"}
         ``auto`` sums the counts of up to two trials, and of any number without an event or
         without a patient free of it, with exact limits; otherwise it fits the binomial-normal
         model.
@@ -123,7 +123,7 @@ def event_rate(
     >>> rate.model, round(rate.conf_low, 4), round(rate.conf_high, 4)
     ('exact', 0.0061, 0.1692)
     """
-    model = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "exact"))
+    model = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "bayes", "exact"))
     level = check_level(level)
     e = proportions(events, n, studies=studies)
     if not e.k:
@@ -141,6 +141,9 @@ def event_rate(
         )  # fmt: skip
     fit = pool(e, model=model, level=level, ci="t" if model == "glmm" else None)
     spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
+    if model == "bayes":  # the normal distribution with the posterior predictive limits
+        width = fit.analysis.pred_high - fit.analysis.pred_low
+        spread = float(width / (2 * stats.norm.ppf((1 + level) / 2)))
     return EventRate(
         term, model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
         fit.pred_low, fit.pred_high, fit.tau2, fit.i2, fit.analysis.estimate, spread,

@@ -54,6 +54,15 @@ def test_responders_of_one_trial_are_counted_once(module: Load) -> None:
     assert found["row_id"].tolist() == ["cr_crh"]
 
 
+def test_responders_of_two_parts_of_a_trial_both_count(module: Load) -> None:
+    selection = module("_selection")
+    parts = [
+        candidate(row_id=s, subgroup=s, denominator="responders") for s in selection.RESPONDER_PARTS
+    ]
+    found = selection.one_a_cohort(pd.DataFrame(parts), selection.RESPONDER_PARTS)
+    assert sorted(found["row_id"]) == sorted(selection.RESPONDER_PARTS)
+
+
 def test_cohorts_left_out_by_name_do_not_enter(module: Load) -> None:
     assert chosen(module, candidate(trial_id="yin2024_short")) == []
 
@@ -80,6 +89,8 @@ def test_the_denominator_is_read_from_the_row(
         ("relapsed_refractory", "adult", "mixed", "adult_rr_ph_negative"),
         ("relapsed_refractory", "mixed", "negative", "paediatric_rr"),
         ("mrd_positive", "adult", "negative", "mrd_positive"),
+        ("mrd_positive", "mixed", "negative", "mrd_positive_young"),
+        ("mrd_positive", "paediatric", "negative", "mrd_positive_young"),
         ("newly_diagnosed", "adult", "positive", "first_line"),
     ],
 )
@@ -134,3 +145,38 @@ def test_denominators_never_mix_within_one_pool(module: Load) -> None:
 
 def test_mrd_response_is_pooled_in_one_place(module: Load) -> None:
     assert not any("mrd" in name for name in module("response").response.run().tables)
+
+
+def pooled_rows(module: Load, ids: str) -> pd.DataFrame:
+    rows = mb.load("proportions").set_index("row_id").loc[ids.split()].reset_index()
+    shared = module("_shared")
+    joined: pd.DataFrame = shared.with_trials(rows, shared.known_trials(Evidence(READS)))
+    return joined
+
+
+def test_splits_compare_one_definition_in_one_population(module: Load) -> None:
+    outcome = module("response").response.run()
+    for line in outcome.tables["splits"].frame.to_dict(orient="records"):
+        rows = pooled_rows(module, line["row_ids"])
+        assert rows["outcome"].nunique() == 1
+        assert rows["population"].nunique() == 1
+
+
+def test_mrd_pools_keep_adults_and_children_apart(module: Load) -> None:
+    outcome = module("mrd").mrd.run()
+    lines = pd.concat([outcome.tables[name].frame for name in ("response", "transplant")])
+    assert lines["key"].str.startswith("mrd_positive_young").any()
+    for line in lines.to_dict(orient="records"):
+        rows = pooled_rows(module, line["row_ids"])
+        assert (rows["age_group"] == "adult").nunique() == 1, line["key"]
+
+
+def test_mrd_response_has_one_threshold(module: Load) -> None:
+    outcome = module("mrd").mrd.run()
+    ids = " ".join(outcome.tables["response"].frame["row_ids"])
+    rows = pooled_rows(module, ids)
+    stated = rows["definition"].str.extract(r"<\s*([0-9.]+(?:e-[0-9]+)?)(%?)")
+    known = stated.loc[stated[0].notna()]
+    limits = known[0].astype(float) * known[1].map({"%": 0.01, "": 1.0})
+    assert len(limits) > 5
+    assert limits.to_numpy() == pytest.approx(1e-4)

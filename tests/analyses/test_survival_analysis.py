@@ -251,3 +251,12 @@ def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
     # One tau2 for both designs and one for each give nearly the same ratio.
     assert np.log(ratio["estimate"]) == pytest.approx(apart[0] - apart[1], abs=0.1)
     assert ratio["conf_low"] < ratio["estimate"] < ratio["conf_high"]
+
+
+def test_a_pool_names_only_the_rows_it_was_reconstructed_from(outcome: Outcome) -> None:
+    arms = frame(outcome, "arms")
+    dropped = arms.loc[arms["note"].str.contains("without other reports than")]
+    assert len(dropped)
+    pooled = set(" ".join(frame(outcome, "pooled")["row_ids"]).split())
+    for line in dropped.to_dict(orient="records"):
+        assert not set(line["row_ids"].split()) <= pooled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,21 @@ def test_people_get_text_and_a_plot(tmp_path: Path) -> None:
     assert "prediction interval" in result.stdout
     assert figure.read_text(encoding="utf-8").count("<path") > 20
     assert [p.name for p in tmp_path.iterdir()] == ["forest.svg"]
+
+
+def test_the_picture_of_the_examples_is_what_the_command_draws(tmp_path: Path) -> None:
+    drawn = tmp_path / "forest.svg"
+    metablin(
+        *("pool", "examples/prior.csv", "--measure", "proportion"),
+        *("--by", "population", "--plot", drawn),
+    )
+
+    def shape(figure: Path) -> tuple[list[str], dict[str, int]]:
+        text = figure.read_text(encoding="utf-8")
+        names = re.findall(r"<([a-z]+)[ >]", text)
+        return re.findall(r'viewBox="([^"]+)"', text), {n: names.count(n) for n in names}
+
+    assert shape(drawn) == shape(ROOT / "examples" / "forest.svg")
 
 
 GOOD = "study,events,n\nA,3,10\nB,5,12\nC,9,20\n"

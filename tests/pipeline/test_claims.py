@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from metablin.datasets import load
 from metablin.pipeline.claims import STATUSES, agrees, check_claims, unexplained
 
 DISCREPANCIES = pd.DataFrame({"discrepancy_id": ["d-001"], "reason": ["labels exchanged"]})
@@ -77,3 +78,11 @@ def test_a_printed_value_covers_half_a_unit_of_its_last_digit(
     computed: float, printed: float, precision: float, same: bool
 ) -> None:
     assert agrees(computed, printed, precision) is same
+
+
+def test_no_claim_that_belongs_to_no_trial_stands_twice() -> None:
+    claims = load("claims")
+    general = claims.loc[claims["trial_id"] == ""]
+    where = ["seed", "locator", "printed", "value"]
+    assert len(general) > 100
+    assert general.loc[general.duplicated(where, keep=False), "claim_id"].tolist() == []

@@ -34,9 +34,15 @@ def test_rows_stand_in_reading_order_with_their_numbers() -> None:
     assert frame.loc[0, "estimate"] == pytest.approx(10 / 30)
     assert frame.loc[3, "estimate"] == fit.estimate
     assert frame.loc[4, ["pred_low", "pred_high"]].tolist() == [fit.pred_low, fit.pred_high]
-    assert frame.loc[1, "text"] == "50% (35% to 65%)"
+    assert frame.loc[1, "text"] == "50% (34% to 66%)"  # Clopper-Pearson
     assert frame["weight"].sum() == pytest.approx(1.0)
     assert f"I² = {100 * fit.i2:.0f}%" in frame.loc[5, "label"]
+
+
+def test_a_study_shows_what_was_counted_and_not_what_a_correction_made_of_it() -> None:
+    frame = forest_frame(mb.pool(mb.proportions([4, 0, 9], [4, 8, 20], studies=STUDIES)))
+    assert frame["estimate"].tolist()[:3] == [1.0, 0.0, 0.45]
+    assert frame["text"].tolist()[:2] == ["100% (40% to 100%)", "0% (0% to 37%)"]
 
 
 def test_subgroups_have_a_heading_their_own_pool_and_a_test() -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from metablin.cli.reconstruct import reconstruct, reconstruct_summary
+from tests.reconstruct.test_whole_units import PLACEBO
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 app = typer.Typer()
 app.command("reconstruct")(reconstruct)
@@ -34,6 +39,22 @@ def run(*arguments):
 def batch(folder, *more):
     return run("reconstruct", folder / "clicks.csv", "--at-risk", folder / "risk.csv",
                "--totals", folder / "totals.csv", "--out", folder / "ipd.csv", *more)  # fmt: skip
+
+
+def test_the_example_gives_back_the_weeks_of_remission(tmp_path):
+    """Freireich 1963, doi:10.1182/blood.V21.6.699.699, Table 1: the patients behind the clicks."""
+    example = [EXAMPLES / f"remission_{x}.csv" for x in ("clicks", "at_risk", "totals")]
+    result = run("reconstruct", example[0], "--at-risk", example[1], "--totals", example[2],
+                 "--out", tmp_path / "patients.csv", "--quality", tmp_path / "q.csv")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    patients = pd.read_csv(tmp_path / "patients.csv")
+    relapses = patients[patients["event"] == 1].groupby("id")["time"].apply(list)
+    assert relapses["mercaptopurine"] == [6, 6, 6, 7, 10, 13, 16, 22, 23]
+    assert relapses["placebo"] == PLACEBO.tolist()
+    assert patients.groupby("id")["time"].max().tolist() == [35, 23]
+    quality = pd.read_csv(tmp_path / "q.csv")
+    assert quality["times"].tolist() == ["whole units"] * 2
+    assert (quality["max_abs_error"] < 0.01).all()  # reading noise has SD 0.0025
 
 
 def test_a_batch_is_written_with_its_quality(folder):

@@ -105,8 +105,8 @@ def test_an_unlikely_number_of_events_early_does_not_cost_the_late_curve(known):
 
 
 def test_the_best_hypotheses_are_one_per_count_and_level():
-    cost = np.array([3.0, 1.0, 1.5, 2.0, 40.0])
-    same = np.array([1, 1, 1, 2, 5])
-    s = np.array([0.5, 0.5, 0.5, 0.5, 0.5])
-    assert _search._best(cost, same, same, same, s).tolist() == [1, 3]
-    assert _search._best(cost[:0], same[:0], same[:0], same[:0], s[:0]).size == 0
+    same = np.array([1.0, 1.0, 2.0, 1.0, 1.0])  # best first
+    s = np.array([0.5, 0.5, 0.5, 0.6, 0.5])
+    assert _search._distinct(same, same, same, s) == [0, 2, 3]
+    many = np.arange(2.0 * _search.WIDTH)
+    assert _search._distinct(many, many, many, many) == list(range(_search.WIDTH))

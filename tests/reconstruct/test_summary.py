@@ -213,3 +213,24 @@ def test_landmarks_may_be_a_mapping_of_time_to_survival() -> None:
 def test_landmarks_of_another_shape_are_refused(landmarks: object) -> None:
     with pytest.raises(DataError, match="not a landmark"):
         reconstruct_summary(n=60, landmarks=landmarks)
+
+
+RESTING = [
+    {"n": 4, "events": 2, "median": 0.53, "at_risk": ([0.8, 1.6, 2.4], [2, 2, 2])},
+    {"n": 6, "median": 12.0, "at_risk": ([7.13, 14.26, 21.39], [4, 3, 2])},
+    {"n": 8, "events": 8, "median": 4.8, "landmarks": [(6.0, 0.5), (11.9, 0.25)]},
+]
+
+
+@pytest.mark.parametrize("items", RESTING, ids=["total", "table", "landmark"])
+def test_a_curve_that_rests_at_one_half_is_no_contradiction(items):
+    for one in reconstruct_summary(**items, draws=5):
+        assert all(check.agrees for check in one.quality.checks)
+        at, count = items.get("at_risk", ([], []))
+        assert [int((one.time >= x).sum()) for x in at] == list(count)
+
+
+def test_summaries_that_few_curves_meet_are_looked_for_long_enough():
+    items = {"n": 102, "median": (39.5, 28.5, None), "landmarks": [(39.3, 0.52)],
+             "followup": 60.0, "at_risk": ([15.0, 30.0, 45.0], [79, 57, 51])}  # fmt: skip
+    assert all(c.agrees for c in reconstruct_summary(**items, draws=1)[0].quality.checks)

@@ -1,0 +1,97 @@
+"""Two arms with a printed hazard ratio: is it met, and does it tell what the arms leave open?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from thin import median_items
+from truth import Trial
+
+from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
+from metablin.reconstruct._km import log_hazard_ratio, median, rmst, steps
+from metablin.reconstruct._km import survival_at as s_at
+
+WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}
+
+
+def printed_arm(t, e) -> dict[str, object] | None:
+    """What a randomised trial prints of an arm in an abstract: median with interval, events."""
+    m, low, high = median_items(t, e, "log-log")
+    if m is None or m <= 0 or low is None or low <= 0:
+        return None
+    return {"n": t.size, "events": int(e.sum()), "median": (m, low, high),
+            "followup": round(float(median(steps(t, 1 - e))), 1)}  # fmt: skip
+
+
+def questions(trial: Trial) -> tuple[float, float]:
+    """Times at which the arms are compared: two thirds of the shorter follow-up, and a third."""
+    last = min(float(np.quantile(trial.one(a)[0], 0.9)) for a in (0, 1))
+    return 2 * last / 3, last / 3
+
+
+def answers(one, two, late: float, early: float) -> tuple[float, float, float]:
+    """Difference of restricted means and of S at both times, second arm less first."""
+    a, b = steps(*one), steps(*two)
+    at = np.array([late, early])
+    return (rmst(b, late) - rmst(a, late), *(s_at(b, at) - s_at(a, at)))
+
+
+def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per question, trial and way; one row per trial with what happened to its ratio."""
+    rows, ratios = [], []
+    for i, trial in enumerate(trials):
+        arms = [trial.one(a) for a in (0, 1)]
+        items = [printed_arm(*x) for x in arms]
+        late, early = questions(trial)
+        if None in items or not np.isfinite([x["followup"] for x in items]).all():
+            continue
+        hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
+        try:
+            both = reconstruct_summary_pair(items[1], items[0], hr=hr, draws=draws, seed=i)[::-1]
+        except ValueError as error:
+            ratios.append({"trial": trial.name, "failed": str(error), "met": np.nan})
+            continue
+        apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
+        truth = answers(*arms, late, early)
+        for way, sets in (("apart", apart), ("pair", both)):
+            pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
+            found = np.array([answers(*pair, late, early) for pair in pairs])
+            low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
+            for k, name in enumerate(("RMST", "S late", "S early")):
+                rows.append({"way": way, "question": name, "width": high[k] - low[k],
+                             "covered": low[k] - 1e-9 <= truth[k] <= high[k] + 1e-9})  # fmt: skip
+        got = [check(*pair) for pair in zip(*both, strict=True)]
+        ratios.append({"trial": trial.name, "failed": "",
+                       "met": np.mean(np.round(got, 2) == hr)})  # fmt: skip
+    return pd.DataFrame(rows), pd.DataFrame(ratios)
+
+
+def check(control, treatment) -> float:
+    """Hazard ratio of two reconstructed arms."""
+    arm = np.repeat([0, 1], [control.time.size, treatment.time.size])
+    time, event = (np.concatenate([getattr(control, x), getattr(treatment, x)])
+                   for x in ("time", "event"))  # fmt: skip
+    return float(np.exp(log_hazard_ratio(time, event, arm)))
+
+
+def pairs_table(trials: list[Trial], draws: int) -> str:
+    """Render the table."""
+    frame, ratios = measured(trials, draws)
+    good = ratios[ratios["failed"] == ""]
+    lines = [
+        "## Two arms with a printed hazard ratio\n",
+        "Given per arm: n, events, median with interval, median follow-up; and the hazard ratio to "
+        f"two decimals. {draws} draws. Trials: {len(ratios)}; failures: "
+        f"{len(ratios) - len(good)}; draws that meet the printed ratio: {good['met'].mean():.1%}. "
+        "Asked for: differences between the arms at two thirds (late) and one third (early) of "
+        "the follow-up of the shorter arm.\n",
+        "| difference | given | trials | covered | width, arms alone = 1 |",
+        "|---|---|---|---|---|",
+    ]
+    base = frame[frame["way"] == "apart"].groupby("question")["width"].mean()
+    for (name, way), g in frame.groupby(["question", "way"], sort=False):
+        share = g["width"].mean() / base[name]
+        lines.append(
+            f"| {name} | {WORDS[way]} | {len(g)} | {g['covered'].mean():.3f} | {share:.2f} |"
+        )
+    return "\n".join(lines)

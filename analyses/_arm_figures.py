@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from metablin.pipeline import Figure
 from metablin.plots import style
+from metablin.report.words import arm_words, patients_words
 
 from ._arms import PrintedArm, Rebuilt
 
@@ -19,7 +20,6 @@ WIDE, TALL = 2.15, 1.85
 FIRST_LINE, SECOND_LINE = 31, 34  # letters that fit over a panel
 NAMES = {
     "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
-    "historical_control": "historical control",
     "hyper_cvad_blinatumomab": "hyper-CVAD + blinatumomab",
 }
 GRADES = {
@@ -80,12 +80,9 @@ def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
 
 
 def _title(p: PrintedArm) -> str:
-    size = f"{p.endpoint.upper()}, n = {p.n}"
-    inner = [
-        t.replace("disease_status=", "").replace("_", " ") for t in p.patient_set.split("/")[2:]
-    ]
-    name = NAMES.get(p.arm, p.arm)
-    second = "; ".join([size, *inner]).replace(";", "; ").replace(";  ", "; ")
+    parts = [t for t in p.patient_set.split("/")[2:] if t != "all"]
+    second = ", ".join([f"{p.endpoint.upper()}, n = {p.n}", *map(patients_words, parts)])
+    name = NAMES.get(p.arm, arm_words(p.arm))
     trial = _short(p.label, FIRST_LINE - len(name) - 2)
     return f"{trial}: {name}\n{_short(second, SECOND_LINE)}"
 

@@ -52,7 +52,9 @@ def medians(pool: Pool, arms: Sequence[Rebuilt]) -> pd.DataFrame:
         | {n: _middle(c.median()["estimate"].to_list()) for n, c in curves.items()}
     )
     lines.append(_whole(pool, arms, "together", "All patients together") | _each(together(arms)))
-    return pd.DataFrame(lines)
+    frame = pd.DataFrame(lines)
+    frame.insert(1, "pool", pool.title)
+    return frame
 
 
 def _whole(pool: Pool, arms: Sequence[Rebuilt], name: str, words: str) -> dict[str, Any]:

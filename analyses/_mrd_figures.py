@@ -56,19 +56,24 @@ def pools_figure(pools: ResponsePools) -> MplFigure:
     frame = pools.to_frame()
     frame = frame.assign(order=frame["population"].map(list(POPULATIONS).index))
     frame = frame.sort_values(["order", "denominator"], kind="stable").reset_index(drop=True)
-    fig, ax = style.figure(6.4, 0.36 * len(frame) + 1.2)
-    for i, row in frame.iterrows():
+    lines: list[pd.Series | str] = []
+    for population, part in frame.groupby("population", sort=False):
+        lines += [POPULATIONS[str(population)], *(row for _, row in part.iterrows())]
+    fig, ax = style.figure(4.0, 0.27 * len(lines) + 0.7)
+    for y, row in enumerate(lines):
+        if isinstance(row, str):
+            ax.text(0.0, y + 0.1, row, va="center", fontweight="bold", fontsize=9)
+            continue
         colour = style.colour(row["population"])
-        ax.hlines(i, row["pred_low"], row["pred_high"], color=colour, lw=5, alpha=0.25)
-        ax.hlines(i, row["conf_low"], row["conf_high"], color=colour, lw=1.5)
-        ax.plot(row["estimate"], i, "o", ms=5, color=colour)
-        ax.text(1.03, i, f"{row['events']:.0f}/{row['n']:.0f}, k = {row['k']}", va="center",
-                fontsize=8, color=style.SOFT)  # fmt: skip
-    ax.set_yticks(
-        range(len(frame)),
-        [f"{POPULATIONS[r.population]}, {DENOMINATORS[r.denominator]}" for r in frame.itertuples()],
-    )
-    ax.invert_yaxis()
+        ax.hlines(y, row["pred_low"], row["pred_high"], color=colour, lw=5, alpha=0.25)
+        ax.hlines(y, row["conf_low"], row["conf_high"], color=colour, lw=1.5)
+        ax.plot(row["estimate"], y, "o", ms=5, color=colour)
+        ax.text(1.03, y, f"{row['events']:.0f} of {row['n']:.0f}, k = {row['k']}", va="center",
+                fontsize=9, color=style.SOFT)  # fmt: skip
+    rates = {y: row for y, row in enumerate(lines) if not isinstance(row, str)}
+    ax.set_yticks(list(rates), [DENOMINATORS[row["denominator"]] for row in rates.values()])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_xlabel("MRD response")

@@ -23,10 +23,15 @@ PAIR_DRAWS = 20
 ENDPOINTS = {"os": ("os",), "event_free": ("dfs", "efs", "rfs")}
 TITLES = {"os": "Overall survival", "event_free": "Disease-free or event-free survival"}
 HORIZON = 24.0
+UNITS = {"hr": "ratio", "rmst_24": "months", "milestone_24": "points"}
 MEASURES: dict[str, tuple[str, float | None, str]] = {
     "hr": ("hr", None, "Hazard ratio, reconstructed patients"),
-    "rmst_24": ("rmst", HORIZON, "Difference of restricted mean survival at 24 months, months"),
-    "milestone_24": ("milestone", HORIZON, "Difference of survival at 24 months"),
+    "rmst_24": ("rmst", HORIZON, "Months of survival gained within 24 months"),
+    "milestone_24": (
+        "milestone",
+        HORIZON,
+        "Difference in survival at 24 months, percentage points",
+    ),
 }
 
 
@@ -181,6 +186,7 @@ def _printed_line(name: str, own: Sequence[Pair]) -> dict[str, Any]:
         "key": f"{name}.hr_printed",
         "endpoint": TITLES[name],
         "measure": "Hazard ratio, printed",
+        "unit": UNITS["hr"],
         "k": fit.k,
         **_numbers(fit),
         "ci_method": fit.ci_method,
@@ -204,6 +210,7 @@ def _pooled_line(name: str, measure: str, result: TwoStage, own: Sequence[Pair])
         "key": f"{name}.{measure}",
         "endpoint": TITLES[name],
         "measure": MEASURES[measure][2],
+        "unit": UNITS[measure],
         "k": result.fit.k,
         **_numbers(result.fit),
         "ci_method": result.fit.ci_method,
@@ -227,6 +234,7 @@ def _trial_lines(
                 "key": f"{name}.{measure}.{pair.treatment.trial_id}",
                 "endpoint": pair.treatment.endpoint,
                 "measure": MEASURES[measure][2],
+                "unit": UNITS[measure],
                 "trial": label,
                 **{c: float(frame[c].iloc[i]) for c in ("estimate", "conf_low", "conf_high")},
                 "between_share": float(result.between_share[i]),

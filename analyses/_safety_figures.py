@@ -15,6 +15,8 @@ from metablin.plots.volcano import volcano
 
 from ._shared import POPULATIONS
 
+ACROSS = 2
+"""Panels beside each other: more would need letters too small for a telephone."""
 READINGS = {"unadjusted": "#7A7A7A", "fixed": "#0072B2"}
 # Colours of the adults in relapse and of the patients in remission.
 BURDEN = {
@@ -30,38 +32,41 @@ def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> Mpl
     pairs = list(zip(frame["term"], frame["grade"], strict=True))
     frame = frame.loc[[pair in panels for pair in pairs]]
     shown = [p for p in order if (frame["population"] == p).any()]
-    fig = MplFigure(figsize=(9.6, 0.42 * len(shown) + 1.3))
+    rows = -(-len(panels) // ACROSS)
+    fig = MplFigure(figsize=(5.4, rows * (0.44 * len(shown) + 0.9)))
     with style.house_style():
-        axes = fig.subplots(1, len(panels), sharey=True, gridspec_kw={"wspace": 0.12})
-        for ax, ((term, grade), title) in zip(axes, panels.items(), strict=True):
+        axes = fig.subplots(rows, ACROSS, sharey=True, squeeze=False,
+                            gridspec_kw={"wspace": 0.12, "hspace": 0.32})  # fmt: skip
+        for ax, ((term, grade), title) in zip(axes.ravel(), panels.items(), strict=True):
             part = frame.loc[(frame["term"] == term) & (frame["grade"] == grade)]
             reach = min(1.0, 1.1 * float(np.nanmax(part[["conf_high", "pred_high"]])))
             for population in shown:
                 y = shown.index(population)
                 row = part.loc[part["population"] == population]
                 if row.empty:
-                    ax.text(0.02 * reach, y, "not reported", va="center", fontsize=7,
+                    ax.text(0.02 * reach, y, "not reported", va="center", fontsize=8.5,
                             color=style.SOFT)  # fmt: skip
                 else:
-                    _rate(ax, y, row.iloc[0], style.colour(population))
-            ax.set_title(title, fontsize=8.5)
+                    _rate(ax, y, row.iloc[0], style.colour(population), reach)
+            ax.set_title(title, fontsize=9.5)
             ax.set_xlim(-0.03 * reach, reach)
             ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            ax.tick_params(axis="x", labelsize=8)
             ax.tick_params(axis="y", length=0)
-        axes[0].set_yticks(range(len(shown)), [POPULATIONS.get(p, "All") for p in shown])
-        axes[0].set_ylim(len(shown) - 0.5, -0.5)
+        names = [POPULATIONS.get(p, "All").replace("refractory, ", "refractory,\n") for p in shown]
+        axes[0, 0].set_yticks(range(len(shown)), names)
+        axes[0, 0].set_ylim(len(shown) - 0.5, -0.65)
     return fig
 
 
-def _rate(ax: Axes, y: float, row: pd.Series, colour: str) -> None:
+def _rate(ax: Axes, y: float, row: pd.Series, colour: str, reach: float) -> None:
     """Draw one pooled rate: point, interval, prediction bar, counts above."""
     ax.hlines(y, row["pred_low"], row["pred_high"], color=colour, lw=6, alpha=0.22)
     ax.hlines(y, row["conf_low"], row["conf_high"], color=colour, lw=1.4)
     ax.plot(row["estimate"], y, "o", ms=4.5, color=colour)
-    ax.annotate(f"{row['events']:.0f}/{row['n']:.0f}", (row["estimate"], y), xytext=(0, 5),
-                textcoords="offset points", ha="center", fontsize=6.5,
+    place = min(max(row["estimate"], 0.12 * reach), 0.86 * reach)  # letters stay in the panel
+    ax.annotate(f"{row['events']:.0f}/{row['n']:.0f}", (place, y), xytext=(0, 5),
+                textcoords="offset points", ha="center", fontsize=8,
                 color=style.SOFT)  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 import metablin as mb
 from metablin.pipeline import Evidence
+from metablin.report.words import trial_labels
 
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
@@ -49,24 +49,14 @@ def mrd_positive(age_group: str) -> str:
 
 
 def known_trials(evidence: Evidence) -> pd.DataFrame:
-    """Return every trial with its label, design and population.
+    """Return every trial with its label, design, population and number of patients.
 
-    The label is the acronym or, without one, first author and year.
+    The label is the acronym or name or, without one, first author and year.
     """
     trials = evidence.load("trials", all_rows=True)
-    authors = evidence.load("references").set_index("source_key")["first_author"].fillna("")
-    names = zip(trials["acronym"].fillna(""), trials["source_key"], trials["trial_id"], strict=True)
-    labels = [a or _author_year(str(authors.get(s, "")), s, t) for a, s, t in names]
-    columns = ["trial_id", "design", "age_group", "ph_status", "disease_status"]
+    labels = trials["trial_id"].map(trial_labels(trials, evidence.load("references")))
+    columns = ["trial_id", "design", "age_group", "ph_status", "disease_status", "n_total"]
     return trials[columns].assign(population=trials.apply(population, axis=1), label=labels)
-
-
-def _author_year(author: str, source: str, trial: str) -> str:
-    year = re.search(r"(19|20)[0-9]{2}", source)
-    surname = " ".join(author.split()[:-1])
-    if not surname or year is None:
-        return trial.replace("_", " ")
-    return f"{surname} {year.group()}"
 
 
 def with_trials(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

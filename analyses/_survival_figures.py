@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 import metablin as mb
 from metablin.pipeline import Figure
 from metablin.plots import style
 from metablin.plots._survival import survival_axis
 from metablin.plots.km import draw_pooled_curve
+from metablin.report import format_estimate
 
 from ._arms import Rebuilt
 from ._cure import Draws, fits, together
@@ -56,10 +57,10 @@ def pooled_figure(found: PooledDraws) -> Figure:
         found.pool.title,
         "Pooled survival with the 95% band of the mean and of a new trial, both widened by what "
         "differs between reconstruction draws; grey: the arms, each as far as anything is printed. "
-        f"Below: I2 of everything up to each time. Grades: {found.grades}.",
+        f"Below: I² of everything up to each time. Grades: {found.grades}.",
         f"Pooled curve of {len(found.arms)} arms; survival {at['survival']:.2f} "
         f"({at['conf_low']:.2f} to {at['conf_high']:.2f}) at {at['time']:g} months, median "
-        f"{_months(float(m['estimate']))}; I2 {frame['i2'].iloc[-1]:.2f} at the end.",
+        f"{_months(float(m['estimate']))}; I² {frame['i2'].iloc[-1]:.2f} at the end.",
         "pooled_curves",
     )
 
@@ -72,7 +73,7 @@ def _heterogeneity(ax: Axes, frame: pd.DataFrame) -> None:
     ax.plot(frame["time"], frame["i2"], "o-", color=style.INK, ms=3, lw=1.0, clip_on=False)
     ax.set_ylim(0.0, 1.05)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.set_ylabel("I2")
+    ax.set_ylabel("I²")
     ax.set_xlabel("Time (months)")
     for t, i2, k in zip(frame["time"], frame["i2"], frame["k"], strict=True):
         ax.annotate(f"{k}", (t, i2), xytext=(0, -11), textcoords="offset points", fontsize=7,
@@ -140,16 +141,20 @@ def effects_figure(single: pd.DataFrame, whole: pd.DataFrame, measure: str, unit
     ax.set_yticks(range(len(lines)), [text for text, *_ in lines])
     ax.invert_yaxis()
     ax.set_xlabel(unit)
+    if (pools["unit"] == "points").all():
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:+.0f}" if v else "0"))
     words = str(pools["measure"].iloc[0])
+    circles = "; circles: the same difference as printed, where it is" * bool(
+        parts["printed"].notna().any()
+    )
     return Figure(
         figure,
-        f"First relapse: {words[0].lower()}{words[1:]}",
+        f"First relapse: {words[0].lower()}{words.split(',')[0][1:]}",
         "Blinatumomab minus chemotherapy with 95% intervals that contain the variance between "
-        "draws; circles: the same difference as printed, where it is. Both arms are drawn under "
-        "the printed hazard ratio.",
-        "; ".join(
-            f"{p['endpoint']}: {p['estimate']:.2f} ({p['conf_low']:.2f} to {p['conf_high']:.2f})"
-            for _, p in pools.iterrows()
+        f"draws{circles}. Both arms are drawn under the printed hazard ratio.",
+        f"{unit}, pooled: "
+        + "; ".join(
+            f"{p['endpoint'].lower()} {format_estimate(p, p['unit'])}" for _, p in pools.iterrows()
         ),
         "first_relapse",
     )

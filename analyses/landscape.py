@@ -110,7 +110,7 @@ def cross(rows: pd.DataFrame) -> pd.DataFrame:
 
 def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return numbers of trials of blinatumomab by population and design, and of all others."""
-    found = with_trials(trials[["trial_id", "arms", "n_total"]], known)
+    found = with_trials(trials[["trial_id", "arms"]], known)
     given = found["arms"].str.contains("blina") & (found["design"] != "meta_analysis")
     rows = found.loc[given]
     grouped = rows.groupby(["population", "design"], sort=True)
@@ -131,7 +131,7 @@ def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "design": "all",
         "estimate": len(rows),
         "patients": rows["n_total"].sum(),
-        "trials": join_ids(rows["trial_id"]),
+        "trials": "",
     }
     others = {
         "key": "for_comparison",

@@ -42,12 +42,12 @@ SIMULATIONS = 1000
 WINDOWS = (1.5, 3.0, 6.0)
 RULE = (
     "One row a cohort and denominator: MRD response (below 1e-4 or as the trial defines it) where "
-    "reported, otherwise complete MRD response; the definitions column counts them. Haematological "
-    "responders of one trial count once, by the best-ranked set; parts of a cohort only where the "
-    "whole is not reported; cohorts chosen because a transplant followed stay out; evaluable for "
-    "efficacy counts as treated; a response below 5e-4 is none. Patients in remission with MRD are "
-    "those of first line and of later lines, adults apart from children. Binomial-normal model; "
-    "denominators are never mixed within one pool, and one cohort has no prediction interval."
+    "reported, otherwise complete MRD response. Haematological responders of one trial count once, "
+    "by the best-ranked set; parts of a cohort only where the whole is not reported; cohorts "
+    "chosen because a transplant followed stay out; evaluable for efficacy counts as treated; a "
+    "response below 5e-4 is none. Patients in remission with MRD are those of first line and of "
+    "later lines, adults apart from children. Binomial-normal model; denominators are never mixed "
+    "within one pool, and one cohort has no prediction interval."
 )
 CAVEAT = (
     "Those transplanted had to live, and stay in remission, until transplant; the two groups are "
@@ -127,7 +127,7 @@ def mrd(evidence: Evidence) -> Outcome:
             bias_bounds(compared, found.frame, current["dose"]),
             "How far immortal time may have carried the unhandled comparisons",
             "From the printed ratio (everybody responded at once) to that with every response at "
-            "the end of the window, hazards constant; half_window puts them in the middle. "
+            "the end of the window, hazards constant; beside them, every response in the middle. "
             "Relapse-free survival counted from remission leaves a shorter window than this.",
         ),
         "consistency": Table(
@@ -181,7 +181,8 @@ def figures(
     cohorts: pd.DataFrame, pools: Any, found: ResponderHR, simulated: pd.DataFrame
 ) -> dict[str, Figure]:
     """Return the figures of the analysis."""
-    count = {e: int((found.frame["endpoint"] == e).sum()) for e in ENDPOINTS}
+    drawn = found.frame.loc[found.frame["log_hr"].notna(), "endpoint"]
+    count = {e: int((drawn == e).sum()) for e in ENDPOINTS}
     return {
         "response": Figure(
             pools_figure(pools),

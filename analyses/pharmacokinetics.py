@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as MplFigure
 from metablin.errors import DataError
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 from metablin.plots import style
+from metablin.report.words import source_names
 
 from ._shared import join_ids
 
@@ -27,7 +28,7 @@ PANELS = {
 @analysis(
     title="Pharmacokinetics",
     question="Does exposure rise in proportion to dose, and do the quoted parameters agree?",
-    reads=("pharmacokinetics",),
+    reads=("pharmacokinetics", "references"),
     order=70,
 )
 def pharmacokinetics(evidence: Evidence) -> Outcome:
@@ -70,7 +71,7 @@ def pharmacokinetics(evidence: Evidence) -> Outcome:
                 "steady_state",
             ),
             "parameters": Figure(
-                parameter_figure(reported),
+                parameter_figure(reported, source_names(evidence.load("references"))),
                 "Half-life, clearance and volume across the reviews",
                 "Bars are one standard deviation where one is quoted. Absolute values and those "
                 "per square metre are marked apart.",
@@ -292,7 +293,7 @@ def _dose_label(unit: str) -> str:
     return {"ug/day": "µg a day", "ug/m2/day": "µg/m² a day"}[unit]
 
 
-def parameter_figure(reported: pd.DataFrame) -> MplFigure:
+def parameter_figure(reported: pd.DataFrame, names_of: dict[str, str]) -> MplFigure:
     """Draw half-life, clearance and volume of every source side by side."""
     with style.house_style():
         fig = MplFigure(figsize=(8.4, 2.8))
@@ -320,8 +321,8 @@ def parameter_figure(reported: pd.DataFrame) -> MplFigure:
                 mfc="white" if per_area else None,
             )
         names = [
-            f"{r.source_key}{' (per m²)' if r.unit.endswith('m2') else ''}"
-            for r in part.itertuples()
+            names_of.get(source, f"Review {source[-4:]}") + " (per m²)" * unit.endswith("m2")
+            for source, unit in zip(part["source_key"], part["unit"], strict=True)
         ]
         ax.set_yticks(range(len(part)), names)
         ax.invert_yaxis()

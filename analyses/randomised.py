@@ -39,7 +39,8 @@ def randomised(evidence: Evidence) -> Outcome:
             "comparisons": Table(
                 listing(rows),
                 "Randomised comparisons",
-                "Hazard ratios over all patients of a comparison, blinatumomab over chemotherapy.",
+                "Hazard ratios over all patients of a comparison, blinatumomab over chemotherapy; "
+                "patients are those randomised.",
                 unit="ratio",
             ),
             "pooled": Table(
@@ -107,11 +108,12 @@ def listing(rows: pd.DataFrame) -> pd.DataFrame:
             "population": rows["population"].map(POPULATIONS),
             "age_group": rows["age_group"].map(AGES),
             "endpoint": rows["endpoint"],
+            "n": rows["n_total"].astype(int),
             "estimate": rows["estimate"],
             "conf_low": rows["ci_low"],
             "conf_high": rows["ci_high"],
             "source_key": rows["source_key"],
-            "row_ids": rows["row_id"],
+            "row_ids": rows["row_id"] + " " + rows["trial_id"],
         }
     )
 
@@ -140,7 +142,9 @@ def _line(
 ) -> dict[str, Any]:
     fit = mb.pool(effect_sizes(rows), **options)
     full = f"{name}.{key}_{variant}" if variant else f"{name}.{key}"
-    return pooled_row(full, fit, rows, endpoint=TITLES[name], group=_words(key))
+    n = int(rows["n_total"].sum())
+    line = pooled_row(full, fit, rows, endpoint=TITLES[name], group=_words(key), n=n)
+    return line | {"row_ids": join_ids([*rows["row_id"], *rows["trial_id"]])}
 
 
 def _words(key: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.pipeline import Evidence, Headline, Outcome, Table, analysis
+from metablin.report.words import arm_words
 
 from ._arm_checks import comparison, curves_of, endpoint_conflicts, grid_of, held_out
 from ._arm_figures import GRADES, panels
@@ -140,7 +141,7 @@ def _listing(arm: Rebuilt, failing: dict[str, str]) -> dict[str, Any]:
         "key": p.key,
         "trial": p.label,
         "population": POPULATIONS[p.population],
-        "arm": p.arm.replace("_", " "),
+        "arm": arm_words(p.arm),
         "patients": "; ".join(p.patient_set.split("/")[2:]) or "all",
         "endpoint": p.endpoint,
         "n": p.n,

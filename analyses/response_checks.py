@@ -16,6 +16,7 @@ from metablin.meta.influence import influence
 from metablin.meta.sequence import leave_one_out
 from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis, slug
 from metablin.plots import funnel
+from metablin.report.words import patients_words
 
 from ._selection import RESPONSES, WHOLE, candidates, one_a_cohort
 from ._shared import POPULATIONS, RELAPSED, SPLITS, effect_sizes, join_ids, known_trials, split
@@ -130,7 +131,9 @@ def split_moderators(found: pd.DataFrame) -> pd.DataFrame:
             studies=counts.index.tolist(),
         )  # fmt: skip
         fit = mb.pool(sizes, **WITHIN.get(sizes.k, {}))
-        lines.append(_within(name, f"{high} against {low}", fit, rows))
+        more, fewer = (patients_words(level) for level in (high, low))
+        words = f"{more[0].upper()}{more[1:]} against {fewer}"
+        lines.append(_within(name, words, fit, rows))
     return pd.DataFrame(lines)
 
 

@@ -109,7 +109,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Risk difference with Newcombe's interval, Fisher's p, false-discovery-adjusted q "
                 "within trial, grade and period, and for severe events the ratio to what the "
                 "control rate would give, shrunk by an empirical-Bayes double gamma.",
-                unit="proportion",
+                unit="points",
             ),
             "pooled_differences": Table(
                 across_trials(pairs),
@@ -121,7 +121,7 @@ def safety(evidence: Evidence) -> Outcome:
                 exposed,
                 "Severe events with and without regard to time on treatment",
                 "Rates per cycle from the median number of cycles of each arm, under three "
-                "readings of it; tipping_ratio is the exposure ratio at which no difference "
+                "readings of it; the tipping ratio is the exposure ratio at which no difference "
                 "would remain.",
                 unit="ratio",
             ),
@@ -179,7 +179,7 @@ def safety(evidence: Evidence) -> Outcome:
                 "Adults in relapse against patients in remission with MRD",
                 "Sums over arms of different trials, so age, dose and definition differ too; a "
                 "difference is no effect of tumour burden alone.",
-                unit="proportion",
+                unit="points",
             ),
             "doubtful": Table(doubtful(found), "Cells that can hardly mean what they say"),
         },

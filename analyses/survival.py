@@ -63,13 +63,13 @@ def survival(evidence: Evidence) -> Outcome:
                 f"{DRAWS} draws each combined by Rubin's rules; the share of variance between "
                 "draws beside. Last: all patients together, without differences between arms.",
             ),
-            "pooled_curves": Table(curve_table(curves), "Pooled curves, I2 and arms followed"),
+            "pooled_curves": Table(curve_table(curves), "Pooled curves, I² and arms followed"),
             "arms": Table(
                 pd.DataFrame([x for pool, some in used.items() for x in arm_lines(pool, some)]),
                 "The arms, reconstructed and printed",
                 "Each arm is used as far as anything is printed about it.",
             ),
-            "left_out": Table(left_out(arms), "Arms that belong here but cannot be used"),
+            "left_out": Table(left_out(arms, trials), "Arms that belong here but cannot be used"),
             "sensitivity": Table(
                 pd.concat(
                     [sensitivity(p, used[p]) for p in RELAPSED],
@@ -123,7 +123,7 @@ def survival(evidence: Evidence) -> Outcome:
             },
             "rmst_24": effects_figure(single, whole, "rmst_24", "Months gained within 24 months"),
             "milestone_24": effects_figure(
-                single, whole, "milestone_24", "Difference of survival at 24 months"
+                single, whole, "milestone_24", "Difference at 24 months, percentage points"
             ),
         },
         headlines=(
@@ -208,8 +208,9 @@ def cure_table(used: dict[Pool, list[Rebuilt]]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def left_out(arms: dict[Pool, list[Rebuilt]]) -> pd.DataFrame:
+def left_out(arms: dict[Pool, list[Rebuilt]], trials: pd.DataFrame) -> pd.DataFrame:
     """Return arms that answer a question but cannot be reconstructed, and trials left out."""
+    labels = trials.set_index("trial_id")["label"]
     lines = [
         {
             "key": f"{pool.name}.{a.printed.key}",
@@ -222,7 +223,7 @@ def left_out(arms: dict[Pool, list[Rebuilt]]) -> pd.DataFrame:
         if a.draws is None
     ]
     lines += [
-        {"key": f"trial.{t}", "arm": t.replace("_", " "), "reason": why, "row_ids": ""}
+        {"key": f"trial.{t}", "arm": labels[t], "reason": why, "row_ids": ""}
         for t, why in LEFT_OUT.items()
     ]
     return pd.DataFrame(lines)

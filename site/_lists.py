@@ -10,6 +10,7 @@ from _page import RESULTS, missing, raw, render, say, slug
 
 import metablin as mb
 from metablin.report import format_number
+from metablin.report.words import short_names, spoken, typeset
 
 __all__ = [
     "agreement",
@@ -18,6 +19,7 @@ __all__ = [
     "document",
     "ledger",
     "manifest",
+    "pages",
     "trials",
     "versions",
 ]
@@ -25,15 +27,22 @@ __all__ = [
 CLAIMS = "claims.csv"
 WORDS = {
     "rct": "randomised",
-    "relapsed_refractory": "relapsed/refractory",
-    "mrd_positive": "MRD-positive",
+    "meta_analysis": "meta-analysis",
+    "adult": "adults",
+    "paediatric": "children",
 }
 DESIGNS = ("Design", "Disease", "Age", "Ph")
+
+
+def pages() -> str:
+    """Return how many trials, cohorts and reports have a page."""
+    return format_number(len(mb.load("trials", all_rows=True)), "count")
 
 
 def trials() -> None:
     """Show every trial, each with a link to its page; a script adds filters where it runs."""
     frame = mb.load("trials", all_rows=True)
+    labels = short_names()
     counts = evidence_counts()
     heads = ("Trial", *DESIGNS, "Patients", "Rows")
     head = "".join(
@@ -41,7 +50,7 @@ def trials() -> None:
         f"{' class=num' if h in heads[-2:] else ''}>{h}</th>"
         for h in heads
     )
-    body = "".join(trial_line(trial, counts) for _, trial in frame.iterrows())
+    body = "".join(trial_line(trial, labels, counts) for _, trial in frame.iterrows())
     table = (
         '<div class="scroll"><table class="sortable">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -62,15 +71,15 @@ def evidence_counts() -> pd.Series:
     return pd.concat([mb.load(t, all_rows=True)["trial_id"] for t in tables]).value_counts()
 
 
-def trial_line(trial: pd.Series, counts: pd.Series) -> str:
+def trial_line(trial: pd.Series, labels: dict[str, str], counts: pd.Series) -> str:
     """Return one trial as a line of an HTML table."""
     name, n = trial["trial_id"], trial["n_total"]
-    label = escape(trial["acronym"] or name.replace("_", " "))
+    label = escape(labels[name])
     kinds = (trial[c] for c in ("design", "disease_status", "age_group", "ph_status"))
     found = int(counts.get(name, 0))
     return (
         f'<tr><td><a href="trials/{name}.html">{label}</a></td>'
-        + "".join(f"<td>{escape(WORDS.get(k, str(k).replace('_', ' ')))}</td>" for k in kinds)
+        + "".join(f"<td>{escape(WORDS.get(k, spoken(str(k))))}</td>" for k in kinds)
         + f'<td class="num" data-value="{0 if n != n else int(n)}">{format_number(n, "count")}</td>'
         + f'<td class="num" data-value="{found}">{found}</td></tr>'
     )
@@ -95,9 +104,9 @@ def ledger(status: str = "", *, words: str, label: str) -> None:
     """Show the lines of the ledger with a status (default: all of them)."""
     frame = read_claims()
     frame = frame.loc[frame["status"] == status] if status else frame
-    shown = frame[["claim_id", "statement", "printed", "computed", "status", "reason"]].copy()
+    shown = frame[["statement", "printed", "computed", "status", "reason", "claim_id"]].copy()
     shown["computed"] = [format_number(float(c)) if c else "–" for c in shown["computed"]]
-    shown.columns = ["Claim", "Statement", "Printed", "Computed", "Outcome", "Reason"]
+    shown.columns = ["Statement", "Printed", "Computed", "Outcome", "Reason", "Claim"]
     if status:
         shown = shown.drop(columns="Outcome")
     caption(label, folded(shown, label), words)
@@ -106,7 +115,7 @@ def ledger(status: str = "", *, words: str, label: str) -> None:
 def folded(frame: pd.DataFrame, name: str) -> str:
     """Return a long table behind a line that says how long it is."""
     lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in values) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(typeset(str(v)))}</td>" for v in values) + "</tr>"
         for values in frame.itertuples(index=False, name=None)
     )
     head = "".join(f'<th scope="col">{escape(c)}</th>' for c in frame.columns)
@@ -132,8 +141,10 @@ def caption(
 def disagreements() -> None:
     """Show where sources disagree and what is used here."""
     frame = mb.load("discrepancies")
-    shown = frame[["discrepancy_id", "trial_id", "item", "value_a", "value_b", "used", "reason"]]
-    shown.columns = ["Number", "Trial", "What", "One source", "Another", "Used here", "Why"]
+    labels = short_names()
+    shown = frame.assign(trial=frame["trial_id"].map(labels).fillna("–"))
+    shown = shown[["trial", "item", "value_a", "value_b", "used", "reason", "discrepancy_id"]]
+    shown.columns = ["Trial", "What", "One source", "Another", "Used here", "Why", "Number"]
     words = (
         "Where sources contradict each other or themselves. Both numbers stay in the evidence base."
     )

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from _views import FORMATS, HIDDEN, LABELS, SAID, VIEWS, View
 from great_tables import GT
 from IPython.display import Markdown, display
 
 from metablin.errors import DataError
-from metablin.report import UNITS, format_estimate, format_number
+from metablin.report import MISSING, UNITS, format_estimate, format_number
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
+from metablin.report.words import (
+    arm_words,
+    outcome_words,
+    patients_words,
+    short_names,
+    spoken,
+    typeset,
+)
 
 __all__ = [
     "RESULTS",
@@ -29,6 +39,7 @@ __all__ = [
     "first",
     "number",
     "say",
+    "stated",
     "table",
 ]
 
@@ -37,38 +48,6 @@ LEAST_P = 0.001
 
 number = Inline(RESULTS)
 
-# What readers do not need in a table: it is in the CSV file.
-HIDDEN = {
-    "key",
-    "row_ids",
-    "source_key",
-    "source_keys",
-    "std_error",
-    "statistic",
-    "conf_level",
-    "q",
-    "q_df",
-    "h2",
-    "model",
-    "tau2_method",
-    "ci_method",
-    "trial_id",
-    "mixed_denominators",
-    "mean_logit",
-    "sd_logit",
-    "vx",
-    "vy",
-}
-LABELS = {
-    "k": "Studies",
-    "n": "Patients",
-    "i2": "I²",
-    "tau2": "τ²",
-    "tau2_method": "τ² by",
-    "q_p": "P, heterogeneity",
-    "p_value": "P",
-    "between_groups_p": "P, between groups",
-}
 POPULATIONS = {
     "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
     "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
@@ -78,14 +57,17 @@ POPULATIONS = {
     "first_relapse": "First relapse, children and young adults",
     "first_line": "First line",
 }
-PEOPLE = {"expected"}  # expected numbers of patients, shown as whole numbers
 ENDPOINTS = {
     "os": "Overall survival",
     "efs": "Event-free survival",
     "dfs": "Disease-free survival",
     "rfs": "Relapse-free survival",
+    "pfs": "Progression-free survival",
 }
-WORDS = (("ratio", "ratio"), ("restricted mean", "months"), ("survival at", "proportion"))
+WORDS = (("ratio", "ratio"), ("survival at", "proportion"))
+CODES = {"hr": "ratio", "or": "ratio", "rr": "ratio", "rd": "points"}
+PEOPLE = {"expected"}  # expected numbers of patients, shown as whole numbers
+PLAIN_TEXT = {"patients", "subgroup"}
 INTERVALS = {"conf_low", "conf_high", "pred_low", "pred_high"}
 LONG = 25
 TOO_LONG = 300
@@ -115,6 +97,27 @@ def first(*paths: str) -> str | None:
 def words(analysis: str) -> dict[str, Any]:
     """Return the words of an analysis."""
     return json.loads((RESULTS / analysis / "outcome.json").read_text("utf-8"))
+
+
+def stated(path: str, unit: str, noun: str, grade: str = "") -> str:
+    """Return a result with its interval and how much stands behind it, in one bracket.
+
+    Parameters
+    ----------
+    path : str
+        ``analysis/table/key`` of a line with an estimate, ``k`` and ``n``.
+    unit : str
+        See :func:`metablin.report.format_number`.
+    noun : str
+        What a study is called, in the singular.
+    grade : str
+        ``analysis/table/key/column`` of how firm the evidence is.
+    """
+    k, n = (number.value(f"{path}/{c}", "count") for c in ("k", "n"))
+    parts = [number.estimate(path, unit).removesuffix(")")]
+    parts.append(f"{k} {noun}{'' if k == '1' else 's'}, {n} patients")
+    parts += [f"evidence: {number.value(grade)}"] if grade else []
+    return f"{'; '.join(parts)})"
 
 
 def missing(analysis: str) -> bool:
@@ -167,8 +170,14 @@ def figure(path: str) -> None:
     say(
         f"::: {{#fig-{slug(analysis, name)}}}\n"
         f'![](results/{analysis}/{name}.svg){{fig-alt="{alt}"}}\n\n'
-        f"{plain(about['title'])}. {plain(about['caption'])}{links(analysis, about['data'])}\n:::"
+        f"{sentences(about['title'], about['caption'])}{links(analysis, about['data'])}\n:::"
     )
+
+
+def sentences(*texts: str) -> str:
+    """Return texts one after the other, each ending as a sentence does."""
+    ended = (t if t[-1] in ".?!" else f"{t}." for t in texts if t)
+    return plain(" ".join(ended))
 
 
 def curve(path: str, colour: str) -> None:
@@ -205,22 +214,18 @@ def curve(path: str, colour: str) -> None:
     say(raw(text))
 
 
-def table(
-    path: str, unit: str = "", columns: tuple[str, ...] = (), where: str = "", by: str = ""
-) -> None:
+def table(path: str, columns: tuple[str, ...] = (), where: str = "", by: str = "") -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters
     ----------
     path : str
-    unit : str
-        Unit of estimates; by default that of the headlines drawn from the table.
     columns : tuple of str
-        Columns to show, by default all but those that only machines read.
+        Columns to show, by default those of its view, else all but those that only machines read.
     where : str
         Rows to show, as a pandas query.
     by : str
-        Column whose values become headings of groups of rows.
+        Column whose values become headings of groups of rows, by default that of its view.
     """
     analysis, name = path.split("/")
     if missing(analysis):
@@ -229,21 +234,39 @@ def table(
     about = words(analysis)
     if name not in about["tables"]:
         raise DataError("no such table", value=path, allowed=" | ".join(about["tables"]))
+    view = VIEWS.get(path, View())
+    columns, by = columns or view.columns, by or view.by
     frame = number.table(path).reset_index(drop=True)
     frame = frame.query(where) if where else frame
-    units = [unit or u for u in usual_units(about, name, frame)]
+    frame = with_estimate(frame, view)
+    units = [view.unit or u for u in usual_units(about, name, frame)]
     label, title = slug(analysis, name), about["tables"][name]
     if len(frame) > TOO_LONG:
         say(
-            f"**{plain(title['title'])}.** {plain(title['caption'])} Its {len(frame)} rows are in "
-            f"the file.{links(analysis, name)}"
+            f"**{sentences(title['title'])}** {sentences(title['caption'])} Its {len(frame):,} "
+            f"rows are in the file.{links(analysis, name)}"
         )
         return
-    body = render(readable(frame, units, columns), f"tbl-{label}", heading(by) if by else None)
+    if by and columns and by not in columns:
+        columns = (by, *columns)
+    shown = readable(frame, units, columns, view)
+    group = heading(by, view) if by else None
+    if group and pd.api.types.is_numeric_dtype(frame[by]):
+        shown[group] = f"{group} " + shown[group]
+    body = render(shown, f"tbl-{label}", group)
     if len(frame) > LONG:
         body = f"<details><summary>{len(frame)} rows</summary>{body}</details>"
-    caption = f"{plain(title['title'])}. {plain(title['caption'])}".strip()
+    caption = sentences(title["title"], title["caption"])
     say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{caption}{links(analysis, name)}\n:::")
+
+
+def with_estimate(frame: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Return a frame whose estimate and interval are the columns that its view names."""
+    if not view.value:
+        return frame
+    low, high = view.limits
+    found = frame.assign(estimate=frame[view.value], conf_low=frame[low], conf_high=frame[high])
+    return found.drop(columns=[c for c in ("pred_low", "pred_high") if c in found])
 
 
 def usual_units(about: dict[str, Any], table: str, frame: pd.DataFrame) -> list[str]:
@@ -261,33 +284,46 @@ def has_units(frame: pd.DataFrame) -> bool:
 
 
 def unit_of(measure: str) -> str:
-    """Return the unit of a measure of effect, by its words."""
+    """Return the unit of a measure of effect, by its code or words."""
     words = measure.lower()
-    return next((unit for part, unit in WORDS if part in words), "number")
+    return CODES.get(words) or next((unit for part, unit in WORDS if part in words), "number")
 
 
-def heading(name: str) -> str:
+def heading(name: str, view: View) -> str:
     """Return the heading of a column."""
-    return LABELS.get(name, name.replace("_", " ").capitalize())
+    known = {**LABELS, **dict(view.heads)}
+    return known.get(name, name.replace("_", " ").capitalize())
 
 
-def readable(frame: pd.DataFrame, units: list[str], columns: tuple[str, ...] = ()) -> pd.DataFrame:
+def readable(
+    frame: pd.DataFrame, units: list[str], columns: tuple[str, ...], view: View
+) -> pd.DataFrame:
     """Return a result table as text: estimates with their intervals, headings for people."""
     rows = list(zip(frame.to_dict(orient="records"), units, strict=True))
     ranged = {c for c in frame.columns if {f"{c}_low", f"{c}_high"} <= set(frame.columns)}
     hidden = HIDDEN | INTERVALS | {f"{c}_{end}" for c in ranged for end in ("low", "high")}
     if has_units(frame):
         hidden = hidden | {"unit"}
-    shown = {}
+    formats, shown = dict(view.formats), {}
     for name in columns or [c for c in frame.columns if c not in hidden]:
         if name == "estimate":
-            shown["Estimate (95% interval)"] = [format_estimate(row, unit) for row, unit in rows]
-            if "pred_low" in frame:
+            known = "conf_low" in frame and frame["conf_low"].notna().any()
+            head = view.estimate if known else view.estimate.replace(" (95% interval)", "")
+            shown[head] = [format_estimate(row, unit) for row, unit in rows]
+            if "pred_low" in frame and frame["pred_low"].notna().any():
                 shown["Prediction interval"] = [prediction(row, unit) for row, unit in rows]
         elif name in ranged:
-            shown[f"{heading(name)} (95% interval)"] = [interval(row, name) for row, _ in rows]
+            shown[f"{heading(name, view)} (95% interval)"] = [
+                interval(row, name) for row, _ in rows
+            ]
+        elif name in formats:
+            shown[heading(name, view)] = [format_number(v, formats[name]) for v in frame[name]]
+        elif name == "printed" and len(set(units)) > 1:
+            shown[heading(name, view)] = [format_number(row[name], unit) for row, unit in rows]
         else:
-            shown[heading(name)] = [cell(name, value) for value in frame[name]]
+            shown[heading(name, view)] = [cell(name, value) for value in frame[name]]
+    if columns and len(shown) < len(columns):
+        raise DataError("two columns under one heading", value=", ".join(shown))
     return pd.DataFrame(shown)
 
 
@@ -300,6 +336,8 @@ def interval(row: dict[str, Any], name: str) -> str:
 def prediction(row: dict[str, Any], unit: str) -> str:
     """Return a prediction interval as text."""
     low, high = (format_number(row[c], unit) for c in ("pred_low", "pred_high"))
+    if MISSING in (low, high):
+        return MISSING if low == high else f"from {low}"
     return low if low == high else f"{low} to {high}"
 
 
@@ -308,23 +346,55 @@ def cell(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return {**POPULATIONS, **ENDPOINTS}.get(value, value.replace("_", " "))
+        return text_cell(name, value)
     if value != value or value is None:
         return "–"
     if name in ("p_value", "q_p", "between_groups_p", "fisher_p") or name.endswith("_p"):
         return f"< {LEAST_P}" if value < LEAST_P else f"{value:.3f}"
     if name in PEOPLE:
         return format_number(value, "count")
-    if name == "i2":
-        return format_number(value, "proportion")
+    if name in FORMATS and FORMATS[name] != "number":
+        return format_number(value, FORMATS[name])
     if float(value).is_integer():
         return format_number(value, "count")
     return format_number(value, "number")
 
 
+def text_cell(name: str, value: str) -> str:
+    """Return a cell of text: codes of trials, sources, patients, arms and methods in words."""
+    if name == "arm_key" or (name == "key" and value in arm_names()):
+        return arm_names().get(value, value)
+    if name in PLAIN_TEXT:
+        return patients_words(value)
+    found = {**POPULATIONS, **ENDPOINTS, **SAID}.get(value)
+    names = [short_names().get(part) for part in value.split()]
+    if found or (names and all(names)):
+        return found or ", ".join(map(str, names))
+    if name == "row" or re.match(r"[a-z]+-[a-z0-9_]+-", value):
+        return value  # identifiers of evidence rows stay as they are
+    return typeset(value if " " in value else spoken(value))
+
+
+@cache
+def arm_names() -> dict[str, str]:
+    """Return reconstructed arms by trial, arm, patients and endpoint."""
+    if not number.has("reconstruction/arms"):
+        return {}
+    rows = number.table("reconstruction/arms").to_dict(orient="records")
+    return {row["key"]: arm_name(row) for row in rows}
+
+
+def arm_name(row: dict[str, Any]) -> str:
+    """Return the name of an arm: trial, arm, its patients where they are not all, endpoint."""
+    patients = "" if row["patients"] == "all" else f", {patients_words(row['patients'])}"
+    return f"{row['trial']}, {arm_words(row['arm'])}{patients}: {outcome_words(row['endpoint'])}"
+
+
 def render(frame: pd.DataFrame, name: str, group: str | None = None) -> str:
     """Return a frame of text as the HTML of a great table."""
-    numeric = [c for c in frame.columns if frame[c].str.match(r"^[-<–\d]").all()]
+    numeric = [
+        c for c in frame.columns if frame[c].str.match(r"^([-<–\d]|under |from |not reached)").all()
+    ]
     texts = [c for c in frame.columns if c not in numeric and c != group]
     made = (
         GT(frame, id=f"gt-{name}", groupname_col=group)

@@ -16,6 +16,7 @@ from metablin.errors import DataError
 from metablin.pipeline import store
 from metablin.report import format_number
 from metablin.report.inline import Inline
+from metablin.report.words import typeset
 
 __all__ = ["ResultTrace", "evidence_rows", "trace_result"]
 
@@ -70,7 +71,7 @@ class ResultTrace:
         for row in self.evidence.to_dict(orient="records"):
             lines.append(f"  {row['row_id']}  {row['item']}: {row['reported']}")
             where = row["doi"] or row["source_url"]
-            lines.append(f"    {row['citation']} [{row['locator']}] {where}".rstrip())
+            lines.append(f"    {row['citation']} [{typeset(row['locator'])}] {where}".rstrip())
         return "\n".join(lines)
 
 

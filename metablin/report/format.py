@@ -9,6 +9,8 @@ from typing import Any
 __all__ = ["format_estimate", "format_number"]
 
 MISSING = "–"
+LEAST_RATIO, MOST_RATIO = 0.005, 100.0
+"""Ratios outside come from very few studies; two decimals would say nothing or too much."""
 
 
 def format_number(value: Any, unit: str = "number") -> str:
@@ -18,14 +20,18 @@ def format_number(value: Any, unit: str = "number") -> str:
     ----------
     value : float
         The number; missing values print as an en dash.
-    unit : {"proportion", "ratio", "months", "count", "number"}
-        Proportions print as percentages with one decimal, ratios with two decimals, months with
-        one, counts as integers, other numbers with three significant digits.
+    unit : {"proportion", "points", "ratio", "months", "count", "number"}
+        Proportions print as percentages with one decimal, differences of proportions as
+        percentage points with one (their unit is in the words around them), ratios with two
+        decimals (beyond 0.01 and 100 as far as that says something), months with one, counts as
+        integers, other numbers with three significant digits.
 
     Examples
     --------
     >>> format_number(0.4286, "proportion"), format_number(0.712, "ratio")
     ('42.9%', '0.71')
+    >>> format_number(0.095, "points"), format_number(64745.01, "ratio")
+    ('9.5', '64,745')
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return MISSING
@@ -33,8 +39,12 @@ def format_number(value: Any, unit: str = "number") -> str:
         return value
     if unit == "proportion":
         return f"{100 * value:.1f}%"
+    if unit == "points":
+        return f"{100 * value:.1f}"
     if unit == "ratio":
-        return f"{value:.2f}"
+        if 0.0 < value < LEAST_RATIO:
+            return "under 0.01"
+        return f"{value:.2f}" if value < MOST_RATIO else f"{value:,.0f}"
     if unit == "months":
         return f"{value:.1f}"
     if unit == "count":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNITS", "Figure", "Headline", "Outcome", "Table", "slug"]
 
-Unit = Literal["proportion", "ratio", "months", "count", "number"]
+Unit = Literal["proportion", "points", "ratio", "months", "count", "number"]
 UNITS: tuple[str, ...] = get_args(Unit)
 
 
@@ -46,7 +46,7 @@ class Table:
     drawn : bool
         The numbers rest on random draws of whole patients, of which rounding on another processor
         may flip one: expected values keep their means, with a tolerance, instead of every number.
-    unit : {"proportion", "ratio", "months", "count", "number"}
+    unit : {"proportion", "points", "ratio", "months", "count", "number"}
         How to print the column ``estimate`` and its limits. A column ``unit`` of the frame says so
         row by row instead.
     """
@@ -105,7 +105,7 @@ class Headline:
     table, key : str
         Row of one of the analysis' tables; columns ``estimate, conf_low, conf_high`` and,
         if there, ``pred_low, pred_high, k`` are shown.
-    unit : {"proportion", "ratio", "months", "count", "number"}
+    unit : {"proportion", "points", "ratio", "months", "count", "number"}
         How to print it.
     """
 

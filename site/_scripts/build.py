@@ -22,6 +22,7 @@ import pages  # noqa: E402
 import reference  # noqa: E402
 
 import metablin  # noqa: E402
+from metablin import report  # noqa: E402
 from metablin.datasets import data_directory, load, tables  # noqa: E402
 from metablin.pipeline.fingerprint import digest_of, evidence_files, file_digest  # noqa: E402
 
@@ -141,6 +142,8 @@ def drop_stale_outputs(site: Path) -> None:
     """
     read = [*site.glob("_*.py"), *site.glob("results/**/*"), *site.glob("evidence/*")]
     found = {str(p.relative_to(site)): file_digest(p) for p in read if p.is_file()}
+    words = sorted(Path(report.__file__).parent.glob("*.py"))
+    found |= {f"report/{path.name}": file_digest(path) for path in words}
     digest = digest_of(found)
     stamp = site / "_freeze" / "results.sha256"
     if stamp.is_file() and stamp.read_text("utf-8") == digest:

@@ -9,34 +9,20 @@ from pathlib import Path
 import pandas as pd
 
 from metablin.pipeline.fingerprint import digest_of, file_digest
-from metablin.plots import km, style
+from metablin.plots import draw_km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
+from metablin.report import words as vocabulary
 from metablin.report.readout import readout
+from metablin.report.words import arm_words, outcome_words, patients_words
 
-ENDPOINTS = {
-    "os": "Overall survival",
-    "efs": "Event-free survival",
-    "dfs": "Disease-free survival",
-    "rfs": "Relapse-free survival",
-    "pfs": "Progression-free survival",
-    "dor": "Duration of response",
-    "post_hsct_survival": "Survival after transplant",
-}
-PARTS = {
-    "allohsct": "transplant",
-    "prior_hsct": "earlier transplant",
-    "post_hsct": "after transplant",
-    "cr_number": "remission number",
-    "cr_crh_cri": "CR, CRh or CRi",
-    "cr_crh": "CR or CRh",
-    "cr": "complete remission",
-    "mrd_response": "MRD response",
-}
-"""Parts of the patients in words; others are words with underscores."""
+ENDPOINTS = ("os", "efs", "dfs", "rfs", "pfs", "dor", "post_hsct_survival")
+"""In the order in which a page shows them."""
 
 MOST = 6
 """Curves in one picture; more go into another one."""
+LONGEST = 26
+"""Letters of a name beside the numbers at risk; longer ones would leave no room for the curve."""
 BANDS = 2
 """Bands of more curves would hide each other."""
 FOLDER = "curves"
@@ -59,12 +45,15 @@ class Curve:
         names = list(dict.fromkeys(self.frame["group"]))
         _, ax = style.figure(5.6, 3.0)
         months = self.frame["time"].max()
-        steps = self.frame.rename(columns={"low": "conf_low", "high": "conf_high"})
+        frame = self.frame
+        if len(names) == 1 and len(names[0]) > LONGEST:
+            frame = frame.assign(group="these patients")  # the title says which
+        steps = frame.rename(columns={"low": "conf_low", "high": "conf_high"})
         ticks = time_ticks(months)
-        risk = self.frame.loc[self.frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
+        risk = frame.loc[frame["time"].isin(ticks)].rename(columns={"count": "n_risk"})
         risk = risk.assign(n_risk=risk["n_risk"].round())
         with style.house_style():
-            km.draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
+            draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
             ax.set_xlim(0.0, months)
             if names != ["all"] and len(names) == 1:
                 ax.get_legend().remove()
@@ -110,8 +99,8 @@ class Gallery:
         self._values = pd.read_csv(home / "curves.csv") if there else pd.DataFrame()
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        drawing = sorted(Path(km.__file__).parent.glob("*.py"))
-        read = [Path(__file__), *drawing] + [home / "curves.csv"] * there
+        drawing = sorted(Path(style.__file__).parent.glob("*.py"))
+        read = [Path(__file__), Path(vocabulary.__file__), *drawing] + [home / "curves.csv"] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP
         self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest
@@ -143,13 +132,15 @@ def trial_curves(name: str, label: str, arms: pd.DataFrame, values: pd.DataFrame
     found = []
     for whole in (True, False):
         kind = known["patients"].eq("all") == whole
-        for endpoint, words in ENDPOINTS.items():
+        for endpoint in ENDPOINTS:
             own = known.loc[kind & (known["endpoint"] == endpoint)]
             for start in range(0, len(own), MOST):
                 part = own.iloc[start : start + MOST]
                 number = "" if whole else f".parts{start // MOST + 1}"
-                title = f"{label}: {words[0].lower()}{words[1:]}"
-                title += "" if whole else " by part of the patients"
+                title = f"{label}: {outcome_words(endpoint)}"
+                if not whole:
+                    single = f", {patients_words(part['patients'].iloc[0])}"
+                    title += single if len(part) == 1 else " by part of the patients"
                 found.append(_curve(f"{name}.{endpoint}{number}", title, part, values))
     return found
 
@@ -165,14 +156,7 @@ def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> C
 def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
     """Return the shortest words that tell an arm from the others of the picture."""
     parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
-    name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
+    name = arm_words(arm["arm"]) if arms["arm"].nunique() > 1 or not parts else ""
     words = ", ".join(w for w in (name, parts) if w)
     twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
     return f"{words} ({arm['trial']})" if len(twins) > 1 else words
-
-
-def patients_words(parts: str) -> str:
-    """Return which patients an arm has: ``cr_crh=yes;sex=f`` is ``CR or CRh: yes, sex: f``."""
-    pairs = (part.partition("=") for part in parts.split(";"))
-    named = ((PARTS.get(name, name.replace("_", " ")), value) for name, _, value in pairs)
-    return ", ".join(f"{n}: {v.replace('_', ' ')}" if v else n for n, v in named)

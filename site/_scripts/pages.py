@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 import pandas as pd
-from curves import AS_IT_IS, ENDPOINTS, FOLDER, Gallery, patients_words
+from curves import AS_IT_IS, FOLDER, Gallery
+from rows import sentences, share
 
 from metablin.datasets import load
 from metablin.pipeline.trace import evidence_rows
 from metablin.report import format_number
+from metablin.report.words import (
+    arm_words,
+    outcome_words,
+    patients_words,
+    short_names,
+    spoken,
+    typeset,
+)
 
 REPORTED = {
     "proportions": "Proportions",
@@ -40,38 +49,57 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
-WORDS = {"rct": "randomised", **{key: words.lower() for key, words in ENDPOINTS.items()}}
-READOUT = 'class="readout"'
-ARM_COLUMNS = (
-    "arm",
-    "patients",
-    "endpoint",
-    "n",
-    "events",
-    "median",
-    "landmarks",
-    "status",
-    "grade",
-    "verdict",
-    "differing_items",
+WORDS = {
+    "rct": "randomised",
+    "meta_analysis": "meta-analysis",
+    "expanded access": "expanded access",
+}
+CONFIDENCE = {
+    "primary": "primary",
+    "secondary": "quoted elsewhere",
+    "derived": "derived",
+}
+LEGEND = (
+    "Rows in grey are kept for the record; another report of the same quantity is used in the "
+    "analyses. *Primary*: read in the trial's own paper, abstract, register or label; *quoted "
+    "elsewhere*: read in a review or another paper; *derived*: computed, as the note says."
 )
-
-
-def trial_label(trial: pd.Series) -> str:
-    """Return what people call a trial."""
-    return str(trial["acronym"] or str(trial["trial_id"]).replace("_", " "))
+READOUT = 'class="readout"'
+ARMS = {
+    "arm": "Arm",
+    "patients": "Patients",
+    "endpoint": "Endpoint",
+    "n": "n",
+    "events": "Events",
+    "median": "Median, months",
+    "landmarks": "Survival at month",
+    "status": "Outcome",
+    "grade": "Grade",
+    "verdict": "Against the print",
+    "differing_items": "What differs",
+}
+DISAGREEMENTS = {
+    "item": "What",
+    "value_a": "One source",
+    "value_b": "Another",
+    "used": "Used here",
+    "reason": "Why",
+    "discrepancy_id": "Number",
+}
+CLAIMS = {"statement": "Statement", "printed": "Printed", "where": "Where", "claim_id": "Claim"}
 
 
 def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     """Return one page for every trial, by file name; its curves are drawn below `folder`."""
     gallery = Gallery(results, folder / FOLDER)
-    rows = evidence_rows()
+    rows = evidence()
     by_id = rows.set_index("row_id")["trial_id"]
     claims = load("claims")
     discrepancies = load("discrepancies")
     touched = discrepancies["row_ids"].map(
         lambda ids: {by_id.get(i, "") for i in str(ids).split() if i in by_id.index}
     )
+    labels = short_names()
     pages = {}
     for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
@@ -80,10 +108,11 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
         arms = reconstructions(results, set(rows.loc[rows["trial_id"] == name, "row_id"]))
         pages[f"{name}.qmd"] = trial_page(
             trial,
+            labels[name],
             rows.loc[rows["trial_id"] == name],
             discrepancies.loc[about],
             claims.loc[claims["trial_id"] == name],
-            reconstruction_words(arms, gallery.show(name, trial_label(trial), arms)),
+            reconstruction_words(arms, gallery.show(name, labels[name], arms)),
         )
     gallery.close()
     return pages
@@ -91,22 +120,20 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
 
 def trial_page(
     trial: pd.Series,
+    label: str,
     rows: pd.DataFrame,
     discrepancies: pd.DataFrame,
     claims: pd.DataFrame,
     reconstruction: str,
 ) -> str:
     """Return the page of one trial as a Quarto document without code."""
-    label = trial_label(trial)
     about = f"Every number about {label} in the evidence base, with its source."
     parts = [
         front_matter(label, about, script="curve.js" if READOUT in reconstruction else ""),
-        f"{sentence(str(trial['population']))}.",
         html(facts(trial, rows)),
         "## Survival, reconstructed",
         reconstruction,
-        "## What was reported\n\nRows in grey are kept for the record; another report of the same "
-        "quantity is used in the analyses.",
+        f"## What was reported\n\n{LEGEND}",
     ]
     for table, title in REPORTED.items():
         part = rows.loc[rows["table"] == table]
@@ -119,7 +146,7 @@ def trial_page(
         parts += [
             "## What reviews print about it",
             "Each is recomputed in the [claim ledger](../reproducibility.qmd#claim-ledger).",
-            html(plain_table(claims, ["claim_id", "statement", "printed", "locator"])),
+            html(plain_table(claims.assign(where=claim_places(claims)), CLAIMS)),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -137,11 +164,13 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     """Return what is known of the reconstructed curves of a trial: pictures, then the list."""
     if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
-    shown = [c for c in ARM_COLUMNS if c in arms.columns]
     arms = arms.fillna("").assign(
+        arm=arms["arm"].map(arm_words),
         patients=arms["patients"].map(patients_words),
-        endpoint=arms["endpoint"].map(lambda e: ENDPOINTS.get(e, e)),
+        endpoint=arms["endpoint"].map(outcome_words),
+        landmarks=arms["landmarks"].fillna("").map(landmark_words),
     )
+    shown = {c: words for c, words in ARMS.items() if (arms[c].astype(str) != "").any()}
     return (
         "Patients rebuilt from what is printed; the [survival page]"
         "(../survival.qmd#reconstructed-curves) says how and what the grades mean.\n\n"
@@ -151,19 +180,33 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     )
 
 
+def landmark_words(text: str) -> str:
+    """Return landmarks as percentages: ``0.31 (0.2-0.4) at 6`` is ``31% (20% to 40%) at 6``."""
+    shares = re.sub(r"(?<![\d.])(?:0\.\d+|[01](?= at| \())", lambda m: share(float(m[0])), text)
+    return re.sub(r"(?<=%)-(?=[\d.]+%)", " to ", shares)
+
+
+def claim_places(claims: pd.DataFrame) -> list[str]:
+    """Return review and place of every claim."""
+    pairs = zip(claims["seed"], claims["locator"], strict=True)
+    return [typeset(f"seed {seed}, {place}") for seed, place in pairs]
+
+
 def discrepancy_words(rows: pd.DataFrame) -> str:
     """Return the disagreements about a trial."""
     if rows.empty:
         return "None is recorded."
-    return html(
-        plain_table(rows, ["discrepancy_id", "item", "value_a", "value_b", "used", "reason"])
-    )
+    return html(plain_table(rows, DISAGREEMENTS))
 
 
-def sentence(text: str) -> str:
-    """Return text that begins with a capital letter and has no sign that Markdown reads."""
-    text = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", text.strip().rstrip("."))
-    return text[:1].upper() + text[1:]
+def evidence() -> pd.DataFrame:
+    """Return every row of the evidence with ``what`` and ``value`` as sentences."""
+    rows = evidence_rows().join(sentences(), on="row_id")
+    said = rows[["item", "reported"]].map(lambda text: spoken(str(text).replace("=", " ")))
+    rows["what"] = rows["what"].fillna(said["item"]).map(typeset)
+    rows["value"] = rows["value"].fillna(said["reported"]).map(typeset)
+    rows["trial"] = rows["trial_id"].map(short_names())
+    return rows.fillna({"trial": ""})
 
 
 def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
@@ -174,9 +217,14 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
         value = trial[column]
         if value == "" or value != value:
             continue
-        if column in ("design", "phase", "primary_endpoint"):
-            value = WORDS.get(str(value), str(value).replace("_", " "))
-        text = escape(format_number(value, "months" if "months" in column else "count"))
+        if column in ("design", "phase"):
+            value = WORDS.get(str(value), spoken(str(value)))
+        elif column == "arms":
+            value = arm_words(str(value))
+        elif column == "primary_endpoint":
+            value = re.sub(r"[a-z]\w*", lambda m: outcome_words(m[0]), str(value))
+        text = format_number(value, "months" if "months" in column else "count")
+        text = escape(typeset(text))
         if column == "source_key" and own:
             text = citation(own[0])
         lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{text}</td></tr>')
@@ -185,15 +233,15 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
 
 def source_pages(results: Path) -> dict[str, str]:
     """Return one page for every analysis with the evidence behind each of its tables."""
-    everything = evidence_rows().drop_duplicates("row_id").set_index("row_id", drop=False)
+    everything = evidence().drop_duplicates("row_id").set_index("row_id", drop=False)
     pages = {}
     for path in sorted(results.glob("*/outcome.json")):
         words = json.loads(path.read_text("utf-8"))
         title = f"Sources: {words['title']}"
         parts = [sources_head(title, f"The evidence rows behind {words['title'].lower()}.")]
         parts.append(
-            "Each row is one number read from one place. The [Trials](../trials.qmd) pages show "
-            "what else was reported about the same trial."
+            "Each row is one number read from one place; its identifier leads to the page of its "
+            "[trial](../trials.qmd), with everything else that was reported there. " + LEGEND
         )
         for name, table in words["tables"].items():
             parts.append(f"## {table['title']} {{#{anchor(name)}}}")
@@ -223,18 +271,26 @@ def anchor(name: str) -> str:
 
 
 def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
-    """Return evidence rows as an HTML table; with `link` their identifiers lead to the trial."""
-    head = "".join(
-        f'<th scope="col">{c}</th>' for c in ("Row", "What", "Value", "Printed", "Source", "Where")
+    """Return evidence rows as an HTML table; with `link` they name their trial and lead to it."""
+    printed = bool((rows["printed"] != "").any())
+    heads = (
+        *(["Trial"] * link),
+        "What",
+        "Value",
+        *(["Printed"] * printed),
+        "Source",
+        "Where",
+        "Row",
     )
-    body = "".join(evidence_line(row, link) for row in rows.to_dict(orient="records"))
+    head = "".join(f'<th scope="col">{c}</th>' for c in heads)
+    body = "".join(evidence_line(row, link, printed) for row in rows.to_dict(orient="records"))
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table class="evidence"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def evidence_line(row: dict, link: bool) -> str:
+def evidence_line(row: dict, link: bool, printed: bool) -> str:
     """Return one evidence row as a line of an HTML table."""
     name = escape(row["row_id"])
     place = f' id="{name}"'
@@ -244,20 +300,22 @@ def evidence_line(row: dict, link: bool) -> str:
             name = f'<a href="../trials/{row["trial_id"]}.html#{name}">{name}</a>'
         elif row["table"] == "trials":
             name = f'<a href="../trials/{name}.html">{name}</a>'
-    what = escape(str(row["item"]).replace("_", " "))
-    value = escape(str(row["reported"]).replace("_", " ").replace("=", " "))
-    note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
+    trial = f"<td>{escape(row['trial'])}</td>" if link else ""
+    note = f"<br><small>{escape(typeset(row['note']))}</small>" if row["note"] else ""
     kind = "" if row["preferred"] else ' class="aside"'
+    as_printed = f"<td>{escape(typeset(row['printed']))}</td>" if printed else ""
+    where = f"{typeset(row['locator'])} ({CONFIDENCE.get(row['confidence'], row['confidence'])})"
     return (
-        f'<tr{place}{kind}><td class="id">{name}</td><td>{what}</td><td>{value}</td>'
-        f"<td>{escape(row['printed'])}</td><td>{citation(row)}</td>"
-        f"<td>{escape(row['locator'])} ({escape(row['confidence'])}){note}</td></tr>"
+        f'<tr{place}{kind}>{trial}<td class="what">{escape(row["what"])}</td>'
+        f'<td class="value">{escape(row["value"])}</td>{as_printed}'
+        f'<td class="source">{citation(row)}</td><td class="where">{escape(where)}{note}</td>'
+        f'<td class="id">{name}</td></tr>'
     )
 
 
 def citation(row: dict) -> str:
     """Return a citation with a link to the work, or to the page on which the number was read."""
-    text = escape(row["citation"] or row["source_key"])
+    text = escape(typeset(row["citation"] or row["source_key"]))
     if row["doi"]:
         return f'<a href="https://doi.org/{escape(row["doi"])}">{text}</a>'
     if str(row["source_url"]).startswith("http"):
@@ -265,13 +323,11 @@ def citation(row: dict) -> str:
     return text
 
 
-def plain_table(frame: pd.DataFrame, columns: Sequence[str]) -> str:
-    """Return columns of a frame as an HTML table."""
-    head = "".join(
-        f'<th scope="col">{escape(c.replace("_", " ").capitalize())}</th>' for c in columns
-    )
+def plain_table(frame: pd.DataFrame, columns: Mapping[str, str]) -> str:
+    """Return columns of a frame as an HTML table; `columns` are their headings."""
+    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in columns.values())
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(format_number(v))}</td>" for v in values) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(typeset(format_number(v)))}</td>" for v in values) + "</tr>"
         for values in frame[list(columns)].itertuples(index=False, name=None)
     )
     return (

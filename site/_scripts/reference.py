@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import inspect
 import re
 import tempfile
@@ -111,10 +111,16 @@ def sections() -> list[dict]:
             "kind": "page",
             "path": module,
             "summary": {"name": title, "desc": about},
-            "contents": [{"name": f"{module}.{name}"} for name in names],
+            "contents": [{"name": place(module, name)} for name in names],
         }
         found.append({"title": title, "desc": about, "contents": [page]})
     return found
+
+
+def place(module: str, name: str) -> str:
+    """Return where the parser finds a name: inside its file when it has the file's name."""
+    file = importlib.util.find_spec(f"{HOME}.{module}.{name}")
+    return f"{module}.{name}" if file is None else f"{module}.{name}.{name}"
 
 
 def public(module: str) -> list[str]:
@@ -133,11 +139,12 @@ def tidy(text: str, stem: str) -> str:
     title, about = MODULES[stem]
     body = re.sub(r"\A---\n.*?\n---\n|\A# [^\n]*\n", "", text, flags=re.S)
     body = body.strip().removeprefix(about).strip()
+    body = re.sub(rf"\b({stem}\.(\w+))\.\2(?!\w)", r"\1", body)
     body = re.sub(r":(?:\w+:)?\w+:`~?([^`]+)`", r"`\1`", body)
     body = re.sub(r"(?<!`)``(?!`)", "`", body)
     body = body.replace("array - like", "array-like").replace(", shape(", ", shape (")
     body = without_dead_links("\n".join(below(body.splitlines())))
-    return f"{head(title, about)}\n\n{about}\n\n{body}\n"
+    return f"{head(title, about)}\n\n{body}\n"
 
 
 def without_dead_links(text: str) -> str:

@@ -95,14 +95,40 @@ def test_generated_pages_keep_the_rules(site: Path, folder: str) -> None:
 
 
 def test_the_python_reference_has_every_public_name(site: Path) -> None:
-    for module in ("datasets", "effects", "meta", "survival"):
-        page = (site / "reference" / f"{module}.qmd").read_text(encoding="utf-8")
+    for path in sorted((site / "reference").glob("*.qmd")):
+        module = path.stem
+        if module == "index":
+            continue
+        page = path.read_text(encoding="utf-8")
+        assert "### Functions" not in page, f"{module}: a file in place of a function"
         home = importlib.import_module(f"metablin.{module}")
         for name in home.__all__:
             if callable(getattr(home, name)):
                 assert f"#metablin.{module}.{name} }}" in page, name
     index = (site / "reference" / "index.qmd").read_text(encoding="utf-8")
     assert "`mb.pool`" in index
+
+
+def test_survival_figures_are_in_the_reference(site: Path) -> None:
+    page = (site / "reference" / "plots.qmd").read_text(encoding="utf-8")
+    for name in ("km", "pooled_curve", "hazard", "model_curves", "rmst_curve", "schoenfeld"):
+        assert f"#metablin.plots.{name} }}" in page
+
+
+def test_pages_of_trials_speak_to_readers(site: Path) -> None:
+    """No number of a review, no code of a column, no unit without its letter."""
+    for path in sorted([*(site / "trials").glob("*.qmd"), *(site / "sources").glob("*.qmd")]):
+        cells = re.findall(r"<t[dh](?: [^>]*)?>(.*?)</t[dh]>", path.read_text("utf-8"), flags=re.S)
+        words = [re.sub(r"<a [^>]*>|</a>|<br>|</?small>", " ", cell) for cell in cells]
+        for text in words:
+            assert not re.search(r"\bseeds? ?0\d\d|\bug/|(?<!\w)nan(?!\w)", text), (path.name, text)
+    page = (site / "trials" / "tower.qmd").read_text("utf-8")
+    assert "<td>blinatumomab (271); chemotherapy (134)</td>" in page
+    assert "µg/day" in page
+    assert "Lee 2016 Table 1" in page
+    assert ">Blinatumomab: CR or CRh</td>" in page
+    assert ">115 of 271 (42.4%)</td>" in page
+    assert ">Blinatumomab against chemotherapy: overall survival</td>" in page
 
 
 def test_no_two_pages_differ_only_by_case(site: Path) -> None:

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     )
     from metablin.meta import MetaFit, pool, pool_many
     from metablin.meta.baujat import baujat
-    from metablin.meta.bias import begg, egger, harbord, pet_peese, peters
+    from metablin.meta.bias import begg, egger, harbord, peters
     from metablin.meta.cohorts import pool_cohorts
     from metablin.meta.gosh import gosh
     from metablin.meta.influence import influence
     from metablin.meta.intervals import heterogeneity
     from metablin.meta.permutation import permutation_test
+    from metablin.meta.petpeese import pet_peese
     from metablin.meta.selection import selection_model
     from metablin.meta.sequence import cumulative, leave_one_out
     from metablin.meta.trimfill import trim_and_fill
@@ -104,7 +105,7 @@ _HOME = {
     "begg": "metablin.meta.bias",
     "egger": "metablin.meta.bias",
     "harbord": "metablin.meta.bias",
-    "pet_peese": "metablin.meta.bias",
+    "pet_peese": "metablin.meta.petpeese",
     "peters": "metablin.meta.bias",
     "cumulative": "metablin.meta.sequence",
     "leave_one_out": "metablin.meta.sequence",

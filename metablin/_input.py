@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
 
-__all__ = ["choice", "labels", "level", "needed", "numeric", "one", "same_length"]
+__all__ = ["choice", "items", "labels", "level", "needed", "numeric", "one", "same_length"]
 
 FloatArray = NDArray[np.float64]
+
+LARGEST_WHOLE = 2.0**53
+"""Beyond this a float no longer tells one whole number from the next."""
 
 
 def numeric(
@@ -66,6 +69,7 @@ def numeric(
     ]
     if integer:
         rules.append((array != np.floor(array), "a whole number"))
+        rules.append((np.abs(array) > LARGEST_WHOLE, f"at most {LARGEST_WHOLE:g}"))
     if minimum is not None:
         rules.append((array < minimum, f"at least {minimum:g}"))
     if maximum is not None:
@@ -89,21 +93,36 @@ def numeric(
 
 
 def _as_floats(column: str, values: ArrayLike) -> FloatArray:
-    raw = np.atleast_1d(np.asarray(values))
+    try:
+        raw = np.atleast_1d(np.asarray(values))
+    except ValueError as error:
+        raise DataError("must be one-dimensional", column=column, value="nested lists") from error
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
     if raw.dtype.kind in "fiub":
-        return raw.astype(np.float64)
+        hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else False
+        return np.where(hidden, np.nan, raw.astype(np.float64))
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         try:
-            out[i] = np.nan if item is None or item == "" else float(item)
-        except (TypeError, ValueError) as error:
+            out[i] = np.nan if item is None or item == "" else _as_float(item)
+        except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
                 "not a number", row=i + 1, column=column, value=shown, allowed="a number"
             ) from error
     return out
+
+
+def _as_float(item: Any) -> float:
+    """Return a number as other programs would read it.
+
+    Python alone takes ``1_0`` for 10 and digits of other scripts, and numpy drops the imaginary
+    part of a complex number.
+    """
+    if isinstance(item, complex) or (isinstance(item, str) and ("_" in item or not item.isascii())):
+        raise ValueError(item)
+    return float(item)
 
 
 def one(column: str, value: ArrayLike, **rules: Any) -> float:
@@ -178,6 +197,25 @@ def same_length(**arrays: Sequence[Any] | NDArray[Any] | None) -> int:
     return lengths[first]
 
 
+def items(column: str, values: object) -> list[Any]:
+    """Return labels as a list; a word is one label, not many, and a number is none.
+
+    Raises
+    ------
+    DataError
+        When `values` cannot be gone through one by one.
+
+    Examples
+    --------
+    >>> items("studies", ("A", "B"))
+    ['A', 'B']
+    """
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        return list(values)
+    raise DataError("not a list of labels", column=column, value=repr(values),
+                    allowed="one label a row")  # fmt: skip
+
+
 def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     """Return `k` study labels: those given, or ``study 1`` to ``study k``.
 
@@ -193,7 +231,7 @@ def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     """
     if studies is None:
         return tuple(f"study {i + 1}" for i in range(k))
-    names = tuple(str(s) for s in studies)
+    names = tuple(str(s) for s in items("studies", studies))
     if len(names) != k:
         raise DataError(f"{len(names)} labels for {k} rows", column="studies")
     return names

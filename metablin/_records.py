@@ -52,7 +52,9 @@ class Record:
 
     def summary(self) -> str:
         """Return the result as text for people."""
-        return self.to_frame().to_string(index=False)
+        return self.to_frame().to_string(index=False, na_rep="")
 
     def _repr_html_(self) -> str:
-        return self.to_frame().to_html(index=False, border=0, float_format=lambda x: f"{x:.4g}")
+        return self.to_frame().to_html(
+            index=False, border=0, na_rep="", float_format=lambda x: f"{x:.4g}"
+        )

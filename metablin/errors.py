@@ -60,7 +60,8 @@ class DataError(ValueError):
         if self.column is not None:
             place.append(f"column {self.column!r}")
         if self.value is not None:
-            place.append(f"value {self.value}")
+            # One line, whatever the value: a table or an array prints over several.
+            place.append(f"value {' '.join(str(self.value).split())}")
         text = f"{', '.join(place)}: {self.message}" if place else self.message
         return f"{text}; allowed: {self.allowed}" if self.allowed else text
 

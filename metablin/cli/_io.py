@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_picture", "print_json", "read_csv", "save_plot", "write_csv"]
 
 PICTURES = (".svg", ".png", ".pdf")
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
@@ -47,20 +49,29 @@ def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
     if len(rows) < 2:
         raise DataError(f"{path.name} has no data rows", allowed="a header and at least one row")
     header = rows[0]
-    for name in header:
-        if header.count(name) > 1:
-            raise DataError(f"{path.name} has the column twice", column=name)
-    for name in required:
-        if name not in header:
-            raise DataError(
-                f"{path.name} lacks the column", column=name, allowed=f"found: {', '.join(header)}"
-            )
+    _check_header(path, header, required)
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(header):
             raise DataError(
                 f"{path.name} has {len(row)} cells", row=number, allowed=f"{len(header)} cells"
             )
     return pd.DataFrame(rows[1:], columns=header, dtype=str)
+
+
+def _check_header(path: Path, header: list[str], required: Iterable[str]) -> None:
+    """Refuse doubled or missing columns; of other separators than commas, say so."""
+    for name in header:
+        if header.count(name) > 1:
+            raise DataError(f"{path.name} has the column twice", column=name)
+    for name in required:
+        if name not in header:
+            marks = [word for mark, word in SEPARATORS.items() if mark in header[0]]
+            commas = f", with {marks[0]} where commas belong" if marks and len(header) == 1 else ""
+            raise DataError(
+                f"{path.name} lacks the column",
+                column=name,
+                allowed=f"found: {' '.join(', '.join(header).split())}{commas}",
+            )
 
 
 def _decode(path: Path) -> str:
@@ -78,8 +89,11 @@ def _decode(path: Path) -> str:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as CSV to a temporary file, then rename it into place."""
     temporary = path.with_name(f".{path.name}.tmp")
-    frame.to_csv(temporary, index=False, lineterminator="\n")
-    os.replace(temporary, path)
+    try:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def print_json(value: Any) -> None:
@@ -90,11 +104,17 @@ def print_json(value: Any) -> None:
 
 
 def check_picture(path: Path | None) -> None:
-    """Refuse, as bad usage, a picture file of a kind that cannot be written."""
+    """Refuse a picture before any work: a kind that cannot be written, a folder not there."""
     import typer
 
-    if path is not None and path.suffix.lower() not in PICTURES:
+    if path is None:
+        return
+    if path.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {path.name}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def save_plot(axes: Axes, path: Path) -> None:

@@ -31,6 +31,12 @@ def _identity(x: FloatArray) -> FloatArray:
     return x
 
 
+def _inverse_log(x: FloatArray) -> FloatArray:
+    # A limit beyond the largest double is infinite, which is what it says.
+    with np.errstate(over="ignore"):
+        return np.exp(x)
+
+
 def _inverse_arcsine(x: FloatArray) -> FloatArray:
     return np.asarray(np.sin(np.clip(x, 0.0, np.pi / 2)) ** 2)
 
@@ -41,7 +47,7 @@ def _inverse_sqrt(x: FloatArray) -> FloatArray:
 
 _BACK: dict[str, Callable[[FloatArray], FloatArray]] = {
     "logit": special.expit,
-    "log": np.exp,
+    "log": _inverse_log,
     "raw": _identity,
     "none": _identity,
     "arcsine": _inverse_arcsine,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from metablin._input import labels, numeric, same_length
+from metablin._input import items, labels, numeric, same_length
 from metablin._input import level as check_level
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError, MetablinWarning
@@ -77,7 +77,7 @@ def hazard_ratios(
     >>> round(float(e.yi[0]), 4), round(float(e.vi[0]), 5)
     (-0.3425, 0.01796)
     """
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     estimate = numeric("estimate", hr, above=0, studies=known)
     lower = numeric("conf_low", low, above=0, studies=known)
     upper = numeric("conf_high", high, above=0, studies=known)
@@ -91,8 +91,8 @@ def hazard_ratios(
 
 def _levels(level: ArrayLike, k: int, sides: int) -> FloatArray:
     """Return the levels of the two-sided intervals, one per study."""
-    given = np.asarray(level, dtype=np.float64)
-    values = np.broadcast_to(given, (k,)) if given.ndim == 0 else numeric("level", level)
+    given = numeric("level", level)
+    values = np.broadcast_to(given, (k,)) if np.ndim(level) == 0 else given
     same_length(estimate=np.empty(k), level=values)
     if sides not in (1, 2):
         raise DataError("not a number of sides", column="sides", value=sides, allowed="1 or 2")
@@ -190,7 +190,7 @@ def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) 
     >>> generic([0.1, 0.3], [0.02, 0.05]).k
     2
     """
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     y = numeric("yi", yi, studies=known)
     v = numeric("vi", vi, above=0, studies=known)
     names = labels(known, same_length(yi=y, vi=v))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from metablin._input import choice, labels, numeric, same_length
+from metablin._input import choice, items, labels, numeric, same_length
 from metablin.effects._scales import freeman_tukey
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError
@@ -121,7 +121,7 @@ def events_of(
     events: ArrayLike, n: ArrayLike, studies: Iterable[Any] | None
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     """Return checked events, sample sizes and labels of single groups."""
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     x = numeric("events", events, minimum=0, integer=True, studies=known)
     size = numeric("n", n, minimum=1, integer=True, studies=known)
     names = labels(known, same_length(events=x, n=size))
@@ -199,7 +199,7 @@ def rates(
     """
     transform = choice("transform", transform, RATE_TRANSFORMS)
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     x = numeric("events", events, minimum=0, integer=True, studies=known)
     t = numeric("person_time", person_time, above=0, studies=known)
     names = labels(known, same_length(events=x, person_time=t))

@@ -14,10 +14,15 @@ from scipy import special
 from metablin._input import level as check_level
 from metablin._records import Record, freeze, jsonable
 from metablin.effects._scales import back_transform, from_freeman_tukey
+from metablin.errors import DataError
 
-__all__ = ["Counts", "EffectSizes", "Excluded"]
+__all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded"]
 
 FloatArray = NDArray[np.float64]
+
+LARGEST = 1e60
+"""Largest effect and variance, and inverse of the smallest variance: the models multiply up to two
+squared weights with a squared effect, and that must stay below 1e308."""
 
 
 class Counts(Mapping[str, FloatArray]):
@@ -209,6 +214,24 @@ class EffectSizes(Record):
         return out
 
 
+def _check_range(
+    yi: FloatArray, vi: FloatArray, studies: tuple[str, ...], keep: NDArray[np.intp]
+) -> None:
+    """Refuse effects and variances whose products no double can hold."""
+    for name, values, low in (("yi", np.abs(yi), 0.0), ("vi", vi, 1 / LARGEST)):
+        bad = keep[~((values[keep] >= low) & (values[keep] <= LARGEST))]
+        if bad.size:
+            i = int(bad[0])
+            raise DataError(
+                "too large or too small to compute with",
+                row=i + 1,
+                column=name,
+                value=f"{values[i]:g}",
+                allowed=f"{low:g} to {LARGEST:g} in size",
+                study=studies[i],
+            )
+
+
 def build(
     yi: FloatArray,
     vi: FloatArray,
@@ -223,6 +246,7 @@ def build(
     """Return an :class:`EffectSizes`, setting aside the rows in `reasons` (row -> reason)."""
     reasons = reasons or {}
     keep = np.array([i for i in range(len(yi)) if i not in reasons], dtype=np.intp)
+    _check_range(yi, vi, studies, keep)
     marks = np.zeros(len(yi), dtype=np.bool_) if corrected is None else corrected
     return EffectSizes(
         yi=yi[keep],

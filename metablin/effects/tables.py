@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import choice, labels, numeric, same_length
+from metablin._input import choice, items, labels, numeric, same_length
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError
 
@@ -105,7 +105,7 @@ def two_by_two(
 def _table(
     a: ArrayLike, n1: ArrayLike, c: ArrayLike, n2: ArrayLike, studies: Iterable[Any] | None
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     counts = {}
     for arm, x, n in (("treatment", a, n1), ("control", c, n2)):
         events, size = f"events_{arm}", f"n_{arm}"
@@ -227,7 +227,7 @@ def rate_contrasts(
     """
     measure = choice("measure", measure, RATE_MEASURES)
     zero_cells = choice("zero_cells", zero_cells, ("only-needed", "all", "none"))
-    known = None if studies is None else [str(s) for s in studies]
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
     counts = {}
     for arm, x, t in (("treatment", x1, t1), ("control", x2, t2)):
         column = f"events_{arm}"

@@ -18,7 +18,7 @@ from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import chi2_tail, critical, hksj_factor, i2_h2, two_sided
 from metablin.meta._tau2 import estimate_tau2
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, needs_fit
 
 __all__ = ["Refit", "Spec", "design_of", "effects_only", "no_moderators", "refit", "spec_of"]
 
@@ -82,6 +82,7 @@ def effects_only(fit: MetaFit, what: str, minimum: int = 3) -> Spec:
     DataError
         For a model without inverse-variance weights, or too few studies.
     """
+    needs_fit(fit)
     spec = spec_of(fit)
     if spec is None:
         raise DataError(

@@ -20,6 +20,7 @@ MODEL_NAMES = {
     "beta-binomial": "Beta-binomial model",
     "multilevel": "Multilevel model",
     "bayes": "Bayesian random-effects model",
+    "exact": "One binomial proportion",
 }
 
 
@@ -76,9 +77,12 @@ def _estimate_lines(label: str, fit: MetaFit, percent: str) -> list[str]:
     if math.isnan(fit.estimate):
         return []
     reference = "z" if math.isinf(fit.df) else f"t({fit.df:g})"
+    # Without a standard error there is no test.
+    tested = not math.isnan(fit.statistic)
+    test = f", {reference} = {fit.statistic:.3f}, {p_phrase(fit.p_value)}" if tested else ""
     lines = [
-        f"{label}: {fit.estimate:.4g} [{percent} CI {fit.conf_low:.4g} to {fit.conf_high:.4g}], "
-        f"{reference} = {fit.statistic:.3f}, {p_phrase(fit.p_value)} ({fit.ci_method})"
+        f"{label}: {fit.estimate:.4g} [{percent} CI {fit.conf_low:.4g} to {fit.conf_high:.4g}]"
+        f"{test} ({fit.ci_method})"
     ]
     if not math.isnan(fit.pred_low):
         lines.append(f"  prediction interval {fit.pred_low:.4g} to {fit.pred_high:.4g}")

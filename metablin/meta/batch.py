@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice
 from metablin._input import level as check_level
+from metablin.effects.sizes import LARGEST
 from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import chi2_tail, critical, hksj_factor, i2_h2, two_sided
@@ -113,7 +114,7 @@ def pool_many(
 def _matrix(name: str, values: ArrayLike) -> FloatArray:
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError("not numbers", column=name, allowed="an (m, k) array") from error
     if array.ndim != 2:
         raise DataError("not a matrix", column=name, value=f"shape {array.shape}", allowed="(m, k)")
@@ -157,6 +158,8 @@ def _checked(y: FloatArray, v: FloatArray, first: int) -> tuple[FloatArray, Floa
     rules: list[tuple[str, FloatArray, NDArray[np.bool_], str]] = [
         ("yi", y, ~np.isfinite(y), "a finite number, or NaN in both yi and vi"),
         ("vi", v, ~(np.isfinite(v) & (v > 0)), "greater than 0, or NaN in both yi and vi"),
+        ("yi", y, np.abs(y) > LARGEST, f"up to {LARGEST:g} in size"),
+        ("vi", v, (v > LARGEST) | (v < 1 / LARGEST), f"{1 / LARGEST:g} to {LARGEST:g}"),
     ]
     for name, values, bad, allowed in rules:
         for i, j in np.argwhere(bad & ~absent)[:1]:

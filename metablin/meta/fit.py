@@ -15,14 +15,22 @@ from metablin._records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta._inference import critical, two_sided
-from metablin.meta.models import Options
+from metablin.meta.models import Options, needs_effects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from metablin.meta.regression import Regression
 
-__all__ = ["Analysis", "Heterogeneity", "MetaFit", "SubgroupTest", "make_fit"]
+__all__ = [
+    "Analysis",
+    "Heterogeneity",
+    "MetaFit",
+    "SubgroupTest",
+    "effects_of",
+    "make_fit",
+    "needs_fit",
+]
 
 NAN = math.nan
 
@@ -275,6 +283,21 @@ class MetaFit(Record):
 
         axes: Axes = forest(self, ax=ax)
         return axes
+
+
+def needs_fit(fit: object) -> None:
+    """Raise unless `fit` is what :func:`metablin.pool` returns."""
+    if not isinstance(fit, MetaFit):
+        raise DataError("not a fitted meta-analysis", column="fit", value=type(fit).__name__,
+                        allowed="what pool returns")  # fmt: skip
+
+
+def effects_of(e: EffectSizes | MetaFit) -> EffectSizes:
+    """Return effect sizes as they are, and of a fit those it pooled."""
+    if isinstance(e, MetaFit):
+        return e.effects
+    needs_effects(e)
+    return e
 
 
 _READER = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")

@@ -6,7 +6,7 @@ ratios, by maximum likelihood with adaptive Gauss-Hermite quadrature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin._records import Record, freeze, jsonable
-from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta import _glmm
 from metablin.meta._aghq import Counts
-from metablin.meta.fit import Heterogeneity, MetaFit, make_fit
-from metablin.meta.models import Options, needs_measure
 
 __all__ = [
     "GLMMFit",
-    "fit_glmm",
     "glmm_proportions",
     "glmm_rate_ratios",
     "glmm_rates",
@@ -45,6 +41,8 @@ class GLMMFit(Record):
         ``proportion``, ``or``, ``rate`` or ``irr``; ``one-sample``, ``UM.FS`` or ``UM.RS``.
     studies : tuple of str
         The k studies in the fit; `excluded` holds (study, reason) of the others.
+    rows : ndarray of int, shape (k,)
+        Where those k stand among the studies given.
     terms : tuple of str
         Names of the p coefficients.
     beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
@@ -72,6 +70,7 @@ class GLMMFit(Record):
     measure: str
     model: str
     studies: tuple[str, ...]
+    rows: NDArray[np.intp]
     terms: tuple[str, ...]
     beta: FloatArray
     std_error: FloatArray
@@ -167,6 +166,14 @@ def glmm_proportions(
     ConvergenceError
         When a combination of moderators has no events or only events.
 
+    Notes
+    -----
+    tau2 can be at zero while Q says that the studies differ. The slope of the likelihood in tau2
+    at zero is half the sum of ``(events_i - n_i p)^2 - n_i p (1 - p)``, which weighs a study by
+    the square of its patients, where Q weighs all alike: large studies that agree outweigh small
+    ones that do not. ``boundary`` and a note say so; the profile interval of tau2 shows what the
+    data leave open.
+
     References
     ----------
     Hamza TH, van Houwelingen HC, Stijnen T (2008), J Clin Epidemiol 61:41,
@@ -179,19 +186,15 @@ def glmm_proportions(
     >>> fit.beta.round(4).tolist(), round(fit.tau2, 4)
     ([-0.9761], 0.2368)
     """
-    x = _input.numeric("events", events, minimum=0, integer=True, studies=studies)
-    size = _input.numeric("n", n, minimum=1, integer=True, studies=studies)
-    names = _input.labels(studies, _input.same_length(events=x, n=size))
-    _at_most(x, size, "events", names)
-    if ((x == 0) | (x == size)).all():
+    y, size, names = _read(studies, {"events": events, "n": n})
+    if ((y == 0) | (y == size)).all():
         raise DataError(
             "every study has no events or only events: the likelihood has no finite maximum",
-            column="events", value=f"{x.sum():g} of {size.sum():g}",
+            column="events", value=f"{y.sum():g} of {size.sum():g}",
             allowed="at least one study with both; else give exact limits of the pooled counts",
         )  # fmt: skip
-    spec = _glmm.one_sample(Counts(x[:, None], size[:, None], np.ones((len(x), 1, 1)), False))
     options = _options(test, interval, level, points, random)
-    return _fit("proportion", "one-sample", spec, names, design, terms, options)
+    return _fit("proportion", "one-sample", y, size, names, design, terms, options)
 
 
 def glmm_rates(
@@ -231,14 +234,10 @@ def glmm_rates(
     >>> fit.beta.round(4).tolist(), round(fit.tau2, 4)
     ([-3.5788], 0.0744)
     """
-    x = _input.numeric("events", events, minimum=0, integer=True, studies=studies)
-    t = _input.numeric("person_time", person_time, above=0, studies=studies)
-    names = _input.labels(studies, _input.same_length(events=x, person_time=t))
-    _some_events(x, "events")
-    ones = np.ones((len(x), 1))
-    spec = _glmm.one_sample(Counts(x[:, None], ones, ones[:, :, None], True), np.log(t)[:, None])
+    y, time, names = _read(studies, {"events": events, "person_time": person_time})
+    _some_events(y[:, 0], "events")
     options = _options(test, interval, level, points, random)
-    return _fit("rate", "one-sample", spec, names, design, terms, options)
+    return _fit("rate", "one-sample", y, time, names, design, terms, options)
 
 
 def glmm_two_by_two(
@@ -298,23 +297,13 @@ def glmm_two_by_two(
     """
     model = _input.choice("model", model, ["UM.FS", "UM.RS"])
     columns = {"events_treatment": a, "n_treatment": n1, "events_control": c, "n_control": n2}
-    raw = [
-        _input.numeric(name, v, minimum=int(name[0] == "n"), integer=True, studies=studies)
-        for name, v in columns.items()
-    ]
-    names = _input.labels(studies, _input.same_length(**dict(zip(columns, raw, strict=True))))
-    y, size = np.stack(raw[0::2], axis=1), np.stack(raw[1::2], axis=1)
-    for j, column in enumerate(("events_treatment", "events_control")):
-        _at_most(y[:, j], size[:, j], column, names)
+    y, size, names = _read(studies, columns)
     empty = (y == 0).all(1) | (y == size).all(1)
-    keep = ~empty
     for j, column in enumerate(("events_treatment", "events_control")):
-        _some_events(y[keep, j], column)
-        _some_events((size - y)[keep, j], column, "non-events")
-    z = np.broadcast_to(np.array([[0.5], [-0.5]]), (int(keep.sum()), 2, 1))
-    spec = _glmm.two_arms(Counts(y[keep], size[keep], z, False), model)
+        _some_events(y[~empty, j], column)
+        _some_events((size - y)[~empty, j], column, "non-events")
     options = _options(test, interval, level, points, random)
-    return _fit("or", model, spec, names, design, terms, options, empty)
+    return _fit("or", model, y, size, names, design, terms, options, empty)
 
 
 def glmm_rate_ratios(
@@ -363,95 +352,37 @@ def glmm_rate_ratios(
     ([-0.5801], 0.0)
     """
     model = _input.choice("model", model, ["UM.FS", "UM.RS"])
-    y1 = _input.numeric("events_treatment", x1, minimum=0, integer=True, studies=studies)
-    y2 = _input.numeric("events_control", x2, minimum=0, integer=True, studies=studies)
-    time1 = _input.numeric("person_time_treatment", t1, above=0, studies=studies)
-    time2 = _input.numeric("person_time_control", t2, above=0, studies=studies)
-    k = _input.same_length(
-        events_treatment=y1, person_time_treatment=time1, events_control=y2,
-        person_time_control=time2,
-    )  # fmt: skip
-    names = _input.labels(studies, k)
-    empty = (y1 == 0) & (y2 == 0)
-    y, t = np.stack([y1, y2], axis=1)[~empty], np.stack([time1, time2], axis=1)[~empty]
-    _some_events(y[:, 0], "events_treatment")
-    _some_events(y[:, 1], "events_control")
-    z = np.broadcast_to(np.array([[0.5], [-0.5]]), (len(y), 2, 1))
-    spec = _glmm.two_arms(Counts(y, np.ones_like(y), z, True), model, np.log(t))
+    columns = {
+        "events_treatment": x1, "person_time_treatment": t1,
+        "events_control": x2, "person_time_control": t2,
+    }  # fmt: skip
+    y, time, names = _read(studies, columns)
+    empty = (y == 0).all(1)
+    for j, column in enumerate(("events_treatment", "events_control")):
+        _some_events(y[~empty, j], column)
     options = _options(test, interval, level, points, random)
-    return _fit("irr", model, spec, names, design, terms, options, empty)
+    return _fit("irr", model, y, time, names, design, terms, options, empty)
 
 
-def fit_glmm(e: EffectSizes, options: Options) -> MetaFit:
-    """Pool the counts behind `e` by the count model of its measure (see :func:`metablin.pool`).
-
-    Options: ``study_effects`` (``fixed``, the default, or ``random``; 2x2 and rate ratios),
-    ``points`` and ``interval`` (``wald`` or ``profile``).
-
-    Examples
-    --------
-    >>> import metablin as mb
-    >>> fit = mb.pool(mb.proportions([0, 10, 4, 18], [20, 31, 25, 40]), model="glmm")
-    >>> round(fit.estimate, 4)
-    0.1892
-    """
-    needs_measure(e, "glmm", _FITTERS)
-    extra = options.only("study_effects", "points", "interval")
-    wanted = "logit" if e.measure == "proportion" else "log"
-    if e.transform != wanted:
-        raise DataError(
-            "model 'glmm' works on its own scale", column="transform", value=e.transform,
-            allowed=wanted,
-        )  # fmt: skip
-    function, columns, two_arms = _FITTERS[e.measure]
-    keywords: dict[str, Any] = {
-        name: extra[name] for name in ("points", "interval") if name in extra
-    }
-    if two_arms:
-        effects = _input.choice(
-            "study_effects", extra.get("study_effects", "fixed"), ["fixed", "random"]
-        )
-        keywords["model"] = {"fixed": "UM.FS", "random": "UM.RS"}[effects]
-    elif "study_effects" in extra:
-        raise DataError("only for two arms", column="study_effects", value=extra["study_effects"])
-    fit = function(
-        *(e.counts[c] for c in columns), test=options.ci if e.k > 1 else "z",
-        level=options.level, studies=e.studies, **keywords,
-    )  # fmt: skip
-    used = np.isin(e.studies, fit.studies) if fit.excluded else np.ones(e.k, dtype=bool)
-    typical = _glmm.typical_variance(e.vi[used])
-    het = Heterogeneity(
-        fit.tau2, fit.tau2_conf_low, fit.tau2_conf_high, fit.tau2 / (fit.tau2 + typical),
-        1 + fit.tau2 / typical, fit.q, fit.q_df, fit.q_p,
-    )  # fmt: skip
-    notes = ["the counts enter as they were observed, without correction", *fit.notes]
-    if fit.excluded:
-        notes.append("no information, hence left out: " + ", ".join(n for n, _ in fit.excluded))
-    names = ("model", "loglik", "aic", "sigma2", "tau2_lrt", "tau2_lrt_p", "points", "interval")
-    record = {("glmm_model" if n == "model" else n): getattr(fit, n) for n in names}
-    return make_fit(
-        e, options, estimate=float(fit.beta[0]), std_error=float(fit.std_error[0]), df=fit.df,
-        heterogeneity=het, tau2_method="ML",
-        confidence=(float(fit.conf_low[0]), float(fit.conf_high[0])),
-        notes=tuple(notes),
-        extra=record,
-    )  # fmt: skip
+def _read(
+    studies: Sequence[str] | None, columns: Mapping[str, ArrayLike]
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Return events and patients (or person-time), (k, J) each for J arms, and the labels."""
+    raw = {name: _column(name, values, studies) for name, values in columns.items()}
+    names = _input.labels(studies, _input.same_length(**raw))
+    arms = list(raw)
+    for events, n in zip(arms[0::2], arms[1::2], strict=True):
+        if n.startswith("n"):
+            _at_most(raw[events], raw[n], events, names)
+    both = list(raw.values())
+    return np.stack(both[0::2], axis=1), np.stack(both[1::2], axis=1), names
 
 
-_FITTERS: dict[str, tuple[Any, tuple[str, ...], bool]] = {
-    "proportion": (glmm_proportions, ("events", "n"), False),
-    "rate": (glmm_rates, ("events", "person_time"), False),
-    "or": (
-        glmm_two_by_two,
-        ("events_treatment", "n_treatment", "events_control", "n_control"),
-        True,
-    ),
-    "irr": (
-        glmm_rate_ratios,
-        ("events_treatment", "person_time_treatment", "events_control", "person_time_control"),
-        True,
-    ),
-}
+def _column(name: str, values: ArrayLike, studies: Sequence[str] | None) -> FloatArray:
+    if name.startswith("person_time"):
+        return _input.numeric(name, values, above=0, studies=studies)
+    least = 1 if name.startswith("n") else 0
+    return _input.numeric(name, values, minimum=least, integer=True, studies=studies)
 
 
 def _options(
@@ -483,10 +414,24 @@ def _some_events(x: FloatArray, column: str, what: str = "events") -> None:
         )  # fmt: skip
 
 
+def _spec(measure: str, model: str, y: FloatArray, size: FloatArray) -> _glmm.Spec:
+    """Return a model of events y in `size` patients or person-time, (k, J) each."""
+    codes = np.ones((1, 1)) if model == "one-sample" else np.array([[0.5], [-0.5]])
+    z = np.broadcast_to(codes, (*y.shape, 1))
+    if measure in ("rate", "irr"):
+        counts, offset = Counts(y, np.ones_like(y), z, True), np.log(size)
+    else:
+        counts, offset = Counts(y, size, z, False), None
+    if model == "one-sample":
+        return _glmm.one_sample(counts, offset)
+    return _glmm.two_arms(counts, model, offset)
+
+
 def _fit(
     measure: str,
     model: str,
-    spec: _glmm.Spec,
+    y: FloatArray,
+    size: FloatArray,
     names: tuple[str, ...],
     design: ArrayLike | None,
     terms: Sequence[str] | None,
@@ -494,16 +439,17 @@ def _fit(
     empty: NDArray[np.bool_] | None = None,
 ) -> GLMMFit:
     empty = np.zeros(len(names), dtype=bool) if empty is None else empty
-    used = tuple(names[i] for i in np.flatnonzero(~empty))
+    rows = np.flatnonzero(~empty)
+    used = tuple(names[i] for i in rows)
     x, labels = _glmm.design_matrix(design, terms, ~empty)
-    r = _glmm.run(spec, x, settings)
+    r = _glmm.run(_spec(measure, model, y[~empty], size[~empty]), x, settings)
     p = len(labels)
     notes = ["tau2 is estimated at its boundary, zero"] if r.boundary and settings.random else []
     if len(used) == 1:
         notes.append("one study: a normal interval; tau2 cannot be estimated")
     reason = "no events, or only events, in both arms"
     return GLMMFit(
-        measure=measure, model=model, studies=used, terms=labels, beta=r.beta,
+        measure=measure, model=model, studies=used, rows=rows, terms=labels, beta=r.beta,
         std_error=r.std_error, statistic=r.statistic, p_value=r.p_value, conf_low=r.conf_low,
         conf_high=r.conf_high, conf_level=settings.level, interval=settings.interval, cov=r.cov,
         df=r.df, tau2=r.tau2, tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],

@@ -16,7 +16,7 @@ from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import i2_h2, q_profile
 from metablin.meta._tau2 import MAX_STEPS, estimate_tau2, log_likelihood
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, needs_fit
 
 __all__ = ["HETEROGENEITY_METHODS", "HeterogeneityTable", "heterogeneity"]
 
@@ -94,6 +94,7 @@ def heterogeneity(
     [1.14, 1.07, 0.97, 30.13]
     """
     method = choice("method", method, HETEROGENEITY_METHODS)
+    needs_fit(fit)
     if fit.model != "random" or fit.k < 2:
         raise DataError(
             "heterogeneity has an interval in random-effects models of two studies or more",

@@ -49,7 +49,7 @@ class ModelSpec:
 MODELS: dict[str, ModelSpec] = {
     "random": ModelSpec("metablin.meta.inverse:fit_random", CI_METHODS),
     "common": ModelSpec("metablin.meta.inverse:fit_common", ("z", "t", "hksj", "hksj-adhoc")),
-    "glmm": ModelSpec("metablin.meta.glmm:fit_glmm", ("z", "t")),
+    "glmm": ModelSpec("metablin.meta.glmm_pool:fit_glmm", ("z", "t")),
     "mantel-haenszel": ModelSpec("metablin.meta.stratified:fit_mantel_haenszel", ("z",)),
     "peto": ModelSpec("metablin.meta.stratified:fit_peto", ("z",)),
     "beta-binomial": ModelSpec("metablin.meta.betabinomial:fit_beta_binomial", ("z", "t")),
@@ -110,8 +110,20 @@ def fitter(model: str) -> Callable[[EffectSizes, Options], MetaFit]:
     return found
 
 
+def needs_effects(e: object) -> None:
+    """Raise unless `e` is what :func:`metablin.proportions` and its kin return."""
+    if not isinstance(e, EffectSizes):
+        raise DataError(
+            "not effect sizes",
+            column="e",
+            value=type(e).__name__,
+            allowed="what proportions, two_by_two, hazard_ratios, rates or generic return",
+        )
+
+
 def needs_measure(e: EffectSizes, model: str, allowed: Iterable[str]) -> None:
     """Raise unless the effects are of a measure this model can take."""
+    needs_effects(e)
     options = tuple(allowed)
     if e.measure not in options:
         raise DataError(
@@ -131,6 +143,8 @@ def align(e: EffectSizes, name: str, values: Sequence[Any]) -> np.ndarray[Any, A
         When the length is neither that of the input nor k.
     """
     array = np.asarray(values)
+    if array.ndim == 0:
+        raise DataError("not one value a row", column=name, value=repr(values))
     if len(array) == e.n_rows:
         return array[e.rows]
     if len(array) == e.k:

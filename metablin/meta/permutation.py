@@ -16,7 +16,7 @@ from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import hksj_factor
 from metablin.meta._tau2 import estimate_tau2
-from metablin.meta.fit import NAN, MetaFit
+from metablin.meta.fit import NAN, MetaFit, needs_fit
 
 __all__ = ["PermutationTest", "permutation_test"]
 
@@ -96,6 +96,7 @@ def permutation_test(fit: MetaFit, n: int = 5000, seed: int = 1) -> PermutationT
     >>> permutation_test(fit).p_value.tolist()
     [0.125]
     """
+    needs_fit(fit)
     if fit.model not in ("random", "common") or fit.k < 2:
         raise DataError(
             "a permutation test needs two studies and an inverse-variance model",

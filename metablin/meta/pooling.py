@@ -10,7 +10,7 @@ from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.fit import MetaFit
-from metablin.meta.models import MODELS, Options, fitter
+from metablin.meta.models import MODELS, Options, fitter, needs_effects
 from metablin.meta.subgroups import add_subgroups
 
 __all__ = ["pool"]
@@ -80,13 +80,7 @@ def pool(
     >>> round(fit.estimate, 3), fit.k
     (0.715, 3)
     """
-    if not isinstance(e, EffectSizes):
-        raise DataError(
-            "not effect sizes",
-            column="e",
-            value=type(e).__name__,
-            allowed="what proportions, two_by_two, hazard_ratios, rates or generic return",
-        )
+    needs_effects(e)
     spec = MODELS[choice("model", model, MODELS)]
     ci = choice("ci", spec.ci[0] if ci is None else ci, spec.ci)
     prediction = choice("prediction", prediction, ("match", "hts"))

@@ -190,9 +190,11 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
         raise DataError(f"{len(frame)} rows for {e.n_rows} studies", column="data")
     frame = frame.iloc[e.rows if len(frame) == e.n_rows else slice(None)].reset_index(drop=True)
     try:
+        if not (isinstance(formula, str) and formula.strip()):
+            raise TypeError("no text")
         parsed = Formula(formula.strip().removeprefix("~"))
         needed = parsed.required_variables
-    except (FormulaicError, AttributeError) as error:
+    except (FormulaicError, SyntaxError, TypeError) as error:
         raise DataError(
             f"not a formula ({_first_line(error)})",
             column="moderators",

@@ -20,7 +20,7 @@ from metablin.meta._gls import gls
 from metablin.meta._inference import chi2_tail, critical, two_sided
 from metablin.meta._summary import p_text
 from metablin.meta._tau2 import estimate_tau2
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, effects_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -204,7 +204,7 @@ def selection_model(
     >>> bool(m.estimate < m.unadjusted), m.k_below
     (True, 5)
     """
-    e = e.effects if isinstance(e, MetaFit) else e
+    e = effects_of(e)
     alternative, level = choice("alternative", alternative, ALTERNATIVES), check_level(level)
     below = _p_values(e, alternative) <= _check_step(step)
     _check_sides(e, below, step)

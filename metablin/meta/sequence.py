@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from metablin._records import Record, freeze, jsonable
 from metablin.errors import DataError
 from metablin.meta._refit import no_moderators, refit, spec_of
-from metablin.meta.fit import MetaFit
+from metablin.meta.fit import MetaFit, needs_fit
 from metablin.meta.models import Options, align, fitter
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def leave_one_out(fit: MetaFit) -> RefitSequence:
     >>> leave_one_out(fit).estimate.round(3).tolist()
     [0.608, 0.488, 0.157]
     """
+    needs_fit(fit)
     if fit.k < 2:
         raise DataError("one study cannot be left out of one", value=f"k = {fit.k}")
     return _sequence("leave-one-out", fit, ~np.eye(fit.k, dtype=bool), fit.effects.studies)
@@ -198,6 +199,7 @@ def cumulative(fit: MetaFit, order: ArrayLike | Sequence[Any] | None = None) -> 
     >>> c.terms, c.k.tolist()
     (('study 2', 'study 3', 'study 1'), [1.0, 2.0, 3.0])
     """
+    needs_fit(fit)
     at = np.arange(fit.k) if order is None else _order(fit, order)
     keep = np.zeros((fit.k, fit.k), dtype=bool)
     for i in range(fit.k):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
+from metablin._records import freeze
 from metablin.errors import DataError
 
 __all__ = ["Pairs", "trial_pairs"]
@@ -18,9 +19,22 @@ __all__ = ["Pairs", "trial_pairs"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Effects on the marker and on the true endpoint of k trials, with error covariances."""
+    """Effects on the marker and on the true endpoint of k trials, with error covariances.
+
+    Attributes
+    ----------
+    studies : tuple of str
+    x, vx : ndarray, shape (k,)
+        Effects on the marker (log odds ratio of response, say) and variances.
+    y, vy : ndarray, shape (k,)
+        Effects on the true endpoint (log hazard ratio) and variances.
+    correlation : ndarray, shape (k,)
+        Assumed correlation of the two estimates within every trial.
+    level : float
+        Confidence level.
+    """
 
     studies: tuple[str, ...]
     x: FloatArray
@@ -29,6 +43,32 @@ class Pairs:
     vy: FloatArray
     correlation: FloatArray
     level: float
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def k(self) -> int:
+        """Number of trials."""
+        return len(self.x)
+
+    @property
+    def data(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """x, vx, y, vy and the covariance of their errors, as the likelihoods take them."""
+        return self.x, self.vx, self.y, self.vy, self.cxy
+
+    def take(self, keep: NDArray[np.bool_]) -> Pairs:
+        """Return the trials where `keep` is true."""
+        names = tuple(name for name, kept in zip(self.studies, keep, strict=True) if kept)
+        return Pairs(
+            names,
+            self.x[keep],
+            self.vx[keep],
+            self.y[keep],
+            self.vy[keep],
+            self.correlation[keep],
+            self.level,
+        )
 
     @property
     def cxy(self) -> FloatArray:

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from metablin._input import choice, numeric, one
-from metablin._records import Record, freeze, jsonable
+from metablin._records import Record, jsonable
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
-from metablin.mrd._pairs import trial_pairs
+from metablin.mrd._pairs import Pairs, trial_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,39 +84,25 @@ class Surrogacy(Record):
 
     Attributes
     ----------
-    studies : tuple of str
-    x, vx : ndarray, shape (k,)
-        Effects on the marker (log odds ratio of response, say) and variances.
-    y, vy : ndarray, shape (k,)
-        Effects on the true endpoint (log hazard ratio) and variances.
-    correlation : ndarray, shape (k,)
-        Assumed correlation of the two estimates within every trial.
-    level : float
+    pairs : Pairs
+        The trials' effects ``x`` and ``y`` with variances ``vx`` and ``vy``, shape (k,) each, their
+        ``correlation``, ``studies`` and confidence ``level``.
     weighted, daniels_hughes : Association
     """
 
-    studies: tuple[str, ...]
-    x: FloatArray
-    vx: FloatArray
-    y: FloatArray
-    vy: FloatArray
-    correlation: FloatArray
-    level: float
+    pairs: Pairs
     weighted: Association
     daniels_hughes: Association
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:
         """Number of trials."""
-        return len(self.x)
+        return self.pairs.k
 
     @property
     def critical(self) -> float:
         """Critical value of predictions: t with k - 2 degrees of freedom."""
-        return float(stats.t.ppf((1 + self.level) / 2, self.k - 2))
+        return _critical(self.pairs)
 
     def association(self, method: str) -> Association:
         """Return the line of a method."""
@@ -151,22 +137,20 @@ class Surrogacy(Record):
         if self.k <= FEWEST:
             raise DataError("too few trials to leave one out", column="k", value=self.k,
                             allowed=f"at least {FEWEST + 1}")  # fmt: skip
-        crit = float(stats.t.ppf((1 + self.level) / 2, self.k - 3))
+        p = self.pairs
+        crit = float(stats.t.ppf((1 + p.level) / 2, self.k - 3))
         rows = []
-        for i, study in enumerate(self.studies):
-            keep = np.arange(self.k) != i
-            line = _line(method, self.x[keep], self.vx[keep], self.y[keep], self.vy[keep],
-                         self.correlation[keep])  # fmt: skip
-            cxy = self.correlation[i] * (self.vx[i] * self.vy[i]) ** 0.5
+        for i, study in enumerate(p.studies):
+            line = _line(method, p.take(np.arange(self.k) != i))
             b = line.beta
-            at = np.array([1.0, self.x[i]])
-            var = float(at @ line.cov @ at) + line.tau2 + self.vy[i]
+            at = np.array([1.0, p.x[i]])
+            var = float(at @ line.cov @ at) + line.tau2 + p.vy[i]
             if method == "daniels-hughes":
-                var += b**2 * self.vx[i] - 2 * b * cxy
-            predicted = line.alpha + b * self.x[i]
+                var += b**2 * p.vx[i] - 2 * b * p.cxy[i]
+            predicted = line.alpha + b * p.x[i]
             half = crit * var**0.5
-            rows.append((study, self.x[i], self.y[i], predicted, predicted - half,
-                         predicted + half, abs(self.y[i] - predicted) <= half))  # fmt: skip
+            rows.append((study, p.x[i], p.y[i], predicted, predicted - half,
+                         predicted + half, abs(p.y[i] - predicted) <= half))  # fmt: skip
         columns = ["study", "x", "observed", "predicted", "pred_low", "pred_high", "inside"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -175,13 +159,15 @@ class Surrogacy(Record):
         names = [n for n in Association.__slots__ if n != "cov"]
         return pd.DataFrame(
             [{n: getattr(a, n) for n in names} for a in (self.weighted, self.daniels_hughes)]
-        ).assign(k=self.k, conf_level=self.level)
+        ).assign(k=self.k, conf_level=self.pairs.level)
 
     def to_dict(self) -> dict[str, Any]:
         """Return trials and lines as JSON-ready Python types."""
-        trials = pd.DataFrame({"study": list(self.studies), "x": self.x, "vx": self.vx,
-                               "y": self.y, "vy": self.vy})  # fmt: skip
-        out: dict[str, Any] = jsonable({"k": self.k, "correlation": self.correlation,
+        p = self.pairs
+        trials = pd.DataFrame(
+            {"study": list(p.studies), "x": p.x, "vx": p.vx, "y": p.y, "vy": p.vy}
+        )
+        out: dict[str, Any] = jsonable({"k": self.k, "correlation": p.correlation,
                                         "trials": trials, "lines": self.to_frame()})  # fmt: skip
         return out
 
@@ -255,18 +241,21 @@ def surrogacy(
     data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
     count = int(one("draws", draws, minimum=2, integer=True))
     seed = int(one("seed", seed, minimum=0, integer=True))
-    arrays = (data.x, data.vx, data.y, data.vy)
-    crit = float(stats.t.ppf((1 + data.level) / 2, len(data.x) - 2))
+    crit = _critical(data)
     return Surrogacy(
-        data.studies, *arrays, data.correlation, data.level,
-        weighted=_weighted(*arrays, data.level, crit),
-        daniels_hughes=_daniels_hughes(*arrays, data.correlation, data.level, crit, count, seed),
-    )  # fmt: skip
+        data,
+        weighted=_weighted(data, crit),
+        daniels_hughes=_daniels_hughes(data, crit, count, seed),
+    )
 
 
-def _weighted_line(x: FloatArray, y: FloatArray, vy: FloatArray) -> tuple[Line, float]:
+def _critical(p: Pairs) -> float:
+    return float(stats.t.ppf((1 + p.level) / 2, p.k - 2))
+
+
+def _weighted_line(p: Pairs) -> tuple[Line, float]:
     """Return the weighted least-squares line, its residual variance, and R2."""
-    w = 1 / vy
+    x, y, w = p.x, p.y, 1 / p.vy
     design = np.column_stack([np.ones_like(x), x])
     bread = np.linalg.inv(design.T @ (w[:, None] * design))
     a, b = bread @ (design.T @ (w * y))
@@ -281,14 +270,12 @@ def _weighted_line(x: FloatArray, y: FloatArray, vy: FloatArray) -> tuple[Line, 
     return Line(float(a), float(b), tau2, cov, rss), 1 - rss / tss if tss else 1.0
 
 
-def _weighted(
-    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, level: float, crit: float
-) -> Association:
-    line, r2 = _weighted_line(x, y, vy)
+def _weighted(p: Pairs, crit: float) -> Association:
+    line, r2 = _weighted_line(p)
     half = crit * line.cov[1, 1] ** 0.5
-    low, high = _fisher(r2, len(x), level)
+    low, high = _fisher(r2, p.k, p.level)
     return Association("weighted", line.alpha, line.beta, line.beta - half, line.beta + half,
-                       line.tau2, r2, low, high, _threshold(line, crit, x), line.cov)  # fmt: skip
+                       line.tau2, r2, low, high, _threshold(line, crit, p.x), line.cov)  # fmt: skip
 
 
 def _fisher(r2: float, k: int, level: float) -> tuple[float, float]:
@@ -303,26 +290,18 @@ def _fisher(r2: float, k: int, level: float) -> tuple[float, float]:
     return (0.0 if low < 0 else float(low**2)), float(max(low**2, high**2))
 
 
-def _line(
-    method: str, x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: FloatArray
-) -> Line:
-    if method == "weighted":
-        return _weighted_line(x, y, vy)[0]
-    return fit_line(x, vx, y, vy, rho * np.sqrt(vx * vy))
+def _line(method: str, p: Pairs) -> Line:
+    return _weighted_line(p)[0] if method == "weighted" else fit_line(*p.data)
 
 
-def _daniels_hughes(
-    x: FloatArray, vx: FloatArray, y: FloatArray, vy: FloatArray, rho: FloatArray, level: float,
-    crit: float, draws: int, seed: int,
-) -> Association:  # fmt: skip
-    cxy = rho * np.sqrt(vx * vy)
-    line = fit_line(x, vx, y, vy, cxy)
-    low, high = slope_interval(line, (x, vx, y, vy, cxy), level)
-    spread = _spread(x, vx)
-    r2 = _r2(line, spread)
-    limits = _bootstrap(line, x, vx, vy, rho, spread, level, draws, seed)
-    return Association("daniels-hughes", line.alpha, line.beta, low, high, line.tau2, r2, *limits,
-                       _threshold(line, crit, x), line.cov)  # fmt: skip
+def _daniels_hughes(p: Pairs, crit: float, draws: int, seed: int) -> Association:
+    line = fit_line(*p.data)
+    low, high = slope_interval(line, p.data, p.level)
+    spread = _spread(p.x, p.vx)
+    limits = _bootstrap(line, p, spread, draws, seed)
+    return Association("daniels-hughes", line.alpha, line.beta, low, high, line.tau2,
+                       _r2(line, spread), *limits, _threshold(line, crit, p.x),
+                       line.cov)  # fmt: skip
 
 
 def _spread(x: FloatArray, vx: FloatArray) -> tuple[float, float]:
@@ -338,25 +317,25 @@ def _r2(line: Line, spread: tuple[float, float]) -> float:
 
 
 def _bootstrap(
-    line: Line, x: FloatArray, vx: FloatArray, vy: FloatArray, rho: FloatArray,
-    spread: tuple[float, float], level: float, draws: int, seed: int,
-) -> tuple[float, float]:  # fmt: skip
+    line: Line, p: Pairs, spread: tuple[float, float], draws: int, seed: int
+) -> tuple[float, float]:
     """Return percentile limits of R2 over data simulated from the fitted model."""
+    vx, vy, rho, cxy = p.vx, p.vy, p.correlation, p.cxy
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(draws):
-        theta = spread[0] + spread[1] ** 0.5 * rng.standard_normal(len(x))
-        truth = line.alpha + line.beta * theta + line.tau2**0.5 * rng.standard_normal(len(x))
-        u, v = rng.standard_normal((2, len(x)))
+        theta = spread[0] + spread[1] ** 0.5 * rng.standard_normal(p.k)
+        truth = line.alpha + line.beta * theta + line.tau2**0.5 * rng.standard_normal(p.k)
+        u, v = rng.standard_normal((2, p.k))
         xs = theta + vx**0.5 * u
         ys = truth + vy**0.5 * (rho * u + (1 - rho**2) ** 0.5 * v)
         try:
-            again = fit_line(xs, vx, ys, vy, rho * np.sqrt(vx * vy), COARSE)
+            again = fit_line(xs, vx, ys, vy, cxy, COARSE)
         except ConvergenceError:
             found += [0.0, 1.0]  # no line at all: such data leave R2 anywhere
             continue
         found.append(_r2(again, _spread(xs, vx)))
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(found, [(1 - p.level) / 2, (1 + p.level) / 2])
     return float(low), float(high)
 
 

@@ -120,9 +120,12 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     dated = "CreationDate" if path.suffix == ".pdf" else "Date"
     metadata = None if path.suffix == ".png" else {dated: None}
-    with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
-        picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
-    if path.suffix == ".svg":
-        text = temporary.read_text(encoding="utf-8")
-        temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    try:
+        with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+            picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
+        if path.suffix == ".svg":
+            text = temporary.read_text(encoding="utf-8")
+            temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -30,8 +30,9 @@ def surrogacy_frame(
     pandas.DataFrame
         ``x, estimate, pred_low, pred_high`` on the analysis scale (logs).
     """
-    reach = max(0.3, 0.25 * float(np.ptp(fit.x)))
-    grid = np.linspace(min(0.0, fit.x.min()) - reach, fit.x.max() + reach, points)
+    x = fit.pairs.x
+    reach = max(0.3, 0.25 * float(np.ptp(x)))
+    grid = np.linspace(min(0.0, x.min()) - reach, x.max() + reach, points)
     return fit.predict(grid, method)
 
 
@@ -58,7 +59,7 @@ def surrogacy(
     matplotlib.axes.Axes
         The area of a circle is proportional to the precision of the effect on the true endpoint.
     """
-    frame = surrogacy_frame(fit, method)
+    frame, trials = surrogacy_frame(fit, method), fit.pairs
     with style.house_style():
         if ax is None:
             _, ax = style.figure(5.4, 4.2)
@@ -67,13 +68,13 @@ def surrogacy(
             frame["x"], frame["pred_low"], frame["pred_high"], color=blue, alpha=0.12, lw=0
         )
         ax.plot(frame["x"], frame["estimate"], color=blue, lw=1.4)
-        sx, sy = 1.96 * fit.vx**0.5, 1.96 * fit.vy**0.5
-        ax.hlines(fit.y, fit.x - sx, fit.x + sx, color=style.SOFT, lw=0.8)
-        ax.vlines(fit.x, fit.y - sy, fit.y + sy, color=style.SOFT, lw=0.8)
-        size = 320 * (1 / fit.vy) / (1 / fit.vy).max()
-        ax.scatter(fit.x, fit.y, s=size, color=blue, alpha=0.75, edgecolor="white", zorder=3)
+        sx, sy = 1.96 * trials.vx**0.5, 1.96 * trials.vy**0.5
+        ax.hlines(trials.y, trials.x - sx, trials.x + sx, color=style.SOFT, lw=0.8)
+        ax.vlines(trials.x, trials.y - sy, trials.y + sy, color=style.SOFT, lw=0.8)
+        size = 320 * (1 / trials.vy) / (1 / trials.vy).max()
+        ax.scatter(trials.x, trials.y, s=size, color=blue, alpha=0.75, edgecolor="white", zorder=3)
         right = float(frame["x"].iloc[-1])
-        for name, x, y, s in zip(fit.studies, fit.x, fit.y, size, strict=True):
+        for name, x, y, s in zip(trials.studies, trials.x, trials.y, size, strict=True):
             late = x > right - 0.25 * (right - float(frame["x"].iloc[0]))
             aside = 4 + s**0.5 / 2
             ax.annotate(name, (x, y), xytext=(-aside if late else aside, 7),
@@ -83,7 +84,7 @@ def surrogacy(
         ax.axhline(0, color=style.INK, lw=0.8)
         ax.axvline(0, color=style.INK, lw=0.8)
         ax.set_xlim(float(frame["x"].iloc[0]), float(frame["x"].iloc[-1]))
-        low, high = float((fit.y - sy).min()) - 0.15, float(max((fit.y + sy).max(), 0)) + 0.15
+        low, high = float((trials.y - sy).min()) - 0.15, float(max((trials.y + sy).max(), 0)) + 0.15
         ax.set_ylim(low, high)
         for axis, title in ((ax.xaxis, labels[0]), (ax.yaxis, labels[1])):
             axis.set_major_locator(FixedLocator([float(np.log(r)) for r in RATIOS]))

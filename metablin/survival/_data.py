@@ -19,6 +19,9 @@ __all__ = ["Counts", "Groups", "Patients", "count", "groups", "patients", "two_a
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+LONGEST = 1e60
+"""Largest time and weight: sums of their squares and products must stay below 1e308."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patients:
@@ -83,12 +86,12 @@ def patients(
     >>> patients([5, 7], [1, 0]).n
     2
     """
-    t = _input.numeric("time", time, minimum=0.0)
+    t = _input.numeric("time", time, minimum=0.0, maximum=LONGEST)
     if t.size == 0:
         raise DataError("no patients", column="time", allowed="at least one row")
     e = _input.numeric("event", event)
     start = None if entry is None else _input.numeric("entry", entry, minimum=0.0)
-    w = None if weights is None else _input.numeric("weights", weights, above=0.0)
+    w = None if weights is None else _input.numeric("weights", weights, above=0.0, maximum=LONGEST)
     _input.same_length(time=t, event=e, entry=start, weights=w)
     bad = np.flatnonzero((e != 0.0) & (e != 1.0))
     if bad.size:
@@ -159,7 +162,7 @@ def groups(
     raw = (
         np.asarray(values)
         if isinstance(values, np.ndarray | pd.Series)
-        else np.array(list(values), dtype=object)
+        else np.array(_input.items(column, values), dtype=object)
     )
     if raw.size != n:
         raise DataError(f"{raw.size} labels for {n} patients", column=column)

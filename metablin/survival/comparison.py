@@ -415,7 +415,7 @@ def milestone_difference(
     pandas.DataFrame
         ``term, time, estimate`` (treatment minus control), ``std_error`` (Greenwood),
         ``statistic, p_value`` (log-log; Greenwood's where a curve is at 0 or 1),
-        ``conf_low, conf_high, conf_level``.
+        ``conf_low, conf_high, conf_level``, and a ``note`` where there is no test.
 
     Raises
     ------
@@ -477,6 +477,7 @@ def _milestone(
         # log(-log S) falls as S rises: the sign is turned so that positive favours treatment.
         row["statistic"] = (np.log(-np.log(s0)) - np.log(-np.log(s1))) / spread
         row["p_value"] = two_sided(row["statistic"])
+    row["note"] = "" if row["std_error"] > 0 else "both curves at 0 or 1: no variance, no test"
     return {"term": row.pop("term"), "time": at, **row}
 
 

@@ -24,6 +24,9 @@ __all__ = ["RMST", "RMSTCurve", "rmst", "rmst_curve"]
 
 FloatArray = NDArray[np.float64]
 
+NO_TEST = "one group: nothing to test"
+NO_VARIANCE = "no event by tau in either group: no variance, no test"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RMST(Record):
@@ -67,9 +70,9 @@ class RMST(Record):
 
         The ratios are tested on the log scale by the delta method. Empty without groups; a ratio
         whose mean is zero is left out. Without an event by tau in either group there is no
-        variance, and statistic and p-value are NaN.
+        variance, hence no statistic and no p-value, and ``note`` says so.
         """
-        rows = []
+        rows: list[dict[str, Any]] = []
         m0, s0 = float(self.estimate[0]), float(self.std_error[0])
         for i in range(1, len(self.labels)):
             name = f"{self.labels[i]} vs {self.labels[0]}"
@@ -81,14 +84,18 @@ class RMST(Record):
                 if min(a, b) > 0:
                     se = float(np.hypot(s1 / a, s0 / b))
                     rows.append(ratio_row(f"{kind} ratio: {name}", np.log(a / b), se, self.level))
+        for row in rows:
+            row["note"] = "" if row["std_error"] > 0 else NO_VARIANCE
         return pd.DataFrame(rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return groups, then contrasts."""
-        parts = [self.arms()]
-        if len(self.labels) > 1:
-            parts.append(self.contrasts())
-        return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        """Return groups, then contrasts; a mean by itself is not tested, as its ``note`` says."""
+        arms = self.arms()
+        if len(self.labels) == 1:
+            return arms
+        contrasts = self.contrasts()
+        arms = arms.assign(note=NO_TEST).reindex(columns=contrasts.columns)
+        return pd.concat([arms, contrasts], ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result, ready for JSON."""
@@ -181,7 +188,7 @@ def horizon_of(parts: dict[str, Patients], tau: float | None) -> float:
     """Return a horizon every group supports: `tau` once checked, or the largest."""
     if tau is None:
         return min(float(part.time.max()) for part in parts.values())
-    horizon = float(_input.numeric("tau", tau, above=0.0)[0])
+    horizon = _input.one("tau", tau, above=0.0)
     for name, part in parts.items():
         if horizon > _furthest(part):
             where = f" of group {name}" if name else ""

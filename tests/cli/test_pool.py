@@ -198,10 +198,52 @@ def test_a_byte_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
     assert_one_line_error(result, "line 2", "0xf6", "UTF-8")
 
 
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path: Path, mark: str, word: str) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD.replace(",", mark))
+    result = metablin("pool", file, "--measure", "proportion")
+    assert_one_line_error(result, f"with {word} where commas belong")
+
+
+@pytest.mark.parametrize("cell", ["1_0", "\uff15", "0x5", "5%", "True", "5j"])
+def test_what_only_python_reads_as_a_number_is_refused(tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD.replace("5,12", f"{cell},12"), encoding="utf-8")
+    result = metablin("pool", file, "--measure", "proportion")
+    assert_one_line_error(result, "row 2", "'events'", cell, "not a number")
+
+
 def test_a_plot_that_cannot_be_written_gets_one_line(tmp_path: Path) -> None:
     nowhere = tmp_path / "no" / "forest.svg"
     options = ("--measure", "proportion", "--plot", nowhere)
-    assert_one_line_error(metablin("pool", "examples/prior.csv", *options), "No such file", "no")
+    result = metablin("pool", "examples/prior.csv", *options)
+    assert_one_line_error(result, f"{nowhere.parent}: No such file")
+    folder = tmp_path / "forest.svg"
+    folder.mkdir()
+    options = ("--measure", "proportion", "--plot", folder)
+    assert_one_line_error(metablin("pool", "examples/prior.csv", *options), "forest.svg: Is a dir")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_code_in_a_formula_is_not_run_and_gets_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text(GOOD)
+    code = f"__import__('pathlib').Path('{tmp_path}/run').touch()"
+    for formula in (code, f"I({code})", f"{{{code}}}"):
+        options = ("--measure", "proportion", "--moderators", formula)
+        result = metablin("pool", file, *options)
+        assert result.returncode == 1
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_numbers_that_would_overflow_get_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "studies.csv"
+    file.write_text("yi,vi\n1e200,1\n-1e200,1\n")
+    assert_one_line_error(metablin("pool", file, "--measure", "generic"), "row 1", "'yi'", "1e+60")
+    file.write_text("time,event\n1e308,1\n2,1\n")
+    assert_one_line_error(metablin("survival", file), "row 1", "'time'", "1e+308")
 
 
 def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_subgroups_with_one_tau2_are_the_meta_regression_of_metafor(
         for name in ("estimate", "std_error", "conf_low"):
             want = cell[name][j]  # type: ignore[index]
             assert getattr(group.analysis, name) == pytest.approx(want, rel=1e-9)
-    assert fit.subgroup_test is not None
+    assert fit.subgroup_test.df == len(fit.subgroups) - 1
     assert fit.subgroup_test.statistic == pytest.approx(cell["statistic"], rel=1e-8)
     assert fit.subgroup_test.p_value == pytest.approx(cell["p_value"], rel=1e-8)
 

@@ -129,7 +129,7 @@ def test_raudenbush_teacher_expectancy() -> None:
     assert fit.q == pytest.approx(35.85, abs=0.05)
     d["weeks"] = d["weeks"].clip(upper=3)
     explained = pool(generic(d["yi"], d["vi"]), ci="z", moderators="weeks", data=d)
-    assert explained.regression is not None
+    assert explained.to_frame()["term"].tolist() == ["Intercept", "weeks"]
     assert explained.tau2 == pytest.approx(0, abs=5e-5)
     printed(explained.regression.beta[0], "0.407")
     printed(explained.regression.beta[1], "-0.157")

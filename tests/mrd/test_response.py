@@ -49,11 +49,12 @@ def test_strata_can_be_threshold_and_time_point() -> None:
     assert found.to_frame()["k"].tolist() == [2, 1, 1, 1]
 
 
-def test_all_or_no_responders_fall_back_to_the_common_effect() -> None:
+def test_all_or_no_responders_are_one_exact_proportion() -> None:
     rows = cohorts().assign(events=lambda d: d["n"])
     found = response_rates(rows).to_frame()
-    assert set(found.loc[found["k"] > 1, "model"]) <= {"common"}
-    assert found["conf_high"].lt(1).all()
+    assert set(found["model"]) == {"exact"}
+    assert found["conf_low"].lt(1).all()
+    assert found["conf_high"].eq(1).all()
 
 
 def test_missing_columns_and_empty_tables_are_named() -> None:

@@ -23,10 +23,12 @@ from metablin.effects import (
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
 from metablin.meta.baujat import baujat
-from metablin.meta.bias import begg, egger, harbord, pet_peese, trim_and_fill
+from metablin.meta.bias import begg, egger, harbord
 from metablin.meta.gosh import gosh
 from metablin.meta.influence import cumulative, influence, leave_one_out
+from metablin.meta.petpeese import pet_peese
 from metablin.meta.selection import selection_model
+from metablin.meta.trimfill import trim_and_fill
 from metablin.plots import (
     baujat_frame,
     bubble,
@@ -128,9 +130,7 @@ def test_the_funnel_holds_studies_and_mirrored_ones() -> None:
 
 def test_the_funnel_names_its_contours_and_lines() -> None:
     ax = trim_and_fill(pool(hazards())).plot()
-    legend = ax.get_legend()
-    assert legend is not None
-    names = [t.get_text() for t in legend.get_texts()]
+    names = [t.get_text() for t in ax.get_legend().get_texts()]
     assert names[:4] == ["p > 0.1", "0.05 < p ≤ 0.1", "0.01 < p ≤ 0.05", "p ≤ 0.01"]
     assert names[4:] == ["Pooled", "Pooled, filled"]
     low, high = ax.get_ylim()
@@ -148,9 +148,8 @@ def test_contours_pass_where_the_p_value_is_five_per_cent() -> None:
 
 
 def test_single_groups_have_no_contours() -> None:
-    legend = funnel(pool(response())).get_legend()
-    assert legend is not None
-    assert [t.get_text() for t in legend.get_texts()] == ["Pooled"]
+    ax = funnel(pool(response()))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Pooled"]
 
 
 def test_the_regression_line_of_egger_passes_through_its_limit() -> None:

@@ -125,6 +125,12 @@ def test_milestones_are_the_difference_of_the_curves():
     np.testing.assert_allclose(frame["conf_low"], low)
 
 
+def test_a_milestone_without_variance_says_why_there_is_no_test():
+    frame = milestone_difference([1, 2, 3, 4, 1, 4], [1, 1, 1, 0, 0, 1], list("aabbba"), [0.5, 2.5])
+    assert frame["p_value"].isna().tolist() == [True, False]
+    assert frame["note"].tolist() == ["both curves at 0 or 1: no variance, no test", ""]
+
+
 def test_a_milestone_beyond_follow_up_is_refused():
     with pytest.raises(DataError, match="row 2, column 'times', value 9"):
         milestone_difference([1, 2, 3, 4], [1, 0, 1, 0], list("aabb"), [1, 9])

@@ -113,3 +113,26 @@ def test_the_worked_example_of_survrm2_is_met_to_its_printed_digits():
     assert rows.loc["RMST difference: 1 vs 2"].round(3).tolist() == [-0.137, -0.939, 0.665, 0.738]
     assert rows.loc["RMST ratio: 1 vs 2"].round(3).tolist() == [0.981, 0.878, 1.096, 0.738]
     assert rows.loc["RMTL ratio: 1 vs 2"].round(3).tolist() == [1.050, 0.787, 1.402, 0.738]
+
+
+def test_one_group_is_not_tested_and_nothing_prints_as_nan():
+    alone = rmst([1, 2, 3, 4], [1, 1, 0, 1], tau=3)
+    assert "p_value" not in alone.to_frame()
+    assert alone.contrasts().empty
+    two = rmst([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 1, 1], tau=4, group=list("ababab"))
+    frame = two.to_frame()
+    means = frame["term"].str.match("RMST:|RMTL:")
+    assert (frame["note"] == "one group: nothing to test").tolist() == means.tolist()
+    assert frame["p_value"].isna().tolist() == means.tolist()
+    for text in (alone.summary(), two.summary(), two._repr_html_()):
+        assert "nan" not in text.lower()
+
+
+def test_groups_without_an_event_say_why_there_is_no_test():
+    found = rmst([5, 6, 7, 8], [0, 0, 0, 0], tau=4, group=list("abab"))
+    rows = found.to_dict()["contrasts"]
+    assert [row["term"] for row in rows] == ["RMST difference: b vs a", "RMST ratio: b vs a"]
+    assert {row["p_value"] for row in rows} == {None}
+    assert {row["note"] for row in rows} == {
+        "no event by tau in either group: no variance, no test"
+    }

@@ -69,14 +69,21 @@ def _fraction(a: FloatArray, x: FloatArray) -> FloatArray:
     return h
 
 
-def log_gamma_lower(a: FloatArray, x: FloatArray) -> FloatArray:
-    """Return log P(a, x), the log lower regularised incomplete gamma function."""
+def log_gamma_lower(a: FloatArray, log_x: FloatArray) -> FloatArray:
+    """Return log P(a, x), the log lower regularised incomplete gamma function, of log x.
+
+    Where x or P vanishes, the first terms of P's series take over; they need x only in logs.
+
+    References
+    ----------
+    NIST Digital Library of Mathematical Functions, eq. 8.7.1. https://dlmf.nist.gov/8.7
+    """
+    x = np.exp(log_x)
     p = special.gammainc(a, x)
     gone = p < VANISHING
     out = np.log(np.where(gone, 1.0, p))
     if np.any(gone):
-        with np.errstate(divide="ignore"):
-            leading = a * np.log(x) - x - special.gammaln(a + 1.0)
-            series = leading + np.log1p(x / (a + 1.0) * (1.0 + x / (a + 2.0)))
+        leading = a * log_x - x - special.gammaln(a + 1.0)
+        series = leading + np.log1p(x / (a + 1.0) * (1.0 + x / (a + 2.0)))
         out = np.where(gone, series, out)
     return out

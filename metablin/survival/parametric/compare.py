@@ -17,7 +17,7 @@ from metablin.errors import ConvergenceError, DataError, MetablinWarning
 from metablin.survival._data import Patients, patients
 from metablin.survival.km import KMCurve, curve_of
 from metablin.survival.parametric.fit import ParametricFit, fit_parametric
-from metablin.survival.parametric.names import DEFAULT
+from metablin.survival.parametric.names import ALLOWED, DEFAULT, check_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ class ParametricComparison(Record):
     fits : tuple of ParametricFit
         Those that could be fitted, by increasing AIC.
     failed : tuple of (str, str)
-        Families that could not, each with the reason.
+        Families that could not, each with the reason: no maximum, too few events for its knots.
     notes : dict
         Warnings of a fit, by family.
     brier : dict
@@ -137,7 +137,7 @@ def compare_parametric(
     Raises
     ------
     DataError
-        For an unknown family or bad data.
+        For an unknown family, no family, bad data, or events too few for any of the families.
     ConvergenceError
         When no family can be fitted.
 
@@ -153,7 +153,11 @@ def compare_parametric(
     fits: list[ParametricFit] = []
     failed: list[tuple[str, str]] = []
     notes: dict[str, str] = {}
-    for name in families:
+    names = [check_name(name) for name in _input.items("families", families)]
+    if not names:
+        raise DataError("no family to fit", column="families", allowed=ALLOWED)
+    refused: list[DataError] = []
+    for name in names:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MetablinWarning)
             try:
@@ -162,11 +166,16 @@ def compare_parametric(
                         time, event, name, entry=entry, weights=weights, level=confidence
                     )
                 )
+            except DataError as error:
+                refused.append(error)
+                failed.append((name, str(error)))
             except ConvergenceError as error:
                 failed.append((name, str(error)))
         said = [str(w.message) for w in caught if issubclass(w.category, MetablinWarning)]
         if said and fits:
             notes[fits[-1].family.name] = "; ".join(said)
+    if not fits and len(refused) == len(failed) > 0:
+        raise refused[0]
     if not fits:
         raise ConvergenceError("; ".join(reason for _, reason in failed))
     fits.sort(key=lambda f: f.aic)
@@ -209,7 +218,7 @@ def integrated_brier_score(
     if not p.event.any():
         raise DataError("no events", column="event", allowed="at least one event")
     horizon = float(p.time[p.event == 1.0].max()) if tau is None else tau
-    return _integrated(fit, p, float(_input.numeric("tau", horizon, above=0.0)[0]))
+    return _integrated(fit, p, _input.one("tau", horizon, above=0.0))
 
 
 def brier_score(

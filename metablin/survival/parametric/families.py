@@ -20,7 +20,7 @@ from metablin.survival.parametric._special import (
     stirling_error,
 )
 
-__all__ = ["SIMPLE", "Family", "Linear", "Start"]
+__all__ = ["SIMPLE", "Family", "Linear", "Start", "runaway"]
 
 FloatArray = NDArray[np.float64]
 Function = Callable[[FloatArray, FloatArray], FloatArray]
@@ -29,6 +29,9 @@ HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 NEAR_ZERO = 1e-5
 """|Q| of the generalised gamma below which it is the log-normal to rounding."""
+
+FAR = 10.0
+"""|Q| beyond which a climb is on its way to infinity: maxima lie below 7, climbs end above 14."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +187,13 @@ def _gengamma_parts(theta: FloatArray, t: FloatArray) -> tuple[FloatArray, Float
 def _gengamma_s(theta: FloatArray, t: FloatArray) -> FloatArray:
     """Prentice's parametrisation: mu, log sigma, Q; Q = 1 is Weibull, Q = 0 log-normal."""
     qw, q, a = _gengamma_parts(theta, t)
-    x = a * np.exp(qw)
+    log_x = np.log(a) + qw
     positive = q > 0
     if np.all(positive):
-        return log_gamma_upper(a, x)
+        return log_gamma_upper(a, np.exp(log_x))
     if not np.any(positive):
-        return log_gamma_lower(a, x)
-    return np.where(positive, log_gamma_upper(a, x), log_gamma_lower(a, x))
+        return log_gamma_lower(a, log_x)
+    return np.where(positive, log_gamma_upper(a, np.exp(log_x)), log_gamma_lower(a, log_x))
 
 
 def _gengamma_d(theta: FloatArray, t: FloatArray) -> FloatArray:
@@ -198,6 +201,27 @@ def _gengamma_d(theta: FloatArray, t: FloatArray) -> FloatArray:
     # |Q| a^a e^-a / Gamma(a), with a = 1/Q^2, is exp(-stirling error) / sqrt(2 pi).
     constant = -HALF_LOG_2PI - stirling_error(a) - theta[1]
     return np.asarray(constant + a * (qw - np.expm1(qw)) - np.log(t))
+
+
+def runaway(family: Family, theta: FloatArray) -> str:
+    """Return why the likelihood has no finite maximum where Q of a climb has run away, or "".
+
+    With Q to plus infinity and sigma Q fixed, the generalised gamma tends to the power law
+    F(t) = (t / end)^(1 / (sigma Q)), whose density jumps to zero at its end; with Q to minus
+    infinity to the Pareto law S(t) = (t / start)^(1 / (sigma Q)). Data that pile up towards the
+    last event, or fall off from the first, bring their likelihood ever closer to that of the limit.
+    Small samples can have both, a maximum and a higher limit; the maximum is then the estimate, as
+    in other software and as for other distributions with an end (Smith 1985, Biometrika 72:67-90,
+    doi:10.1093/biomet/72.1.67).
+    """
+    if "Q" not in family.parameters or abs(theta[family.parameters.index("Q")]) <= FAR:
+        return ""
+    up = theta[family.parameters.index("Q")] > 0
+    law = "a power law that ends with the last event" if up else "a Pareto law from the first event"
+    return (
+        f"{family.name}: the likelihood keeps rising as Q goes to {'plus' if up else 'minus'} "
+        f"infinity, towards {law}; it has no finite maximum"
+    )
 
 
 SIMPLE: dict[str, Family] = {
@@ -267,6 +291,7 @@ SIMPLE: dict[str, Family] = {
                 [
                     [s.log_mean, np.log(s.log_sd), 0.1],
                     [s.log_mean + 0.45 * s.log_sd, np.log(s.log_sd / 1.28), 0.9],
+                    [s.log_mean + 1.1 * s.log_sd, np.log(s.log_sd / 2.0), 2.5],
                 ]
             ),
             _ones(3),

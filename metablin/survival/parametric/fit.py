@@ -18,7 +18,7 @@ from metablin.survival._data import Patients, patients
 from metablin.survival._normal import critical
 from metablin.survival.parametric._newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.survival.parametric._profile import profile_limits
-from metablin.survival.parametric.families import Family, Start
+from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
     log_likelihood,
@@ -162,7 +162,7 @@ class ParametricFit(Record):
 
     def rmst(self, tau: float) -> tuple[float, float]:
         """Return the restricted mean up to `tau` under the model, and its standard error."""
-        horizon = float(_input.numeric("tau", tau, above=0.0)[0])
+        horizon = _input.one("tau", tau, above=0.0)
         x, w = NODES
         # Squares crowd the nodes near 0, where a falling hazard is steep.
         u = 0.5 * (x + 1.0)
@@ -327,7 +327,7 @@ def fit_parametric(
     DataError
         For an unknown family, a time of 0 or too few events.
     ConvergenceError
-        When no usable maximum is found.
+        When no usable maximum is found; for ``gengamma`` with the limit its likelihood tends to.
 
     Warns
     -----
@@ -430,16 +430,22 @@ def _search(
     points = family.start(start)
     order = np.argsort(-f(points.T), kind="stable")
     found: list[tuple[Optimum, bool]] = []
+    endless = ""
     for i in order:
         try:
-            found.append(_climb(family, f, points[i], scale, exact))
+            climbed = _climb(family, f, points[i], scale, exact)
         except FloatingPointError:
             continue
+        # A maximum is the estimate, even a lower one than the end of a climb to infinity.
+        if away := runaway(family, climbed[0].theta):
+            endless = away
+            continue
+        found.append(climbed)
         if not family.cure and found[-1][0].converged:
             break
     found = [x for x in found if np.isfinite(x[0].value)]
     if not found:
-        raise ConvergenceError(f"{family.name}: no start leads to a finite maximum")
+        raise ConvergenceError(endless or f"{family.name}: no start leads to a finite maximum")
     return max(found, key=lambda x: (x[0].converged, round(x[0].value, 9), not x[1]))
 
 

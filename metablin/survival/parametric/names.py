@@ -21,7 +21,7 @@ from metablin.survival.parametric.spline import (
     spline_knots,
 )
 
-__all__ = ["ALLOWED", "DEFAULT", "family_of"]
+__all__ = ["ALLOWED", "DEFAULT", "check_name", "family_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,7 +42,9 @@ DEFAULT = (
     "weibull-non-mixture-cure",
 )
 
-_SPLINE = re.compile(r"rp-(hazard|odds|normal)-([0-4])")
+_SPLINE = re.compile(r"rp-(hazard|odds|normal)-[0-4]")
+# The longer ending first: one ends with the other.
+_CURES = {"-non-mixture-cure": "non-mixture", "-mixture-cure": "mixture"}
 PIECES = 4
 
 
@@ -54,17 +56,33 @@ def family_of(name: str, p: Patients, cuts: FloatArray | None = None) -> Family:
     DataError
         Listing the allowed names.
     """
-    for ending, kind in (("-non-mixture-cure", "non-mixture"), ("-mixture-cure", "mixture")):
+    check_name(name)
+    for ending, kind in _CURES.items():
         if name.endswith(ending):
             return with_cure(family_of(name.removesuffix(ending), p, cuts), kind)
     if name in SIMPLE:
         return SIMPLE[name]
     if name == "piecewise-exponential":
         return piecewise_exponential(_cuts(p, cuts))
-    match = _SPLINE.fullmatch(name)
-    if match is None:
-        raise DataError("unknown family", column="family", value=repr(name), allowed=ALLOWED)
-    return _spline(match[1], int(match[2]), p)
+    _, scale, knots = name.split("-")
+    return _spline(scale, int(knots), p)
+
+
+def check_name(name: object) -> str:
+    """Return the name of a family after checking that there is one of that name.
+
+    Raises
+    ------
+    DataError
+        Listing the allowed names.
+    """
+    if isinstance(name, str):
+        plain = name
+        for ending in _CURES:
+            plain = plain.removesuffix(ending)
+        if plain in SIMPLE or plain == "piecewise-exponential" or _SPLINE.fullmatch(plain):
+            return name
+    raise DataError("unknown family", column="family", value=repr(name), allowed=ALLOWED)
 
 
 def _cuts(p: Patients, cuts: FloatArray | None) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct import _fit
-from metablin.reconstruct._estimate import estimate, lay_out
+from metablin.reconstruct._estimate import Plan, lay_out, plan, realise
 from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, Censoring
 from metablin.reconstruct._grid import Curve, build_grid
 
@@ -19,6 +19,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LOG_POWER_SD = 1.5  # of the censoring shape when only the curve tells
+CUT = 0.3  # probability that some were censored only by the end of the picture
+COURSES = 4  # of censoring, of which one is picked
+TRUST = 0.3  # in what steps say of them: clicks are read twice here, and neighbours share a reading
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
@@ -31,7 +34,20 @@ def draw_curve(
     for stream in np.random.SeedSequence(seed).spawn(count):
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)
-        yield estimate(read, _draw_censoring(read, rng), rng)
+        yield realise(_posterior_plan(read, rng), read, rng)
+
+
+def _posterior_plan(read: Curve, rng: np.random.Generator) -> Plan:
+    """Draw a fit; without a table the course of censoring in proportion to what steps say of it.
+
+    Courses are drawn from what is plausible and one is picked by its likelihood (Rubin 1988,
+    sampling and importance resampling).
+    """
+    if read.has_table:
+        return plan(read, None, rng)
+    plans = [plan(read, _draw_censoring(read, rng), rng) for _ in range(COURSES)]
+    evidence = np.array([x.evidence for x in plans])
+    return plans[int((TRUST * evidence + rng.gumbel(size=COURSES)).argmax())]
 
 
 def _read_again(curve: Curve, rng: np.random.Generator) -> Curve:
@@ -47,11 +63,9 @@ def _read_again(curve: Curve, rng: np.random.Generator) -> Curve:
     return replace(curve, time=t, survival=y)
 
 
-def _draw_censoring(curve: Curve, rng: np.random.Generator) -> Censoring | None:
-    """Draw the course of censoring that a total leaves open; with a table the fit draws it."""
-    if curve.has_table:
-        return None
-    share = float(rng.uniform(*SHARE_RANGE)) if rng.random() < 0.6 else 1.0
+def _draw_censoring(curve: Curve, rng: np.random.Generator) -> Censoring:
+    """Draw the course of censoring that a missing table leaves open."""
+    share = float(rng.uniform(*SHARE_RANGE)) if rng.random() < CUT else 1.0
     if curve.events is None:
         power = float(np.exp(rng.normal(np.log(_fit.UNKNOWN_POWER), LOG_POWER_SD)))
         return Censoring(power, share)

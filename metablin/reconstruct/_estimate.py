@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from metablin.reconstruct import _counts, _drops, _fit, _place, _search, _whole
 from metablin.reconstruct._allocate import Allocation, allocate
@@ -24,7 +25,10 @@ HEAVY = 2.5  # the error of the head's total has the tails of a t distribution w
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Whole counts everywhere, ready to be turned into times."""
+    """Whole counts everywhere, ready to be turned into times.
+
+    `evidence` is the log likelihood of the visible steps, up to a constant; 0 where none are.
+    """
 
     grid: Grid
     allocation: Allocation
@@ -32,6 +36,7 @@ class Plan:
     tail_from: int
     tail: Tail | None
     whole: bool
+    evidence: float
 
 
 def estimate(
@@ -59,15 +64,16 @@ def plan(
     if rng is not None and curve.has_table:
         fit, prior = _counts.scatter(grid, fit, prior, rng)
     fit, model = _counts.fit_counts(grid, curve, fit, prior)
-    tail = None
+    tail, evidence = None, 0.0
     if start < k and grid.n[start] >= 1:
-        tail = _visible_tail(grid, curve, fit, model, start, rng)
+        tail, evidence = _visible_tail(grid, curve, fit, model, start, rng)
         if tail is not None and start > 0:
             grid, fit, known = _search.with_found(grid, fit, *tail)
             fit, model = _counts.fit_counts(grid, curve, fit, prior, known)
     allocation = allocate(grid, curve, fit, model)
     ties = _tied(grid, allocation, tail)
-    return Plan(grid, allocation, ties, k if tail is None else start, tail, bool(curve.whole))
+    before = k if tail is None else start
+    return Plan(grid, allocation, ties, before, tail, bool(curve.whole), evidence)
 
 
 def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Grid, FloatArray]:
@@ -124,18 +130,19 @@ def _visible_tail(
     model: _counts.Quadratic,
     start: int,
     rng: np.random.Generator | None,
-) -> Tail | None:
-    """Search whole counts from the table time after which single steps are visible."""
+) -> tuple[Tail | None, float]:
+    """Whole counts from the table time after which single steps are visible, and their evidence."""
     blocks = _search.make_blocks(grid, curve, fit, start)
     starts = _search.levels_at_start(grid, fit, blocks, start)
     alone, variance = model.events()
     found = _search.search(grid, fit, blocks, start, starts, curve.events, variance)
     cost = _total_cost(grid, curve, found, alone, variance, start)
     if cost.size == 0 or not np.isfinite(cost.min()):
-        return None
+        return None, -np.inf
+    evidence = float(logsumexp(-cost)) if rng is not None else 0.0
     if rng is not None:  # Gumbel noise turns the minimum into a draw in proportion to exp(-cost)
         cost = cost - rng.gumbel(size=cost.size)
-    return (blocks, *found.trace(int(cost.argmin())))
+    return (blocks, *found.trace(int(cost.argmin()))), evidence
 
 
 def _total_cost(

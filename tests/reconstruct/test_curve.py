@@ -270,3 +270,14 @@ def test_an_event_clicked_a_rounding_error_ahead_of_a_table_time_stays_ahead_of_
     y = lifelines_survival(time, event, x) + rng.normal(0, 0.004, x.size)
     ipd = reconstruct_km(x, np.clip(y, 0, 1), n=600, at_risk=(r, counts))
     assert [int((ipd.time >= x).sum()) for x in r] == counts.tolist()
+
+
+def test_draws_without_a_table_read_the_number_at_risk_off_visible_steps(known):
+    """Plausible courses of censoring alone are off by seven patients."""
+    off = []
+    for seed in range(4):
+        k = known(79, 300 + seed)
+        at = 0.35 * k.time.max()
+        left = [(d.time >= at).sum() for d in reconstruct_km(*k.clicks, n=79, draws=30).draws]
+        off.append(np.abs(np.array(left) - (k.time >= at).sum()).mean())
+    assert np.mean(off) < 4.0

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from metablin.report.words import GRADES
 from metablin.safety import (
     benjamini_hochberg,
     compare_by_exposure,
@@ -19,15 +20,6 @@ from metablin.safety import (
 
 from ._shared import POPULATIONS, join_ids, with_trials
 
-GRADES = {
-    "any": "any grade",
-    "grade3plus": "grade 3 or worse",
-    "grade4plus": "grade 4 or worse",
-    "serious": "serious",
-    "fatal": "fatal",
-    "discontinuation": "ending treatment",
-    "interruption": "interrupting treatment",
-}
 # Words different reports use for one thing.
 SAME = {
     "neurotoxicity": "neurologic event",

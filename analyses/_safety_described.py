@@ -9,9 +9,10 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from metablin.pipeline import slug
+from metablin.report.words import GRADES
 from metablin.safety import event_rates
 
-from ._safety import BLINATUMOMAB, GRADES, PARTS, PROSPECTIVE, REVIEW, SAME
+from ._safety import BLINATUMOMAB, PARTS, PROSPECTIVE, REVIEW, SAME
 from ._shared import POPULATIONS, join_ids, with_trials
 
 DATABASES = {"vigibase": "VigiBase", "faers": "FAERS"}

@@ -11,6 +11,7 @@ from metablin.datasets import load
 from metablin.datasets._package import data_directory, read_package
 
 __all__ = [
+    "GRADES",
     "arm_words",
     "outcome_words",
     "patients_words",
@@ -21,6 +22,16 @@ __all__ = [
     "typeset",
 ]
 
+# Grades of adverse events and what came of them.
+GRADES = {
+    "any": "any grade",
+    "grade3plus": "grade 3 or worse",
+    "grade4plus": "grade 4 or worse",
+    "serious": "serious",
+    "fatal": "fatal",
+    "discontinuation": "ending treatment",
+    "interruption": "interrupting treatment",
+}
 OUTCOMES = {
     "os": "overall survival",
     "efs": "event-free survival",

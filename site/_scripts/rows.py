@@ -9,22 +9,20 @@ import pandas as pd
 
 from metablin.datasets import load
 from metablin.report import format_number
-from metablin.report.words import arm_words, outcome_words, patients_words, spoken, typeset
+from metablin.report.words import (
+    GRADES,
+    arm_words,
+    outcome_words,
+    patients_words,
+    spoken,
+    typeset,
+)
 
 MEASURES = {
     "hr": "hazard ratio",
     "or": "odds ratio",
     "rr": "risk ratio",
     "rd": "risk difference",
-}
-GRADES = {
-    "any": "any grade",
-    "grade3plus": "grade 3 or worse",
-    "grade4plus": "grade 4 or worse",
-    "serious": "serious",
-    "fatal": "fatal",
-    "discontinuation": "ending treatment",
-    "interruption": "interrupting treatment",
 }
 PARAMETERS = {
     "half_life": "half-life",

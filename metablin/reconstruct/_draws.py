@@ -25,9 +25,7 @@ TRUST = 0.3  # in what steps say of them: clicks are read twice here, and neighb
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
-def draw_curve(
-    curve: Curve, source: str, count: int, seed: int
-) -> Iterator[tuple[FloatArray, IntArray]]:
+def draw_curve(curve: Curve, count: int, seed: int) -> Iterator[tuple[FloatArray, IntArray]]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
     curve = lay_out(curve)[0]
     curve = replace(curve, whole=bool(curve.whole))

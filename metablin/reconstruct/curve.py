@@ -106,7 +106,7 @@ def reconstruct_km(
     best = curve_quality(curve, source, clicks, t, e, printed)
     drawn = tuple(
         PseudoIPD(x, d, curve_quality(curve, source, clicks, x, d, printed), label=label)
-        for x, d in draw_curve(curve, source, int(draws), seed)
+        for x, d in draw_curve(curve, int(draws), seed)
     )
     return PseudoIPD(t, e, best, drawn, label)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from scipy import special
 
 __all__ = ["critical", "normal_row", "ratio_row", "two_sided"]
+
+LARGEST = math.log(sys.float_info.max)
 
 
 def critical(level: float) -> float:
@@ -43,8 +46,12 @@ def normal_row(term: str, estimate: float, std_error: float, level: float) -> di
 
 
 def ratio_row(term: str, log_estimate: float, std_error: float, level: float) -> dict[str, Any]:
-    """Return a row for a ratio; ``std_error`` stays on the log scale, where the test is done."""
+    """Return a row for a ratio; ``std_error`` stays on the log scale, where the test is done.
+
+    A limit beyond the largest double is infinite: where nobody in one group had the event the
+    likelihood is all but flat, and the upper limit says nothing.
+    """
     row = normal_row(term, float(log_estimate), std_error, level)
     for name in ("estimate", "conf_low", "conf_high"):
-        row[name] = math.exp(row[name])
+        row[name] = math.exp(row[name]) if row[name] < LARGEST else math.inf
     return row

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,11 +48,23 @@ patients = st.lists(
 @given(rows=patients)
 def test_nothing_fails_without_a_name(name, rows):
     t, e, g = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    assert outcome(CALLS[name], t, e, g.astype(int)) is not None
+    assert outcome(CALLS[name], t, e, g.astype(int)) > 0
+
+
+def test_a_limit_beyond_the_largest_double_is_infinite():
+    t, event = np.array([1.0, 1.0, 1.0, 2.0]), np.array([0, 0, 1, 0])
+    response = np.array([np.nan, np.nan, np.nan, 1.0])
+    row = simon_makuch(t, event, response).to_frame().iloc[0]
+    assert row["conf_high"] == np.inf
+    assert row["conf_low"] < row["estimate"]
 
 
 def outcome(call, *arguments):
+    """Length of the answer: letters of a text or an error's message, rows or items of a record."""
     try:
-        return call(*arguments)
+        answer = call(*arguments)
     except NAMED as error:
-        return str(error) or None
+        return len(str(error))
+    if isinstance(answer, str | pd.DataFrame):
+        return len(answer)
+    return len(answer.to_frame() if hasattr(answer, "to_frame") else answer.to_dict())

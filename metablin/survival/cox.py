@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 
 TIES = ("efron", "breslow")
 TRANSFORMS = ("km", "rank", "identity", "log")
+FEW_TIMES = "too few informative event times to test proportional hazards"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,13 +316,15 @@ def proportional_hazards_test(
         bb += rows.variance.sum(axis=0)
         bt += np.einsum("r,rij->ij", g, rows.variance)
         tt += np.einsum("r,rij->ij", g * g, rows.variance)
+    if not np.linalg.eigvalsh(bb)[0] > 0.0:
+        raise ConvergenceError(FEW_TIMES)
     out = []
     for term, pick in [*((n, [i]) for i, n in enumerate(names)), ("global", list(range(k)))]:
         cross = bt[:, pick]
         v = tt[np.ix_(pick, pick)] - cross.T @ np.linalg.solve(bb, cross)
         u = score[pick]
         if np.linalg.eigvalsh(v)[0] <= 1e-10 * np.linalg.eigvalsh(tt[np.ix_(pick, pick)])[-1]:
-            raise ConvergenceError("too few informative event times to test proportional hazards")
+            raise ConvergenceError(FEW_TIMES)
         statistic = float(u @ np.linalg.solve(v, u))
         out.append((term, statistic, len(pick), float(special.chdtrc(len(pick), statistic))))
     return pd.DataFrame(out, columns=["term", "statistic", "df", "p_value"])

@@ -59,6 +59,19 @@ def test_a_limit_beyond_the_largest_double_is_infinite():
     assert row["conf_low"] < row["estimate"]
 
 
+def test_a_flat_likelihood_cannot_test_proportional_hazards():
+    t, e, g = np.array([[0, 2, 0, 0, 1, 3], [0, 1, 0, 0, 1, 0], [0, 1, 1, 0, 1, 1]])
+    with pytest.raises(ConvergenceError, match="too few informative event times"):
+        proportional_hazards_test(t, e, g)
+
+
+def test_a_limit_of_a_parameter_beyond_the_largest_double_is_infinite():
+    t, e = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]), np.array([0, 0, 1, 0, 1, 1])
+    frame = fit_parametric(t + 0.5, e, "gengamma").to_frame()
+    assert np.isinf(frame["conf_high"]).any()
+    assert (frame["conf_low"] < frame["conf_high"]).all()
+
+
 def outcome(call, *arguments):
     """Length of the answer: letters of a text or an error's message, rows or items of a record."""
     try:

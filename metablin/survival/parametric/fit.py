@@ -227,7 +227,8 @@ class ParametricFit(Record):
                 continue
             centre, half = float(self.theta[i]), z * float(se[i])
             values = np.array([centre, centre - half, centre + half])
-            estimate, low, high = np.exp(values) if link == "log" else values
+            with np.errstate(over="ignore"):  # a limit beyond the largest double is infinite
+                estimate, low, high = np.exp(values) if link == "log" else values
             slope = estimate if link == "log" else 1.0
             rows.append(
                 {

@@ -28,7 +28,7 @@ RANK = {
     "pipeline": 4,
     "cli": 5,
 }
-LEAVES = {"datasets", "errors", "_input", "_records"}
+LEAVES = {"datasets", "errors", "_input", "records"}
 MAX_LINES = 550
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "lifelines", "sksurv", "statsmodels"}
 

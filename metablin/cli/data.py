@@ -153,7 +153,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    from metablin._records import jsonable
+    from metablin.records import jsonable
 
     return [
         {str(k): jsonable(v) for k, v in row.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from metablin._records import Record
+from metablin.records import Record
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._package import DESCRIPTOR, Package, data_directory, read_package
 from metablin.datasets._rules import check_foreign_keys, check_rules

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta._gls import gls

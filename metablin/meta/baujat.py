@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.meta._refit import design_of, effects_only, refit
 from metablin.meta.fit import MetaFit
 

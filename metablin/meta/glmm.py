@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
 from metablin.meta import _glmm
 from metablin.meta._aghq import Counts

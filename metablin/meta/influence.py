@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._refit import Refit, Spec, design_of, effects_only, refit

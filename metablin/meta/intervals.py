@@ -11,7 +11,7 @@ from scipy import optimize, special
 
 from metablin._input import choice
 from metablin._input import level as check_level
-from metablin._records import Record, freeze
+from metablin.records import Record, freeze
 from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import i2_h2, q_profile

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.effects import EffectSizes, generic, hazard_ratios
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.batch import pool_many

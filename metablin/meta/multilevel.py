@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta._glmm import design_matrix

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._records import Record, freeze
+from metablin.records import Record, freeze
 from metablin.errors import DataError
 from metablin.meta._gls import gls
 from metablin.meta._inference import hksj_factor

@@ -10,7 +10,7 @@ import pandas as pd
 
 from metablin._input import level as check_level
 from metablin._input import one
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes
 from metablin.meta._asymmetry import SmallStudyTest, linear_test
 from metablin.meta._inference import two_sided

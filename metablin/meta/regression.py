@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta._gls import Fit, gls

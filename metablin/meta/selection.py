@@ -13,7 +13,7 @@ from scipy import special
 
 from metablin._input import choice
 from metablin._input import level as check_level
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta._gls import gls

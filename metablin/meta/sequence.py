@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
 from metablin.meta._refit import no_moderators, refit, spec_of
 from metablin.meta.fit import MetaFit, needs_fit

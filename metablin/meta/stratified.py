@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta._strata import (

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._input import choice
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.effects import EffectSizes
 from metablin.effects.sizes import build
 from metablin.errors import ConvergenceError

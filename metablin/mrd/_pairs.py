@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin._records import freeze
+from metablin.records import freeze
 from metablin.errors import DataError
 
 __all__ = ["Pairs", "trial_pairs"]

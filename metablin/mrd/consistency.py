@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from metablin._input import numeric, same_length
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice, labels, numeric, same_length
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.errors import DataError, MetablinWarning
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, kaplan_meier

@@ -11,7 +11,7 @@ import pandas as pd
 
 from metablin._input import choice, needed
 from metablin._input import level as check_level
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool

@@ -13,7 +13,7 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import needed, numeric
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError

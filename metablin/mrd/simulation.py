@@ -13,7 +13,7 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import numeric, one
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from metablin._input import choice, numeric, one
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from metablin._records import jsonable
+from metablin.records import jsonable
 from metablin.datasets import describe, load, tables
 from metablin.datasets._trace import COLUMNS, _rows, _sources
 from metablin.errors import DataError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from metablin._records import jsonable
+from metablin.records import jsonable
 from metablin.errors import DataError
 from metablin.pipeline import store
 from metablin.pipeline.claims import STATUSES, check_claims, unexplained

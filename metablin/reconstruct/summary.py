@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._records import Record
+from metablin.records import Record
 from metablin.errors import DataError
 from metablin.reconstruct import _km
 from metablin.reconstruct._limits import has_limits, off_limits

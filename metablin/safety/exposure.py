@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from metablin._input import choice, one
 from metablin._input import level as check_level
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.errors import DataError
 
 __all__ = ["ASSUMPTIONS", "ExposureComparison", "compare_by_exposure", "exposure_rate"]

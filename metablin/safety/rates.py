@@ -13,7 +13,7 @@ from scipy import stats
 
 from metablin._input import choice, needed, one
 from metablin._input import level as check_level
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError
 from metablin.meta import pool

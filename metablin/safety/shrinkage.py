@@ -14,7 +14,7 @@ from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceWarning, DataError
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]

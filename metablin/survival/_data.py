@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin._records import freeze
+from metablin.records import freeze
 from metablin.errors import DataError
 
 __all__ = ["Counts", "Groups", "Patients", "count", "groups", "patients", "two_arms"]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
 from metablin.survival._data import Groups, Patients, groups, patients, two_arms
 from metablin.survival._mvn import outside_cube

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin._records import Record, freeze
+from metablin.records import Record, freeze
 from metablin.errors import ConvergenceError, DataError
 from metablin.survival._data import Groups, Patients, count, patients, two_arms
 from metablin.survival._normal import critical, ratio_row

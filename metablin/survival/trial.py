@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
 from metablin.survival._data import Groups, Patients, groups, patients
 from metablin.survival.comparison import logrank, max_combo, milestone_difference

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin._records import Record, jsonable
+from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
 from metablin.survival._data import Patients, patients
 from metablin.survival.km import KMCurve, curve_of

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin._records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
 from metablin.survival._data import Patients, patients
 from metablin.survival._normal import critical

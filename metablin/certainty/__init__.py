@@ -1,0 +1,1 @@
+"""How certain: risk of bias, GRADE, absolute effects, summary of findings."""

@@ -18,6 +18,14 @@ from typing import TYPE_CHECKING, Any
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
 
 if TYPE_CHECKING:
+    from metablin.certainty import (
+        absolute_effect,
+        absolute_effect_arms,
+        grade,
+        probability_beyond,
+        risk_of_bias,
+        summary_of_findings,
+    )
     from metablin.datasets import load, tables, trace, validate
     from metablin.effects import (
         EffectSizes,
@@ -67,6 +75,12 @@ __version__ = "0.1.0"
 
 # Where each public name lives; it is imported on first use.
 _HOME = {
+    "absolute_effect": "metablin.certainty",
+    "absolute_effect_arms": "metablin.certainty",
+    "grade": "metablin.certainty",
+    "probability_beyond": "metablin.certainty",
+    "risk_of_bias": "metablin.certainty",
+    "summary_of_findings": "metablin.certainty",
     "load": "metablin.datasets",
     "tables": "metablin.datasets",
     "trace": "metablin.datasets",
@@ -126,6 +140,8 @@ __all__ = [
     "PseudoIPD",
     "SummaryDraws",
     "__version__",
+    "absolute_effect",
+    "absolute_effect_arms",
     "baujat",
     "begg",
     "compare_parametric",
@@ -136,6 +152,7 @@ __all__ = [
     "fit_parametric",
     "generic",
     "gosh",
+    "grade",
     "harbord",
     "hazard_ratios",
     "hazard_ratios_reported",
@@ -154,6 +171,7 @@ __all__ = [
     "pool",
     "pool_cohorts",
     "pool_many",
+    "probability_beyond",
     "proportions",
     "rate_contrasts",
     "rates",
@@ -161,9 +179,11 @@ __all__ = [
     "reconstruct_many",
     "reconstruct_summary",
     "reconstruct_summary_pair",
+    "risk_of_bias",
     "rmst",
     "selection_model",
     "simon_makuch",
+    "summary_of_findings",
     "tables",
     "trace",
     "trim_and_fill",

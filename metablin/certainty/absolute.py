@@ -221,19 +221,25 @@ def absolute_effect(
         grid, control = _control(baseline, times, p0)
         step = isinstance(baseline, KMCurve)
         base = _area(grid, control, step)
-        months = [_area(grid, control**x, step) - base for x in (effects[0], effects[2], effects[1])]
+        months = [
+            _area(grid, control**x, step) - base for x in (effects[0], effects[2], effects[1])
+        ]
     source = baseline.label or "control curve" if isinstance(baseline, KMCurve) else "as given"
     notes = (f"baseline risk: {source}; limits are those of the {WORDS[fit.measure]} alone", *notes)
     return AbsoluteEffect(
-        table, horizon, *months, threshold=wanted, level=fit.level, measure=fit.measure, notes=notes
+        table, horizon, months[0], months[1], months[2], wanted, fit.level, fit.measure, notes
     )
 
 
 def _times(at: Any, measure: str, baseline: Any) -> FloatArray:
     if at is None:
         if measure == "hr" or isinstance(baseline, KMCurve):
-            raise DataError("a hazard ratio needs the time of the risk", column="at",
-                            value="missing", allowed="months, one for each baseline risk")  # fmt: skip
+            raise DataError(
+                "a hazard ratio needs the time of the risk",
+                column="at",
+                value="missing",
+                allowed="months, one for each baseline risk",
+            )
         return np.array([math.nan])
     times = _input.numeric("at", at, above=0.0)
     if (np.diff(times) <= 0).any():
@@ -253,13 +259,18 @@ def _baseline(baseline: Any, times: FloatArray) -> FloatArray:
             bad = float(times[np.flatnonzero(np.isnan(survival))[0]])
             raise DataError("beyond the follow-up of the control curve", column="at", value=bad,
                             allowed=f"up to {baseline.time[-1]:g}")  # fmt: skip
-        return 1 - survival
+        return np.asarray(1 - survival)
     p0 = _input.numeric("baseline", baseline, minimum=0.0, maximum=1.0)
     _input.same_length(at=times, baseline=p0)
     if (np.diff(p0) < 0).any():
         row = int(np.flatnonzero(np.diff(p0) < 0)[0]) + 2
-        raise DataError("a risk that falls with time", row=row, column="baseline",
-                        value=f"{p0[row - 1]:g}", allowed="risks of the event, not survival")  # fmt: skip
+        raise DataError(
+            "a risk that falls with time",
+            row=row,
+            column="baseline",
+            value=f"{p0[row - 1]:g}",
+            allowed="risks of the event, not survival",
+        )
     return p0
 
 
@@ -356,7 +367,9 @@ def _beyond(fit: MetaFit, p0: FloatArray, threshold: float) -> tuple[FloatArray,
     except DataError as error:
         return nothing, (f"no probability in a new setting: {error.message}",)
     # A risk cannot fall below 0 or rise above 1: that much benefit or harm is out of reach.
-    return np.array([np.where(p0 > threshold, lower, 0), np.where(p0 + threshold < 1, upper, 0)]), ()
+    return np.array(
+        [np.where(p0 > threshold, lower, 0), np.where(p0 + threshold < 1, upper, 0)]
+    ), ()
 
 
 def _effect(measure: str, p1: FloatArray, p0: FloatArray) -> FloatArray:
@@ -436,7 +449,9 @@ def absolute_effect_arms(
     [[20.0, 5.9, 34.1]]
     """
     times = _times(at, "arms", None)
-    arms = [_arm(name, arm, times) for name, arm in (("treatment", treatment), ("control", control))]
+    arms = [
+        _arm(name, arm, times) for name, arm in (("treatment", treatment), ("control", control))
+    ]
     (s1, l1, u1), (s0, l0, u0) = arms
     difference = s1 - s0
     low = difference - np.hypot(s1 - l1, u0 - s0)

@@ -120,8 +120,14 @@ def _tools(cells: dict[str, list[str]]) -> dict[tuple[str, str], str]:
         if not name and _plain(domain).replace(" ", "_") in _ONLY_ROBINS:
             name = "robins-i"
         if name and tools.setdefault(key, name) != name:
-            raise DataError(f"judged by {tools[key]} in an earlier row", row=i + 1, column="tool",
-                            value=name, allowed="one tool a study and outcome", study=key[0])  # fmt: skip
+            raise DataError(
+                f"judged by {tools[key]} in an earlier row",
+                row=i + 1,
+                column="tool",
+                value=name,
+                allowed="one tool a study and outcome",
+                study=key[0],
+            )
     return {key: tools.get(key, "rob2") for key in keys}
 
 
@@ -135,9 +141,14 @@ def _answer(i: int, cell: dict[str, str], tools: dict[tuple[str, str], str]) -> 
     question = cell["question"].upper().removeprefix("Q").strip()
     asked = list(dict.fromkeys(q for part in _trees(domain) for q in questions(part)))
     if question not in asked:
-        raise DataError(f"not a question of {tool.title}, domain {domain.name}", row=i + 1,
-                        column="question", value=cell["question"],
-                        allowed=" ".join(sorted(asked, key=_number)), study=cell["study"])  # fmt: skip
+        raise DataError(
+            f"not a question of {tool.title}, domain {domain.name}",
+            row=i + 1,
+            column="question",
+            value=cell["question"],
+            allowed=" ".join(sorted(asked, key=_number)),
+            study=cell["study"],
+        )
     return Answer(
         i + 1, cell["study"], cell["outcome"], tool.name, domain.name, question,
         _word(i, cell, tool), cell["reason"], cell["source"],
@@ -158,8 +169,14 @@ def _domain(i: int, cell: dict[str, str], tool: Tool) -> Domain:
     name = _ALIASES[tool.name].get(written, written.replace(" ", "_"))
     found = {d.name: d for d in tool.domains}
     if name not in found:
-        raise DataError(f"unknown domain of {tool.title}", row=i + 1, column="domain",
-                        value=cell["domain"], allowed=" | ".join(found), study=cell["study"])  # fmt: skip
+        raise DataError(
+            f"unknown domain of {tool.title}",
+            row=i + 1,
+            column="domain",
+            value=cell["domain"],
+            allowed=" | ".join(found),
+            study=cell["study"],
+        )
     return found[name]
 
 

@@ -178,10 +178,17 @@ def _cuts(measure: str, p0: float, given: list[float]) -> tuple[float, ...]:
             raise DataError("threshold outside its scale", row=row if len(given) > 1 else None,
                             column="threshold", value=f"{value:g}", allowed=allowed)  # fmt: skip
     if len(given) not in (0, 1, 3) and measure not in SINGLE:
-        raise DataError(f"{len(given)} thresholds", column="threshold",
-                        allowed="one (what matters), or three (small, moderate, large)")  # fmt: skip
+        raise DataError(
+            f"{len(given)} thresholds",
+            column="threshold",
+            allowed="one (what matters), or three (small, moderate, large)",
+        )
     whole = [c for c in cuts if c is not None]
     if sorted(set(whole)) != whole:
-        raise DataError("thresholds do not grow", column="threshold",
-                        value=" ".join(f"{t:g}" for t in given), allowed="small, moderate, large")  # fmt: skip
+        raise DataError(
+            "thresholds do not grow",
+            column="threshold",
+            value=" ".join(f"{t:g}" for t in given),
+            allowed="small, moderate, large",
+        )
     return tuple(whole)

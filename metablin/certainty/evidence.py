@@ -1,0 +1,152 @@
+"""What a rating starts from: the fit, its weights, and the bias of each study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.certainty.risk_of_bias import RiskOfBias
+from metablin.certainty.scale import Scale
+from metablin.errors import DataError
+from metablin.meta import MetaFit, pool
+
+__all__ = ["START", "Body", "DomainRating", "refit", "severities", "weights_of"]
+
+FloatArray = NDArray[np.float64]
+
+CORE, ROBINS = "Core GRADE (2025)", "GRADE 18 with ROBINS-I"
+
+START: dict[str, tuple[int, str, str]] = {
+    "randomised": (4, CORE, "randomised comparisons start high"),
+    "non-randomised": (2, CORE, "non-randomised comparisons start low"),
+    "robins-i": (4, ROBINS, "comparisons judged by ROBINS-I start high"),
+    "rate": (4, CORE, "a rate in one group starts high for the question how often"),
+    "prognostic": (4, CORE, "a prognostic factor starts high"),
+    "single-arm": (1, CORE, "one arm read as an effect starts very low"),
+}
+"""Starting level, convention and reason by kind of evidence (Guyatt 2025,
+doi:10.1136/bmj-2024-083864; Schünemann 2019, doi:10.1016/j.jclinepi.2018.01.012; Iorio 2015,
+doi:10.1136/bmj.h870; Foroutan 2020, doi:10.1016/j.jclinepi.2019.12.023)."""
+
+# Levels that a study's judgement costs when the whole body is like it.
+_COST = {
+    "low": 0, "some concerns": 0, "high": 1, "low except for uncontrolled confounding": 0,
+    "moderate": 0, "serious": 1, "critical": 2,
+}  # fmt: skip
+_COST_ROBINS = {
+    "low": 0, "low except for uncontrolled confounding": 1, "moderate": 1, "serious": 2,
+    "critical": 3,
+}  # fmt: skip
+SEVERAL = 2
+"""Domains with some concerns from which a study counts as high (a choice of this project)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRating:
+    """How one domain moves the certainty.
+
+    Attributes
+    ----------
+    domain : str
+    suggested, final : int
+        Levels by rule, and after an override: negative down, positive up.
+    rule : str
+        Which rule applied.
+    inputs : str
+        The numbers behind it.
+    numbers : mapping of str to float
+        The same for programs.
+    would_change : str
+        What would undo it (or, where nothing was lost, what would cost a level).
+    reason : str
+        Of the override; empty without one.
+    """
+
+    domain: str
+    suggested: int
+    final: int
+    rule: str
+    inputs: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    would_change: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body of evidence: what every domain looks at."""
+
+    fit: MetaFit
+    start: str
+    scale: Scale
+    weights: FloatArray
+
+
+def weights_of(fit: MetaFit) -> FloatArray:
+    """Return study weights that sum to 1; by inverse variance where the model has none."""
+    if np.isfinite(fit.weights).all():
+        return np.asarray(fit.weights)
+    tau2 = 0.0 if math.isnan(fit.tau2) else fit.tau2
+    w = 1 / (fit.effects.vi + tau2)
+    return np.asarray(w / w.sum())
+
+
+def refit(fit: MetaFit, keep: Any = None, ci: str | None = None) -> MetaFit:
+    """Return the same pool of some of its studies, or with another interval."""
+    effects = fit.effects if keep is None else fit.effects.select(keep)
+    model = fit.model if fit.model in ("random", "common", "glmm") else "random"
+    if effects.k == 1:
+        model = "random"
+    same = ci is None and model == fit.model and effects.k > 1
+    tau2 = fit.tau2_method if fit.tau2_method not in (None, "given") else "REML"
+    known = fit.tau2 if fit.tau2_method == "given" else tau2
+    return pool(
+        effects, model=model, tau2=known if model == "random" and effects.k > 1 else "REML",
+        ci=fit.ci_method if same else ci, level=fit.level,
+    )  # fmt: skip
+
+
+def severities(body: Body, judged: Any, outcome: str | None) -> tuple[NDArray[np.intp], list[str]]:
+    """Return what each study's risk of bias costs, and its judgement in words."""
+    cost = _COST_ROBINS if body.start == "robins-i" else _COST
+    levels, words = [], []
+    for row, study in enumerate(body.fit.effects.studies, start=1):
+        word, several = _judged(judged, study, outcome, row)
+        if body.start == "non-randomised" and word in ("serious", "critical"):
+            raise DataError(
+                "judged by ROBINS-I, which starts high: the two conventions exclude each other",
+                column="start", value=body.start, allowed="robins-i", study=study,
+            )  # fmt: skip
+        if word not in cost:
+            raise DataError("unknown judgement", row=row, column="risk_of_bias", value=word,
+                            allowed=" | ".join(cost), study=study)  # fmt: skip
+        levels.append(max(cost[word], 1 if several else 0))
+        words.append(word)
+    return np.array(levels, dtype=np.intp), words
+
+
+def _judged(judged: Any, study: str, outcome: str | None, row: int) -> tuple[str, bool]:
+    """Return a study's overall judgement, and whether several domains have some concerns."""
+    if isinstance(judged, RiskOfBias):
+        mine = judged.of(study, outcome)
+        whole = [j.judgement for j in mine if j.domain == "overall"]
+        some = [j for j in mine if j.domain != "overall" and j.judgement == "some concerns"]
+        if whole:
+            return whole[0], whole[0] == "some concerns" and len(some) >= SEVERAL
+    elif isinstance(judged, Mapping):
+        if study in judged:
+            return " ".join(str(judged[study]).lower().split()), False
+    else:
+        raise DataError(
+            "not judgements",
+            column="risk_of_bias",
+            value=type(judged).__name__,
+            allowed="what risk_of_bias returns, or a mapping of study to judgement",
+        )
+    raise DataError("pooled but not judged", row=row, column="risk_of_bias", value="missing",
+                    allowed="a judgement for every study", study=study)  # fmt: skip

@@ -11,12 +11,12 @@ judgements and a pool become a suggested level of certainty with the number behi
 from metablin.certainty.absolute import (
     AbsoluteEffect,
     absolute_effect,
-    absolute_effect_arms,
     needed_to_treat,
     probability_beyond,
 )
 from metablin.certainty.answers import TOOLS
-from metablin.certainty.evidence import START, DomainRating
+from metablin.certainty.arms import absolute_effect_arms
+from metablin.certainty.evidence import START, DomainRating, without_high_risk
 from metablin.certainty.findings import SummaryOfFindings, summary_of_findings
 from metablin.certainty.grade import Certainty, grade
 from metablin.certainty.precision import information_size
@@ -43,4 +43,5 @@ __all__ = [
     "probability_beyond",
     "risk_of_bias",
     "summary_of_findings",
+    "without_high_risk",
 ]

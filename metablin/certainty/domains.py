@@ -15,6 +15,7 @@ from metablin.certainty.evidence import Body, DomainRating, refit, severities
 from metablin.certainty.precision import needed_information, relative_risk
 from metablin.certainty.tables import read_indirectness, read_publication
 from metablin.errors import DataError
+from metablin.meta.checks.bias import egger
 
 __all__ = [
     "inconsistency",
@@ -284,8 +285,6 @@ def publication_bias(body: Body, known: Any) -> DomainRating:
 
 
 def _asymmetry(body: Body) -> float | None:
-    from metablin import egger
-
     if body.fit.k < FUNNEL_K:
         return None
     return float(egger(body.fit.effects).p_value)
@@ -304,9 +303,6 @@ def large_effect(body: Body, downs: int) -> DomainRating:
     at the baseline risk first.
     """
     name = "large effect"
-    if body.start not in ("non-randomised", "robins-i"):
-        return DomainRating(name, 0, 0, "UP0 not applicable", "only comparisons without random "
-                            "assignment are rated up")  # fmt: skip
     rr = relative_risk(body, body.fit.estimate)
     if rr is None:
         return DomainRating(name, 0, 0, "UP0 not applicable", "no relative risk without a baseline",

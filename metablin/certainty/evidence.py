@@ -11,11 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.certainty.risk_of_bias import RiskOfBias
-from metablin.certainty.scale import Scale
+from metablin.certainty.scale import Scale, decision_scale
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
 
-__all__ = ["START", "Body", "DomainRating", "refit", "severities", "weights_of"]
+__all__ = [
+    "START",
+    "Body",
+    "DomainRating",
+    "refit",
+    "severities",
+    "weights_of",
+    "without_high_risk",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -109,6 +117,42 @@ def refit(fit: MetaFit, keep: Any = None, ci: str | None = None) -> MetaFit:
         effects, model=model, tau2=known if model == "random" and effects.k > 1 else "REML",
         ci=fit.ci_method if same else ci, level=fit.level,
     )  # fmt: skip
+
+
+def without_high_risk(
+    fit: MetaFit, risk_of_bias: Any, start: str = "randomised", outcome: str | None = None
+) -> MetaFit:
+    """Return the same pool without the studies at high risk of bias.
+
+    Parameters
+    ----------
+    fit : MetaFit
+    risk_of_bias : RiskOfBias or mapping
+        Judgements of every study of the pool.
+    start : str
+        As in :func:`metablin.grade`: for ``robins-i`` the studies left out are those at serious
+        or critical risk.
+    outcome : str, optional
+        Where studies are judged for several outcomes.
+
+    Raises
+    ------
+    DataError
+        For a study without a judgement, or when no study is left.
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> fit = mb.pool(mb.generic([0.1, 0.5, 0.9], [0.04, 0.05, 0.03], studies=list("ABC")))
+    >>> without_high_risk(fit, {"A": "low", "B": "low", "C": "high"}).effects.studies
+    ('A', 'B')
+    """
+    body = Body(fit, start, decision_scale(fit.measure, None, None), weights_of(fit))
+    cost, _ = severities(body, risk_of_bias, outcome)
+    keep = cost < (2 if start == "robins-i" else 1)
+    if not keep.any():
+        raise DataError("every study is at high risk of bias", column="risk_of_bias")
+    return refit(fit, keep)
 
 
 def severities(body: Body, judged: Any, outcome: str | None) -> tuple[NDArray[np.intp], list[str]]:

@@ -145,9 +145,10 @@ def _row(rated: Certainty) -> dict[str, str]:
             f"{a.per_1000_treatment:.0f} per 1,000 "
             f"({1000 * a.risk_low:.0f} to {1000 * a.risk_high:.0f})"
         )
-        out["difference"] = (
-            f"{_fewer(a.per_1000_difference)} ({_fewer(a.per_1000_low)} to {_fewer(a.per_1000_high)})"
+        middle, low, high = (
+            _fewer(x) for x in (a.per_1000_difference, a.per_1000_low, a.per_1000_high)
         )
+        out["difference"] = f"{middle} ({low} to {high})"
     return out
 
 

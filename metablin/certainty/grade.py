@@ -23,7 +23,7 @@ from metablin.certainty.domains import (
 from metablin.certainty.evidence import START, Body, DomainRating, weights_of
 from metablin.certainty.precision import imprecision
 from metablin.certainty.scale import RATIOS, WORDS, Scale, decision_scale
-from metablin.certainty.tables import DOMAINS, read_overrides
+from metablin.certainty.tables import read_overrides
 from metablin.certainty.words import LEVELS, SIGNS, SUGGESTED, rate_sentence, sentence
 from metablin.errors import DataError
 from metablin.meta import MetaFit
@@ -52,7 +52,8 @@ class Certainty(Record):
     domains : tuple of DomainRating
         Each with its rule, the numbers behind it, and what would change it.
     size : str
-        ``large``, ``moderate``, ``small`` or ``trivial``; ``rate`` in one group.
+        ``large``, ``moderate``, ``small`` or ``trivial`` by three thresholds, ``important`` or
+        ``trivial`` by one, ``not sized`` without; ``rate`` in one group.
     sentence : str
         In GRADE's words.
     absolute : AbsoluteEffect or None
@@ -107,11 +108,11 @@ class Certainty(Record):
 
     def changes(self) -> pd.DataFrame:
         """Return what would change the level: per domain that moved it, and the level then."""
-        rows = [
-            {"domain": d.domain, "would_change": d.would_change,
-             "level_then": LEVELS[_level(self.start_level, [x for x in self.domains if x is not d])]}
-            for d in self.domains if d.final < 0
-        ]  # fmt: skip
+        rows = []
+        for d in (d for d in self.domains if d.final < 0):
+            others = [x for x in self.domains if x is not d]
+            then = LEVELS[_level(self.start_level, others)]
+            rows.append({"domain": d.domain, "would_change": d.would_change, "level_then": then})
         return pd.DataFrame(rows, columns=["domain", "would_change", "level_then"])
 
     def summary(self) -> str:
@@ -171,7 +172,7 @@ def grade(
     outcome: str = "the outcome",
     population: str = "",
     populations: Any = None,
-    intervention: str = "The treatment",
+    intervention: str = "the treatment",
     publication: Any = None,
     overrides: Any = None,
     half_width: float = ACCEPTED,
@@ -256,8 +257,9 @@ def grade(
     ]
     rated = [_override(d, own) for d in rated]
     downs = -sum(d.final for d in rated)
-    rated.append(_override(large_effect(body, downs), own))
-    rated += [_raise(name, own) for name in DOMAINS[6:] if name in own]
+    if start in ("non-randomised", "robins-i"):  # only these are rated up
+        rated.append(_override(large_effect(body, downs), own))
+    rated += [_raise(name, own) for name in own if name not in {d.domain for d in rated}]
     level = _level(start_level, rated)
     size = _size(scale, fit.estimate)
     absolute = _absolute(fit, baseline, at, scale)
@@ -289,7 +291,7 @@ def _size(scale: Scale, estimate: float) -> str:
     if math.isnan(scale.null):
         return "rate"
     distance = abs(float(scale.value(estimate)))
-    names = {0: ("moderate",), 1: ("trivial", "moderate"),
+    names = {0: ("not sized",), 1: ("trivial", "important"),
              3: ("trivial", "small", "moderate", "large")}[len(scale.thresholds)]  # fmt: skip
     return names[int(np.searchsorted(scale.thresholds, distance, side="right"))]
 

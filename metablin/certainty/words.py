@@ -26,7 +26,8 @@ def sentence(level: int, size: str, reduces: bool, intervention: str, outcome: s
     ----------
     level : int
         1 (very low) to 4 (high).
-    size : {"large", "moderate", "small", "trivial"}
+    size : {"large", "moderate", "small", "trivial", "important", "not sized"}
+        The last two where one threshold, or none, tells effects apart; they read like moderate.
     reduces : bool
         Whether the intervention makes the outcome rarer.
     intervention, outcome : str
@@ -40,6 +41,7 @@ def sentence(level: int, size: str, reduces: bool, intervention: str, outcome: s
     """
     if level == 1:
         return f"The evidence is very uncertain about the effect of {intervention} on {outcome}."
+    intervention = intervention[:1].upper() + intervention[1:]
     if size == "trivial":
         what = f"in little to no difference in {outcome}"
         return f"{intervention} {_RESULTS[level]} {what}."

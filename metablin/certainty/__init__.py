@@ -1,9 +1,9 @@
 """How certain: risk of bias, GRADE, absolute effects, summary of findings.
 
-Answers to signalling questions become judgements (:mod:`~metablin.certainty.risk_of_bias`, by the
+Answers to signalling questions become judgements (:mod:`~metablin.certainty.judgements`, by the
 decision trees of :mod:`~metablin.certainty.rob2` and :mod:`~metablin.certainty.robins`);
 judgements and a pool become a suggested level of certainty with the number behind each domain
-(:mod:`~metablin.certainty.grade`); a pool and a baseline risk become what it means for patients
+(:mod:`~metablin.certainty.rating`); a pool and a baseline risk become what it means for patients
 (:mod:`~metablin.certainty.absolute`); ratings become the table that panels use
 (:mod:`~metablin.certainty.findings`).
 """
@@ -18,9 +18,9 @@ from metablin.certainty.answers import TOOLS
 from metablin.certainty.arms import absolute_effect_arms
 from metablin.certainty.evidence import START, DomainRating, without_high_risk
 from metablin.certainty.findings import SummaryOfFindings, summary_of_findings
-from metablin.certainty.grade import Certainty, grade
+from metablin.certainty.judgements import Judgement, RiskOfBias, risk_of_bias
 from metablin.certainty.precision import information_size
-from metablin.certainty.risk_of_bias import Judgement, RiskOfBias, risk_of_bias
+from metablin.certainty.rating import Certainty, grade
 from metablin.certainty.words import LEVELS, SIGNS, SUGGESTED
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.certainty.risk_of_bias import RiskOfBias
+from metablin.certainty.judgements import RiskOfBias
 from metablin.certainty.scale import Scale, decision_scale
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from metablin import _input
-from metablin.certainty.grade import Certainty
+from metablin.certainty.rating import Certainty
 from metablin.certainty.words import SIGNS, SUGGESTED
 from metablin.errors import DataError
 from metablin.records import Record, jsonable

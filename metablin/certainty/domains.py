@@ -32,6 +32,9 @@ HIGH_I2 = 0.75
 FEW = 3
 """With so few studies the data can hardly show inconsistency."""
 
+SAME_PRECISION = 1e-9
+"""Relative spread of standard errors below which nothing can depend on them."""
+
 FUNNEL_K, FUNNEL_P = 10, 0.10
 """Sterne 2011, doi:10.1136/bmj.d4002: tests of asymmetry need about ten studies."""
 
@@ -274,7 +277,10 @@ def publication_bias(body: Body, known: Any) -> DomainRating:
     ):
         why.append("all studies small and industry funded")
     k = body.fit.k
-    funnel = f"funnel not informative at k = {k}" if p is None else f"Egger p = {p:.3f}"
+    few = f"funnel not informative at k = {k}"
+    if k >= FUNNEL_K:
+        few = "funnel not informative, all studies equally precise"
+    funnel = few if p is None else f"Egger p = {p:.3f}"
     down = 1 if why else 0
     rule = "PB2 suspected" if down else "PB1 not suspected"
     if known is None and p is None:
@@ -285,7 +291,8 @@ def publication_bias(body: Body, known: Any) -> DomainRating:
 
 
 def _asymmetry(body: Body) -> float | None:
-    if body.fit.k < FUNNEL_K:
+    se = np.sqrt(body.fit.effects.vi)
+    if body.fit.k < FUNNEL_K or np.ptp(se) <= SAME_PRECISION * se.max():
         return None
     return float(egger(body.fit.effects).p_value)
 

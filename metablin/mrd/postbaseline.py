@@ -38,7 +38,7 @@ REFUSAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PostBaseline(Record):
     """The hazard ratio of those who changed group over those who did not.
 
@@ -137,7 +137,7 @@ def compare_groups_after_baseline(
     >>> found.n, found.n_changed, found.n_left_out
     (5, 3, 1)
     """
-    choice("method", method, METHODS)
+    method = choice("method", method, METHODS)
     if landmark is not None and method != "landmark":
         raise DataError("only a landmark comparison has one", column="landmark", value=landmark,
                         allowed="method='landmark'")  # fmt: skip

@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
+from metablin._frame import reads
 from metablin.errors import DataError, MetablinWarning
+from metablin.options import Missing
 from metablin.records import Record, jsonable
 from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
@@ -25,7 +27,7 @@ FloatArray = NDArray[np.float64]
 NAMES = ("non-responder", "responder")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponseComparison(Record):
     """Survival by a response that is reached after baseline.
 
@@ -100,6 +102,7 @@ def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:
     return np.where(np.isnan(times), np.inf, times)
 
 
+@reads("time", "event")
 def landmark_analysis(
     time: ArrayLike,
     event: ArrayLike,
@@ -107,6 +110,8 @@ def landmark_analysis(
     landmark: float | None = None,
     *,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> ResponseComparison:
     """Compare responders with non-responders from a landmark on.
 
@@ -188,6 +193,7 @@ def _compare(
     )
 
 
+@reads("time", "event")
 def simon_makuch(
     time: ArrayLike,
     event: ArrayLike,
@@ -195,6 +201,8 @@ def simon_makuch(
     landmark: float = 0.0,
     *,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> ResponseComparison:
     """Compare responders with non-responders, membership changing at the response.
 

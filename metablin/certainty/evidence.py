@@ -14,6 +14,7 @@ from metablin.certainty.judgements import RiskOfBias
 from metablin.certainty.scale import Scale, decision_scale
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
+from metablin.options import Start
 
 __all__ = [
     "START",
@@ -29,7 +30,7 @@ FloatArray = NDArray[np.float64]
 
 CORE, ROBINS = "Core GRADE (2025)", "GRADE 18 with ROBINS-I"
 
-START: dict[str, tuple[int, str, str]] = {
+START: dict[Start, tuple[int, str, str]] = {
     "randomised": (4, CORE, "randomised comparisons start high"),
     "non-randomised": (2, CORE, "non-randomised comparisons start low"),
     "robins-i": (4, ROBINS, "comparisons judged by ROBINS-I start high"),
@@ -50,6 +51,9 @@ _COST_ROBINS = {
     "low": 0, "low except for uncontrolled confounding": 1, "moderate": 1, "serious": 2,
     "critical": 3,
 }  # fmt: skip
+AGAIN = ("random", "common", "glmm", "mantel-haenszel", "peto")
+"""Models that some of the studies can be pooled by again."""
+
 SEVERAL = 2
 """Domains with some concerns from which a study counts as high (a choice of this project)."""
 
@@ -90,7 +94,7 @@ class Body:
     """A body of evidence: what every domain looks at."""
 
     fit: MetaFit
-    start: str
+    start: Start
     scale: Scale
     weights: FloatArray
 
@@ -105,22 +109,25 @@ def weights_of(fit: MetaFit) -> FloatArray:
 
 
 def refit(fit: MetaFit, keep: Any = None, ci: str | None = None) -> MetaFit:
-    """Return the same pool of some of its studies, or with another interval."""
+    """Return the same pool of some of its studies, or with another interval.
+
+    A model that a part of the studies cannot carry (a posterior, two levels) becomes the
+    random-effects model.
+    """
     effects = fit.effects if keep is None else fit.effects.select(keep)
-    model = fit.model if fit.model in ("random", "common", "glmm") else "random"
-    if effects.k == 1:
-        model = "random"
-    same = ci is None and model == fit.model and effects.k > 1
-    tau2 = fit.tau2_method if fit.tau2_method not in (None, "given") else "REML"
-    known = fit.tau2 if fit.tau2_method == "given" else tau2
-    return pool(
-        effects, model=model, tau2=known if model == "random" and effects.k > 1 else "REML",
-        ci=fit.ci_method if same else ci, level=fit.level,
-    )  # fmt: skip
+    model = fit.model if fit.model in AGAIN and effects.k > 1 else "random"
+    options: dict[str, Any] = {"model": model, "level": fit.level}
+    if model == "random" and effects.k > 1 and fit.tau2_method is not None:
+        options["tau2"] = fit.tau2 if fit.tau2_method == "given" else fit.tau2_method
+    if ci is not None:
+        options["ci"] = ci
+    elif model == fit.model and effects.k > 1:
+        options["ci"] = fit.ci_method
+    return pool(effects, **options)
 
 
 def without_high_risk(
-    fit: MetaFit, risk_of_bias: Any, start: str = "randomised", outcome: str | None = None
+    fit: MetaFit, risk_of_bias: Any, start: Start = "randomised", outcome: str | None = None
 ) -> MetaFit:
     """Return the same pool without the studies at high risk of bias.
 

@@ -27,6 +27,7 @@ from metablin.certainty.tables import read_overrides
 from metablin.certainty.words import LEVELS, SIGNS, SUGGESTED, rate_sentence, sentence
 from metablin.errors import DataError
 from metablin.meta import MetaFit
+from metablin.options import Start, words
 from metablin.records import Record, jsonable
 
 __all__ = ["Certainty", "grade"]
@@ -68,7 +69,7 @@ class Certainty(Record):
     outcome: str
     population: str
     intervention: str
-    start: str
+    start: Start
     convention: str
     start_level: int
     level: int
@@ -162,7 +163,7 @@ class Certainty(Record):
 
 def grade(
     fit: MetaFit,
-    start: str,
+    start: Start,
     risk_of_bias: Any = None,
     threshold: float | Sequence[float] | None = None,
     baseline: float | None = None,
@@ -242,7 +243,7 @@ def grade(
     if not isinstance(fit, MetaFit):
         raise DataError("not a fitted meta-analysis", column="fit", value=type(fit).__name__,
                         allowed="what pool returns")  # fmt: skip
-    _input.choice("start", start, START)
+    _input.choice("start", start, words(Start))
     start_level, convention, _ = START[start]
     scale = decision_scale(fit.measure, baseline, threshold)
     half = _input.one("half_width", half_width, above=0.0)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from metablin.cli import _io
 from metablin.cli.pool import COLUMNS, Interval, Measure, Model, Tau2, Transform, effect_sizes
 from metablin.errors import DataError
+from metablin.options import Start
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["certainty"]
-
-Start = Literal["randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"]
 
 ANSWERS = ("study", "domain", "question", "answer")
 

@@ -466,3 +466,17 @@ MISTAKES = {
 def test_mistakes_are_refused_in_one_line(mistake: str) -> None:
     call, words = MISTAKES[mistake]
     one_clear_line(call, words)
+
+
+@pytest.mark.parametrize("model", ["random", "common", "glmm", "mantel-haenszel", "peto", "bayes"])
+def test_every_model_is_rated_and_pooled_again_without_a_study(model: str) -> None:
+    measure = "peto" if model == "peto" else "or"
+    e = mb.two_by_two([10, 12, 9], [90] * 3, [30, 25, 28], [90] * 3, measure=measure)
+    fit = mb.pool(e, model=model)
+    judged = {"study 1": "high", "study 2": "low", "study 3": "low"}
+    rated = mb.grade(fit, "randomised", judged, baseline=0.3, outcome="relapse")
+    kept = mb.certainty.without_high_risk(fit, judged)  # type: ignore[attr-defined]
+    assert kept.k == 2
+    assert kept.model == ("random" if model == "bayes" else model)
+    assert rated.patients == 540
+    assert math.isfinite(rated.domains[0].numbers["weight_high_risk"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.simulation import few_studies, survival
+from benchmarks.simulation import survival
 from benchmarks.simulation.coverage import coverage
 from benchmarks.simulation.transforms import transforms
 
@@ -70,25 +70,12 @@ for a new trial; `bias` of the curve in percentage points; `median_months` the m
 medians. The error is over pools.
 
 {bands}
-
-## Which interval for few studies
-
-{few_studies_count} pools a line (500 of them for the binomial-normal model) like those of the base:
-log hazard ratios with the standard errors of its randomised comparisons, proportions with the
-numbers of patients of its cohorts; `tau` is a multiple of the base's own (0, 1 and 2 for hazard
-ratios, 0.5 and 1 for proportions). `lowest` is the worst coverage of the 95% interval over the
-cells, `where` the cell, `median` the middle one, `cells_below` how many stay below 93%; `width` is
-against Hartung and Knapp's over the same cells (geometric mean); `lowest_prediction` and
-`prediction_width` are those of the interval of a new study. `bootstrap` calibrates the Wald
-interval by {resamples} resamples of the fitted model. Proportions are pooled on the logit scale.
-
-{few_studies_verdict}
-
-{few_studies}
 """
 
 
 def main() -> None:
+    from benchmarks.simulation import few_studies  # which is a program of its own, too
+
     start = time.perf_counter()
     tables = {
         "coverage": coverage(),
@@ -96,30 +83,20 @@ def main() -> None:
         "survival_tests": survival.tests(),
         "cure": survival.cure(),
         "bands": survival.bands(),
-        "few_studies": few_studies.few_studies(),
     }
     for name, frame in tables.items():
         write(frame, name)
         print(frame.to_string(index=False))
-    render()
-    print(f"{time.perf_counter() - start:.0f} s")
-
-
-def render() -> None:
-    """Write ``RESULTS.md`` from the tables as they are stored."""
-    names = ("coverage", "transforms", "survival_tests", "cure", "bands", "few_studies")
-    tables = {name: pd.read_csv(ANALYSES / f"simulation.{name}.csv") for name in names}
     (HERE / "RESULTS.md").write_text(report(tables), encoding="utf-8")
+    few_studies.main()
+    print(f"{time.perf_counter() - start:.0f} s")
 
 
 def report(tables: dict[str, pd.DataFrame]) -> str:
     """Return the tables as one Markdown text."""
     counts = {f"{name}_count": int(f["repetitions"].iloc[0]) for name, f in tables.items()}
     texts = {name: markdown(f.drop(columns="repetitions")) for name, f in tables.items()}
-    found = markdown(few_studies.verdict(tables["few_studies"]))
-    return TEXT.format(
-        **counts, **texts, few_studies_verdict=found, resamples=few_studies.RESAMPLES
-    )
+    return TEXT.format(**counts, **texts)
 
 
 def write(frame: pd.DataFrame, name: str) -> None:

@@ -188,6 +188,15 @@ def test_benefit_that_the_baseline_does_not_hold_has_no_probability() -> None:
     assert row.p_harm > 0
 
 
+def test_a_risk_difference_below_zero_risk_has_no_probability_either() -> None:
+    e = mb.generic([-0.05, -0.08, -0.02], [0.001, 0.002, 0.001])
+    names = {n: getattr(e, n) for n in e.__slots__}
+    fit = mb.pool(type(e)(**names | {"measure": "rd"}))
+    row = mb.absolute_effect(fit, 0.1, threshold=0.2).table.iloc[0]
+    assert row.p_benefit == 0
+    assert mb.probability_beyond(fit, -0.1) < 1
+
+
 def test_one_study_names_why_it_has_no_probability_in_a_new_setting() -> None:
     effect = mb.absolute_effect(pooled(0.7, 0.5, 0.98, "hr"), 0.5, 24, threshold=0.05)
     assert math.isnan(effect.table.loc[0, "p_benefit"])

@@ -68,8 +68,11 @@ def test_risk_of_bias_counts_by_weight(
     assert (found.suggested, found.rule[:3]) == (levels, rule)
 
 
-def test_a_minority_at_high_risk_costs_a_level_when_the_others_say_otherwise() -> None:
-    fit = ratios((0.4, 0.1), (1.02, 0.1), (1.02, 0.1))
+@pytest.mark.parametrize("others", [1.02, 0.8], ids=["other side", "outside the interval"])
+def test_a_minority_at_high_risk_costs_a_level_when_the_others_say_otherwise(
+    others: float,
+) -> None:
+    fit = ratios((0.4, 0.1), (others, 0.1), (others, 0.1))
     found = rate(fit, "risk of bias", risk_of_bias={"A": "high", "B": "low", "C": "low"})
     assert (found.suggested, found.rule[:3]) == (-1, "RB4")
     assert found.numbers["weight_high_risk"] == pytest.approx(1 / 3)

@@ -112,9 +112,18 @@ def test_a_critical_triage_stops_the_assessment() -> None:
     assert judged.overall()["judgement"].tolist() == [CRITICAL]
 
 
-def test_the_best_that_a_cohort_reaches_keeps_the_concern_about_confounding() -> None:
+@pytest.mark.parametrize(
+    "confounding",
+    [
+        ("confounding", "1.1 Y; 1.2 Y; 1.3 N; 1.4 N"),
+        ("confounding_time_varying", "1.1 Y; 1.2 Y; 1.3 Y; 1.5 N"),
+    ],
+)
+def test_the_best_that_a_cohort_reaches_keeps_the_concern_about_confounding(
+    confounding: tuple[str, str],
+) -> None:
     fine = {
-        "confounding": "1.1 Y; 1.2 Y; 1.3 N; 1.4 N",
+        confounding[0]: confounding[1],
         "classification": "2.1 Y; 2.4 N; 2.5 N",
         "selection": "3.1 Y; 3.2 N; 3.3 N",
         "missing_data": "4.1 Y; 4.2 Y; 4.3 Y",

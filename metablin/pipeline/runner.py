@@ -132,13 +132,13 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
 def _cache_key(name: str, reads: Sequence[str], folder: Path) -> dict[str, Any]:
     from metablin.datasets import data_directory
 
-    own = sorted(folder.glob(f"{name}.*.csv"))  # inputs an analysis keeps beside itself
-    files = (folder / f"{name}.py", *own, *sorted(folder.glob("_*.py")))
-    code = {p.name: fingerprint.file_digest(p) for p in files}
     return {
         "reads": list(reads),
         "inputs": fingerprint.evidence_files(data_directory(), reads),
-        "code": {**code, "metablin": fingerprint.package_digest()},
+        "code": {
+            **fingerprint.analysis_files(folder, name),
+            "metablin": fingerprint.package_digest(),
+        },
         "versions": fingerprint.library_versions(),
     }
 

@@ -61,8 +61,8 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
 def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
     return {
         "name": analysis.name,
-        "title": analysis.title,
-        "question": analysis.question,
+        "title": analysis.words.title,
+        "question": analysis.words.question,
         "order": analysis.order,
         "reads": list(analysis.reads),
         "notes": list(outcome.notes),

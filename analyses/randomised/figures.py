@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure as MplFigure
 
 import metablin as mb
-from metablin.meta.sequence import leave_one_out
+from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import Drawn
 
 from ..cohorts.populations import POPULATIONS

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
-from metablin.meta.sequence import leave_one_out
+from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import slug
 
 from ..cohorts.comparisons import ENDPOINTS

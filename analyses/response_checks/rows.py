@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
-from metablin.meta.bias import begg, egger, peters
-from metablin.meta.gosh import gosh
-from metablin.meta.influence import influence
-from metablin.meta.sequence import leave_one_out
+from metablin.meta.checks.bias import begg, egger, peters
+from metablin.meta.checks.gosh import gosh
+from metablin.meta.checks.influence import influence
+from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import slug
 from metablin.report.words import patients_words
 

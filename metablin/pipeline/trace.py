@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.datasets import describe, load, tables
-from metablin.datasets._trace import COLUMNS, _rows, _sources
+from metablin.datasets.tracing import COLUMNS, _rows, _sources
 from metablin.errors import DataError
 from metablin.pipeline import store
 from metablin.records import jsonable

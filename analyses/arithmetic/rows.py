@@ -86,6 +86,8 @@ def _compare(pair: dict[str, object]) -> dict[str, object]:
     risk = (a / n1) / (c / n2) if c else float("nan")
     return {
         "key": f"{pair['trial_id']}.{pair['outcome']}",
+        "trial_id": pair["trial_id"],
+        "outcome": pair["outcome"],
         "odds_ratio": odds[0] * odds[3] / (odds[1] * odds[2]),
         "risk_ratio": risk,
         "risk_difference": a / n1 - c / n2,

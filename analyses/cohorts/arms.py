@@ -53,6 +53,11 @@ class PrintedArm:
         }
 
     @property
+    def patients(self) -> str:
+        """Which of the patients of the trial's arm they are; ``all`` when they are all of them."""
+        return "; ".join(self.patient_set.split("/")[2:]) or "all"
+
+    @property
     def missing(self) -> str:
         """What a reconstruction would need and the print does not give; empty when enough."""
         lacks = [] if self.n is not None else ["number of patients"]

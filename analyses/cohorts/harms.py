@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from metablin.report.words import GRADES
+from metablin.datasets import said
 from metablin.safety import (
     implausible_cells,
 )
 
 from .populations import PROSPECTIVE, with_trials
 
+GRADES = said("grade")
 # Words different reports use for one thing.
 SAME = {
     "neurotoxicity": "neurologic event",

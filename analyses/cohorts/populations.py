@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from metablin.datasets import said
 from metablin.pipeline import Evidence
 from metablin.report.words import trial_labels
 
-POPULATIONS = {
-    "adult_rr_ph_negative": "Adults, relapsed/refractory, Ph-negative or mixed",
-    "adult_rr_ph_positive": "Adults, relapsed/refractory, Ph-positive",
-    "paediatric_rr": "Children, relapsed/refractory",
-    "mrd_positive": "Adults in remission, MRD-positive",
-    "mrd_positive_young": "Children and young adults in remission, MRD-positive",
-    "first_relapse": "First relapse, children and young adults",
-    "first_line": "First line",
-}
+POPULATIONS = said("population", "results")
 PROSPECTIVE = ("rct", "single_arm")
 """Designs in which patients were followed from a plan, not found in records."""
 RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")

@@ -6,6 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from metablin.datasets import said
 from metablin.plots import style
 
 from .rows import PHASES
@@ -26,12 +27,11 @@ def programme(by_status: pd.DataFrame) -> object:
     fig, ax = style.figure(7.2, 3.4)
     wide = by_status.pivot_table(index="phase", columns="status", values="n_trials", aggfunc="sum")
     wide = wide.reindex(index=[p for p in PHASES if p in wide.index]).fillna(0)
+    names = said("status")
     left = pd.Series(0.0, index=wide.index)
     for status, colour in STATUSES.items():
         if status in wide.columns:
-            ax.barh(
-                wide.index, wide[status], left=left, color=colour, label=status.replace("_", " ")
-            )
+            ax.barh(wide.index, wide[status], left=left, color=colour, label=names[status])
             left += wide[status]
     _label_totals(ax, left)
     ax.invert_yaxis()

@@ -53,7 +53,7 @@ def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         {
             "key": f"{p}.{d}",
             "population": POPULATIONS[p],
-            "design": d.replace("_", " "),
+            "design": d,
             "estimate": len(part),
             "patients": part["n_total"].sum(),
             "trials": join_ids(part["trial_id"]),

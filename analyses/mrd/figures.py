@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 import metablin as mb
+from metablin.datasets import entries
 from metablin.mrd import ResponderHR, ResponsePools, simon_makuch, simulate_cohort
 from metablin.pipeline import Drawn
 from metablin.plots import forest, style
@@ -20,16 +21,6 @@ from .rows import DENOMINATORS, SEED, WINDOWS
 
 METHODS = {"naive": "#D55E00", "landmark": "#009E73", "time-dependent": "#0072B2"}
 HANDLED = {"landmark": "landmark", "time-dependent": "time-dependent"}
-SHORT = {
-    "patients": "patient data",
-    "hr_interval": "HR and interval",
-    "hr_p": "HR and p",
-    "p_events": "p and events",
-    "p_medians": "medians and p",
-    "p_expected_events": "p, events expected",
-    "medians_events": "medians and events",
-    "medians_expected_events": "medians, events expected",
-}
 PANELS = {
     "naive": "By eventual response",
     "landmark": "From a landmark",
@@ -87,8 +78,9 @@ def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigu
     """Draw the hazard ratios of responders, each with its handling of time and its route."""
     rows = found.frame.loc[found.frame["log_hr"].notna() & found.frame["endpoint"].isin(endpoints)]
     rows = rows.sort_values(["immortal_time", "study"], kind="stable")
+    routes = {e.code: e.short for e in entries("route", "results")}
     named = [
-        f"{r.study}: {HANDLED.get(r.timing, 'time not handled')}, {SHORT[r.route]}"
+        f"{r.study}: {HANDLED.get(r.timing, 'time not handled')}, {routes[r.route]}"
         for r in rows.itertuples()
     ]
     e = ResponderHR(rows.assign(study=named)).effects()

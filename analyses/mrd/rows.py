@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
+from metablin.datasets import said
 from metablin.mrd import (
     ResponderHR,
     ResponsePools,
@@ -22,20 +23,13 @@ from ..cohorts.responders import ENDPOINTS
 from ..lines import join_ids, pooled_row
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
-DENOMINATORS = {
-    "treated": "of all treated",
-    "evaluable": "of those evaluable for MRD",
-    "responders": "of haematological responders",
-}
+DENOMINATORS = said("denominator", "results")
 SEED = 20240607
 SIMULATIONS = 1000
 TRUTHS = (1.0, 0.5)
 WINDOWS = (1.5, 3.0, 6.0)
 DETAILED = ("population", "denominator", "outcome", "timepoint")
-THRESHOLDS = {
-    "mrd_response": "MRD response (below 1e-4 or as the trial defines it)",
-    "complete_mrd_response": "complete MRD response (none detectable)",
-}
+THRESHOLDS = said("threshold", "results")
 
 
 def response_table(pools: ResponsePools, cohorts: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
+from metablin.datasets import said
 from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import slug
 
@@ -18,7 +19,7 @@ TITLES = {
     "os": "Overall survival",
     "event_free": "Event-free, disease-free or relapse-free survival",
 }
-AGES = {"adult": "Adults", "paediatric": "Children", "mixed": "Children and young adults"}
+AGES = said("age_group", "results")
 
 
 def effect_sizes(rows: pd.DataFrame) -> mb.EffectSizes:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
+from metablin.report.words import arm_words, outcome_words, patients_words
 from metablin.survival import KMCurve
 
 from ..cohorts.arms import PrintedArm
@@ -31,6 +32,12 @@ Item = tuple[str, str, float, float, list[float]]
 """Name, kind, printed value, tolerance, and the value of every draw."""
 
 HARD = ("n", "events", "median", "survival")
+
+
+def name_of(arm: PrintedArm) -> str:
+    """Return the name of an arm: trial, arm, its patients where they are not all, endpoint."""
+    patients = "" if arm.patients == "all" else f", {patients_words(arm.patients)}"
+    return f"{arm.label}, {arm_words(arm.arm)}{patients}: {outcome_words(arm.endpoint)}"
 
 
 def curves_of(arm: Rebuilt, scale: str = SCALES[0]) -> list[KMCurve]:
@@ -128,6 +135,7 @@ def _line(
     return {
         "key": f"{arm.printed.key}.{name}",
         "arm_key": arm.printed.key,
+        "arm": name_of(arm.printed),
         "item": name.replace("_", " "),
         "kind": kind,
         "printed": _finite(printed),
@@ -200,6 +208,7 @@ def held_out(arm: Rebuilt) -> list[dict[str, Any]]:
             {
                 "key": f"{arm.printed.key}.survival_{time:g}",
                 "arm_key": arm.printed.key,
+                "arm": name_of(arm.printed),
                 "time": time,
                 "printed": printed,
                 "reconstructed": middle,
@@ -234,12 +243,15 @@ def endpoint_conflicts(arms: list[PrintedArm]) -> pd.DataFrame:
                 {
                     "key": f"{arm.key}.{item}_above_os",
                     "arm_key": arm.key,
+                    "arm": name_of(arm),
                     "conflict": text,
                     "used_instead": "both endpoints reconstructed as printed",
                     "row_ids": join_ids((*arm.row_ids, *other.row_ids)),
                 }
             )
-    return pd.DataFrame(lines, columns=["key", "arm_key", "conflict", "used_instead", "row_ids"])
+    return pd.DataFrame(
+        lines, columns=["key", "arm_key", "arm", "conflict", "used_instead", "row_ids"]
+    )
 
 
 def _exceeding(arm: PrintedArm, overall: PrintedArm) -> Iterator[tuple[str, str]]:

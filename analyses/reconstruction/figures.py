@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import PercentFormatter
 
+from metablin.datasets import entry, said
 from metablin.pipeline import Drawn
 from metablin.plots import style
-from metablin.report.words import arm_words, patients_words
+from metablin.report.words import patients_words
 
 from ..cohorts.arms import PrintedArm
 from ..rebuilt import Rebuilt
@@ -19,16 +20,7 @@ from ..rebuilt import Rebuilt
 ACROSS = 4
 WIDE, TALL = 2.15, 1.85
 FIRST_LINE, SECOND_LINE = 31, 34  # letters that fit over a panel
-NAMES = {
-    "blinatumomab_plus_chemotherapy": "blinatumomab + chemo",
-    "hyper_cvad_blinatumomab": "hyper-CVAD + blinatumomab",
-}
-GRADES = {
-    "A": "curve, numbers at risk and events",
-    "B": "curve and some of those",
-    "C": "two landmarks or more, or a median with interval and events",
-    "D": "less",
-}
+GRADES = said("reconstruction_grade", "results")
 
 
 def panels(arms: list[Rebuilt], curves: pd.DataFrame, *, months: float = 60.0) -> Drawn:
@@ -70,9 +62,9 @@ def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
 
 
 def _title(p: PrintedArm) -> str:
-    parts = [t for t in p.patient_set.split("/")[2:] if t != "all"]
-    second = ", ".join([f"{p.endpoint.upper()}, n = {p.n}", *map(patients_words, parts)])
-    name = NAMES.get(p.arm, arm_words(p.arm))
+    whole = f"{p.endpoint.upper()}, n = {p.n}"
+    second = whole if p.patients == "all" else f"{whole}, {patients_words(p.patients)}"
+    name = entry("arm", p.arm).short
     trial = _short(p.label, FIRST_LINE - len(name) - 2)
     return f"{trial}: {name}\n{_short(second, SECOND_LINE)}"
 

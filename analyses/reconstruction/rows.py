@@ -12,7 +12,7 @@ from ..cohorts.arms import PrintedArm
 from ..cohorts.populations import POPULATIONS
 from ..lines import join_ids
 from ..rebuilt import Rebuilt
-from .checks import endpoint_conflicts
+from .checks import endpoint_conflicts, name_of
 from .figures import GRADES
 
 RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
@@ -72,7 +72,7 @@ def _listing(arm: Rebuilt, failing: dict[str, str]) -> dict[str, Any]:
         "trial": p.label,
         "population": POPULATIONS[p.population],
         "arm": arm_words(p.arm),
-        "patients": "; ".join(p.patient_set.split("/")[2:]) or "all",
+        "patients": p.patients,
         "endpoint": p.endpoint,
         "n": p.n,
         "events": p.events,
@@ -114,6 +114,7 @@ def inconsistent(arms: list[Rebuilt]) -> pd.DataFrame:
         {
             "key": a.printed.key,
             "arm_key": a.printed.key,
+            "arm": name_of(a.printed),
             "conflict": a.conflict,
             "used_instead": f"left out: {a.dropped}" if a.draws else "nothing: not reconstructed",
             "row_ids": join_ids(a.printed.row_ids),

@@ -64,7 +64,7 @@ def cohorts(rows: pd.DataFrame) -> pd.DataFrame:
             "key": rows["row_id"].to_numpy(),
             "study": rows["study"].to_numpy(),
             "population": rows["population"].map(POPULATIONS).to_numpy(),
-            "design": rows["design"].str.replace("_", " ").to_numpy(),
+            "design": rows["design"].to_numpy(),
             "outcome": rows["outcome"].to_numpy(),
             "definition": rows["outcome"].map(DEFINITIONS).to_numpy(),
             "events": rows["events"].to_numpy(),

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from metablin.datasets import said
 from metablin.pipeline import slug
-from metablin.report.words import GRADES
 from metablin.safety import event_rates
 
-from ..cohorts.harms import BLINATUMOMAB, PARTS, PROSPECTIVE, REVIEW, SAME
+from ..cohorts.harms import BLINATUMOMAB, GRADES, PARTS, PROSPECTIVE, REVIEW, SAME
 from ..cohorts.populations import POPULATIONS, with_trials
 from ..lines import join_ids
 
-DATABASES = {"vigibase": "VigiBase", "faers": "FAERS"}
 CLASS_GRADES = ("any", "grade3plus", "serious")
 CYCLE = re.compile(r" \((cycle [12])\)$")
 HARMS = {
@@ -106,9 +105,9 @@ def spontaneous(reports: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "key": reports["row_id"],
-            "database": reports["database"].map(DATABASES),
+            "database": reports["database"].map(said("database")),
             "collected_to": reports["collected_to"],
-            "kind": reports["kind"].str.replace("_", " "),
+            "kind": reports["kind"],
             "category": reports["category"],
             "counted": reports["counted"],
             "count": reports["count"],

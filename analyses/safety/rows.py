@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pandas as pd
 
-from metablin.report.words import GRADES
 from metablin.safety import (
     benjamini_hochberg,
     compare_by_exposure,
@@ -17,10 +16,12 @@ from metablin.safety import (
     gamma_shrinkage,
 )
 
+from ..cohorts.harms import GRADES
 from ..cohorts.populations import POPULATIONS, with_trials
 from ..lines import join_ids
 
 HALF = 0.5
+UNITS = {"rd": "points", "or": "ratio", "rr": "ratio"}
 SUMMARIES = ("any adverse event", "treatment-related adverse event", "serious adverse event")
 
 
@@ -107,7 +108,10 @@ def across_trials(pairs: pd.DataFrame) -> pd.DataFrame:
         )
         lines.append(
             table.assign(
-                term=term, trials=", ".join(part["study"]), row_ids=join_ids(part["row_ids"])
+                term=term,
+                unit=table["measure"].map(UNITS),
+                trials=", ".join(part["study"]),
+                row_ids=join_ids(part["row_ids"]),
             )
         )
     return pd.concat(lines, ignore_index=True)
@@ -129,7 +133,7 @@ def exposures(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
         {
             "key": found["row_id"].to_numpy(),
             "study": found["label"].to_numpy(),
-            "arm": found["arm"].str.replace("_", " ").to_numpy(),
+            "arm": found["arm"].to_numpy(),
             "measure": found["term"].str.removeprefix("exposure: ").to_numpy(),
             "estimate": found["exposure"].to_numpy(),
             "low": found["exposure_low"].to_numpy(),

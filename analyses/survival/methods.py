@@ -65,7 +65,7 @@ def _arm(pool: Pool, arm: Rebuilt) -> dict[str, Any]:
     return {
         "key": f"{pool.name}.{arm.printed.key}",
         "arm": name_of(arm.printed),
-        "design": arm.printed.design.replace("_", " "),
+        "design": arm.printed.design,
         "n": arm.printed.n,
         "followed_months": _middle([float(t.max()) for t, _ in draws]),
         "at_risk_12": _middle([float(np.sum(t >= COMPARED[1])) for t, _ in draws]),
@@ -130,6 +130,7 @@ def _survival(pool: Pool, t: float, name: str, group: Sequence[Known]) -> dict[s
         **_head(pool, t, name, group),
         "group": DESIGNS[name],
         "measure": f"Survival at {t:g} months",
+        "unit": "proportion",
         **{n: math.exp(-math.exp(getattr(fit, other))) for n, other in names.items()},
     }
 
@@ -146,6 +147,7 @@ def _ratio(pool: Pool, t: float, groups: dict[str, list[Known]]) -> dict[str, An
         **_head(pool, t, "ratio", both),
         "group": "Retrospective and external over prospective",
         "measure": f"Ratio of cumulative hazards up to {t:g} months",
+        "unit": "ratio",
         **{n: math.exp(row[n]) for n in names},
         "p_value": row["p_value"],
     }

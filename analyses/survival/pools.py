@@ -174,7 +174,7 @@ def _arm_line(one: Pool, arm: Rebuilt, row: dict[str, Any]) -> dict[str, Any]:
         "key": f"{one.name}.{p.key}.{term.replace(' at ', '_')}",
         "pool": one.name,
         "arm": name_of(p),
-        "design": p.design.replace("_", " "),
+        "design": p.design,
         "n": p.n,
         "term": term,
         "unit": unit_of(term),

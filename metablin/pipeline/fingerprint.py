@@ -54,8 +54,8 @@ def library_versions() -> dict[str, str]:
 
 
 def evidence_files(directory: Path, tables: Sequence[str]) -> dict[str, str]:
-    """Return the digest of each table and of the descriptor, by file name."""
-    names = sorted(["datapackage.json", *(f"{t}.csv" for t in tables)])
+    """Return the digest of each table, of the descriptor and of the vocabulary, by file name."""
+    names = sorted({"datapackage.json", "vocabulary.csv", *(f"{t}.csv" for t in tables)})
     return {name: file_digest(directory / name) for name in names if (directory / name).is_file()}
 
 

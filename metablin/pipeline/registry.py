@@ -82,6 +82,16 @@ class Analysis:
     function: Function
     source: Path
 
+    def about(self) -> dict[str, object]:
+        """Return what is saved of it beside its outcome."""
+        return {
+            "name": self.name,
+            "title": self.words.title,
+            "question": self.words.question,
+            "order": self.order,
+            "reads": list(self.reads),
+        }
+
     def run(self) -> Outcome:
         """Return the outcome computed from the evidence base."""
         return self.function(Evidence(self.reads), self.words)

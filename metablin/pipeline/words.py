@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metablin.errors import DataError
-from metablin.report import Figure, Headline, Outcome, Table
+from metablin.records import Column, Table
+from metablin.report import Figure, Headline, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,8 @@ class Words:
     headlines : tuple of mapping
         Fields of :class:`metablin.report.Headline`.
     tables : mapping of str to mapping
-        Fields of :class:`metablin.report.Table` but the frame, by name.
+        ``title``, ``caption``, ``columns`` (fields of :class:`metablin.records.Column`) and
+        ``drawn`` of every table, by name.
     figures : mapping of str to mapping
         Fields of :class:`metablin.report.Figure` but the picture, by name.
     """
@@ -119,7 +121,10 @@ class Words:
         )
 
     def _table(self, name: str, frame: pd.DataFrame, values: Mapping[str, object]) -> Table:
-        return Table(frame, **self._filled("tables", name, self.tables, values))
+        said = self._filled("tables", name, self.tables, values)
+        columns = tuple(Column(**c) for c in said.get("columns", ()))
+        note, drawn = said.get("caption", ""), said.get("drawn", False)
+        return Table(frame, columns, said["title"], note, drawn)
 
     def _figure(self, name: str, found: MplFigure | Drawn) -> Figure:
         one = found if isinstance(found, Drawn) else Drawn(found)

@@ -240,7 +240,7 @@ def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
     table = frame(outcome, "by_design").set_index("key")
     arms = frame(outcome, "arms")
     known = arms.loc[(arms["pool"] == "rr_blinatumomab") & (arms["term"] == "survival at 6")]
-    prospective = known["design"].isin(["rct", "single arm"])
+    prospective = known["design"].isin(["rct", "single_arm"])
     for name, part in (("prospective", known[prospective]), ("other", known[~prospective])):
         line = table.loc[f"rr_blinatumomab.{name}.6"]
         assert line["k"] == len(part)

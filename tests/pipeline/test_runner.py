@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from metablin.errors import DataError
-from metablin.pipeline import find_analyses, load_analysis, runner, store
+from metablin.pipeline import find_analyses, load_analysis, runner
+from metablin.report import Saved
 
 MODULE = """
 import pandas as pd
@@ -34,10 +35,10 @@ question = "How many trials?"
 label = "Trials"
 table = "count"
 key = "all"
-unit = "count"
 
 [tables.count]
 title = "{{kind}}"
+columns = [{{ name = "estimate", heading = "Trials", unit = "count" }}]
 
 [figures.line]
 title = "Line"
@@ -85,7 +86,7 @@ def test_two_jobs_write_the_bytes_of_one(folder: Path, tmp_path: Path) -> None:
     runner.reproduce(folder=folder, out=tmp_path / "one", jobs=1)
     runner.reproduce(folder=folder, out=tmp_path / "two", jobs=2)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
-    assert len(digests(tmp_path / "one")) == 6
+    assert len(digests(tmp_path / "one")) == 8
 
 
 def test_changed_words_or_damaged_output_run_that_analysis_again(
@@ -95,10 +96,10 @@ def test_changed_words_or_damaged_output_run_that_analysis_again(
     runner.reproduce(folder=folder, out=out)
     write(folder, "beta", title="beta, better")
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [True, False]
-    assert store.read_words(out / "beta")["title"] == "beta, better"
+    assert Saved(out).words("beta")["title"] == "beta, better"
     (out / "alpha" / "count.csv").write_text("damaged\n")
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [False, True]
-    assert store.Results(out).value("alpha/count/all/estimate") > 0
+    assert Saved(out).value("alpha/count/all/estimate") > 0
 
 
 @pytest.mark.parametrize(
@@ -162,8 +163,9 @@ def test_the_manifest_names_inputs_outputs_and_versions(folder: Path, tmp_path: 
     runner.reproduce(folder=folder, out=out)
     manifest = json.loads((out / "manifest.json").read_text())
     entry = manifest["analyses"]["alpha"]
-    assert set(entry["inputs"]) == {"datapackage.json", "trials.csv"}
-    assert set(entry["outputs"]) == {"alpha/count.csv", "alpha/line.svg", "alpha/outcome.json"}
+    assert set(entry["inputs"]) == {"datapackage.json", "trials.csv", "vocabulary.csv"}
+    names = ("count.csv", "count.schema.json", "line.svg", "outcome.json")
+    assert set(entry["outputs"]) == {f"alpha/{name}" for name in names}
     digest = hashlib.sha256((out / "alpha/count.csv").read_bytes()).hexdigest()
     assert entry["outputs"]["alpha/count.csv"] == digest
     assert {"python", "numpy", "metablin"} <= set(manifest["versions"])
@@ -206,7 +208,7 @@ def test_no_analyses_folder_is_a_clear_error(tmp_path: Path) -> None:
     ("key", "message"),
     [
         ("alpha/count/all", "not a result key"),
-        ("gamma/count/all/estimate", "no result table gamma/count"),
+        ("gamma/count/all/estimate", "no such result table"),
         ("alpha/count/none/estimate", "has no key 'none'"),
         ("alpha/count/all/median", "has no column 'median'"),
     ],
@@ -217,4 +219,4 @@ def test_a_result_key_that_leads_nowhere_says_where_it_stops(
     out = tmp_path / "results"
     runner.reproduce(["alpha"], folder=folder, out=out)
     with pytest.raises(DataError, match=message):
-        store.Results(out).value(key)
+        Saved(out).value(key)

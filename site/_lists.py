@@ -94,10 +94,10 @@ def listed(
     behind: str = "",
     note: str = "",
 ) -> None:
-    """Show a list as a table with a caption and links to what stands behind it."""
-    keyed = frame.reset_index(drop=True)
+    """Show a list, all of it, as a table with a caption and links to what stands behind it."""
+    keyed = frame.drop(columns="key", errors="ignore").reset_index(drop=True)
     keyed.insert(0, "key", keyed.index.astype(str))
-    place(Table(keyed, columns, title, note), label, behind)
+    place(Table(keyed, columns, title, note), label, behind, most=len(keyed))
 
 
 def behind(data: str, source: str = "") -> str:

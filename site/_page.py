@@ -18,7 +18,7 @@ from metablin.errors import DataError
 from metablin.records import Table
 from metablin.report.inline import Inline
 from metablin.report.readout import readout
-from metablin.report.render import headlines, to_page
+from metablin.report.render import IN_FILE, headlines, to_page
 
 __all__ = [
     "RESULTS",
@@ -204,7 +204,13 @@ def table(path: str, where: str = "") -> None:
     place(found, slug(analysis, name), links(analysis, name))
 
 
-def place(found: Table, label: str, behind: str, more: dict[str, list[str]] | None = None) -> None:
+def place(
+    found: Table,
+    label: str,
+    behind: str,
+    more: dict[str, list[str]] | None = None,
+    most: int = IN_FILE,
+) -> None:
     """Put a table on the page: with a number and a caption, or where to find it when it is long.
 
     Parameters
@@ -216,8 +222,10 @@ def place(found: Table, label: str, behind: str, more: dict[str, list[str]] | No
         Links to what stands behind it, as Markdown.
     more : dict of str to list of str, optional
         More columns, of HTML.
+    most : int
+        Rows from which it stays in its file.
     """
-    page = to_page(found, f"tbl-{label}", more)
+    page = to_page(found, f"tbl-{label}", more, most=most)
     caption = sentences(found.title, found.note)
     if not page.body:
         say(f"{caption} Its {page.rows:,} rows are in the file.{behind}")

@@ -10,15 +10,14 @@ from html import escape
 import pandas as pd
 
 from metablin.records import Column, Table
-from metablin.report.render import Page, to_page
+from metablin.report.render import IN_FILE, Page, to_page
 
 __all__ = ["Section", "render_report"]
 
 STYLE = """
-:root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--paper:#fff;--band:#f5f7fa;--accent:#0b5d8a;
---good:#1d7a4c;--warn:#9a6700;--bad:#b3261e}
+:root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--paper:#fff;--band:#f5f7fa;--accent:#0b5d8a}
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#a3adba;--line:#343c47;
---paper:#14181d;--band:#1b2027;--accent:#6db9e3;--good:#5fc792;--warn:#e0b04f;--bad:#ff8f86}
+--paper:#14181d;--band:#1b2027;--accent:#6db9e3}
 figure svg{background:#fff;border-radius:6px}}
 *{box-sizing:border-box}html{scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);
@@ -33,7 +32,7 @@ margin:16px 0}a{color:var(--accent)}
 table{border-collapse:collapse;font-size:.87rem;min-width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{background:var(--band);font-weight:600}
-td.num,th.num{text-align:right;white-space:nowrap}
+.gt_right{text-align:right;white-space:nowrap}.gt_group_heading{font-weight:600}
 caption{caption-side:bottom;text-align:left;padding:6px 0;font-size:.87rem}
 figure{margin:18px 0 28px}figure .scroll{margin:0}
 figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
@@ -41,8 +40,6 @@ figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
 @media (max-width:700px){figure svg{max-width:none;width:640px}}
 figcaption{font-size:.92rem;max-width:85ch;margin-top:6px}
 details{margin:10px 0}summary{cursor:pointer;color:var(--accent)}
-.reproduced{color:var(--good)}.documented{color:var(--warn)}.unexplained{color:var(--bad);
-font-weight:600}.tag{white-space:nowrap}
 footer{color:var(--soft);font-size:.85rem;padding:32px 20px 48px}
 @media print{details>*{display:block}nav{display:none}body{font-size:11px}h2{break-after:avoid}
 figure,tr{break-inside:avoid}}
@@ -127,7 +124,7 @@ def _headlines(table: Table) -> str:
     return (
         '<h2 id="headlines">Headlines</h2><p>Where several studies were pooled, the prediction '
         "interval says where the result of a new, similar study would be expected.</p>"
-        + to_page(table, "headlines").body
+        + _table(table, "headlines").body
     )
 
 
@@ -150,8 +147,12 @@ def _section(section: Section, place: str, letters: Letters) -> str:
     for name, table in section.tables.items():
         parts.append(f"<h3>{escape(table.title)}</h3>")
         file = f"Data: {section.name}/{name}.csv, with the evidence rows behind every line."
-        parts.append(_captioned(to_page(table, f"{place}-{name}"), f"{table.note} {file}"))
+        parts.append(_captioned(_table(table, f"{place}-{name}"), f"{table.note} {file}"))
     return "\n".join(parts)
+
+
+def _table(table: Table, name: str, most: int = IN_FILE) -> Page:
+    return to_page(table, name, most=most, styled=False)
 
 
 def _captioned(page: Page, caption: str) -> str:
@@ -184,7 +185,8 @@ def _claims(claims: pd.DataFrame) -> str:
     return (
         '<h2 id="claims">Claim ledger</h2>'
         "<p>Numbers printed in five review articles, each against the value recomputed from the "
-        f"evidence: {len(claims)} claims, {summary}.</p>" + to_page(table, "ledger").body
+        f"evidence: {len(claims)} claims, {summary}.</p>"
+        + _table(table, "ledger", len(claims)).body
     )
 
 
@@ -194,7 +196,7 @@ def _discrepancies(discrepancies: pd.DataFrame) -> str:
     return (
         '<h2 id="discrepancies">Disagreements between sources</h2>'
         "<p>Where sources contradict each other or themselves, and what is used here instead.</p>"
-        + to_page(table, "disagreements").body
+        + _table(table, "disagreements").body
     )
 
 

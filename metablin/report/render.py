@@ -155,7 +155,14 @@ class Page:
     body: str
 
 
-def to_page(table: Table, name: str, links: Mapping[str, Iterable[str]] | None = None) -> Page:
+def to_page(
+    table: Table,
+    name: str,
+    links: Mapping[str, Iterable[str]] | None = None,
+    *,
+    most: int = IN_FILE,
+    styled: bool = True,
+) -> Page:
     """Return a table for a page: the report's or the site's.
 
     Parameters
@@ -165,15 +172,22 @@ def to_page(table: Table, name: str, links: Mapping[str, Iterable[str]] | None =
         Identifier, one on a page.
     links : mapping of str to iterable of str, optional
         More columns, of HTML, by their headings.
+    most : int
+        Rows from which the table stays in its file.
+    styled : bool
+        Whether it brings its own style; a page of many tables has one for all of them.
     """
     rows = len(table.frame)
-    if rows > IN_FILE:
+    if rows > most:
         return Page(rows, "")
     found = shown(table)
     if links:
         frame = found.frame.assign(**{heading: list(cells) for heading, cells in links.items()})
         found = dataclasses.replace(found, frame=frame, links=tuple(links))
     body = to_html(found, name)
+    if not styled:
+        start, _, rest = body.partition("<style>")
+        body = start + rest.partition("</style>")[2]
     if rows > FOLDED:
         body = f"<details><summary>{rows} rows</summary>{body}</details>"
     return Page(rows, body)

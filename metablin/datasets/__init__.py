@@ -6,16 +6,21 @@ from metablin.datasets._load import describe, load, tables
 from metablin.datasets.package import Field, Table, data_directory
 from metablin.datasets.tracing import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
+from metablin.datasets.vocabulary import Entry, entries, entry, said
 
 __all__ = [
+    "Entry",
     "Field",
     "Table",
     "ValidationReport",
     "Violation",
     "data_directory",
     "describe",
+    "entries",
+    "entry",
     "find_trial",
     "load",
+    "said",
     "tables",
     "trace",
     "validate",

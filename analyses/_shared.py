@@ -20,6 +20,7 @@ POPULATIONS = {
     "mrd_positive_young": "Children and young adults in remission, MRD-positive",
     "first_relapse": "First relapse, children and young adults",
     "first_line": "First line",
+    "other": "After transplantation, or several states of disease",
 }
 
 RELAPSED = ("adult_rr_ph_negative", "adult_rr_ph_positive", "paediatric_rr")
@@ -38,6 +39,8 @@ def population(trial: pd.Series) -> str:
         return status
     if status == "mrd_positive":
         return mrd_positive(age)
+    if status != "relapsed_refractory":
+        return "other"
     if age == "adult":
         return f"adult_rr_ph_{'positive' if trial['ph_status'] == 'positive' else 'negative'}"
     return "paediatric_rr"

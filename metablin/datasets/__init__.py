@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metablin.datasets._load import describe, load, tables
+from metablin.datasets._load import copies, describe, load, tables
 from metablin.datasets._package import Field, Table, data_directory
 from metablin.datasets._trace import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
@@ -12,6 +12,7 @@ __all__ = [
     "Table",
     "ValidationReport",
     "Violation",
+    "copies",
     "data_directory",
     "describe",
     "find_trial",

@@ -64,11 +64,11 @@ class ValidationReport(Record):
     def summary(self) -> str:
         """Return one line per violation and a last line that counts them."""
         checked = f"{sum(self.rows.values())} rows in {len(self.rows)} tables"
+        if self.ok and self.copies:
+            checked += f", {self.copies} of them with a copy or no address"
         n = len(self.violations)
         verdict = "valid" if self.ok else f"{n} violation{'s' if n > 1 else ''}"
-        marked = [f"{self.copies} rows marked: only a copy found, or address not recorded"]
-        lines = [*map(str, self.violations), *(marked if self.copies else [])]
-        return "\n".join([*lines, f"{checked}: {verdict}"])
+        return "\n".join([*map(str, self.violations), f"{checked}: {verdict}"])
 
 
 def validate(directory: str | Path | None = None) -> ValidationReport:

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from metablin.datasets._package import Package, Table
+from metablin.datasets.package import Package, Table
 from metablin.errors import DataError
 
 __all__ = ["known", "public_by", "read_date"]

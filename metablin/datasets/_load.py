@@ -8,8 +8,8 @@ import pandas as pd
 
 from metablin.datasets._asof import known
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
-from metablin.datasets._package import Field, Table, data_directory, read_package
 from metablin.datasets._rules import COPY, NOT_RECORDED
+from metablin.datasets.package import Field, Table, data_directory, read_package
 from metablin.errors import DataError
 
 __all__ = ["copies", "describe", "load", "tables"]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from metablin.datasets._cells import Raw, Violation, number
-from metablin.datasets._package import Rule, nearest
+from metablin.datasets.package import Rule, nearest
 
 __all__ = ["COPY", "NOT_RECORDED", "check_foreign_keys", "check_rules"]
 

@@ -14,16 +14,18 @@ from statsmodels.stats.proportion import proportion_confint
 
 from metablin.pipeline import Evidence, Outcome, Table, analysis
 
+from ._claim_checks import attainable, elsewhere, from_events
 from ._shared import join_ids
 from ._sums import named_sums
 
+MORE = ("trials", "pharmacokinetics", "mrd_stratified")
 ROWS = ("proportions", "safety", "contrasts", "survival", "landscape", "claims")
 
 
 @analysis(
     title="Arithmetic on every row",
     question="Do the printed percentages, intervals and p-values follow from the printed counts?",
-    reads=(*ROWS, "sums"),
+    reads=(*ROWS, "sums", *MORE, "references"),
     order=90,
 )
 def arithmetic(evidence: Evidence) -> Outcome:
@@ -59,8 +61,36 @@ def arithmetic(evidence: Evidence) -> Outcome:
                 "Sums, differences and weighted means that reviews print",
                 "Each line says which evidence rows it uses.",
             ),
+            **_of_claims(evidence, tables),
         }
     )
+
+
+def _of_claims(evidence: Evidence, tables: dict[str, pd.DataFrame]) -> dict[str, Table]:
+    """Return what can be said of printed numbers that no count gives."""
+    claims = tables["claims"]
+    more = {name: evidence.load(name, all_rows=True) for name in MORE}
+    doi = evidence.load("references").set_index("source_key")["doi"]
+    field = claims.attrs["fields"]["seed"]
+    reviews = {seed: f"https://doi.org/{doi[key]}" for seed, key in field["sources"].items()}
+    counted = pd.concat([tables["proportions"], tables["safety"]])
+    return {
+        "elsewhere": Table(
+            elsewhere(claims, {**tables, **more}, reviews),
+            "The same number in another source",
+            "Rows of another report than the review that prints the number; not a recomputation.",
+        ),
+        "attainable": Table(
+            attainable(claims, counted),
+            "Percentages that a count can give",
+            "The nearest share of whole patients, and how many percentages the test would refuse.",
+        ),
+        "from_events": Table(
+            from_events(tables["contrasts"], tables["proportions"], more["trials"]),
+            "Intervals from events and randomisation",
+            "What the deaths of both arms together and the sizes of the arms imply.",
+        ),
+    }
 
 
 def rates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +136,10 @@ def contrasts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def landmarks(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return counts implied by landmark survival, and medians in years."""
+    """Return counts implied by landmark survival, and medians in years.
+
+    The standard error is that of complete follow-up: censoring makes the printed one larger.
+    """
     known = rows.loc[rows["survival"].notna() | rows["median_months"].notna()]
     n, s = known["n"].to_numpy(float), known["survival"].to_numpy(float)
     return pd.DataFrame(
@@ -114,6 +147,7 @@ def landmarks(rows: pd.DataFrame) -> pd.DataFrame:
             "key": known["row_id"].to_numpy(),
             "events_implied": np.round(n * (1 - s)),
             "survivors_implied": np.round(n * s),
+            "std_error_complete": np.sqrt(s * (1 - s) / n),
             "median_years": known["median_months"].to_numpy(float) / 12,
             "row_ids": known["row_id"].to_numpy(),
         }

@@ -76,6 +76,7 @@ class Field:
             "unit": self.unit,
             "required": self.required,
             "enum": list(self.enum),
+            "sources": dict(self.sources),
         }
 
 

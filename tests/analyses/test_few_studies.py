@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import metablin as mb
-from benchmarks.simulation import ANALYSES, few_studies
+from benchmarks.simulation import ANALYSIS, few_studies
 from metablin.meta.bayes.priors import half_cauchy, half_normal
 
 GRID = 1e-5
@@ -23,7 +23,7 @@ PRIORS = {
 
 @pytest.fixture(scope="module")
 def lines() -> pd.DataFrame:
-    return pd.read_csv(ANALYSES / "simulation.few_studies.csv")
+    return pd.read_csv(ANALYSIS / "few_studies.csv")
 
 
 def test_intervals_of_many_pools_at_once_are_those_of_the_bayesian_model() -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "ProportionTransform",
     "RateMeasure",
     "RateTransform",
+    "Start",
     "TableMeasure",
     "Tau2",
     "Ties",
@@ -58,6 +59,11 @@ EqualTau2: TypeAlias = Literal["separate", "common"]
 
 ConfType: TypeAlias = Literal["log-log", "log", "plain"]
 Ties: TypeAlias = Literal["efron", "breslow"]
+
+Start: TypeAlias = Literal[
+    "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
+]
+"""Kind of evidence, which fixes where its certainty starts."""
 
 SPELLINGS: dict[str, dict[str, str]] = {
     "model": {

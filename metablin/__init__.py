@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         generic,
         hazard_ratios,
         hazard_ratios_reported,
+        mean_differences,
         proportions,
         rate_contrasts,
         rates,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from metablin.meta.selection import selection_model
     from metablin.meta.sequence import cumulative, leave_one_out
     from metablin.meta.trimfill import trim_and_fill
+    from metablin.network import Network, NetworkFit, network, network_pool
     from metablin.reconstruct import (
         PseudoIPD,
         SummaryDraws,
@@ -76,6 +78,7 @@ _HOME = {
     "generic": "metablin.effects",
     "hazard_ratios": "metablin.effects",
     "hazard_ratios_reported": "metablin.effects",
+    "mean_differences": "metablin.effects",
     "proportions": "metablin.effects",
     "rate_contrasts": "metablin.effects",
     "rates": "metablin.effects",
@@ -86,6 +89,10 @@ _HOME = {
     "pool_cohorts": "metablin.meta.cohorts",
     "heterogeneity": "metablin.meta.intervals",
     "permutation_test": "metablin.meta.permutation",
+    "Network": "metablin.network",
+    "NetworkFit": "metablin.network",
+    "network": "metablin.network",
+    "network_pool": "metablin.network",
     "PseudoIPD": "metablin.reconstruct",
     "SummaryDraws": "metablin.reconstruct",
     "reconstruct_km": "metablin.reconstruct",
@@ -123,6 +130,8 @@ __all__ = [
     "EffectSizes",
     "MetaFit",
     "MetablinWarning",
+    "Network",
+    "NetworkFit",
     "PseudoIPD",
     "SummaryDraws",
     "__version__",
@@ -147,7 +156,10 @@ __all__ = [
     "load",
     "logrank",
     "max_combo",
+    "mean_differences",
     "milestone_difference",
+    "network",
+    "network_pool",
     "permutation_test",
     "pet_peese",
     "peters",

@@ -22,6 +22,7 @@ RANK = {
     "survival": 0,
     "meta": 1,
     "mrd": 2,
+    "network": 2,
     "safety": 2,
     "plots": 3,
     "report": 3,

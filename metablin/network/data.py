@@ -320,7 +320,7 @@ def _effects(
         levels, names = frame[found["level"]].to_numpy(), (*names, "level")
     parts = [frame[found[c]].to_numpy() for c in names[:3]]
     if transform == "log":
-        e = hazard_ratios(*parts, level=levels, studies=at)
+        e = hazard_ratios(parts[0], parts[1], parts[2], level=levels, studies=at)
         return e.yi, e.vi, names
     return (*_plain_interval(parts, levels, at), names)
 

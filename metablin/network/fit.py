@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass, field, replace
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from metablin._input import choice
 from metablin.errors import DataError
 from metablin.network import flow, inconsistency, ranking
-from metablin.network.gls import critical, rows_of, two_sided
+from metablin.network.gls import rows_of
 from metablin.network.records import Network
+from metablin.numerics.inference import critical, two_sided
 from metablin.records import Record, freeze, jsonable
 
 __all__ = ["NetworkFit", "needs_fit"]
@@ -199,7 +201,7 @@ class NetworkFit(Record):
         """Return every other treatment against the reference, as rows of :meth:`to_frame`."""
         name = reference or self.reference or self.treatments[0]
         self.network.position(name)
-        frame = NetworkFit.to_frame(_with_reference(self, name))
+        frame = replace(self, reference=name).to_frame()
         return frame[frame["treat2"] == name].reset_index(drop=True)
 
     def league(self, digits: int = 2, order: str = "rank", other: NetworkFit | None = None
@@ -221,7 +223,42 @@ class NetworkFit(Record):
         DataFrame
             Of text, treatments as index and columns.
         """
-        return ranking.league(self, digits, order, other)
+        names = list(self.treatments)
+        if choice("order", order, ("rank", "label")) == "rank":
+            names = self.ranking()["treatment"].tolist()
+        if other is None:
+            return ranking.league(names, self._cells(), self._direct_cells(), digits)
+        lost = sorted(set(other.treatments) ^ set(names))
+        if lost:
+            raise DataError("only one of the outcomes has the treatment", column="other",
+                            value=lost[0])  # fmt: skip
+        return ranking.league(names, self._cells(), other._cells(), digits)
+
+    def _cells(self) -> dict[tuple[str, str], tuple[float, float, float]]:
+        """Return estimate and limits of every ordered pair."""
+        out = {}
+        for a, b in permutations(self.treatments, 2):
+            cell = self.effect(a, b)
+            out[a, b] = (cell["estimate"], cell["conf_low"], cell["conf_high"])
+        return out
+
+    def _direct_cells(self) -> dict[tuple[str, str], tuple[float, float, float]]:
+        """Return the direct estimates of the ordered pairs that have some."""
+        out: dict[tuple[str, str], tuple[float, float, float]] = {}
+        if not self.inverse_variance:
+            return out
+        crit = float(critical(self.level, self.df))
+        for (i, j), (y, v) in inconsistency.direct_effects(self.network, self.tau2).items():
+            half = crit * math.sqrt(v)
+            for a, b, sign in ((i, j, 1.0), (j, i, -1.0)):
+                ends = self.back([sign * y, sign * y - half, sign * y + half]).tolist()
+                out[self.treatments[a], self.treatments[b]] = (ends[0], ends[1], ends[2])
+        return out
+
+    @property
+    def effects(self) -> ranking.Effects:
+        """Effects against the first treatment with their covariance, for rankings."""
+        return ranking.Effects(self.treatments, self.d, self.cov, self.df)
 
     def ranking(self, small_values: str = "desirable") -> pd.DataFrame:
         """Return P-scores, the best treatment first.
@@ -236,17 +273,17 @@ class NetworkFit(Record):
         DataFrame
             ``treatment, p_score, mean_rank``; the caveat stands in ``attrs["caveat"]``.
         """
-        return ranking.p_scores(self, small_values)
+        return ranking.p_scores(self.effects, small_values)
 
     def rank_probabilities(
         self, small_values: str = "desirable", draws: int = 100_000, seed: int = 1
     ) -> pd.DataFrame:
         """Return the probability of every rank with its Monte-Carlo error, and SUCRA."""
-        return ranking.rank_probabilities(self, small_values, draws, seed)
+        return ranking.rank_probabilities(self.effects, small_values, draws, seed)
 
     def better_than(self, margin: float = 0.0, small_values: str = "desirable") -> pd.DataFrame:
         """Return the probability that the row's treatment beats the column's by over `margin`."""
-        return ranking.better_than(self, margin, small_values)
+        return ranking.better_than(self.effects, margin, small_values)
 
     def splits(self, method: str = "back-calculation") -> pd.DataFrame:
         """Return direct and indirect estimates of every comparison that has both.
@@ -335,12 +372,6 @@ class NetworkFit(Record):
         return _summarise(self)
 
 
-def _with_reference(fit: NetworkFit, reference: str) -> NetworkFit:
-    from dataclasses import replace
-
-    return replace(fit, reference=reference)
-
-
 def needs_fit(value: object) -> NetworkFit:
     """Return `value` after checking that :func:`metablin.network_pool` returned it."""
     if not isinstance(value, NetworkFit):
@@ -349,7 +380,7 @@ def needs_fit(value: object) -> NetworkFit:
     return value
 
 
-def _effect_dict(row: dict[str, Any]) -> dict[str, Any]:
+def _effect_dict(row: Mapping[Any, Any]) -> dict[str, Any]:
     names = ("treat1", "treat2", "estimate", "conf_low", "conf_high", "pred_low", "pred_high",
              "p_value", "studies")  # fmt: skip
     inner = {"estimate": row["effect"], "std_error": row["std_error"]}

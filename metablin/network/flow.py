@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from metablin.network.gls import Rows
 from metablin.network.records import Network
 
-__all__ = ["contributions", "flows", "measures"]
+__all__ = ["contributions", "measures"]
 
 FloatArray = NDArray[np.float64]
 
@@ -28,27 +28,16 @@ def _laplacian(rows: Rows, tau2: float) -> FloatArray:
     return np.asarray((rows.x / (rows.v + tau2)[:, None]).T @ rows.x)
 
 
-def flows(rows: Rows, tau2: float) -> FloatArray:
-    """Return the evidence flow on every directed edge for every comparison, (t, t, t, t).
+def _flow(weights: FloatArray, inverse: FloatArray, a: int, b: int) -> FloatArray:
+    """Return the flow on every directed edge when one unit enters at a and leaves at b.
 
-    Entry [a, b, i, j] is the flow from i to j when one unit enters at a and leaves at b: the row
-    of the aggregate hat matrix. It is antisymmetric in i and j.
+    It is the row of the aggregate hat matrix, antisymmetric.
 
     References
     ----------
     Ruecker G (2012). Network meta-analysis, electrical networks and graph theory.
     doi:10.1002/jrsm.1058
-    Koenig J, Krahn U, Binder H (2013). doi:10.1002/sim.6001
     """
-    lap = _laplacian(rows, tau2)
-    weights = -lap
-    np.fill_diagonal(weights, 0.0)
-    inverse = np.linalg.pinv(lap, hermitian=True)
-    potential = inverse[:, None, :] - inverse[None, :, :]
-    return np.asarray(weights * (potential[..., :, None] - potential[..., None, :]))
-
-
-def _flow(weights: FloatArray, inverse: FloatArray, a: int, b: int) -> FloatArray:
     potential = inverse[a] - inverse[b]
     return np.asarray(weights * (potential[:, None] - potential[None, :]))
 
@@ -57,7 +46,7 @@ def _parts(rows: Rows, tau2: float) -> tuple[FloatArray, FloatArray]:
     lap = _laplacian(rows, tau2)
     weights = -lap
     np.fill_diagonal(weights, 0.0)
-    return weights, np.linalg.pinv(lap, hermitian=True)
+    return weights, np.asarray(np.linalg.pinv(lap, hermitian=True), dtype=np.float64)
 
 
 def measures(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:

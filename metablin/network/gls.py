@@ -16,27 +16,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.meta._gls import Fit, gls
-from metablin.meta._inference import chi2_tail, critical, i2_h2, q_profile, two_sided
-from metablin.meta._tau2 import estimate_tau2, log_likelihood
 from metablin.network.records import Block, Network
+from metablin.numerics.gls import Fit, gls
+from metablin.numerics.tau2 import estimate_tau2
 from metablin.records import freeze
 
-__all__ = [
-    "TAU2_METHODS",
-    "Rows",
-    "chi2_tail",
-    "critical",
-    "effects_of",
-    "estimate",
-    "gls",
-    "i2_h2",
-    "log_likelihood",
-    "q_profile",
-    "rows_of",
-    "solve",
-    "two_sided",
-]
+__all__ = ["TAU2_METHODS", "Rows", "effects_of", "estimate", "rows_of", "solve", "stack"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

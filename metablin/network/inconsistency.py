@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from metablin._input import choice
 from metablin.errors import DataError
-from metablin.network.gls import Rows, chi2_tail, estimate, gls, solve, two_sided
+from metablin.network.gls import Rows, estimate, solve
 from metablin.network.records import Network
+from metablin.numerics.gls import gls
+from metablin.numerics.inference import chi2_tail, two_sided
 from metablin.records import Record, jsonable
 
 __all__ = [

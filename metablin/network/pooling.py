@@ -14,15 +14,13 @@ from metablin.network.fit import NAN, NetworkFit
 from metablin.network.gls import (
     TAU2_METHODS,
     Rows,
-    chi2_tail,
     effects_of,
     estimate,
-    i2_h2,
-    q_profile,
     rows_of,
     solve,
 )
 from metablin.network.records import Network, needs_network
+from metablin.numerics.inference import chi2_tail, i2_h2, q_profile
 
 __all__ = ["CI_METHODS", "MODELS", "network_pool"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin._input import choice, one
-from metablin.errors import DataError
-from metablin.network.gls import critical
+from metablin.records import freeze
 
-if TYPE_CHECKING:
-    from metablin.network.fit import NetworkFit
-
-__all__ = ["better_than", "league", "p_scores", "rank_probabilities"]
+__all__ = ["Effects", "better_than", "league", "p_scores", "rank_probabilities"]
 
 FloatArray = NDArray[np.float64]
 
@@ -27,7 +24,20 @@ CAVEAT = (
 MOST_DRAWS = 10_000_000
 
 
-def _better(fit: NetworkFit, small_values: str, margin: float = 0.0) -> FloatArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class Effects:
+    """Effects of all treatments against the first, their covariance, and its degrees of freedom."""
+
+    treatments: tuple[str, ...]
+    d: FloatArray
+    cov: FloatArray
+    df: float
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+def _better(fit: Effects, small_values: str, margin: float = 0.0) -> FloatArray:
     """Return the probability that treatment i beats j by more than `margin`, (t, t)."""
     sign = -1.0 if choice("small_values", small_values, ("desirable", "undesirable")) == (
         "desirable") else 1.0  # fmt: skip
@@ -41,7 +51,7 @@ def _better(fit: NetworkFit, small_values: str, margin: float = 0.0) -> FloatArr
     return np.asarray(p)
 
 
-def p_scores(fit: NetworkFit, small_values: str) -> pd.DataFrame:
+def p_scores(fit: Effects, small_values: str) -> pd.DataFrame:
     """Return P-scores: the mean certainty that a treatment is better than another one.
 
     References
@@ -58,7 +68,7 @@ def p_scores(fit: NetworkFit, small_values: str) -> pd.DataFrame:
     return frame
 
 
-def rank_probabilities(fit: NetworkFit, small_values: str, draws: int, seed: int) -> pd.DataFrame:
+def rank_probabilities(fit: Effects, small_values: str, draws: int, seed: int) -> pd.DataFrame:
     """Return one row per treatment and rank: probability, Monte-Carlo error, cumulative, SUCRA.
 
     SUCRA is the exact one, which equals the P-score for normal effects; ranks are counted over
@@ -102,49 +112,37 @@ def rank_probabilities(fit: NetworkFit, small_values: str, draws: int, seed: int
     )
 
 
-def better_than(fit: NetworkFit, margin: float, small_values: str) -> pd.DataFrame:
+def better_than(fit: Effects, margin: float, small_values: str) -> pd.DataFrame:
     """Return a square table of probabilities; `margin` is on the analysis scale, at least 0."""
     amount = one("margin", margin, minimum=0)
     names = list(fit.treatments)
     return pd.DataFrame(_better(fit, small_values, amount), index=names, columns=names)
 
 
-def league(fit: NetworkFit, digits: int, order: str, other: NetworkFit | None) -> pd.DataFrame:
-    """Return the league table as text."""
-    names = list(fit.treatments)
-    if choice("order", order, ("rank", "label")) == "rank":
-        names = fit.ranking()["treatment"].tolist()
-    if other is not None and set(other.treatments) != set(names):
-        lost = sorted(set(other.treatments) ^ set(names))
-        raise DataError("the two outcomes have other treatments", column="other", value=lost[0])
+Cell = tuple[float, float, float]
+
+
+def league(
+    names: list[str],
+    lower: Mapping[tuple[str, str], Cell],
+    upper: Mapping[tuple[str, str], Cell],
+    digits: int,
+) -> pd.DataFrame:
+    """Return the league table as text: the row's treatment against the column's.
+
+    Parameters
+    ----------
+    names : list of str
+        In their order on the diagonal.
+    lower, upper : mapping of (row, column) to (estimate, conf_low, conf_high)
+        What stands below and above the diagonal; pairs that are not there stay empty.
+    """
     table = pd.DataFrame("", index=names, columns=names)
     for i, row in enumerate(names):
         table.iat[i, i] = row
-        for j in range(i):
-            table.iat[i, j] = _cell(fit.effect(row, names[j]), digits)
-            if other is not None:
-                table.iat[j, i] = _cell(other.effect(names[j], row), digits)
-    if other is None and fit.inverse_variance:
-        _fill_direct(fit, table, digits)
+        for j, column in enumerate(names):
+            cells = lower if j < i else upper
+            if i != j and (row, column) in cells:
+                a, b, c = (f"{x:.{digits}f}" for x in cells[row, column])
+                table.iat[i, j] = f"{a} ({b} to {c})"
     return table
-
-
-def _fill_direct(fit: NetworkFit, table: pd.DataFrame, digits: int) -> None:
-    """Put direct estimates into the upper triangle."""
-    from metablin.network.inconsistency import direct_effects
-
-    crit = float(critical(fit.level, fit.df))
-    place = {name: i for i, name in enumerate(table.index)}
-    for (i, j), (y, v) in direct_effects(fit.network, fit.tau2).items():
-        row, column = place[fit.treatments[i]], place[fit.treatments[j]]
-        if row > column:
-            row, column, y = column, row, -y
-        half = crit * v**0.5
-        ends = fit.back([y, y - half, y + half])
-        cell = dict(zip(("estimate", "conf_low", "conf_high"), ends.tolist(), strict=True))
-        table.iat[row, column] = _cell(cell, digits)
-
-
-def _cell(cell: dict[str, float], digits: int) -> str:
-    a, b, c = (f"{cell[n]:.{digits}f}" for n in ("estimate", "conf_low", "conf_high"))
-    return f"{a} ({b} to {c})"

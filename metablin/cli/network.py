@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metablin.cli import _io
+from metablin.options import NetworkInterval, NetworkMeasure, NetworkModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["network"]
 
-Measure = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
-Model = Literal["random", "common", "mantel-haenszel", "glmm"]
 Tau2 = Literal["REML", "DL", "ML", "PM"]
-Interval = Literal["z", "t", "hksj"]
 Picture = Literal["graph", "forest", "splits", "heat", "ranks", "contributions", "league"]
 
 
@@ -27,13 +25,13 @@ def network(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="CSV of arms or contrasts.")
     ],
-    measure: Annotated[Measure, typer.Option(help="What the columns hold.")],
+    measure: Annotated[NetworkMeasure, typer.Option(help="What the columns hold.")],
     reference: Annotated[
         str | None, typer.Option(help="Treatment the others are compared with.")
     ] = None,
-    model: Annotated[Model, typer.Option(help="How studies combine.")] = "random",
+    model: Annotated[NetworkModel, typer.Option(help="How studies combine.")] = "random",
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
-    ci: Annotated[Interval, typer.Option(help="Interval of the effects.")] = "z",
+    ci: Annotated[NetworkInterval, typer.Option(help="Interval of the effects.")] = "z",
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
@@ -66,7 +64,6 @@ def network(
 
 
 def _draw(fit: NetworkFit, picture: str) -> Axes:
-    from metablin.plots import network as pictures
+    from metablin.plots.network import network_picture
 
-    axes: Axes = pictures.draw(fit, picture)
-    return axes
+    return network_picture(fit, picture=picture)

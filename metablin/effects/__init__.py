@@ -1,6 +1,6 @@
 """Effect sizes: what papers print, put on the scale on which studies are pooled."""
 
-from metablin.effects.contrasts import generic, hazard_ratios
+from metablin.effects.contrasts import generic, hazard_ratios, log_effects
 from metablin.effects.exact import exact_intervals
 from metablin.effects.means import mean_differences
 from metablin.effects.reported import hazard_ratios_reported
@@ -16,6 +16,7 @@ __all__ = [
     "hazard_ratios",
     "hazard_ratios_reported",
     "mean_differences",
+    "log_effects",
     "proportions",
     "rate_contrasts",
     "rates",

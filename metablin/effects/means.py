@@ -11,12 +11,11 @@ from scipy import special
 
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin.effects.sizes import EffectSizes, build
+from metablin.options import MeanMeasure, words
 
-__all__ = ["MEAN_MEASURES", "mean_differences", "small_sample_factor"]
+__all__ = ["mean_differences", "small_sample_factor"]
 
 FloatArray = NDArray[np.float64]
-
-MEAN_MEASURES = ("md", "smd")
 
 
 def mean_differences(
@@ -26,7 +25,7 @@ def mean_differences(
     mean_control: ArrayLike,
     sd_control: ArrayLike,
     n_control: ArrayLike,
-    measure: str = "md",
+    measure: MeanMeasure = "md",
     studies: Iterable[Any] | None = None,
 ) -> EffectSizes:
     """Return differences of means, treatment less control, raw or standardised.
@@ -69,7 +68,7 @@ def mean_differences(
     >>> e.yi.round(4).tolist(), e.vi.round(4).tolist()
     ([0.6465], [0.1004])
     """
-    measure = choice("measure", measure, MEAN_MEASURES)
+    measure = choice("measure", measure, words(MeanMeasure))
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     given = {
         "treatment": (mean_treatment, sd_treatment, n_treatment),

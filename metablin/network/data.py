@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin._input import choice, numeric
+from metablin._frame import column_of, names_of
+from metablin._input import choice, is_missing, numeric
 from metablin._input import level as check_level
 from metablin.effects import Excluded, generic, hazard_ratios
 from metablin.errors import DataError
 from metablin.network.arms import ARM_COLUMNS, arm_blocks
 from metablin.network.contrasts import contrast_blocks
 from metablin.network.records import Arms, Block, Network
+from metablin.options import DoubleZeros, NetworkMeasure, ZeroRuleSingle, words
 
-__all__ = ["MEASURES", "network"]
+__all__ = ["columns_of", "natural", "network", "table_of", "text_of"]
 
 FloatArray = NDArray[np.float64]
 
-MEASURES = ("or", "rr", "rd", "rate", "hr", "md", "smd", "generic")
 LOG_MEASURES = ("or", "rr", "rate", "hr")
-ZERO_RULES = ("only-needed", "all", "none")
 
 ALIASES = {
     "study": ("study", "studlab", "trial", "study_id"),
@@ -50,11 +50,11 @@ ALIASES = {
 
 def network(
     data: Any,
-    measure: str = "or",
+    measure: NetworkMeasure = "or",
     *,
     level: float = 0.95,
-    zero_cells: str = "only-needed",
-    double_zeros: str = "keep",
+    zero_cells: ZeroRuleSingle = "only-needed",
+    double_zeros: DoubleZeros = "keep",
 ) -> Network:
     """Return the network of a long table of arms or of contrasts.
 
@@ -104,14 +104,14 @@ def network(
     >>> n.treatments, n.k, n.connected
     (('x', 'y', 'z'), 2, True)
     """
-    measure = choice("measure", measure, MEASURES)
-    zero_cells = choice("zero_cells", zero_cells, ZERO_RULES)
-    drop = choice("double_zeros", double_zeros, ("keep", "drop")) == "drop"
+    measure = choice("measure", measure, words(NetworkMeasure))
+    zero_cells = choice("zero_cells", zero_cells, words(ZeroRuleSingle))
+    drop = choice("double_zeros", double_zeros, words(DoubleZeros)) == "drop"
     frame = table_of(data)
     found = columns_of(frame)
     transform = "log" if measure in LOG_MEASURES else "none"
     _needs(found, ("study",), frame)
-    studies = _text(frame, found["study"], "study")
+    studies = text_of(frame, found["study"], "study")
     if "treat1" in found or "treat2" in found:
         _needs(found, ("treat1", "treat2"), frame)
         return _from_contrasts(frame, found, studies, measure, transform, level)
@@ -121,19 +121,15 @@ def network(
 
 def table_of(data: Any) -> pd.DataFrame:
     """Return a table as a pandas frame with text column names; the input is not changed."""
-    if hasattr(data, "to_pandas"):
-        data = data.to_pandas()
-    if isinstance(data, Mapping):
+    if not isinstance(data, pd.DataFrame):
+        columns = {name: column_of(data, name)[1] for name in names_of(data)}
         try:
-            data = pd.DataFrame(dict(data))
+            data = pd.DataFrame(columns)
         except ValueError as error:
             raise DataError("columns of different lengths", column="data") from error
-    if not isinstance(data, pd.DataFrame):
-        raise DataError("not a table", column="data", value=type(data).__name__,
-                        allowed="a data frame or a mapping of columns")  # fmt: skip
     if len(data) == 0:
         raise DataError("the table has no rows", column="data")
-    return data.rename(columns=str)
+    return data.rename(columns=str).reset_index(drop=True)
 
 
 def columns_of(frame: pd.DataFrame) -> dict[str, str]:
@@ -158,11 +154,11 @@ def _needs(found: Mapping[str, str], names: tuple[str, ...], frame: pd.DataFrame
                             allowed=f"found: {', '.join(frame.columns)}")  # fmt: skip
 
 
-def _text(frame: pd.DataFrame, column: str, name: str) -> list[str]:
+def text_of(frame: pd.DataFrame, column: str, name: str) -> list[str]:
     """Return labels as text; a whole number that a missing cell turned into 1.0 is ``1``."""
     out = []
     for row, value in enumerate(frame[column].tolist(), start=1):
-        if value is None or value != value or str(value).strip() == "":
+        if is_missing(value):
             raise DataError("must be filled", row=row, column=name, value="missing")
         whole = isinstance(value, float) and value.is_integer()
         out.append(str(int(value)) if whole else str(value).strip())
@@ -184,7 +180,7 @@ def _from_arms(
     zero_cells: str,
     drop: bool,
 ) -> Network:
-    given = _text(frame, found["treatment"], "treatment")
+    given = text_of(frame, found["treatment"], "treatment")
     names = _arm_columns(measure, found, frame)
     treatments = tuple(sorted(set(given), key=natural))
     arms = _arms(frame, found, studies, given, treatments, names)
@@ -277,8 +273,8 @@ def _from_contrasts(
     transform: str,
     level: float,
 ) -> Network:
-    first = _text(frame, found["treat1"], "treat1")
-    second = _text(frame, found["treat2"], "treat2")
+    first = text_of(frame, found["treat1"], "treat1")
+    second = text_of(frame, found["treat2"], "treat2")
     for i, (a, b) in enumerate(zip(first, second, strict=True)):
         if a == b:
             raise DataError("the treatment is compared with itself", row=i + 1, study=studies[i],

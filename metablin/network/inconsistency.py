@@ -17,10 +17,10 @@ from metablin.network.gls import Rows, estimate, solve
 from metablin.network.records import Network
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, two_sided
+from metablin.options import SplitMethod, words
 from metablin.records import Record, jsonable
 
 __all__ = [
-    "SPLIT_METHODS",
     "Decomposition",
     "decompose",
     "direct_effects",
@@ -31,8 +31,6 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-SPLIT_METHODS = ("back-calculation", "side-splitting")
 
 NO_INDIRECT = 1e-9
 """A comparison whose direct share misses 1 by less has no indirect evidence."""
@@ -236,7 +234,7 @@ def splits(
     Dias S and others (2010), node splitting. doi:10.1002/sim.3767
     White IR (2015), the symmetric side-splitting model. doi:10.1177/1536867X1501500403
     """
-    method = choice("method", method, SPLIT_METHODS)
+    method = choice("method", method, words(SplitMethod))
     direct = direct_effects(network, tau2)
     counts = {(r.treat1, r.treat2): r.studies for r in network.geometry().itertuples()}
     fit = solve(rows, tau2)
@@ -379,7 +377,7 @@ def net_heat(network: Network, rows: Rows, model: str, method: str | None) -> pd
     Krahn U, Binder H, Koenig J (2013). A graphical tool for locating inconsistency in network
     meta-analyses, eq. 8 to 11. doi:10.1186/1471-2288-13-35
     """
-    choice("model", model, ("common", "random"))
+    model = choice("model", model, ("common", "random"))
     at = _design_rows(network, rows)
     tau2 = 0.0
     if model == "random" and method is not None:

@@ -21,18 +21,16 @@ from metablin.network.gls import (
 )
 from metablin.network.records import Network, needs_network
 from metablin.numerics.inference import chi2_tail, i2_h2, q_profile
+from metablin.options import NetworkInterval, NetworkModel, words
 
-__all__ = ["CI_METHODS", "MODELS", "network_pool"]
-
-MODELS = ("random", "common", "mantel-haenszel", "glmm")
-CI_METHODS = ("z", "t", "hksj")
+__all__ = ["network_pool"]
 
 
 def network_pool(
     n: Network,
-    model: str = "random",
+    model: NetworkModel = "random",
     tau2: str | float = "REML",
-    ci: str = "z",
+    ci: NetworkInterval = "z",
     level: float = 0.95,
     reference: str | None = None,
     **extra: Any,
@@ -90,8 +88,8 @@ def network_pool(
     >>> f.against()["treat1"].tolist(), f.against()["estimate"].round(2).tolist()
     (['y', 'z'], [1.32, 0.62])
     """
-    choice("model", model, MODELS)
-    choice("ci", ci, CI_METHODS)
+    model = choice("model", model, words(NetworkModel))
+    ci = choice("ci", ci, words(NetworkInterval))
     level = check_level(level)
     needs_network(n)
     name = None if reference is None else n.treatments[n.position(reference)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin._input import choice, one
+from metablin.options import SmallValues, words
 from metablin.records import freeze
 
 __all__ = ["Effects", "better_than", "league", "p_scores", "rank_probabilities"]
@@ -39,7 +40,7 @@ class Effects:
 
 def _better(fit: Effects, small_values: str, margin: float = 0.0) -> FloatArray:
     """Return the probability that treatment i beats j by more than `margin`, (t, t)."""
-    sign = -1.0 if choice("small_values", small_values, ("desirable", "undesirable")) == (
+    sign = -1.0 if choice("small_values", small_values, words(SmallValues)) == (
         "desirable") else 1.0  # fmt: skip
     gap = sign * (fit.d[:, None] - fit.d[None, :]) - margin
     variance = np.diag(fit.cov)
@@ -80,7 +81,7 @@ def rank_probabilities(fit: Effects, small_values: str, draws: int, seed: int) -
     presenting results from multiple-treatment meta-analysis. doi:10.1016/j.jclinepi.2010.03.016
     """
     size = int(one("draws", draws, minimum=100, maximum=MOST_DRAWS, integer=True))
-    sign = 1.0 if choice("small_values", small_values, ("desirable", "undesirable")) == (
+    sign = 1.0 if choice("small_values", small_values, words(SmallValues)) == (
         "desirable") else -1.0  # fmt: skip
     rng = np.random.default_rng(seed)
     root = np.linalg.cholesky(fit.cov[1:, 1:])

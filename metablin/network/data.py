@@ -129,7 +129,8 @@ def table_of(data: Any) -> pd.DataFrame:
             raise DataError("columns of different lengths", column="data") from error
     if len(data) == 0:
         raise DataError("the table has no rows", column="data")
-    return data.rename(columns=str).reset_index(drop=True)
+    frame: pd.DataFrame = data.rename(columns=str).reset_index(drop=True)
+    return frame
 
 
 def columns_of(frame: pd.DataFrame) -> dict[str, str]:

@@ -415,7 +415,11 @@ def _summarise(fit: NetworkFit) -> str:
         shown.dropna(axis=1, how="all").to_string(index=False, float_format="{:.4g}".format)
     )
     ranks = fit.ranking()
-    lines.append("P-scores: " + ", ".join(
-        f"{t} {p:.2f}" for t, p in zip(ranks["treatment"], ranks["p_score"], strict=True)))  # fmt: skip
+    lines.append(
+        "P-scores: "
+        + ", ".join(
+            f"{t} {p:.2f}" for t, p in zip(ranks["treatment"], ranks["p_score"], strict=True)
+        )
+    )
     lines.append(f"  {ranks.attrs['caveat']}")
     return "\n".join([*lines, *(f"Note: {n}" for n in (*fit.network.notes, *fit.notes))])

@@ -1,4 +1,4 @@
-"""How evidence flows: contribution of direct comparisons, direct share, parallelism, path length."""
+"""How evidence flows: contributions of direct comparisons, direct share, path length."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def fit_glmm(
     d, cov = np.zeros(size), np.zeros((size, size))
     d[1:] = state.theta[where]
     cov[1:, 1:] = _covariance(state, model, tau2)[where, where]
-    notes = ()
+    notes: tuple[str, ...] = ()
     if dropped:
         notes = (f"no information in {len(dropped)} without an event or with nothing else: "
                  f"{', '.join(dropped[:5])}",)  # fmt: skip
@@ -144,15 +144,20 @@ def fit_glmm(
 def _model(network: Network, random: bool, points: int | None) -> tuple[_Model, list[str]]:
     families = {"or": "binomial", "rate": "poisson"}
     if network.measure not in families or network.arms is None:
-        raise DataError("the exact likelihood needs counts of arms", column="measure",
-                        value=network.measure, allowed="or (events, n) | rate (events, person_time)")  # fmt: skip
+        raise DataError(
+            "the exact likelihood needs counts of arms",
+            column="measure",
+            value=network.measure,
+            allowed="or (events, n) | rate (events, person_time)",
+        )
     family = families[network.measure]
     arms = network.arms
     x = arms.columns["events"]
     size = arms.columns["n" if family == "binomial" else "person_time"]
     if points is not None:
         points = int(one("points", points, minimum=1, maximum=101, integer=True))
-    dropped, kept = [], []
+    dropped: list[tuple[str, IntArray]] = []
+    kept: list[tuple[str, IntArray]] = []
     for s, label in enumerate(arms.labels):
         at = np.flatnonzero(arms.study == s)
         full = family == "binomial" and bool((x[at] == size[at]).all())
@@ -178,8 +183,12 @@ def _check_treatments(
     for t, name in enumerate(network.treatments):
         here = at[network.arms.treatment[at] == t]
         if not x[here].any():
-            raise DataError("no event in any arm of the treatment, so its effect is infinite",
-                            column="events", value=name, allowed="treatments with events")  # fmt: skip
+            raise DataError(
+                "no event in any arm of the treatment, so its effect is infinite",
+                column="events",
+                value=name,
+                allowed="treatments with events",
+            )
         if family == "binomial" and (x[here] == size[here]).all():
             raise DataError("every patient of the treatment had the event, so its effect is "
                             "infinite", column="events", value=name)  # fmt: skip
@@ -238,9 +247,7 @@ def _mode(model: _Model, g: Group, base: FloatArray, tau: float) -> tuple[FloatA
     return z, np.linalg.cholesky(np.linalg.inv(curve))
 
 
-def _terms(
-    model: _Model, g: Group, theta: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _terms(model: _Model, g: Group, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return log integrand at the nodes (s, q), effects there (s, q, a) over tau, and eta."""
     effects = np.concatenate([[0.0], theta[model.studies : model.studies + model.treatments - 1]])
     base = theta[g.index][:, None] + effects[g.arms]
@@ -318,7 +325,10 @@ def _maximise(model: _Model, theta: FloatArray) -> _State:
         state = _search(model, state, step)
         if model.random and abs(state.theta[-1]) < NO_HETEROGENEITY:
             return _settle(model, state)
-        if np.abs(state.theta[model.studies : model.studies + model.treatments - 1]).max() > 2 * FAR:
+        if (
+            np.abs(state.theta[model.studies : model.studies + model.treatments - 1]).max()
+            > 2 * FAR
+        ):
             return state
     raise ConvergenceError(f"the likelihood still rises after {MAX_STEPS} steps")
 

@@ -52,8 +52,12 @@ def fit_mantel_haenszel(
     """
     choice("ci", ci, ("z",))
     if network.measure != "or" or network.arms is None:
-        raise DataError("Mantel-Haenszel pools odds ratios of arms", column="measure",
-                        value=network.measure, allowed="or, with events and n of every arm")  # fmt: skip
+        raise DataError(
+            "Mantel-Haenszel pools odds ratios of arms",
+            column="measure",
+            value=network.measure,
+            allowed="or, with events and n of every arm",
+        )
     blocks, notes = [], []
     for design in _designs(network.arms):
         kept = _usable(design)
@@ -145,7 +149,7 @@ def _covariance(
     (j, k), (m, o) = a, b
     if {j, k} == {m, o}:
         same = 1.0 if j == m else -1.0
-        return same * _variance(design, odds[j, k], r[j, k], j, k)
+        return same * _variance(design, float(odds[j, k]), float(r[j, k]), j, k)
     shared = {j, k} & {m, o}
     if not shared:
         return 0.0
@@ -155,7 +159,7 @@ def _covariance(
     x, y = design.x, design.y
     size = x[:, s] + y[:, s]
     part = size * (odds[s, o] * y[:, k] * x[:, o] + odds[s, k] * x[:, k] * y[:, o]) / 2
-    return sign * float((part / design.n**2).sum()) / (r[s, k] * r[s, o])
+    return sign * float((part / design.n**2).sum()) / float(r[s, k] * r[s, o])
 
 
 def _variance(design: _Design, odds: float, r: float, j: int, k: int) -> float:

@@ -46,7 +46,8 @@ def network_pool(
         ratios by Mantel and Haenszel within designs; exact likelihood of the arms (binomial for
         ``or``, Poisson for ``rate``) with normal effects of studies.
     tau2 : str or float
-        ``REML`` (default), ``DL``, ``ML``, ``PM``, ``HE``, ``HS``, ``SJ``, ``EB``, or a known value.
+        ``REML`` (default), ``DL``, ``ML``, ``PM``, ``HE``, ``HS``, ``SJ``, ``EB``, or a known
+        value.
     ci : {"z", "t", "hksj"}
         Normal; Student's t with contrasts less effects as degrees of freedom; the same with the
         variance scaled as Hartung and Knapp do.
@@ -86,7 +87,7 @@ def network_pool(
     ...                 "events": [5, 9, 11, 7, 20, 12], "n": [50, 52, 60, 58, 90, 88]})
     >>> f = mb.network_pool(n, reference="x")
     >>> f.against()["treat1"].tolist(), f.against()["estimate"].round(2).tolist()
-    (['y', 'z'], [1.32, 0.62])
+    (['y', 'z'], [1.35, 0.64])
     """
     model = choice("model", model, words(NetworkModel))
     ci = choice("ci", ci, words(NetworkInterval))
@@ -120,8 +121,12 @@ def _tau2_of(tau2: str | float) -> tuple[str, float | None]:
         return choice("tau2", tau2, TAU2_METHODS), None
     number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
     if not (number and math.isfinite(tau2) and tau2 >= 0):
-        raise DataError("not a between-study variance", column="tau2", value=tau2,
-                        allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS))  # fmt: skip
+        raise DataError(
+            "not a between-study variance",
+            column="tau2",
+            value=tau2,
+            allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS),
+        )
     return "given", float(tau2)
 
 

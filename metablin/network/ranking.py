@@ -19,8 +19,8 @@ __all__ = ["Effects", "better_than", "league", "p_scores", "rank_probabilities"]
 FloatArray = NDArray[np.float64]
 
 CAVEAT = (
-    "ranks weigh neither the size of a difference nor the quality of the evidence; read them beside "
-    "the effects and their intervals"
+    "ranks weigh neither the size of a difference nor the quality of the evidence; read them "
+    "beside the effects and their intervals"
 )
 MOST_DRAWS = 10_000_000
 

@@ -1,4 +1,4 @@
-"""The network graph: treatments as nodes, comparisons as edges, and the list of network pictures."""
+"""The network graph, treatments as nodes and comparisons as edges, and all network pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metablin._input import choice
 from metablin.errors import DataError
 from metablin.network import Network, NetworkFit
 from metablin.plots import style
-from metablin.plots.network_effects import league_plot, network_forest, split_forest
+from metablin.plots.network_effects import league_plot, network_forest, rows, split_forest
 from metablin.plots.network_matrices import contribution_bars, net_heat_plot, rankogram
 
 __all__ = [
@@ -34,6 +34,8 @@ LARGEST_NODE = 1100.0
 SMALLEST_NODE = 60.0
 WIDEST_EDGE = 9.0
 """Width of the widest edge in points."""
+UNITS_A_POINT = 0.0095
+"""Units of the axes a point of the page, in a figure of the usual size."""
 
 
 def network_frames(
@@ -71,7 +73,7 @@ def network_frames(
 
 def _risks(network: Network, edges: pd.DataFrame, judged: Mapping[str, str]) -> list[str]:
     worst: dict[tuple[str, str], int] = {}
-    for row in network.to_frame().itertuples():
+    for row in rows(network.to_frame()):
         if row.study not in judged:
             raise DataError("no judgement of the study", column="risk_of_bias", value=row.study)
         level = RISKS.index(choice("risk_of_bias", judged[row.study], RISKS))
@@ -109,9 +111,9 @@ def network_graph(
 def draw_network_graph(nodes: pd.DataFrame, edges: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the frames of :func:`network_frames` on `ax` and return it."""
     with style.house_style():
-        place = {r.treatment: (r.x, r.y) for r in nodes.itertuples()}
+        place = {r.treatment: (r.x, r.y) for r in rows(nodes)}
         widest = float(edges["studies"].max())
-        for row in edges.itertuples():
+        for row in rows(edges):
             (x1, y1), (x2, y2) = place[row.treat1], place[row.treat2]
             width = max(0.8, WIDEST_EDGE * row.studies / max(widest, 6.0))
             shade = RISK_COLOURS.get(row.risk_of_bias, EDGE)
@@ -122,7 +124,7 @@ def draw_network_graph(nodes: pd.DataFrame, edges: pd.DataFrame, ax: Axes) -> Ax
         areas = np.maximum(LARGEST_NODE * nodes[by] / nodes[by].max(), SMALLEST_NODE)
         ax.scatter(nodes["x"], nodes["y"], s=areas, color=style.colour("blinatumomab"), zorder=3,
                    edgecolor="white", linewidth=1.2)  # fmt: skip
-        for row, area in zip(nodes.itertuples(), areas, strict=True):
+        for row, area in zip(rows(nodes), areas, strict=True):
             _node_label(ax, row, float(area), by)
         ax.set_xlim(-1.75, 1.75)
         ax.set_ylim(-1.32, 1.32)
@@ -143,7 +145,7 @@ def _edge_label(ax: Axes, row: Any, a: tuple[float, float], b: tuple[float, floa
 
 
 def _node_label(ax: Axes, row: Any, area: float, by: str) -> None:
-    radius = 1 + 0.07 + np.sqrt(area) / 330
+    radius = 1.05 + UNITS_A_POINT * np.sqrt(area / np.pi)
     side = "left" if row.x > 0.15 else "right" if row.x < -0.15 else "center"
     level = "bottom" if row.y > 0.7 and side == "center" else "top" if (
         row.y < -0.7 and side == "center") else "center"  # fmt: skip
@@ -155,7 +157,7 @@ def _node_label(ax: Axes, row: Any, area: float, by: str) -> None:
 def _legend(ax: Axes, edges: pd.DataFrame, by: str) -> None:
     what = "patients" if by == "n" else "studies"
     text = f"Node area and number: {what}. Edge width and number: studies of the comparison."
-    ax.text(0.5, -0.02, text, transform=ax.transAxes, ha="center", va="top", fontsize=7.5,
+    ax.text(0.5, -0.05, text, transform=ax.transAxes, ha="center", va="top", fontsize=7.5,
             color=style.SOFT)  # fmt: skip
     there = [r for r in RISKS if (edges["risk_of_bias"] == r).any()]
     if there:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from scipy import special
 
@@ -21,6 +24,7 @@ __all__ = [
     "league_plot",
     "network_forest",
     "network_forest_frame",
+    "rows",
     "split_forest",
     "split_frame",
 ]
@@ -50,15 +54,21 @@ def network_forest_frame(fit: NetworkFit, reference: str | None = None) -> pd.Da
     DataFrame
         ``position, kind, label, estimate, conf_low, conf_high, pred_low, pred_high, text``.
     """
-    rows = fit.against(reference)
+    found = fit.against(reference)
     order = fit.ranking()["treatment"].tolist()
-    rows = rows.sort_values("treat1", key=lambda s: s.map(order.index)).reset_index(drop=True)
-    frame = pd.DataFrame({"position": np.arange(len(rows)), "kind": "effect",
-                          "label": rows["treat1"]})  # fmt: skip
+    place = found["treat1"].map(order.index).to_numpy()
+    found = found.iloc[np.argsort(place)].reset_index(drop=True)
+    frame = pd.DataFrame({"position": np.arange(len(found)), "kind": "effect",
+                          "label": found["treat1"]})  # fmt: skip
     for name in ("estimate", "conf_low", "conf_high", "pred_low", "pred_high"):
-        frame[name] = rows[name]
-    frame["text"] = [_text(r.estimate, r.conf_low, r.conf_high) for r in rows.itertuples()]
+        frame[name] = found[name]
+    frame["text"] = [_text(r.estimate, r.conf_low, r.conf_high) for r in rows(found)]
     return frame
+
+
+def rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """Return the rows of a frame, whose cells are of any kind."""
+    yield from frame.itertuples()
 
 
 def _text(estimate: float, low: float, high: float) -> str:
@@ -101,15 +111,15 @@ def split_frame(fit: NetworkFit, method: str = "back-calculation") -> pd.DataFra
         raise DataError("no comparison has direct and indirect evidence", column="picture",
                         value="splits")  # fmt: skip
     z = float(special.ndtri((1 + fit.level) / 2))
-    rows = []
+    out = []
     position = 0.0
-    for r in splits.itertuples():
+    for r in rows(splits):
         for kind in SPLIT_KINDS:
             y = getattr(r, kind)
             se = fit.effect(r.treat1, r.treat2)["std_error"] if kind == "network" else getattr(
                 r, f"{kind}_std_error")  # fmt: skip
             estimate, low, high = fit.back([y, y - z * se, y + z * se]).tolist()
-            rows.append({
+            out.append({
                 "position": position, "kind": kind, "group": f"{r.treat1} : {r.treat2}",
                 "label": kind, "estimate": estimate, "conf_low": low, "conf_high": high,
                 "pred_low": math.nan, "pred_high": math.nan,
@@ -117,7 +127,7 @@ def split_frame(fit: NetworkFit, method: str = "back-calculation") -> pd.DataFra
             })  # fmt: skip
             position += 1
         position += 0.9
-    return pd.DataFrame(rows)
+    return pd.DataFrame(out)
 
 
 def split_forest(
@@ -131,9 +141,7 @@ def split_forest(
     return draw_intervals(frame, ax, measure=fit.measure, level=fit.level)
 
 
-def draw_intervals(
-    frame: pd.DataFrame, ax: Axes, *, measure: str, level: float = 0.95
-) -> Axes:
+def draw_intervals(frame: pd.DataFrame, ax: Axes, *, measure: str, level: float = 0.95) -> Axes:
     """Draw rows of estimates with intervals, labels on the left and numbers on the right."""
     with style.house_style():
         logged = measure in LOG_MEASURES
@@ -141,7 +149,7 @@ def draw_intervals(
         if logged:
             ax.set_xscale("log")
         ax.set_xlim(low, high)
-        for row in frame.itertuples():
+        for row in rows(frame):
             shade = COLOURS[row.kind]
             if not math.isnan(row.pred_low):
                 ax.plot([max(row.pred_low, low), min(row.pred_high, high)], [row.position] * 2,
@@ -254,9 +262,7 @@ def _wrap(text: str) -> str:
     return f"{text[: cut + 1].rstrip()}\n{text[cut + 1 :]}"
 
 
-def _box(x: float, y: float, face: str) -> object:
-    from matplotlib.patches import Rectangle
-
+def _box(x: float, y: float, face: str) -> Rectangle:
     return Rectangle((x + 0.02, y + 0.03), 0.96, 0.94, facecolor=face, edgecolor="none")
 
 

@@ -10,6 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from metablin.errors import DataError
 from metablin.network import NetworkFit
 from metablin.plots import style
+from metablin.plots.network_effects import rows
 
 __all__ = [
     "contribution_bars",
@@ -46,13 +47,13 @@ def draw_net_heat(frame: pd.DataFrame, ax: Axes) -> Axes:
     first = frame.drop_duplicates("design").set_index("design")["q"]
     names = first.sort_values(ascending=False, kind="stable").index.tolist()
     change = frame.pivot(index="design", columns="detached", values="change").loc[names, names]
-    hat = frame.pivot(index="design", columns="detached", values="hat").loc[names, names]
+    hat = frame.pivot(index="design", columns="detached", values="hat").loc[names, names].to_numpy()
     with style.house_style():
         top = max(float(np.abs(change.to_numpy()).max()), 1e-9)
         image = ax.imshow(change, cmap="RdBu_r", norm=TwoSlopeNorm(0.0, -top, top))
         for i in range(len(names)):
             for j in range(len(names)):
-                ax.scatter(j, i, s=150 * min(float(hat.iat[i, j]), 1.0), marker="s", lw=0.5,
+                ax.scatter(j, i, s=150 * min(float(hat[i, j]), 1.0), marker="s", lw=0.5,
                            facecolor="#00000018", edgecolor="#00000055")  # fmt: skip
         ax.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
         ax.set_yticks(range(len(names)), names, fontsize=7)
@@ -63,7 +64,7 @@ def draw_net_heat(frame: pd.DataFrame, ax: Axes) -> Axes:
         ax.set_ylabel("Design whose inconsistency changes")
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.7, pad=0.02)
         bar.set_label("Fall in Q between designs", fontsize=8)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return ax
 
 
@@ -88,9 +89,10 @@ def draw_rankogram(frame: pd.DataFrame, ax: Axes) -> Axes:
             ax.bar(part["rank"], -0.85 * part["probability"], bottom=base, width=0.86,
                    color=style.colour("blinatumomab"))  # fmt: skip
             ax.axhline(base, color="#dfe3e8", lw=0.7, zorder=0)
-            for r in part.itertuples():
+            for r in rows(part):
                 if r.probability >= 0.05:
-                    ax.text(r.rank, base - 0.85 * r.probability - 0.03, f"{100 * r.probability:.0f}",
+                    top = base - 0.85 * r.probability - 0.03
+                    ax.text(r.rank, top, f"{100 * r.probability:.0f}",
                             ha="center", va="bottom", fontsize=6.5, color=style.SOFT)  # fmt: skip
         ax.set_yticks(np.arange(len(names)) + 0.2,
                       [f"{n}  ({s:.2f})" for n, s in zip(names, order["sucra"], strict=True)],
@@ -125,7 +127,7 @@ def draw_contributions(table: pd.DataFrame, ax: Axes) -> Axes:
             part = table[column].to_numpy()
             ax.barh(y, part, left=left, color=shade, height=0.74, label=column, lw=0.4,
                     edgecolor="white")  # fmt: skip
-            for i in np.flatnonzero(part >= 0.07):
+            for i in np.flatnonzero(part >= 0.07).tolist():
                 ax.text(left[i] + part[i] / 2, i, f"{100 * part[i]:.0f}", ha="center",
                         va="center", fontsize=6.5, color=style.INK)  # fmt: skip
             left = left + part

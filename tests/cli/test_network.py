@@ -31,7 +31,8 @@ def test_summary_league_and_picture(smoking, tmp_path):
     result = metablin("network", smoking, "--measure", "or", "--reference", "no_contact",
                       "--tau2", "DL", "--ci", "hksj", "--league", "--plot", plot)  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "against no_contact" in result.stdout and "P-scores" in result.stdout
+    assert "against no_contact" in result.stdout
+    assert "P-scores" in result.stdout
     assert plot.stat().st_size > 10_000
 
 

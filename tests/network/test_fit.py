@@ -148,7 +148,7 @@ def test_contributions_are_those_of_all_paths():
     table = fit.contributions()
     names = fit.treatments
     t = len(names)
-    y, v, h, x = dense("senn2013")
+    _, v, h, x = dense("senn2013")
     x = np.column_stack([-x.sum(1), x])
     lap = x.T @ np.linalg.solve(v + fit.tau2 * h, x)
     inverse = np.linalg.pinv(lap)
@@ -245,8 +245,8 @@ def test_a_reference_stands_second():
     fit = network_pool(net("senn2013"), reference="placebo")
     frame = fit.to_frame()
     rows = frame[(frame["treat1"] == "placebo") | (frame["treat2"] == "placebo")]
-    assert (rows["treat2"] == "placebo").all() and len(rows) == 9
-    assert len(frame) == 45 and len(fit.against()) == 9
+    assert (rows["treat2"] == "placebo").all()
+    assert (len(rows), len(frame), len(fit.against())) == (9, 45, 9)
 
 
 def test_a_network_without_loops_or_repeats_says_so():

@@ -33,7 +33,7 @@ MODEL_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NetworkFit(Record):
     """A fitted network meta-analysis.
 

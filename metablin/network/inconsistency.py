@@ -39,7 +39,7 @@ INDEPENDENT = 1e-9
 """Singular values below this share of the largest are those of dependent columns."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Decomposition(Record):
     """Cochran's Q of a network in its parts.
 

@@ -108,10 +108,10 @@ def _counts(
     n: Network, model: str, ci: str, level: float, reference: str | None, extra: dict[str, Any]
 ) -> NetworkFit:
     if model == "mantel-haenszel":
-        from metablin.network.mantel_haenszel import fit_mantel_haenszel
+        from metablin.network.models.mantel_haenszel import fit_mantel_haenszel
 
         return fit_mantel_haenszel(n, ci, level, reference, **extra)
-    from metablin.network.glmm import fit_glmm
+    from metablin.network.models.glmm import fit_glmm
 
     return fit_glmm(n, ci, level, reference, **extra)
 

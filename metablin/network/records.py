@@ -79,7 +79,7 @@ class Arms:
         freeze(self)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Network(Record):
     """Studies that compare treatments, ready for :func:`metablin.network_pool`.
 

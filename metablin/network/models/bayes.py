@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import interpolate, special
+from scipy import optimize, special
 
 from metablin._input import choice
 from metablin._input import level as check_level
@@ -206,9 +206,9 @@ def network_bayes(
     mass = np.exp(logs - logs.max()) * (half * w).ravel()
     weight = mass / mass.sum()
     cdf = np.append(0.0, np.cumsum(weight.reshape(PANELS, NODES).sum(1)))
-    inverse = interpolate.PchipInterpolator(edges, cdf / cdf[-1])
-    low, middle, high = (_invert(inverse, edges, p)
-                         for p in ((1 - level) / 2, 0.5, (1 + level) / 2))  # fmt: skip
+    tails = ((1 - level) / 2, 0.5, (1 + level) / 2)
+    scale = (float(logs.max()), float(mass.sum()))
+    low, middle, high = (_tau_quantile(rows, prior, edges, cdf, scale, p) for p in tails)
     keep = weight > 1e-16
     return NetworkPosterior(n, prior, level, name, tau[keep], weight[keep], d[keep], cov[keep],
                             middle, low, high)  # fmt: skip
@@ -240,12 +240,27 @@ def _reach(rows: Rows, prior: TauPrior) -> float:
     raise DataError("the posterior of tau does not fall off", column="prior", value=prior.family)
 
 
-def _invert(cdf: Any, edges: FloatArray, p: float) -> float:
-    low, high = 0.0, float(edges[-1])
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if float(cdf(middle)) < p else (low, middle)
-    return (low + high) / 2
+def _tau_quantile(
+    rows: Rows,
+    prior: TauPrior,
+    edges: FloatArray,
+    cdf: FloatArray,
+    scale: tuple[float, float],
+    p: float,
+) -> float:
+    """Return a quantile of tau: whole panels, then the root of the integral over the last one."""
+    panel = min(int(np.searchsorted(cdf, p, side="right")) - 1, PANELS - 1)
+    start, end = float(edges[panel]), float(edges[panel + 1])
+    x, w = np.polynomial.legendre.leggauss(2 * NODES)
+
+    def gap(tau: float) -> float:
+        half = (tau - start) / 2
+        logs = _at(rows, prior, start + half * (1 + x))[0]
+        return float(cdf[panel] + half * (w @ np.exp(logs - scale[0])) / scale[1] - p)
+
+    if gap(end) <= 0:
+        return end
+    return float(optimize.brentq(gap, start, end, xtol=1e-12))
 
 
 def _pair_variance(cov: FloatArray, first: NDArray[Any], second: NDArray[Any]) -> FloatArray:

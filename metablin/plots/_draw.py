@@ -17,6 +17,8 @@ DRAWN_BY: dict[str, str] = {
     "Influence": "influence:influence_plot",
     "KMCurve": "km:of_curve",
     "MetaFit": "forest:forest",
+    "Network": "network:network_graph",
+    "NetworkFit": "network:network_picture",
     "ParametricComparison": "models:of_comparison",
     "ParametricFit": "models:of_fit",
     "PetPeese": "funnel:funnel_of_pet_peese",

@@ -153,7 +153,11 @@ def test_an_interval_follows_from_events_and_randomisation(module: Load) -> None
         [{"row_id": "d", "trial_id": "t", "arm": "both_arms", "outcome": "death", "events": 100.0}]
     )
     trials = pd.DataFrame([{"trial_id": "t", "arms": "blinatumomab (50) | chemotherapy (50)"}])
-    (line,) = module("arithmetic.claim_checks").from_events(ratio, deaths, trials).to_dict(orient="records")
+    (line,) = (
+        module("arithmetic.claim_checks")
+        .from_events(ratio, deaths, trials)
+        .to_dict(orient="records")
+    )
     # d q (1 - q) is 25, so the standard error is 0.2.
     assert line["conf_low"] == pytest.approx(0.5 * 2.718281828459045 ** (-0.2 * 1.959963984540054))
     assert line["conf_high"] == pytest.approx(0.5 * 2.718281828459045 ** (0.2 * 1.959963984540054))

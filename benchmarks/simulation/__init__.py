@@ -16,7 +16,7 @@ from benchmarks.simulation.coverage import coverage
 from benchmarks.simulation.transforms import transforms
 
 HERE = Path(__file__).parent
-ANALYSES = HERE.parents[1] / "analyses"
+ANALYSIS = HERE.parents[1] / "analyses" / "simulation"
 
 TEXT = """# Simulations
 
@@ -98,7 +98,7 @@ def report(tables: dict[str, pd.DataFrame]) -> str:
 
 def write(frame: pd.DataFrame, name: str) -> None:
     """Write a table beside the analysis ``simulation``."""
-    path = ANALYSES / f"simulation.{name}.csv"
+    path = ANALYSIS / f"{name}.csv"
     frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 

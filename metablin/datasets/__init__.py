@@ -6,8 +6,10 @@ from metablin.datasets._load import copies, describe, load, tables
 from metablin.datasets.package import Field, Table, data_directory
 from metablin.datasets.tracing import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
+from metablin.datasets.vocabulary import Entry, entries, entry, said
 
 __all__ = [
+    "Entry",
     "Field",
     "Table",
     "ValidationReport",
@@ -15,8 +17,11 @@ __all__ = [
     "copies",
     "data_directory",
     "describe",
+    "entries",
+    "entry",
     "find_trial",
     "load",
+    "said",
     "tables",
     "trace",
     "validate",

@@ -12,6 +12,7 @@ import pandas as pd
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._rules import COPY, NOT_RECORDED, check_foreign_keys, check_rules
 from metablin.datasets.package import DESCRIPTOR, Package, data_directory, read_package
+from metablin.datasets.vocabulary import check_words
 from metablin.errors import DataError
 from metablin.records import Record
 
@@ -76,7 +77,8 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
 
     Cells are checked for type and constraints; rows for their number of cells and the rules of
     the descriptor (``events <= n``, an interval contains its estimate, one preferred row per
-    patient set and quantity); tables for keys that point to each other. A base in which nothing
+    patient set and quantity); tables for keys that point to each other; codes for words in the
+    vocabulary. A base in which nothing
     is wrong is also passed to frictionless, so that any reader of Data Packages accepts it.
 
     Parameters
@@ -118,6 +120,7 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
     keys = {name: raws[name].keys if name in raws else None for name in package.tables}
     for raw in raws.values():
         problems += [*check_cells(raw), *check_foreign_keys(raw, keys), *check_rules(raw, keys)]
+    problems += check_words(raws)
     if not problems:
         problems = _frictionless(package)
     order = {path: i for i, path in enumerate(package.files)}

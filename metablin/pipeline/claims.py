@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.errors import DataError
-from metablin.pipeline.store import Results
+from metablin.report import Saved
 
 __all__ = ["STATUSES", "agrees", "check_claims", "unexplained"]
 
@@ -56,7 +56,7 @@ def check_claims(out: Path, claims: pd.DataFrame, discrepancies: pd.DataFrame) -
         difference, status, reason, result``; one row a claim, in the order given.
     """
     reasons = dict(zip(discrepancies["discrepancy_id"], discrepancies["reason"], strict=True))
-    results = Results(out)
+    results = Saved(out)
     rows = [_check(results, dict(claim), reasons) for claim in claims.to_dict(orient="records")]
     return pd.DataFrame(rows)
 
@@ -65,7 +65,7 @@ def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _check(results: Results, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
+def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
     result, documented = _text(claim["result"]), _text(claim["discrepancy_id"])
     computed: float | None = None
     status, reason = NOT_COMPUTABLE, _text(claim["why_not"])

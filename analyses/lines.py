@@ -9,9 +9,15 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
+from metablin.options import ProportionTransform
 
 
-def effect_sizes(rows: pd.DataFrame, transform: str = "logit") -> mb.EffectSizes:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the lines of a frame, each by the names of its columns."""
+    return [{str(k): v for k, v in line.items()} for line in frame.to_dict(orient="records")]
+
+
+def effect_sizes(rows: pd.DataFrame, transform: ProportionTransform = "logit") -> mb.EffectSizes:
     """Return the proportions of evidence rows on an analysis scale."""
     return mb.proportions(
         rows["events"], rows["n"], transform=transform, studies=rows["study"].tolist()

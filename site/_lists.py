@@ -64,7 +64,8 @@ def evidence_counts() -> pd.Series:
         "safety",
         "pharmacokinetics",
     )
-    return pd.concat([mb.load(t, all_rows=True)["trial_id"] for t in tables]).value_counts()
+    counts: pd.Series = pd.concat([mb.load(t, all_rows=True)["trial_id"] for t in tables])
+    return counts.value_counts()
 
 
 def trial_line(trial: pd.Series, labels: dict[str, str], counts: pd.Series) -> str:

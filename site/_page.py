@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
     Quarto ends every output with one newline, and a fence is one only after an empty line.
     """
-    display(Markdown(f"\n{text}\n"))
+    display(Markdown(f"\n{text}\n"))  # type: ignore[no-untyped-call]
 
 
 def raw(html: str) -> str:

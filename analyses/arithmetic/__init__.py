@@ -11,12 +11,12 @@ import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
-from .printed import attainable, elsewhere, from_events
+from .claim_checks import attainable, elsewhere, from_events
 from .rows import contrasts, landmarks, rates, two_by_two
 from .sums import named_sums
 
-MORE = ("trials", "pharmacokinetics", "mrd_stratified")
 ROWS = ("proportions", "safety", "contrasts", "survival", "landscape", "claims")
+MORE = ("trials", "pharmacokinetics", "mrd_stratified")
 
 
 @analysis(reads=(*ROWS, "sums", *MORE, "references"), order=90)

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from ..lines import join_ids
+from ..lines import join_ids, records
 
 
 def rates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -78,8 +78,7 @@ def two_by_two(rows: pd.DataFrame) -> pd.DataFrame:
     control = whole.loc[whole["arm"] == "chemotherapy"]
     pairs = treated.merge(control, on=["trial_id", "outcome"], suffixes=("_t", "_c"))
     pairs = pairs.drop_duplicates(["trial_id", "outcome"])
-    records = [_compare(pair) for pair in pairs.to_dict(orient="records")]
-    return pd.DataFrame(records)
+    return pd.DataFrame([_compare(pair) for pair in records(pairs)])
 
 
 def _compare(pair: dict[str, object]) -> dict[str, object]:

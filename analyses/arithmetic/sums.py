@@ -9,6 +9,8 @@ import pandas as pd
 
 from metablin.errors import DataError
 
+from ..lines import records
+
 OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "sum": lambda x, w: float(x.sum()),
     "difference": lambda x, w: float(x[0] - x[1:].sum()),
@@ -32,7 +34,7 @@ def named_sums(sums: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFr
     """
     rows = pd.concat([t.set_index(t.columns[0]) for t in tables.values()])
     rows = rows.assign(rate=rows["events"] / rows["n"])
-    records = [
+    lines = [
         {
             "key": line["name"],
             "value": _value(line, rows),
@@ -40,9 +42,9 @@ def named_sums(sums: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFr
             "statement": line["statement"],
             "row_ids": line["row_ids"],
         }
-        for line in sums.to_dict(orient="records")
+        for line in records(sums)
     ]
-    return pd.DataFrame(records, columns=["key", "value", "operation", "statement", "row_ids"])
+    return pd.DataFrame(lines, columns=["key", "value", "operation", "statement", "row_ids"])
 
 
 def _value(line: dict[str, str], rows: pd.DataFrame) -> float:

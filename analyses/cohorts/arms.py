@@ -140,10 +140,10 @@ def _landmarks(part: pd.DataFrame) -> tuple[tuple[float, ...], ...]:
     """Return landmarks in order of time; limits only where both are printed."""
     marks = part.loc[part["time_months"].notna() & part["survival"].notna()]
     out = []
-    for row in marks.sort_values(["time_months", "row_id"]).itertuples():
-        values = [float(getattr(row, name)) for name in LIMITS]
+    marks = marks.sort_values(["time_months", "row_id"])
+    for time, *values in marks[["time_months", *LIMITS]].to_numpy(float).tolist():
         whole = not any(map(math.isnan, values))
-        out.append((float(row.time_months), *(values if whole else values[:1])))
+        out.append((time, *(values if whole else values[:1])))
     return tuple(dict.fromkeys(out))
 
 

@@ -82,8 +82,9 @@ def _one_word(rows: pd.DataFrame) -> pd.Series:
     base = rows["term"].str.removesuffix(FIRST)
     other = base.replace(SAME)
     own = set(zip(rows["trial_id"], base, strict=True))
-    both = [pair in own for pair in zip(rows["trial_id"], other, strict=True)]
-    return rows["term"].where(both, rows["term"].replace(SAME))
+    both = np.array([pair in own for pair in zip(rows["trial_id"], other, strict=True)], bool)
+    words: pd.Series = rows["term"].where(both, rows["term"].replace(SAME))
+    return words
 
 
 def cohorts(found: pd.DataFrame) -> pd.DataFrame:

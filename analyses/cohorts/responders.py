@@ -31,6 +31,7 @@ def responder_rows(
     # the comparison is among responders in relapsed disease, so their median comes first
     whole = whole.sort_values("subgroup", key=lambda s: s == "all", kind="stable")
     medians = whole.drop_duplicates(["trial_id", "endpoint"]).set_index(["trial_id", "endpoint"])
+    middle = medians["median_months"]
     pairs = list(zip(rows["trial_id"], rows["endpoint"], strict=True))
     equal = rows["p_operator"].isin(["=", ""])
     return rows.assign(
@@ -41,9 +42,7 @@ def responder_rows(
         p_value=rows["p_value"].where(equal),
         followup=extra["median_followup_months"].reindex(rows["trial_id"]).to_numpy(float),
         dose=extra["dose"].reindex(rows["trial_id"]).to_numpy(),
-        median_all=[
-            float(medians.at[p, "median_months"]) if p in medians.index else np.nan for p in pairs
-        ],
+        median_all=[float(middle[p]) if p in middle.index else np.nan for p in pairs],
         subset=rows["patient_set"].str.contains("allohsct"),
     ).reset_index(drop=True)
 

@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 
+from ..lines import records
 from .populations import POPULATIONS, mrd_positive, with_trials
 
 # Response is CR/CRh where a trial reports it; otherwise the nearest definition it does report.
@@ -86,9 +87,9 @@ def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ..
         & found["n"].notna()
     ]
     return found.assign(
-        population=[_population(r) for r in found.to_dict(orient="records")],
+        population=[_population(r) for r in records(found)],
         rank=found["outcome"].map({name: i for i, name in enumerate(outcomes)}),
-        denominator=[_denominator(r) for r in found.to_dict(orient="records")],
+        denominator=[_denominator(r) for r in records(found)],
     )
 
 

@@ -54,7 +54,7 @@ def mrd_effects(
         if len(drug) != 1 or "chemotherapy" not in arms.index:
             continue
         counts = [
-            (arms.at[a, "events"], size[(trial, a, arms.at[a, "base"])])
+            (float(arms["events"][a]), float(size[(trial, a, arms["base"][a])]))
             for a in (drug[0], "chemotherapy")
         ]
         (a, n1), (c, n2) = counts

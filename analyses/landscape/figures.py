@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MplFigure
 
 from metablin.datasets import said
 from metablin.plots import style
@@ -22,7 +23,7 @@ STATUSES = {
 }
 
 
-def programme(by_status: pd.DataFrame) -> object:
+def programme(by_status: pd.DataFrame) -> MplFigure:
     """Draw stacked bars of trials by phase, coloured by status."""
     fig, ax = style.figure(7.2, 3.4)
     wide = by_status.pivot_table(index="phase", columns="status", values="n_trials", aggfunc="sum")
@@ -44,5 +45,5 @@ def programme(by_status: pd.DataFrame) -> object:
 
 
 def _label_totals(ax: Axes, totals_by_phase: pd.Series) -> None:
-    for phase, total in totals_by_phase.items():
-        ax.text(total + 0.4, str(phase), f"{total:.0f}", va="center")
+    for place, total in enumerate(totals_by_phase):
+        ax.text(total + 0.4, place, f"{total:.0f}", va="center")

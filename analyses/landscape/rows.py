@@ -58,7 +58,7 @@ def evidence_base(trials: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
             "patients": part["n_total"].sum(),
             "trials": join_ids(part["trial_id"]),
         }
-        for (p, d), part in grouped
+        for (p, d), part in ((map(str, key), part) for key, part in grouped)
     ]
     whole = {
         "key": "all",

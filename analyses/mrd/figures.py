@@ -17,7 +17,7 @@ from metablin.survival.km import kaplan_meier
 
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.responders import ENDPOINTS
-from ..lines import by_group
+from ..lines import by_group, records
 from .rows import DENOMINATORS, SEED, WINDOWS
 
 METHODS = {"naive": "#D55E00", "landmark": "#009E73", "time-dependent": "#0072B2"}
@@ -81,8 +81,8 @@ def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigu
     rows = rows.sort_values(["immortal_time", "study"], kind="stable")
     routes = {e.code: e.short for e in entries("route", "results")}
     named = [
-        f"{r.study}: {HANDLED.get(r.timing, 'time not handled')}, {routes[r.route]}"
-        for r in rows.itertuples()
+        f"{r['study']}: {HANDLED.get(r['timing'], 'time not handled')}, {routes[r['route']]}"
+        for r in records(rows)
     ]
     e = ResponderHR(rows.assign(study=named)).effects()
     return _figure(forest(mb.pool(e)))

@@ -35,26 +35,25 @@ THRESHOLDS = said("threshold", "results")
 def response_table(pools: ResponsePools, cohorts: pd.DataFrame) -> pd.DataFrame:
     """Return pooled rates with keys, words for people and the evidence rows behind them."""
     frame = pools.to_frame()
-    ids = [
-        join_ids(cohorts.loc[np.logical_and.reduce(
-            [cohorts[c] == v for c, v in zip(pools.by, key, strict=True)]), "row_id"])
-        for key in pools.fits
-    ]  # fmt: skip
+    ids = []
+    for key in pools.fits:
+        same = [cohorts[c] == v for c, v in zip(pools.by, key, strict=True)]
+        ids.append(join_ids(cohorts["row_id"][np.logical_and.reduce(same)]))
     keys = [".".join(k.replace(" ", "_") for k in key) for key in pools.fits]
     outcomes = cohorts.set_index("row_id")["outcome"]
-    words = {
-        "definitions": [_definitions(outcomes[cell.split()]) for cell in ids],
-        "group": frame["population"].map(POPULATIONS),
-        "of_whom": frame["denominator"].map(DENOMINATORS),
-    }
-    frame = frame.assign(**words, row_ids=ids).drop(columns=["population", "denominator"])
+    frame = frame.assign(
+        definitions=[_definitions(outcomes[cell.split()]) for cell in ids],
+        group=frame["population"].map(POPULATIONS),
+        of_whom=frame["denominator"].map(DENOMINATORS),
+        row_ids=ids,
+    ).drop(columns=["population", "denominator"])
     frame.insert(0, "key", keys)
     return frame
 
 
 def _definitions(outcomes: pd.Series) -> str:
     count = outcomes.value_counts(sort=False)
-    return ", ".join(f"{name.replace('_', ' ')}: {k}" for name, k in count.items())
+    return ", ".join(f"{str(name).replace('_', ' ')}: {k}" for name, k in count.items())
 
 
 def cycle_months(doses: pd.Series) -> float:

@@ -11,6 +11,7 @@ from metablin.errors import MetablinWarning
 from metablin.mrd import compare_counts_after_baseline
 
 from ..cohorts.populations import with_trials
+from ..lines import records
 
 YES = ("allohsct=yes", "allohsct_in_ccr=yes", "cr_crh=yes;allohsct=yes", "allohsct_after=yes")
 NO = tuple(s.replace("=yes", "=no").replace("cr_crh=no", "cr_crh=yes") for s in YES)
@@ -48,7 +49,7 @@ def _pair(
     ids = (yes["row_id"], no["row_id"])
     return [
         {"key": f"{trial}.{outcome}.{'yes' if i == 0 else 'no'}", "study": yes["label"],
-         "outcome": OUTCOMES[outcome], "group": words[i], **table.iloc[i].drop("group").to_dict(),
+         "outcome": OUTCOMES[outcome], "group": words[i], **records(table.drop(columns="group"))[i],
          "row_ids": ids[i]}
         for i in range(2)
     ]  # fmt: skip

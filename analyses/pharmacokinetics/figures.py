@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure as MplFigure
 
 from metablin.plots import style
 
+from ..lines import records
 from .rows import PANELS
 
 COLOURS = {"ug/day": "#0072B2", "ug/m2/day": "#D55E00"}
@@ -18,7 +21,8 @@ def dose_figure(points: pd.DataFrame, power: pd.DataFrame) -> MplFigure:
     """Draw concentrations against dose with the fitted line; a second quotation is hollow."""
     fig, ax = style.figure(5.4, 3.8)
     terms = power.set_index("key")["estimate"]
-    for unit, part in points.groupby("dose_unit"):
+    for name, part in points.groupby("dose_unit"):
+        unit = str(name)
         fitted = bool(part["preferred"].any())
         if fitted:
             x = np.geomspace(part["dose"].min() * 0.8, part["dose"].max() * 1.2, 50)
@@ -57,21 +61,12 @@ def parameter_figure(reported: pd.DataFrame, names_of: dict[str, str]) -> MplFig
         axes = fig.subplots(1, 3)
     for ax, (parameter, title) in zip(axes, PANELS.items(), strict=True):
         part = reported.loc[reported["parameter"] == parameter].reset_index(drop=True)
-        for i, row in enumerate(part.itertuples()):
-            per_area = row.unit.endswith("m2")
-            low = (
-                row.low
-                if row.low == row.low
-                else row.estimate - (row.sd if row.sd == row.sd else 0)
-            )
-            high = (
-                row.high
-                if row.high == row.high
-                else row.estimate + (row.sd if row.sd == row.sd else 0)
-            )
+        for i, row in enumerate(records(part)):
+            per_area = row["unit"].endswith("m2")
+            low, high = _ends(row)
             ax.hlines(i, max(low, 0), high, color="#6b7480")
             ax.plot(
-                row.estimate,
+                row["estimate"],
                 i,
                 "s" if per_area else "o",
                 color="#0072B2",
@@ -88,3 +83,11 @@ def parameter_figure(reported: pd.DataFrame, names_of: dict[str, str]) -> MplFig
         sns.despine(ax=ax)
     fig.tight_layout()
     return fig
+
+
+def _ends(row: dict[str, Any]) -> tuple[float, float]:
+    """Return the quoted range, else one standard deviation around the estimate."""
+    spread = row["sd"] if row["sd"] == row["sd"] else 0.0
+    low = row["low"] if row["low"] == row["low"] else row["estimate"] - spread
+    high = row["high"] if row["high"] == row["high"] else row["estimate"] + spread
+    return low, high

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
@@ -10,6 +12,7 @@ from metablin.errors import DataError
 from metablin.pipeline import slug
 
 from ..lines import join_ids
+from ..lines import records as lines
 
 HOURS_A_DAY = 24.0
 TO_PICOGRAM_PER_ML = {"pg/mL": 1.0, "ng/mL": 1000.0}
@@ -98,10 +101,10 @@ def agreement(reported: pd.DataFrame) -> pd.DataFrame:
     grouped = reported.groupby(["parameter", "unit", "dose_unit", "dose"], dropna=False, sort=True)
     records = []
     for (parameter, unit, dose_unit, dose), part in grouped:
-        at = f".{dose:g}_{slug(dose_unit)}" if dose == dose else ""
+        at = f".{dose:g}_{slug(str(dose_unit))}" if dose == dose else ""
         records.append(
             {
-                "key": f"{parameter}.{slug(unit)}{at}",
+                "key": f"{parameter}.{slug(str(unit))}{at}",
                 "parameter": parameter,
                 "unit": unit,
                 "dose": dose,
@@ -122,7 +125,7 @@ def identities(reported: pd.DataFrame) -> pd.DataFrame:
     records = []
     for source, part in reported.groupby("source_key"):
         clearances = part.loc[part["parameter"] == "clearance"]
-        for clearance in clearances.itertuples():
+        for clearance in lines(clearances):
             records += _implied_half_lives(str(source), part, clearance)
             records += _implied_concentrations(str(source), part, clearance)
     columns = ["key", "source_key", "identity", "quoted", "implied", "ratio", "unit", "row_ids"]
@@ -130,9 +133,9 @@ def identities(reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def _implied_half_lives(
-    source: str, part: pd.DataFrame, clearance: object
+    source: str, part: pd.DataFrame, clearance: dict[str, Any]
 ) -> list[dict[str, object]]:
-    per_area = clearance.unit.endswith("m2")
+    per_area = clearance["unit"].endswith("m2")
     volumes = part.loc[
         (part["parameter"] == "volume_of_distribution")
         & (part["unit"].str.endswith("m2") == per_area)
@@ -140,36 +143,36 @@ def _implied_half_lives(
     halves = part.loc[(part["parameter"] == "half_life") & part["low"].isna()]
     return [
         _identity(
-            f"{source}.half_life.{half.key}.{volume.key}",
+            f"{source}.half_life.{half['key']}.{volume['key']}",
             source,
             "half-life = ln 2 x volume / clearance",
-            half.estimate,
-            np.log(2) * volume.estimate / clearance.estimate,
+            half["estimate"],
+            np.log(2) * volume["estimate"] / clearance["estimate"],
             "h",
-            (half.key, volume.key, clearance.key),
+            (half["key"], volume["key"], clearance["key"]),
         )
-        for volume in volumes.itertuples()
-        for half in halves.itertuples()
+        for volume in lines(volumes)
+        for half in lines(halves)
     ]
 
 
 def _implied_concentrations(
-    source: str, part: pd.DataFrame, clearance: object
+    source: str, part: pd.DataFrame, clearance: dict[str, Any]
 ) -> list[dict[str, object]]:
-    unit = "ug/m2/day" if clearance.unit.endswith("m2") else "ug/day"
+    unit = "ug/m2/day" if clearance["unit"].endswith("m2") else "ug/day"
     points = steady_state(part)
     # ug/day over L/h is ug per L times 1/24; 1 ug/L is 1000 pg/mL.
     return [
         _identity(
-            f"{source}.steady_state.{point.key}",
+            f"{source}.steady_state.{point['key']}",
             source,
             "steady state = dose / clearance",
-            point.estimate,
-            1000 * point.dose / HOURS_A_DAY / clearance.estimate,
+            point["estimate"],
+            1000 * point["dose"] / HOURS_A_DAY / clearance["estimate"],
             "pg/mL",
-            (point.key, clearance.key),
+            (point["key"], clearance["key"]),
         )
-        for point in points.loc[points["dose_unit"] == unit].itertuples()
+        for point in lines(points.loc[points["dose_unit"] == unit])
     ]
 
 

@@ -67,7 +67,7 @@ def pooled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _line(
-    name: str, key: str, rows: pd.DataFrame, variant: str = "", **options: str
+    name: str, key: str, rows: pd.DataFrame, variant: str = "", **options: Any
 ) -> dict[str, Any]:
     fit = mb.pool(effect_sizes(rows), **options)
     full = f"{name}.{key}_{variant}" if variant else f"{name}.{key}"

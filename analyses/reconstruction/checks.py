@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
+from metablin.options import ConfType
 from metablin.report.words import arm_words, outcome_words, patients_words
 from metablin.survival import KMCurve
 
@@ -27,7 +28,7 @@ than one way."""
 HELD_OUT_DRAWS = 100
 """Draws for a withheld landmark: the central 95% of 20 draws holds only 86% of their kind."""
 
-SCALES = ("log-log", "log", "plain")
+SCALES: tuple[ConfType, ...] = ("log-log", "log", "plain")
 Item = tuple[str, str, float, float, list[float]]
 """Name, kind, printed value, tolerance, and the value of every draw."""
 
@@ -40,7 +41,7 @@ def name_of(arm: PrintedArm) -> str:
     return f"{arm.label}, {arm_words(arm.arm)}{patients}: {outcome_words(arm.endpoint)}"
 
 
-def curves_of(arm: Rebuilt, scale: str = SCALES[0]) -> list[KMCurve]:
+def curves_of(arm: Rebuilt, scale: ConfType = SCALES[0]) -> list[KMCurve]:
     """Return the Kaplan-Meier curve of every draw, with limits formed on a scale."""
     return [mb.kaplan_meier(s.time, s.event, conf_type=scale) for s in arm.draws or ()]
 
@@ -54,7 +55,7 @@ def comparison(arm: Rebuilt, curves: list[KMCurve]) -> pd.DataFrame:
     the log(-log), log or plain scale, whichever comes nearest to both.
     """
     used = {name for name, *_ in _items(arm.used, curves)}
-    by_scale = {SCALES[0]: list(_items(arm.printed, curves))}
+    by_scale: dict[str, list[Item]] = {SCALES[0]: list(_items(arm.printed, curves))}
     if any(item[1] == "limit" for item in by_scale[SCALES[0]]):
         by_scale |= {x: list(_items(arm.printed, curves_of(arm, x))) for x in SCALES[1:]}
     lines = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def _short(text: str, room: int) -> str:
 
 
 def _anchors(ax: Axes, p: PrintedArm) -> None:
-    mark = {"ms": 3.2, "color": style.INK, "mew": 0.8, "zorder": 5}
+    mark: dict[str, Any] = {"ms": 3.2, "color": style.INK, "mew": 0.8, "zorder": 5}
     for t, s, *limits in p.landmarks:
         ax.plot([t], [s], "o", mfc="white", **mark)
         if limits:

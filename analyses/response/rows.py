@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 import metablin as mb
@@ -80,7 +82,7 @@ def cohorts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def pooled(rows: pd.DataFrame, column: str, levels: tuple[str, ...]) -> pd.DataFrame:
     """Return one pooled line for every level of a column, with the test between them."""
-    whole = mb.pool(effect_sizes(rows), by=rows[column].to_numpy())
+    whole = mb.pool(effect_sizes(rows), by=rows[column].tolist())
     test = whole.subgroup_test
     lines = []
     for name in levels:
@@ -110,7 +112,7 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
             # one cohort leaves nothing to choose
             if chosen.empty or (len(chosen) == 1 and "rule" not in changes):
                 continue
-            transform = str(changes.get("transform", "logit"))
+            transform = changes.get("transform", "logit")
             options = {k: v for k, v in changes.items() if k not in ("transform", "words", "rule")}
             if "rule" in changes:
                 fit = mb.pool_cohorts(effect_sizes(chosen))
@@ -121,7 +123,7 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-CHOICES: dict[str, dict[str, str]] = {
+CHOICES: dict[str, dict[str, Any]] = {
     "main": {"words": "Main: CR or CRh, binomial-normal model", "rule": "cohorts"},
     "inverse_variance": {"words": "Inverse variance: logit, REML, Hartung-Knapp"},
     "dersimonian_laird": {"words": "DerSimonian-Laird, Wald interval", "tau2": "DL", "ci": "z"},

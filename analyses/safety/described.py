@@ -12,9 +12,9 @@ from metablin.datasets import said
 from metablin.pipeline import slug
 from metablin.safety import event_rates
 
-from ..cohorts.harms import BLINATUMOMAB, GRADES, PARTS, PROSPECTIVE, REVIEW, SAME
-from ..cohorts.populations import POPULATIONS, with_trials
-from ..lines import join_ids
+from ..cohorts.harms import BLINATUMOMAB, GRADES, PARTS, REVIEW, SAME
+from ..cohorts.populations import POPULATIONS, PROSPECTIVE, with_trials
+from ..lines import join_ids, records
 
 CLASS_GRADES = ("any", "grade3plus", "serious")
 CYCLE = re.compile(r" \((cycle [12])\)$")
@@ -136,7 +136,8 @@ def doses_and_cycles(rows: pd.DataFrame, trials: pd.DataFrame, doses: pd.Series)
     return pd.DataFrame(
         {
             "key": [
-                f"{r.trial_id}.{slug(r.event)}.{r.grade}.{slug(r.at)}" for r in out.itertuples()
+                f"{r['trial_id']}.{slug(r['event'])}.{r['grade']}.{slug(r['at'])}"
+                for r in records(out)
             ],
             "study": out["label"].to_numpy(),
             "group": out["population"].map(POPULATIONS).to_numpy(),
@@ -166,14 +167,14 @@ def _levels(found: pd.DataFrame) -> pd.DataFrame:
     """Return the recommended dose and, as a difference, the other dose levels."""
     every = found.loc[found["patient_set"].str.endswith("dose=all_levels")]
     out = []
-    for row in every.to_dict(orient="records"):
+    for row in records(every):
         same = found.loc[
             (found["trial_id"] == row["trial_id"]) & (found["term"] == row["term"])
             & (found["grade"] == row["grade"]) & found["preferred"]
         ]  # fmt: skip
         if len(same) != 1:
             continue
-        part = same.iloc[0].to_dict()
+        part = records(same)[0]
         rest = {"events": row["events"] - part["events"], "n": row["n"] - part["n"]}
         ids = f"{row['row_id']} {part['row_id']}"
         out += [

@@ -15,6 +15,7 @@ from metablin.plots.dots import dots
 from metablin.plots.volcano import volcano
 
 from ..cohorts.populations import POPULATIONS
+from ..lines import records
 
 ACROSS = 2
 """Panels beside each other: more would need letters too small for a telephone."""
@@ -150,9 +151,11 @@ def answers_figure(frame: pd.DataFrame) -> MplFigure:
     """Draw the answers: expected number of 100 and its prediction interval."""
     groups = [g for g in POPULATIONS.values() if (frame["group"] == g).any()]
     keys = {v: k for k, v in POPULATIONS.items()}
-    rows = [(g, r) for g in groups for r in frame.loc[frame["group"] == g].itertuples()]
+    rows = [(g, r) for g in groups for r in records(frame.loc[frame["group"] == g])]
     fig, ax = style.figure(5.2, 0.23 * (len(rows) + len(groups)) + 1.0)
-    y, ticks, labels = 0, [], []
+    y = 0
+    ticks: list[int] = []
+    labels: list[str] = []
     for i, (group, row) in enumerate(rows):
         if i == 0 or rows[i - 1][0] != group:
             y += i > 0
@@ -160,12 +163,12 @@ def answers_figure(frame: pd.DataFrame) -> MplFigure:
             labels.append(group)
             y += 1
         colour = style.colour(keys[group])
-        ax.hlines(y, row.low, row.high, color=colour, lw=5, alpha=0.3)
-        ax.plot(row.expected, y, "o", ms=4.5, color=colour)
-        ax.text(103, y, f"{row.expected:.0f} ({row.low} to {row.high}), {row.grade}", va="center",
-                fontsize=7.5)  # fmt: skip
+        ax.hlines(y, row["low"], row["high"], color=colour, lw=5, alpha=0.3)
+        ax.plot(row["expected"], y, "o", ms=4.5, color=colour)
+        words = f"{row['expected']:.0f} ({row['low']} to {row['high']}), {row['grade']}"
+        ax.text(103, y, words, va="center", fontsize=7.5)
         ticks.append(y)
-        labels.append(row.question)
+        labels.append(row["question"])
         y += 1
     ax.set_yticks(ticks, labels, fontsize=8)
     for label in ax.get_yticklabels():

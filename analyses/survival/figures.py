@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from metablin.plots.km import draw_pooled_curve
 from metablin.report import format_estimate
 
 from ..cohorts.arm_pools import Pool
+from ..lines import records
 from ..rebuilt import Rebuilt
 from .cure import Draws, fits, together
 from .pools import PooledDraws, followed
@@ -109,7 +111,7 @@ def cure_figure(name: str, arms: Sequence[Rebuilt], table: pd.DataFrame) -> Draw
     survival_axis(ax)
     ax.set(xlim=(0.0, 60.0), xlabel="Time (months)")
     ax.legend(loc="upper right", frameon=False, fontsize=8)
-    cure = table.set_index("key").loc[f"{name}.weibull-mixture-cure"]
+    cure = table.loc[table["key"] == f"{name}.weibull-mixture-cure"].iloc[0]
     return Drawn(figure, {"cured": _interval(cure)})
 
 
@@ -117,20 +119,20 @@ def effects_figure(single: pd.DataFrame, whole: pd.DataFrame, measure: str, unit
     """Return trials and pools of one measure side by side, with what is printed."""
     parts = single.loc[single["key"].str.contains(f".{measure}.", regex=False)]
     pools = whole.loc[whole["key"].str.endswith(f".{measure}")]
-    lines = []
-    for _, pool in pools.iterrows():
-        name = str(pool["key"]).split(".")[0]
-        own = parts.loc[parts["key"].str.startswith(f"{name}.")]
-        lines += [(f"{r.trial}, {r.endpoint.upper()}", r, False) for r in own.itertuples()]
+    lines: list[tuple[str, dict[str, Any], bool]] = []
+    for pool in records(pools):
+        name = pool["key"].split(".")[0]
+        own = records(parts.loc[parts["key"].str.startswith(f"{name}.")])
+        lines += [(f"{r['trial']}, {r['endpoint'].upper()}", r, False) for r in own]
         lines.append((f"Pooled: {pool['endpoint'].lower()}", pool, True))
     with style.house_style():
         figure = MplFigure(figsize=(6.8, 0.42 * len(lines) + 1.0), layout="constrained")
         ax = figure.subplots()
     for y, (_, row, is_pool) in enumerate(lines):
         shade = style.INK if is_pool else style.colour("blinatumomab")
-        ax.plot([row.conf_low, row.conf_high], [y, y], color=shade, lw=1.2)
-        ax.plot([row.estimate], [y], "D" if is_pool else "s", color=shade, ms=6)
-        printed = np.nan if is_pool else row.printed
+        ax.plot([row["conf_low"], row["conf_high"]], [y, y], color=shade, lw=1.2)
+        ax.plot([row["estimate"]], [y], "D" if is_pool else "s", color=shade, ms=6)
+        printed = np.nan if is_pool else row["printed"]
         if np.isfinite(printed):
             ax.plot([printed], [y], "o", mfc="none", mec=style.colour("chemotherapy"), ms=10)
     ax.axvline(0.0, color=style.SOFT, lw=0.8)
@@ -143,7 +145,7 @@ def effects_figure(single: pd.DataFrame, whole: pd.DataFrame, measure: str, unit
         parts["printed"].notna().any()
     )
     pooled = "; ".join(
-        f"{p['endpoint'].lower()} {format_estimate(p, p['unit'])}" for _, p in pools.iterrows()
+        f"{p['endpoint'].lower()} {format_estimate(p, p['unit'])}" for p in records(pools)
     )
     return Drawn(figure, {"circles": circles, "pooled": pooled})
 

@@ -13,6 +13,7 @@ import pandas as pd
 import metablin as mb
 from metablin.errors import DataError
 from metablin.meta.survival.ipd import TwoStage, two_stage
+from metablin.options import Interval
 from metablin.reconstruct import SummaryDraws, reconstruct_summary, reconstruct_summary_pair
 
 from ..cohorts.arms import PrintedArm
@@ -156,7 +157,7 @@ def effects(drawn: pd.DataFrame, name: str, measure: str) -> TwoStage:
     """Return a two-stage analysis of one group of endpoints; two trials get a normal interval."""
     own = drawn.loc[drawn["endpoint"].isin(ENDPOINTS[name])]
     kind, at, _ = MEASURES[measure]
-    ci = "z" if own["trial"].nunique() < FEWEST else "hksj"
+    ci: Interval = "z" if own["trial"].nunique() < FEWEST else "hksj"
     return two_stage(own, kind, at=at, control="chemotherapy", draw="draw", ci=ci)
 
 
@@ -253,6 +254,6 @@ def printed_effect(pair: Pair, measure: str) -> float:
         return float(pair.ratio["estimate"])
     if not measure.startswith("milestone"):
         return math.nan
-    at = MEASURES[measure][1]
+    at = HORIZON
     marks = [{x[0]: x[1] for x in a.landmarks} for a in (pair.treatment, pair.control)]
     return marks[0][at] - marks[1][at] if all(at in m for m in marks) else math.nan

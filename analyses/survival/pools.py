@@ -19,7 +19,7 @@ from metablin.survival.draws import combine_curves
 from ..cohorts.arm_pools import Pool, name_of
 from ..cohorts.arms import PrintedArm
 from ..cohorts.populations import PROSPECTIVE
-from ..lines import join_ids, unit_of
+from ..lines import join_ids, records, unit_of
 from ..rebuilt import Rebuilt, reach
 
 TIMES = (3.0, 6.0, 9.0, 12.0, 18.0, 24.0, 36.0, 48.0)
@@ -162,7 +162,7 @@ def arm_lines(one: Pool, arms: Sequence[Rebuilt]) -> list[dict[str, Any]]:
         curves = _curves(arm)
         last = min(_last(c) for c in curves)
         found = combine_curves(curves, at=[t for t in LANDMARKS if t <= last])
-        for row in found.to_dict(orient="records"):
+        for row in records(found):
             lines.append(_arm_line(one, arm, row))
     return lines
 

@@ -75,7 +75,10 @@ class Curve:
         )
         ends = self.frame.groupby("group", sort=False).tail(1)
         last = "; ".join(
-            f"{r.group}: {100 * r.survival:.0f}% at {r.time:g} months" for r in ends.itertuples()
+            f"{group}: {100 * survival:.0f}% at {time:g} months"
+            for group, survival, time in zip(
+                ends["group"], ends["survival"], ends["time"], strict=True
+            )
         )
         band = " Band: range over draws, which is no confidence interval." * (len(names) <= BANDS)
         title = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", self.title)

@@ -119,7 +119,7 @@ def test_a_number_is_set_against_another_source(module: Load) -> None:
     rows = row(median_months=7.7, source_url="https://doi.org/10.1/trial", source_key="trial")
     claims = claims_about(result="arithmetic/elsewhere/x-001/median_months")
     (line,) = (
-        module("arithmetic.printed")
+        module("arithmetic.claim_checks")
         .elsewhere(claims, {"survival": rows}, REVIEWS)
         .to_dict(orient="records")
     )
@@ -130,11 +130,11 @@ def test_a_row_read_in_the_review_is_no_other_source(module: Load) -> None:
     rows = row(median_months=7.7, source_url=REVIEWS["000"], source_key="trial")
     claims = claims_about(result="arithmetic/elsewhere/x-001/median_months")
     with pytest.raises(DataError, match="read in the review itself"):
-        module("arithmetic.printed").elsewhere(claims, {"survival": rows}, REVIEWS)
+        module("arithmetic.claim_checks").elsewhere(claims, {"survival": rows}, REVIEWS)
 
 
 def test_a_percentage_is_attainable_when_a_count_rounds_to_it(module: Load) -> None:
-    attainable = module("arithmetic.printed").attainable
+    attainable = module("arithmetic.claim_checks").attainable
     rows = row(n=16.0)
     known = {"denominator": "x-001", "precision": 0.01}
     (yes,) = attainable(claims_about(value=0.44, **known), rows).to_dict(orient="records")
@@ -154,7 +154,9 @@ def test_an_interval_follows_from_events_and_randomisation(module: Load) -> None
     )
     trials = pd.DataFrame([{"trial_id": "t", "arms": "blinatumomab (50) | chemotherapy (50)"}])
     (line,) = (
-        module("arithmetic.printed").from_events(ratio, deaths, trials).to_dict(orient="records")
+        module("arithmetic.claim_checks")
+        .from_events(ratio, deaths, trials)
+        .to_dict(orient="records")
     )
     # d q (1 - q) is 25, so the standard error is 0.2.
     assert line["conf_low"] == pytest.approx(0.5 * 2.718281828459045 ** (-0.2 * 1.959963984540054))

@@ -53,7 +53,10 @@ def contrasts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def landmarks(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return counts implied by landmark survival, and medians in years."""
+    """Return counts implied by landmark survival, and medians in years.
+
+    The standard error is that of complete follow-up: censoring makes the printed one larger.
+    """
     known = rows.loc[rows["survival"].notna() | rows["median_months"].notna()]
     n, s = known["n"].to_numpy(float), known["survival"].to_numpy(float)
     return pd.DataFrame(
@@ -61,6 +64,7 @@ def landmarks(rows: pd.DataFrame) -> pd.DataFrame:
             "key": known["row_id"].to_numpy(),
             "events_implied": np.round(n * (1 - s)),
             "survivors_implied": np.round(n * s),
+            "std_error_complete": np.sqrt(s * (1 - s) / n),
             "median_years": known["median_months"].to_numpy(float) / 12,
             "row_ids": known["row_id"].to_numpy(),
         }

@@ -27,6 +27,8 @@ def population(trial: pd.Series) -> str:
         return status
     if status == "mrd_positive":
         return mrd_positive(age)
+    if status != "relapsed_refractory":
+        return "other"
     if age == "adult":
         return f"adult_rr_ph_{'positive' if trial['ph_status'] == 'positive' else 'negative'}"
     return "paediatric_rr"

@@ -64,6 +64,16 @@ EXCLUDED = {
     "blina_nivo_ipi": "given with checkpoint inhibitors",
     "genomics_44": "chosen for a genomic study; may overlap trials",
     "schlegel2014": "ten years of the same centre are reported later, probably with these patients",
+    "blissphall": "with a kinase inhibitor",
+    "olv_blina_china": "with olverembatinib",
+    "ponatinib_blina": "with ponatinib",
+    "couturier_ph": "with ponatinib",
+    "gimema_all2820": "both drugs differ between its arms",
+    "hcvad_blina": "with hyper-CVAD",
+    "hcvad_blina_ino": "with hyper-CVAD, and inotuzumab in the second cohort",
+    "hovon146": "with chemotherapy, Ph-positive patients included",
+    "mini_hcvd_ino_blina": "with inotuzumab and chemotherapy",
+    "china113": "several states of disease; few relapsed patients given it as induction",
 }
 
 

@@ -74,6 +74,8 @@ medians. The error is over pools.
 
 
 def main() -> None:
+    from benchmarks.simulation import few_studies  # which is a program of its own, too
+
     start = time.perf_counter()
     tables = {
         "coverage": coverage(),
@@ -86,6 +88,7 @@ def main() -> None:
         write(frame, name)
         print(frame.to_string(index=False))
     (HERE / "RESULTS.md").write_text(report(tables), encoding="utf-8")
+    few_studies.main()
     print(f"{time.perf_counter() - start:.0f} s")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metablin.datasets._load import describe, load, tables
+from metablin.datasets._load import copies, describe, load, tables
 from metablin.datasets.package import Field, Table, data_directory
 from metablin.datasets.tracing import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
@@ -14,6 +14,7 @@ __all__ = [
     "Table",
     "ValidationReport",
     "Violation",
+    "copies",
     "data_directory",
     "describe",
     "entries",

@@ -18,6 +18,10 @@ NOT_COMPUTABLE = "not computable"
 UNEXPLAINED = "differs (unexplained)"
 STATUSES = (REPRODUCED, DOCUMENTED, NOT_COMPUTABLE, UNEXPLAINED)
 
+# Results that hold the number another source prints: an agreement of sources, no recomputation.
+ELSEWHERE = "elsewhere"
+QUOTED = "another source prints the same number"
+
 # A printed value stands for everything that rounds to it: half a unit of its last digit, plus
 # room for the binary representation of a value that lies exactly on the boundary.
 HALF_UNIT = 0.5
@@ -72,6 +76,8 @@ def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> di
             status, reason = UNEXPLAINED, str(error)
         else:
             status, reason = _verdict(computed, claim, documented, reasons)
+            if status == REPRODUCED and f"/{ELSEWHERE}/" in result:
+                reason = QUOTED
     elif not reason:
         status, reason = UNEXPLAINED, "neither a result nor a reason why there is none"
     copied = ("claim_id", "seed", "locator", "kind", "statement", "printed", "unit", "value")

@@ -105,3 +105,59 @@ def test_a_sum_over_a_row_that_is_not_there_names_it(module: Load) -> None:
     line |= {"row_ids": "a zz", "column": "events", "weight_column": "", "weight_row_ids": ""}
     with pytest.raises(DataError, match="zz"):
         module("arithmetic.sums").named_sums(pd.DataFrame([line]), {"proportions": counts})
+
+
+def claims_about(**cells: Any) -> pd.DataFrame:
+    base = {"claim_id": "c000-001", "seed": "000", "result": "", "denominator": ""}
+    return pd.DataFrame([base | cells])
+
+
+REVIEWS = {"000": "https://doi.org/10.1/review"}
+
+
+def test_a_number_is_set_against_another_source(module: Load) -> None:
+    rows = row(median_months=7.7, source_url="https://doi.org/10.1/trial", source_key="trial")
+    claims = claims_about(result="arithmetic/elsewhere/x-001/median_months")
+    (line,) = (
+        module("arithmetic.claim_checks")
+        .elsewhere(claims, {"survival": rows}, REVIEWS)
+        .to_dict(orient="records")
+    )
+    assert (line["key"], line["median_months"], line["source_key"]) == ("x-001", 7.7, "trial")
+
+
+def test_a_row_read_in_the_review_is_no_other_source(module: Load) -> None:
+    rows = row(median_months=7.7, source_url=REVIEWS["000"], source_key="trial")
+    claims = claims_about(result="arithmetic/elsewhere/x-001/median_months")
+    with pytest.raises(DataError, match="read in the review itself"):
+        module("arithmetic.claim_checks").elsewhere(claims, {"survival": rows}, REVIEWS)
+
+
+def test_a_percentage_is_attainable_when_a_count_rounds_to_it(module: Load) -> None:
+    attainable = module("arithmetic.claim_checks").attainable
+    rows = row(n=16.0)
+    known = {"denominator": "x-001", "precision": 0.01}
+    (yes,) = attainable(claims_about(value=0.44, **known), rows).to_dict(orient="records")
+    (no,) = attainable(claims_about(value=0.47, **known), rows).to_dict(orient="records")
+    assert (yes["events"], yes["value"]) == (7.0, 7 / 16)
+    assert abs(yes["value"] - 0.44) < 0.005 < abs(no["value"] - 0.47)
+    # Sixteen patients give 17 of the 101 whole percentages: the test refuses most.
+    assert yes["power"] == pytest.approx(0.84, abs=EXACT)
+
+
+def test_an_interval_follows_from_events_and_randomisation(module: Load) -> None:
+    ratio = row(
+        trial_id="t", measure="hr", endpoint="os", subgroup="all", estimate=0.5, preferred=True
+    )
+    deaths = pd.DataFrame(
+        [{"row_id": "d", "trial_id": "t", "arm": "both_arms", "outcome": "death", "events": 100.0}]
+    )
+    trials = pd.DataFrame([{"trial_id": "t", "arms": "blinatumomab (50) | chemotherapy (50)"}])
+    (line,) = (
+        module("arithmetic.claim_checks")
+        .from_events(ratio, deaths, trials)
+        .to_dict(orient="records")
+    )
+    # d q (1 - q) is 25, so the standard error is 0.2.
+    assert line["conf_low"] == pytest.approx(0.5 * 2.718281828459045 ** (-0.2 * 1.959963984540054))
+    assert line["conf_high"] == pytest.approx(0.5 * 2.718281828459045 ** (0.2 * 1.959963984540054))

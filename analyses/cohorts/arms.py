@@ -60,7 +60,7 @@ class PrintedArm:
         """
         own, *others = self.patient_set.split("+")
         parts = "; ".join(own.split("/")[2:]) or "all"
-        return "+".join([parts, *(o for o in others if o.split("/")[0] != own.split("/")[0])])
+        return "+".join([parts, *(o for o in others if o.split("/")[0] != self.trial_id)])
 
     @property
     def missing(self) -> str:

@@ -1,5 +1,11 @@
 # The one list of public names: what is written here is what `import metablin` offers, and where
 # each name is found when it is first used (metablin/__init__.py reads this file).
+from metablin.certainty import absolute_effect as absolute_effect
+from metablin.certainty import absolute_effect_arms as absolute_effect_arms
+from metablin.certainty import grade as grade
+from metablin.certainty import probability_beyond as probability_beyond
+from metablin.certainty import risk_of_bias as risk_of_bias
+from metablin.certainty import summary_of_findings as summary_of_findings
 from metablin.datasets import load as load
 from metablin.datasets import tables as tables
 from metablin.datasets import trace as trace

@@ -28,6 +28,7 @@ __all__ = [
     "RateTransform",
     "SmallValues",
     "SplitMethod",
+    "Start",
     "TableMeasure",
     "Tau2",
     "Ties",
@@ -65,6 +66,10 @@ EqualTau2: TypeAlias = Literal["separate", "common"]
 ConfType: TypeAlias = Literal["log-log", "log", "plain"]
 Ties: TypeAlias = Literal["efron", "breslow"]
 
+Start: TypeAlias = Literal[
+    "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
+]
+"""Kind of evidence, which fixes where its certainty starts."""
 MeanMeasure: TypeAlias = Literal["md", "smd"]
 NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
 NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]

@@ -26,6 +26,7 @@ DRAWN_BY: dict[str, str] = {
     "RMSTCurve": "rmst_curve:rmst_curve",
     "RefitSequence": "sequence:sequence",
     "ResponseComparison": "km:of_groups",
+    "RiskOfBias": "traffic:traffic",
     "SelectionModel": "funnel:funnel_of_selection",
     "SmallStudyTest": "funnel:funnel_of_test",
     "Surrogacy": "surrogacy:surrogacy",

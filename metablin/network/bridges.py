@@ -144,8 +144,8 @@ class BridgedNetwork(Record):
         shown = self.to_frame()[["treat1", "treat2", "estimate", "conf_low", "conf_high",
                                  "without", "grade", "bridged_share"]]  # fmt: skip
         return (
-            f"Network with {len(self.bridges)} bridges to {self.reference}; spread of the predicted "
-            f"reference between studies {self.baseline_sd:.3g}\n"
+            f"Network with {len(self.bridges)} bridges to {self.reference}; spread of the "
+            f"predicted reference between studies {self.baseline_sd:.3g}\n"
             + shown.to_string(index=False, float_format="{:.4g}".format, na_rep="")
             + f"\nNote: {CAVEAT}"
         )
@@ -235,7 +235,7 @@ def network_bridge(
     )
     found = NetworkFit(
         shown, "bridged", "REML", "z", level, reference, d[:keep], cov[:keep, :keep], math.inf,
-        tau2, NAN, NAN, NAN, NAN, NAN, NAN, NAN, (CAVEAT,),
+        tau2, NAN, NAN, NAN, NAN, NAN, (CAVEAT,),
     )  # fmt: skip
     without = network_pool(n, reference=reference, level=level) if n.connected else None
     return BridgedNetwork(found, without, reference, m, error, spread, bridges)

@@ -168,7 +168,7 @@ class MultivariateFit(Record):
         return NetworkFit(
             n.outcome(name), self.model, "REML" if random else None, "z", self.level,
             self.reference, self.d[:, j].copy(), self.cov[np.ix_(at, at)].copy(), math.inf,
-            float(self.sigma[j, j]) if random else 0.0, NAN, NAN, NAN, NAN, NAN, NAN, NAN,
+            float(self.sigma[j, j]) if random else 0.0, NAN, NAN, NAN, NAN, NAN,
         )  # fmt: skip
 
     def contrast(self, treat1: str, treat2: str) -> tuple[FloatArray, FloatArray]:

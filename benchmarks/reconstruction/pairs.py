@@ -8,8 +8,8 @@ from thin import median_items
 from truth import Trial
 
 from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
-from metablin.reconstruct._km import log_hazard_ratio, median, rmst, steps
-from metablin.reconstruct._km import survival_at as s_at
+from metablin.reconstruct.kaplan_meier import log_hazard_ratio, median, rmst, steps
+from metablin.reconstruct.kaplan_meier import survival_at as s_at
 
 WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}
 

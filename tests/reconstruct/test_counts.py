@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter
 
-from metablin.reconstruct import _counts, _fit, _search, reconstruct_km
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._grid import build_grid
+from metablin.reconstruct import reconstruct_km
+from metablin.reconstruct.curve import _counts, _fit, _search
+from metablin.reconstruct.curve._checks import Rows, check_curve
+from metablin.reconstruct.curve._grid import build_grid
 from tests.reconstruct.conftest import lifelines_survival
 
 DIFFERENCE = 1e-6  # step of a central difference: its own error is below 1e-8 here

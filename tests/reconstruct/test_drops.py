@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._estimate import lay_out
+from metablin.reconstruct.curve._checks import Rows, check_curve
+from metablin.reconstruct.curve._estimate import lay_out
 from tests.reconstruct.conftest import lifelines_survival
 
 EVERY = {40: 1, 200: 2, 1500: 9}  # drops per click, by patients

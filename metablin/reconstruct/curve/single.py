@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._draws import draw_curve
-from metablin.reconstruct._estimate import estimate
-from metablin.reconstruct.quality import curve_quality
+from metablin.reconstruct.curve._checks import Rows, check_curve
+from metablin.reconstruct.curve._draws import draw_curve
+from metablin.reconstruct.curve._estimate import estimate
+from metablin.reconstruct.curve._quality import curve_quality
 from metablin.reconstruct.records import PseudoIPD
 
 __all__ = ["reconstruct_km"]

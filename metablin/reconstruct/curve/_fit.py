@@ -15,13 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from metablin.reconstruct._grid import Grid
+from metablin.reconstruct.curve._grid import Grid
 
 __all__ = [
     "FLOOR",
-    "FUZZ",
-    "READING_SD",
-    "READING_TIME_SD",
     "TINY",
     "Censoring",
     "RealFit",
@@ -42,9 +39,6 @@ ANCHOR_WEIGHT = 1e6  # S(0) = 1 is known, clicks are read
 TINY = 1e-12
 SPREAD = 1e-3  # patients; gives flat stretches a slope so that positions interpolate
 POWERS = np.exp(np.linspace(np.log(0.05), np.log(60.0), 48))  # censoring shapes searched
-READING_SD = 0.0025  # of survival: what careful clicking achieves
-READING_TIME_SD = 0.0008  # of the time axis
-FUZZ = 2.5  # reading errors of time by which a click may lie beside its own
 FEW = 6.0  # censorings of an interval that shape it half as much as they seem to
 FLOOR = 0.02  # smallest survival factor of a gap while counts are still real numbers
 UNKNOWN_POWER = 1.6  # censoring without table or total: most of it late, as with an accrual period

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._drops import chance_of_events, count_likelihood, visible_gaps
-from metablin.reconstruct._fit import FUZZ, READING_SD, READING_TIME_SD, TINY
-from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct.curve._drops import chance_of_events, count_likelihood, visible_gaps
+from metablin.reconstruct.curve._fit import TINY
+from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.reading import FUZZ, READING_SD, READING_TIME_SD
 
 __all__ = ["in_whole_units", "to_whole_units"]
 

@@ -15,15 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from metablin.reconstruct._fit import (
-    FLOOR,
-    READING_SD,
-    RealFit,
-    scaled_path,
-    survival_of,
-    within,
-)
-from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct.curve._fit import FLOOR, RealFit, scaled_path, survival_of, within
+from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.reading import READING_SD
 
 __all__ = [
     "Blocks",

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._estimate import estimate
-from metablin.reconstruct.curve import given_clicks
-from metablin.reconstruct.quality import curve_quality
+from metablin.reconstruct.curve._checks import Rows, check_curve
+from metablin.reconstruct.curve._estimate import estimate
+from metablin.reconstruct.curve._quality import curve_quality
+from metablin.reconstruct.curve.single import given_clicks
 
 __all__ = ["Batch", "reconstruct_batch", "reconstruct_many"]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from metablin.reconstruct import _counts, _drops, _fit, _place, _search, _whole
-from metablin.reconstruct._allocate import Allocation, allocate
-from metablin.reconstruct._fit import Censoring, RealFit
-from metablin.reconstruct._grid import Curve, Grid, build_grid, on_drops
+from metablin.reconstruct.curve import _counts, _drops, _fit, _place, _search, _whole
+from metablin.reconstruct.curve._allocate import Allocation, allocate
+from metablin.reconstruct.curve._fit import Censoring, RealFit
+from metablin.reconstruct.curve._grid import Curve, Grid, build_grid, on_drops
 
 __all__ = ["Plan", "estimate", "lay_out", "plan", "realise"]
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import _fit
-from metablin.reconstruct._estimate import Plan, lay_out, plan, realise
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, Censoring
-from metablin.reconstruct._grid import Curve, build_grid
+from metablin.reconstruct.curve import _fit
+from metablin.reconstruct.curve._estimate import Plan, lay_out, plan, realise
+from metablin.reconstruct.curve._fit import Censoring
+from metablin.reconstruct.curve._grid import Curve, build_grid
+from metablin.reconstruct.reading import READING_SD, READING_TIME_SD
 
 __all__ = ["draw_curve"]
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
-from metablin.reconstruct._grid import Curve
-from metablin.reconstruct._tidy import tidy, used_table
+from metablin.reconstruct.curve._grid import Curve
+from metablin.reconstruct.curve._tidy import tidy, used_table
 
 __all__ = ["Rows", "check_curve"]
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import (
+from metablin.reconstruct.curve._fit import (
     FLOOR,
-    READING_SD,
     TINY,
     RealFit,
     at_risk_of,
@@ -21,8 +20,9 @@ from metablin.reconstruct._fit import (
     shift,
     within,
 )
-from metablin.reconstruct._grid import Curve, Grid
-from metablin.reconstruct._qp import bounded_quadratic, solve_definite
+from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.curve._qp import bounded_quadratic, solve_definite
+from metablin.reconstruct.reading import READING_SD
 
 __all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, TINY, Censoring
-from metablin.reconstruct._grid import Grid
+from metablin.reconstruct.curve._fit import TINY, Censoring
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.reading import READING_SD, READING_TIME_SD
 
 __all__ = [
     "chance_of_events",

@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from metablin.reconstruct import kaplan_meier
 from metablin.reconstruct.curve._fit import monotone
 from metablin.reconstruct.curve._qp import bounded_quadratic
-from metablin.reconstruct.curve._tidy import tidy
+from metablin.reconstruct.curve._mend import put_in_order
+from metablin.reconstruct.curve._rows import Rows
 from metablin.reconstruct.printed import half_digit
 
 CLOSED_FORM = 1e-10
@@ -88,9 +89,10 @@ def test_the_monotone_fit_never_rises_and_starts_at_one(values):
 
 def test_close_clicks_are_put_in_falling_order_and_distant_ones_are_not():
     t = np.array([0.0, 10.0, 10.01, 20.0])
-    y = np.array([1.0, 0.6, 0.8, 0.9])
-    _, tidied = tidy(t, y, np.array([0.0]))
-    assert tidied.tolist() == [1.0, 0.8, 0.6, 0.9]
+    y = np.array([1.0, 0.6, 0.8, 0.62])
+    clicks = put_in_order(t, y, Rows())
+    assert clicks.survival.tolist() == [1.0, 0.8, 0.6, 0.62]
+    assert clicks.origin.tolist() == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize(("value", "half"), [(7.7, 0.05), (0.31, 0.005), (12.0, 0.5)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,52 +12,106 @@ from numpy.typing import ArrayLike, NDArray
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
 from metablin.reconstruct.curve._grid import Curve
-from metablin.reconstruct.curve._tidy import tidy, used_table
+from metablin.reconstruct.curve._mend import NOTED, put_in_order
+from metablin.reconstruct.curve._reading import (
+    at_corners,
+    check_noise,
+    collapsed,
+    estimated_reading,
+)
+from metablin.reconstruct.curve._rows import Rows, as_numbers
+from metablin.reconstruct.curve._table import (
+    CLOSE,
+    MOST_PATIENTS,
+    check_table,
+    used_table,
+    with_origin,
+)
+from metablin.reconstruct.reading import Kind
+from metablin.reconstruct.records import Mended
 
-__all__ = ["Rows", "check_curve"]
+__all__ = ["GUESSED", "Checked", "Given", "check_curve"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_PATIENTS = 10_000_000
 NOMINAL_N = 500  # patients when nobody says how many there were
-OVER_ONE = 0.02  # reading error allowed above 1 and below 0
-OUT_OF_ORDER = 0.01  # of the time axis
-RISE = 0.05  # of survival: beyond reading noise, a curve does not rise
-TOO_LONG, TOO_SHORT = 1.25, 0.2  # table against curve: beyond these the units differ
-ABOVE_CURVE = 0.05  # numbers at risk over n may exceed S by reading error only
+GUESSED = ("nominal", "events over the fall of the curve")  # sources of n that are no number
+OVER_ONE = 0.05  # reading error allowed above 1 and below 0
+BELOW_ZERO = 0.01  # of the time axis: reading error ahead of time zero
+ABOVE_CURVE = 0.05  # numbers at risk over n may exceed S by reading error only,
+CUT = 0.3  # of survival: an axis that does not start at zero may end a curve there
+ERRORS = 6.0  # or by so many of them
 
 
-class Rows:
-    """Row numbers for messages: 1, 2, ... or those of the file the curve comes from."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """A curve as it came, with what is known beside it."""
 
-    def __init__(
-        self, clicks: IntArray | None = None, table: IntArray | None = None, label: str = ""
-    ) -> None:
-        self.clicks, self.table, self.label = clicks, table, label
-
-    def click(self, i: int) -> int:
-        """Row of click `i`."""
-        return int(i + 1 if self.clicks is None else self.clicks[i])
-
-    def risk(self, i: int) -> int:
-        """Row of risk-table entry `i`."""
-        return int(i + 1 if self.table is None else self.table[i])
+    time: ArrayLike
+    survival: ArrayLike
+    n: float | None = None
+    at_risk: tuple[ArrayLike, ArrayLike] | None = None
+    events: float | None = None
+    censor_times: ArrayLike | None = None
+    percent: bool = False
+    failure: bool = False
+    clicks: Kind = "auto"
+    noise: float | str | None = None
 
 
-def check_curve(
-    time: ArrayLike,
-    survival: ArrayLike,
-    n: int | None,
-    at_risk: tuple[ArrayLike, ArrayLike] | None,
-    events: int | None,
-    censor_times: ArrayLike | None,
-    percent: bool,
-    rows: Rows,
-) -> tuple[Curve, str]:
-    """Return the checked curve and where its number of patients comes from."""
-    t = _numbers("time", time, rows.clicks, rows.label)
-    y = _numbers("survival", survival, rows.clicks, rows.label)
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A curve ready for the fit, where its n comes from, its own clicks and what was mended."""
+
+    curve: Curve
+    source: str
+    clicks: tuple[FloatArray, FloatArray]
+    mended: tuple[Mended, ...]
+
+
+def check_curve(given: Given, rows: Rows) -> Checked:
+    """Return the checked curve; what can be read is mended, the rest refused.
+
+    Raises
+    ------
+    DataError
+        For what cannot be read: survival that rises or is out of range, a table that increases or
+        contradicts the curve, totals above n, fewer than two clicks, missing values.
+    """
+    check_noise(given.noise, given.clicks)
+    t, y, mended = _read(given, rows)
+    clicks = put_in_order(t, y, rows)
+    _starts_high(clicks.survival, given.failure, rows)
+    t, y, mended = clicks.time, clicks.survival, (*mended, *clicks.mended)
+    own = t, y
+    size = None if given.n is None else _whole("n", given.n, 1, rows)
+    starts, counts, size, notes = check_table(given.at_risk, size, float(t[-1]), rows)
+    total = None if given.events is None else _whole("events", given.events, 0, rows)
+    size, source = _size(size, starts, counts, total, t, y, rows)
+    if size == NOMINAL_N and source == "nominal":
+        notes = (*notes, Mended("n", 1, f"no number of patients: a nominal {NOMINAL_N}"))
+    if starts.size == 0 or starts[0] > 0:
+        starts = np.concatenate([[0.0], starts])
+        counts = np.concatenate([[size], counts]).astype(np.int64)
+    t, y = with_origin(t, y, starts, counts)
+    reading = estimated_reading(y[1:], size, given.noise, given.clicks)
+    _check_against_curve(t, y, (size, total), (starts, counts), reading.sd, rows)
+    starts, counts = used_table(starts, counts)
+    upright = at_corners(t, y) if given.clicks in ("auto", "corners") else None
+    if upright is not None:
+        t, y = collapsed(t, y, upright)
+        reading = replace(reading, kind="corners")
+    marks = _check_marks(given.censor_times, float(t[-1]))
+    beyond = _beyond(t, y, size, starts, total)
+    curve = Curve(t, y, size, starts, counts, total, marks, reading=reading, beyond=beyond)
+    return Checked(curve, source, own, (*mended, *notes))
+
+
+def _read(given: Given, rows: Rows) -> tuple[FloatArray, FloatArray, tuple[Mended, ...]]:
+    """Return times from 0 and survival in 0..1, reading errors beyond the axes taken off."""
+    t = as_numbers("time", given.time, rows.clicks, rows.label)
+    y = as_numbers("survival", given.survival, rows.clicks, rows.label)
     same_length(time=t, survival=y)
     if t.size < 2:
         raise DataError(
@@ -64,60 +120,34 @@ def check_curve(
             allowed="at least two clicks",
             study=rows.label or None,
         )
+    rows.scale = 100.0 if given.percent else 1.0
     t = _check_times(t, rows)
-    y = _check_survival(y, percent, rows)
-    size = None if n is None else _whole("n", n, 1, rows)
-    starts, counts = _check_table(at_risk, size, float(t[-1]), rows)
-    total = None if events is None else _whole("events", events, 0, rows)
-    size, source = _size(size, starts, counts, total, t, y, rows)
-    if starts.size == 0 or starts[0] > 0:
-        starts = np.concatenate([[0.0], starts])
-        counts = np.concatenate([[size], counts]).astype(np.int64)
-    clean_t, clean_y = tidy(t, y, starts, counts)
-    _check_against_curve(clean_t, clean_y, size, starts, counts, total, rows)
-    starts, counts = used_table(starts, counts)
-    marks = _check_marks(censor_times, float(clean_t[-1]))
-    return Curve(clean_t, clean_y, size, starts, counts, total, marks), source
-
-
-def _numbers(column: str, values: ArrayLike, numbers: IntArray | None, label: str) -> FloatArray:
-    array = np.asarray(values)
-    if array.ndim == 1 and array.dtype.kind == "i":
-        return array.astype(np.float64)
-    if array.dtype == np.float64 and array.ndim == 1 and np.isfinite(array).all():
-        return array
-    try:
-        return numeric(column, values)
-    except DataError as error:
-        row = error.row
-        if row is not None and numbers is not None:
-            row = int(numbers[row - 1])
-        raise DataError(
-            error.message,
-            row=row,
-            column=error.column,
-            value=error.value,
-            allowed=error.allowed,
-            study=label or None,
-        ) from error
+    y = _check_survival(y, given.percent, given.failure, rows)
+    out = int((y > 1.0 + NOTED).sum() + (y < -NOTED).sum())
+    note = (Mended("range", out, f"{out} values of survival outside 0 to 1 moved to it"),)
+    return t, np.minimum(np.maximum(y, 0.0), 1.0), note if out else ()
 
 
 def _whole(column: str, value: float, minimum: int, rows: Rows) -> int:
-    number = float(value)
-    if not np.isfinite(number) or number != int(number) or number < minimum:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    except (TypeError, ValueError):
+        number = np.nan
+    if number > MOST_PATIENTS:
+        shown, allowed = (
+            "beyond 1e308" if np.isinf(number) else f"{number:g}",
+            f"at most {MOST_PATIENTS}",
+        )
+        raise DataError("too many patients", column=column, value=shown, allowed=allowed,
+                        study=rows.label or None)  # fmt: skip
+    if np.isnan(number) or number != int(number) or number < minimum:
         raise DataError(
             "not allowed",
             column=column,
-            value="missing" if np.isnan(number) else f"{value:g}",
+            value="missing" if np.isnan(number) else f"{number:g}",
             allowed=f"a whole number of at least {minimum}",
-            study=rows.label or None,
-        )
-    if number > MOST_PATIENTS:
-        raise DataError(
-            "too many patients",
-            column=column,
-            value=f"{value:g}",
-            allowed=f"at most {MOST_PATIENTS}",
             study=rows.label or None,
         )
     return int(number)
@@ -129,7 +159,7 @@ def _check_times(t: FloatArray, rows: Rows) -> FloatArray:
         raise DataError(
             "no time after zero", row=rows.click(0), column="time", study=rows.label or None
         )
-    low = np.flatnonzero(t < -OUT_OF_ORDER * axis)
+    low = np.flatnonzero(t < -BELOW_ZERO * axis)
     if low.size:
         raise DataError(
             "negative time",
@@ -139,22 +169,12 @@ def _check_times(t: FloatArray, rows: Rows) -> FloatArray:
             allowed="at least 0",
             study=rows.label or None,
         )
-    back = np.flatnonzero(t[1:] < np.maximum.accumulate(t)[:-1] - OUT_OF_ORDER * axis)
-    if back.size:
-        i = int(back[0]) + 1
-        raise DataError(
-            "times out of order beyond reading noise",
-            row=rows.click(i),
-            column="time",
-            value=f"{t[i]:g}",
-            allowed=f"at least {t[:i].max():g} less 1 % of the axis",
-            study=rows.label or None,
-        )
     return np.maximum(t, 0.0)
 
 
-def _check_survival(y: FloatArray, percent: bool, rows: Rows) -> FloatArray:
-    scale = 100.0 if percent else 1.0
+def _check_survival(y: FloatArray, percent: bool, failure: bool, rows: Rows) -> FloatArray:
+    """Survival in 0..1 but for reading error; 1 less the value for cumulative incidence."""
+    scale = rows.scale
     top = float(y.max())
     if percent and top <= 1.0 + OVER_ONE:
         raise DataError(
@@ -177,77 +197,25 @@ def _check_survival(y: FloatArray, percent: bool, rows: Rows) -> FloatArray:
                 allowed=f"0..{scale:g}{hint}",
                 study=rows.label or None,
             )
-    y = np.minimum(np.maximum(y / scale, 0.0), 1.0)
-    if y[0] == 0.0:
-        raise DataError(
-            "the curve starts at no survival (cumulative incidence must be given as 1 - S)",
-            row=rows.click(0),
-            column="survival",
-            value="0",
-            allowed=f"above 0 at the first click, {scale:g} at time 0",
-            study=rows.label or None,
-        )
-    rise = np.flatnonzero(y > np.minimum.accumulate(y) + RISE)
-    if rise.size:
-        i = int(rise[0])
-        raise DataError(
-            "survival rises beyond reading noise (cumulative incidence must be given as 1 - S)",
-            row=rows.click(i),
-            column="survival",
-            value=f"{y[i] * scale:g}",
-            allowed=f"at most {y[: i + 1].min() * scale:g} plus {RISE * scale:g}",
-            study=rows.label or None,
-        )
-    return np.asarray(y)
+    return np.asarray(1.0 - y / scale if failure else y / scale)
 
 
-def _check_table(
-    at_risk: tuple[ArrayLike, ArrayLike] | None, n: int | None, end: float, rows: Rows
-) -> tuple[FloatArray, IntArray]:
-    if at_risk is None:
-        return np.empty(0), np.empty(0, dtype=np.int64)
-    r = _numbers("time", at_risk[0], rows.table, rows.label)
-    counts = _numbers("n_at_risk", at_risk[1], rows.table, rows.label)
-    same_length(time=r, n_at_risk=counts)
-    if r.size == 0:
-        return r, counts.astype(np.int64)
-    _table_rule(r < 0, r, "time", "negative time", "at least 0", rows)
-    _table_rule(counts < 0, counts, "n_at_risk", "negative", "at least 0", rows)
-    _table_rule(counts != np.floor(counts), counts, "n_at_risk", "not whole", "patients", rows)
-    order, grows = np.zeros((2, r.size), dtype=bool)
-    order[1:], grows[1:] = r[1:] <= r[:-1], counts[1:] > counts[:-1]
-    _table_rule(order, r, "time", "table times must increase", "later than the row above", rows)
-    _table_rule(grows, counts, "n_at_risk", "numbers at risk increase",
-                "at most the number above", rows)  # fmt: skip
-    if n is not None:
-        _table_rule(counts > n, counts, "n_at_risk", "more at risk than patients",
-                    f"at most n = {n}", rows)  # fmt: skip
-        if r[0] == 0:
-            _table_rule((r == 0) & (counts != n), counts, "n_at_risk",
-                        "at time 0 everyone is at risk", f"n = {n}", rows)  # fmt: skip
-    someone = r[counts > 0]
-    if someone.size and someone[-1] > TOO_LONG * end:
-        _table_rule(r == someone[-1], r, "time", "patients at risk long after the curve ends",
-                    f"at most about {end:g}; are the units the same?", rows)  # fmt: skip
-    if r.size >= 3 and r[-1] < TOO_SHORT * end:
-        _table_rule(r == r[-1], r, "time", "the table ends long before the curve",
-                    f"a table up to about {end:g}; are the units the same?", rows)  # fmt: skip
-    return r, counts.astype(np.int64)
-
-
-def _table_rule(
-    bad: NDArray[np.bool_], values: FloatArray, column: str, message: str, allowed: str, rows: Rows
-) -> None:
-    if bad.any():
-        i = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            message,
-            row=rows.risk(i),
-            column=column,
-            value=f"{values[i]:g}",
-            allowed=allowed,
-            study=rows.label or None,
-        )
+def _starts_high(y: FloatArray, failure: bool, rows: Rows) -> None:
+    """Refuse a first click at which nobody is left: the curve is the other way up."""
+    if y[0] > 0.0:
+        return
+    raise DataError(
+        "the curve starts at no survival"
+        if not failure
+        else "cumulative incidence starts at its largest",
+        column="survival",
+        value=f"{rows.scale if failure else 0:g}",
+        allowed="survival, or cumulative incidence without failure=True"
+        if failure
+        else f"above 0 at the first click, {rows.scale:g} at time 0; for cumulative incidence give "
+        "failure=True or --failure",
+        study=rows.label or None,
+    )
 
 
 def _size(
@@ -296,22 +264,21 @@ def _at_least(events: int | None, n: int, rows: Rows) -> int:
 def _check_against_curve(
     t: FloatArray,
     y: FloatArray,
-    n: int,
-    starts: FloatArray,
-    counts: IntArray,
-    events: int | None,
+    totals: tuple[int, int | None],
+    table: tuple[FloatArray, IntArray],
+    error: float,
     rows: Rows,
 ) -> None:
-    """Numbers at risk stay below n S(t), events below n (1 - S(end))."""
-    shift = 1 if starts.size and counts.size and starts[0] == 0 else 0
-    before = np.searchsorted(t, starts - OUT_OF_ORDER * t[-1], side="left") - 1
-    above = counts > n * (y[np.maximum(before, 0)] + ABOVE_CURVE) + 1.0
+    """Numbers at risk stay below n S(t), events below n (1 - S(end)) and those not seen."""
+    (n, events), (starts, counts) = totals, table
+    slack = max(ABOVE_CURVE, ERRORS * error)
+    before = np.searchsorted(t, starts - CLOSE * t[-1], side="left") - 1
+    above = counts > n * (y[np.maximum(before, 0)] + slack) + 1.0
     if above.any():
         i = int(np.flatnonzero(above)[0])
-        given = rows.table is not None and len(rows.table) == starts.size
         raise DataError(
             f"more patients at risk than the curve leaves alive (S = {y[max(before[i], 0)]:.3f})",
-            row=rows.risk(i if given else i - (1 - shift)),
+            row=rows.risk(i - (starts.size - rows.entries)),
             column="n_at_risk",
             value=int(counts[i]),
             allowed=f"at most n times S at time {starts[i]:g}",
@@ -319,8 +286,11 @@ def _check_against_curve(
         )
     if events is None:
         return
-    most = n * (1.0 - float(y[-1]) + ABOVE_CURVE) + 1.0
-    if events > most or (events == 0 and y[-1] < 1.0 - ABOVE_CURVE):
+    later = counts[starts > t[-1]]
+    most = n * (1.0 - float(y[-1]) + slack) + 1.0 + (float(later[0]) if later.size else 0.0)
+    if y[-1] <= CUT and later.size == 0:
+        most = float(n)
+    if events > most or (events == 0 and y[-1] < 1.0 - slack):
         raise DataError(
             f"events do not fit a curve of {n} patients that ends at {y[-1]:.3f}",
             column="events",
@@ -332,9 +302,24 @@ def _check_against_curve(
         raise DataError("more events than patients", column="events", value=events)
 
 
+def _beyond(t: FloatArray, y: FloatArray, n: int, starts: FloatArray, events: int | None) -> float:
+    """Time up to which events must lie after a curve that was cut at its foot, else 0.
+
+    So long that the hazard of the curve suits the events that it does not show.
+    """
+    end, left = float(t[-1]), float(y[-1])
+    if events is None or starts[-1] > end or not 0.0 < left <= CUT:
+        return 0.0
+    hidden = (events - n * (1.0 - left)) / (n * left)
+    if hidden * n * left < 1.0:
+        return 0.0
+    hazard = -math.log(left) / end
+    return end + min(-math.log(max(1.0 - hidden, 0.5 / n)) / hazard, end)
+
+
 def _check_marks(censor_times: ArrayLike | None, end: float) -> FloatArray | None:
     if censor_times is None:
         return None
     values: Sequence[float] | FloatArray = np.atleast_1d(np.asarray(censor_times, dtype=float))
-    marks = numeric("censor_times", values, minimum=0.0, maximum=end * (1.0 + OUT_OF_ORDER))
+    marks = numeric("censor_times", values, minimum=0.0, maximum=end * (1.0 + BELOW_ZERO))
     return np.minimum(np.sort(marks), end)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin.reconstruct.reading import CAREFUL, Reading
+
 __all__ = ["Curve", "Grid", "build_grid", "on_drops"]
 
 FloatArray = NDArray[np.float64]
@@ -22,7 +24,8 @@ class Curve:
 
     Times are in the caller's unit, survival in 0..1. `starts` holds the times of the risk table
     with 0 first, shape (K,); `counts` the patients whose time is at least `starts`, shape (K,).
-    `whole` tells whether times are whole units, None while that is not settled.
+    `whole` tells whether times are whole units, None while that is not settled; `reading` how the
+    clicks came about; `beyond` a time up to which events must lie though nobody clicked there.
     """
 
     time: FloatArray
@@ -33,6 +36,8 @@ class Curve:
     events: int | None
     marks: FloatArray | None
     whole: bool | None = None
+    reading: Reading = CAREFUL
+    beyond: float = 0.0
 
     @property
     def has_table(self) -> bool:
@@ -41,8 +46,8 @@ class Curve:
 
     @property
     def end(self) -> float:
-        """Last time of the curve or of the risk table, whichever is later."""
-        return float(max(self.time[-1], self.starts[-1]))
+        """Last time of the curve or of the risk table, or beyond, whichever is latest."""
+        return float(max(self.time[-1], self.starts[-1], self.beyond))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +58,9 @@ class Grid:
     the node, `position` the mean place of its events within that gap; `click` maps clicks to
     nodes, `last` and `first` give the last node of each interval and the node at which it starts;
     `frac` is the place of the node within its interval, 0..1; `own` is the interval of each click
-    and `later` (clicks, K) tells whether a click comes after an interval.
+    and `later` (clicks, K) tells whether a click comes after an interval. `sd` and `time_sd` are
+    the reading errors of S and, in units of time, of the times; `hazard` is that after the last
+    click, where S was not seen.
     """
 
     time: FloatArray
@@ -75,6 +82,9 @@ class Grid:
     row: IntArray
     own: IntArray
     later: BoolArray
+    sd: float
+    time_sd: float
+    hazard: float = 0.0
 
 
 def on_drops(grid: Grid, falls: FloatArray) -> Grid:
@@ -104,7 +114,7 @@ def build_grid(curve: Curve) -> Grid:
     own = bounds.searchsorted(t, side="right")
     moved = np.arange(t.size) + own
     where_bound = t.searchsorted(bounds, side="left") + np.arange(k - 1)
-    nodes = t.size + k - 1 + int(t[-1] < r[-1])
+    nodes = t.size + k - 1 + int(t[-1] < end)
     time, interval = np.full(nodes, end), np.full(nodes, k - 1)
     time[moved], interval[moved] = t, own
     time[where_bound], interval[where_bound] = bounds, np.arange(k - 1)
@@ -145,4 +155,6 @@ def build_grid(curve: Curve) -> Grid:
         row=np.arange(t.size),
         own=own,
         later=own[:, None] > np.arange(k),
+        sd=curve.reading.sd,
+        time_sd=curve.reading.time_sd * end,
     )

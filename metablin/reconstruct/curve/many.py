@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct.curve._checks import Rows, check_curve
+from metablin.reconstruct.curve._checks import GUESSED, Checked, Given, check_curve
 from metablin.reconstruct.curve._estimate import estimate
-from metablin.reconstruct.curve._quality import curve_quality
-from metablin.reconstruct.curve.single import given_clicks
+from metablin.reconstruct.curve._quality import curve_quality, mended_of
+from metablin.reconstruct.curve._reading import check_noise
+from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve._tables import Job, split_tables
+from metablin.reconstruct.reading import Kind
+from metablin.reconstruct.records import Mended
 
 __all__ = ["Batch", "reconstruct_batch", "reconstruct_many"]
 
@@ -25,29 +30,26 @@ CHUNK = 32  # curves handed to a worker at a time; results do not depend on it
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Outcome of many curves: patients, quality per curve, and the error of each failed one."""
+    """Outcome of many curves: patients, quality per curve, errors and what was mended, by id."""
 
     ipd: pd.DataFrame
     quality: pd.DataFrame
     errors: dict[str, DataError]
+    mended: dict[str, tuple[Mended, ...]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    """Input of one curve, as arrays with the rows they came from."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the clicks of every curve are to be taken, and whether to measure the fit."""
 
-    label: str
-    time: NDArray[np.generic]
-    survival: NDArray[np.generic]
-    rows: IntArray
-    table: tuple[NDArray[np.generic], NDArray[np.generic]] | None
-    table_rows: IntArray | None
-    n: float | None
-    events: float | None
-    error: DataError | None = None
+    percent: bool
+    failure: bool
+    kind: Kind
+    noise: float | Literal["exact"] | None
+    quality: bool
 
 
-_Result = tuple[FloatArray, IntArray, dict[str, object]] | DataError
+_Result = tuple[FloatArray, IntArray, dict[str, object], tuple[Mended, ...]] | DataError
 
 
 def reconstruct_many(
@@ -57,6 +59,9 @@ def reconstruct_many(
     jobs: int = 1,
     *,
     percent: bool = False,
+    failure: bool = False,
+    kind: Kind = "auto",
+    noise: float | Literal["exact"] | None = None,
 ) -> pd.DataFrame:
     """Reconstruct every curve of a long table.
 
@@ -70,8 +75,10 @@ def reconstruct_many(
         Columns ``id``, ``n``, ``events``; either number may be missing.
     jobs : int
         Worker processes; the result is the same for any number.
-    percent : bool
-        Survival is in percent.
+    percent, failure, noise
+        As for `reconstruct_km`.
+    kind : {"auto", "drops", "corners", "points"}
+        What was clicked, as ``clicks`` of `reconstruct_km`.
 
     Returns
     -------
@@ -81,7 +88,8 @@ def reconstruct_many(
     Raises
     ------
     DataError
-        For the first bad curve, naming row and column. `reconstruct_batch` keeps the good ones.
+        For the first bad curve, naming row and column, and for one whose number of patients is
+        neither given nor printed at risk. `reconstruct_batch` keeps the good ones.
 
     Examples
     --------
@@ -90,7 +98,9 @@ def reconstruct_many(
     >>> reconstruct_many(clicks, totals=totals)["event"].tolist()
     [1, 1, 0, 0]
     """
-    batch = reconstruct_batch(clicks, at_risk, totals, jobs, percent=percent)
+    batch = reconstruct_batch(
+        clicks, at_risk, totals, jobs, percent=percent, failure=failure, kind=kind, noise=noise
+    )
     for error in batch.errors.values():
         raise error
     return batch.ipd
@@ -103,13 +113,16 @@ def reconstruct_batch(
     jobs: int = 1,
     *,
     percent: bool = False,
+    failure: bool = False,
+    kind: Kind = "auto",
+    noise: float | Literal["exact"] | None = None,
     quality: bool = False,
 ) -> Batch:
     """Reconstruct every curve and report the bad ones beside the good ones.
 
     Parameters
     ----------
-    clicks, at_risk, totals, jobs, percent
+    clicks, at_risk, totals, jobs, percent, failure, kind, noise
         As for `reconstruct_many`.
     quality : bool
         Also measure the fit of every curve.
@@ -117,7 +130,8 @@ def reconstruct_batch(
     Returns
     -------
     Batch
-        `ipd`, `quality` (one row per curve, empty unless asked for) and `errors` by id.
+        `ipd`, `quality` (one row per curve, empty unless asked for), `errors` and what was
+        `mended`, by id.
 
     Raises
     ------
@@ -125,8 +139,9 @@ def reconstruct_batch(
         When a table lacks a column or an id is missing; what is wrong with one curve is in
         `errors`.
     """
-    work = _split(clicks, at_risk, totals)
-    results = _run(work, jobs, percent, quality)
+    work = split_tables(clicks, at_risk, totals)
+    check_noise(noise, kind)
+    results = _run(work, jobs, Options(percent, failure, kind, noise, quality))
     good = [(w.label, r) for w, r in zip(work, results, strict=True) if isinstance(r, tuple)]
     errors = {w.label: r for w, r in zip(work, results, strict=True) if isinstance(r, DataError)}
     sizes = [r[0].size for _, r in good]
@@ -134,137 +149,55 @@ def reconstruct_batch(
     joined = [np.concatenate([r[i] for _, r in good]) if good else np.empty(0) for i in (0, 1)]
     ipd = pd.DataFrame({"id": ids, "time": joined[0], "event": joined[1].astype(np.int64)})
     fit = pd.DataFrame([{"id": label, **r[2]} for label, r in good]) if quality else pd.DataFrame()
-    return Batch(ipd, fit, errors)
+    mended = {label: r[3] for label, r in good if r[3]}
+    return Batch(ipd, fit, errors, mended)
 
 
-def _run(work: Sequence[_Job], jobs: int, percent: bool, quality: bool) -> list[_Result]:
+def _run(work: Sequence[Job], jobs: int, options: Options) -> list[_Result]:
     if jobs == 1 or len(work) <= CHUNK:
-        return [_one(w, percent, quality) for w in work]
+        return [_one(w, options) for w in work]
     from joblib import Parallel, delayed
 
     parts = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
-    done = Parallel(n_jobs=jobs)(delayed(_some)(part, percent, quality) for part in parts)
+    done = Parallel(n_jobs=jobs)(delayed(_some)(part, options) for part in parts)
     return [result for part in done for result in part]
 
 
-def _some(work: Sequence[_Job], percent: bool, quality: bool) -> list[_Result]:
-    return [_one(w, percent, quality) for w in work]
+def _some(work: Sequence[Job], options: Options) -> list[_Result]:
+    return [_one(w, options) for w in work]
 
 
-def _one(work: _Job, percent: bool, quality: bool) -> _Result:
+def _one(work: Job, options: Options) -> _Result:
     if work.error is not None:
         return work.error
     rows = Rows(work.rows, work.table_rows, work.label)
     try:
-        curve, source = check_curve(
-            work.time,
-            work.survival,
-            work.n,  # type: ignore[arg-type]  # checked to be whole inside
-            work.table,
-            work.events,  # type: ignore[arg-type]
-            None,
-            percent,
-            rows,
-        )
+        checked = check_curve(_given(work, options), rows)
+        _need_patients(checked, work)
     except DataError as error:
         return error
-    time, event = estimate(curve)
+    fitted = estimate(checked.curve)
+    mended = mended_of(checked, fitted)
     fit: dict[str, object] = {}
-    if quality:
-        clicks = given_clicks(work.time, work.survival, percent)
-        fit = curve_quality(curve, source, clicks, time, event).to_dict(checks=False)
+    if options.quality:
+        fit = curve_quality(checked, fitted).to_dict(checks=False)
         fit.pop("verdict")
-    return time, event, fit
+    return fitted.time, fitted.event, fit, mended
 
 
-def _split(
-    clicks: pd.DataFrame, at_risk: pd.DataFrame | None, totals: pd.DataFrame | None
-) -> list[_Job]:
-    _need(clicks, ("time", "survival"), "clicks")
-    if len(clicks) == 0:
-        raise DataError("no clicks", column="time", allowed="at least two clicks per curve")
-    groups = _groups(clicks, "clicks")
-    tables = {}
-    if at_risk is not None:
-        _need(at_risk, ("time", "n_at_risk"), "at-risk table")
-        tables = _groups(at_risk, "at-risk table")
-    sizes = {}
-    if totals is not None:
-        _need(totals, ("n",), "totals")
-        sizes = _groups(totals, "totals")
-    known = (
-        {} if totals is None else {x: totals[x].to_numpy() for x in ("n", "events") if x in totals}
-    )
-    t, y = clicks["time"].to_numpy(), clicks["survival"].to_numpy()
-    r = None if at_risk is None else at_risk["time"].to_numpy()
-    k = None if at_risk is None else at_risk["n_at_risk"].to_numpy()
-    out = []
-    for label, rows in groups.items():
-        own = tables.get(label)
-        table = None if own is None or r is None or k is None else (r[own], k[own])
-        n, events, error = None, None, None
-        try:
-            n, events = _totals(known, sizes.get(label), label)
-        except DataError as bad:
-            error = bad
-        table_rows = None if own is None else own + 1
-        out.append(_Job(label, t[rows], y[rows], rows + 1, table, table_rows, n, events, error))
-    return out + [_stray(label, rows) for label, rows in {**sizes, **tables}.items()
-                  if label not in groups]  # fmt: skip
-
-
-def _stray(label: str, rows: IntArray) -> _Job:
-    """Stand in for the missing curve of an id of the at-risk table or the totals."""
-    error = DataError(
-        "no curve has this id", row=int(rows[0]) + 1, column="id", value=label,
-        allowed="an id of the clicks", study=label or None,
+def _given(work: Job, options: Options) -> Given:
+    return Given(
+        work.time, work.survival, work.n, work.table, work.events, None, options.percent,
+        options.failure, options.kind, options.noise,
     )  # fmt: skip
-    none = np.empty(0)
-    return _Job(label, none, none, rows + 1, None, None, None, None, error)
 
 
-def _need(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
-    for column in columns:
-        if column not in frame.columns:
-            raise DataError(
-                f"the {name} lack this column",
-                column=column,
-                allowed=", ".join(str(c) for c in ("id (optional)", *columns)),
-            )
-
-
-def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:
-    """Row positions of each id, in order of first appearance; one unnamed curve without ids."""
-    if "id" not in frame.columns:
-        return {"": np.arange(len(frame))}
-    missing = frame["id"].isna().to_numpy()
-    if missing.any():
-        raise DataError(f"missing id in the {name}", row=int(missing.argmax()) + 1, column="id")
-    codes, labels = pd.factorize(frame["id"])
-    order = np.argsort(codes, kind="stable")
-    cuts = np.cumsum(np.bincount(codes, minlength=len(labels)))[:-1]
-    return {str(x): part for x, part in zip(labels, np.split(order, cuts), strict=True)}
-
-
-def _totals(
-    totals: dict[str, NDArray[np.generic]], rows: IntArray | None, label: str
-) -> tuple[float | None, float | None]:
-    if rows is None:
-        return None, None
-    if rows.size > 1:
+def _need_patients(checked: Checked, work: Job) -> None:
+    """Refuse to make up how many patients there were."""
+    if checked.source in GUESSED:
         raise DataError(
-            "duplicate id", row=int(rows[1]) + 1, column="id", value=label,
-            allowed="one row of totals per curve", study=label or None,
-        )  # fmt: skip
-    values = []
-    for column in ("n", "events"):
-        raw = totals[column][rows[0]] if column in totals else None
-        try:
-            value = None if raw is None or pd.isna(raw) or raw == "" else float(raw)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                "not a number", row=int(rows[0]) + 1, column=column, value=repr(raw),
-                study=label or None,
-            ) from error  # fmt: skip
-        values.append(value)
-    return values[0], values[1]
+            "no number of patients",
+            column="n",
+            allowed="n in the totals (--n, --totals) or numbers at risk (--at-risk)",
+            study=work.label or None,
+        )

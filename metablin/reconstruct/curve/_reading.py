@@ -1,0 +1,151 @@
+"""What kind of clicks they are and how precise, told from the clicks themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from metablin.errors import DataError
+from metablin.reconstruct.reading import CLICKS, READING_SD, READING_TIME_SD, Kind, Reading
+
+__all__ = ["at_corners", "check_noise", "collapsed", "estimated_reading"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+VERTICAL = 0.002  # of the time axis: clicks so close are one above the other,
+OF_USUAL = 0.25  # if they are closer than this share of the mean gap
+UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicked
+FEWEST = 3  # verticals
+LEVELS = 1.5  # degrees of freedom that a level of a monotone fit takes
+ENOUGH = 8.0  # degrees of freedom from which the clicks tell their reading error
+PRIOR = 20.0  # degrees of freedom that careful clicking counts for
+FINE = 0.0012  # of survival: reading errors below are those of programs, and taken as they are
+FINEST = 1e-6  # of survival
+LEAST_SD = 3e-4  # of survival: the fit trusts no click more, as whole patients stand in the way
+MOST = 0.1  # of survival, as a reading error
+LATTICE = 5e-6  # of survival: smallest step of rounding
+SAME = 1e-6  # of survival: smaller differences are those of arithmetic
+ALONE = 1e-3  # relative
+LEAST_LEVELS = 4
+DECIMALS = 6
+
+
+def check_noise(noise: float | str | None, kind: str) -> None:
+    """Refuse a reading error or a kind of clicks that is none."""
+    if kind not in CLICKS:
+        raise DataError("no such kind", column="clicks", value=kind, allowed=" | ".join(CLICKS))
+    if noise is None or noise == "exact":
+        return
+    good = isinstance(noise, int | float | np.number) and 0.0 < float(noise) <= MOST
+    if isinstance(noise, bool) or not good:
+        raise DataError(
+            "not a reading error", column="noise", value=noise,
+            allowed=f"'exact', or a standard deviation of survival above 0 and up to {MOST:g}",
+        )  # fmt: skip
+
+
+def at_corners(t: FloatArray, y: FloatArray) -> BoolArray | None:
+    """Gaps that are vertical when falls were clicked above and below, else None; (k - 1,).
+
+    The first click is the origin.
+    """
+    gap, fall = t[1:] - t[:-1], y[:-1] - y[1:]
+    upright = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
+    upright[0] = False
+    if np.count_nonzero(upright) < FEWEST:
+        return None
+    whole = float(fall.sum())
+    return upright if float(fall[upright].sum()) >= UPRIGHT * whole > 0.0 else None
+
+
+def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """One click for every vertical, with the mean level of the plateau after it.
+
+    A plateau is read at the foot of its fall, wherever it was clicked, and at the top of the next
+    fall. The origin and the end of the curve stay.
+    """
+    part = np.concatenate([[0], np.cumsum(~upright)])  # clicks joined by verticals
+    count = np.bincount(part)
+    drop = np.cumsum(count > 1)  # falls up to each part
+    foot = np.concatenate([~upright, [True]])
+    top = np.concatenate([[True], ~upright]) & (count[part] > 1)
+    plateau = np.concatenate([drop[part[foot]], drop[part[top]] - 1])
+    read = np.concatenate([y[foot], y[top]])
+    level = np.bincount(plateau, weights=read) / np.bincount(plateau)
+    fallen = count[part] > 1
+    own = drop[part[fallen]] - 1
+    middle = np.bincount(own, weights=t[fallen]) / np.bincount(own)
+    time: FloatArray = np.concatenate([t[:1], middle])
+    level = np.concatenate([y[:1], level[1:]])
+    if count[part[-1]] == 1:
+        time, level = np.append(time, t[-1]), np.append(level, level[-1])
+    return time, level
+
+
+def estimated_reading(y: FloatArray, n: int, noise: float | str | None, kind: Kind) -> Reading:
+    """Return the reading error given, or estimated from how far the clicks are from falling.
+
+    Residuals of a monotone fit, less its degrees of freedom (Meyer and Woodroofe 2000,
+    doi:10.1214/aos/1015956708), beside what careful clicking achieves; rounding of the values is
+    the least there can be.
+    """
+    if noise == "exact":
+        return reading_of(max(decimals(y), FINEST), kind)
+    if noise is not None:
+        return reading_of(float(noise), kind)
+    fit = isotonic_regression(y, increasing=False).x
+    levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
+    freedom = y.size - LEVELS * levels
+    if freedom < ENOUGH:
+        return Reading(kind)
+    squares = float(((y - fit) ** 2).sum())
+    sd = math.sqrt(squares / freedom)
+    if sd >= FINE:
+        sd = math.sqrt((PRIOR * READING_SD**2 + squares) / (PRIOR + freedom))
+    else:
+        sd = max(sd, rounding(y, n), FINEST)
+    return reading_of(min(sd, MOST), kind)
+
+
+def reading_of(sd: float, kind: Kind) -> Reading:
+    """Return the reading of clicks with this error of S; times are read as well as S is."""
+    fit = max(sd, LEAST_SD)
+    return Reading(kind, fit, READING_TIME_SD * min(1.0, fit / READING_SD), sd)
+
+
+def rounding(y: FloatArray, n: int) -> float:
+    """Return the reading error of rounded values: their step over the root of 12.
+
+    The step is the greatest common divisor of the differences of the levels. Without censoring S
+    is a multiple of 1/n, which is no rounding.
+
+    Examples
+    --------
+    >>> round(rounding(np.array([1.0, 0.97, 0.93, 0.92, 0.85]), 300), 4)
+    0.0029
+    """
+    levels = np.unique(y)
+    if levels.size < LEAST_LEVELS:
+        return 0.0
+    apart = levels[1:] - levels[:-1]
+    step = float(apart[0])
+    for x in apart[1:].tolist():
+        while x > SAME:
+            step, x = x, step % x
+            x = 0.0 if step - x < SAME else x
+        if step < LATTICE:
+            return 0.0
+    return 0.0 if abs(step * n - 1.0) < ALONE else step / math.sqrt(12.0)
+
+
+def decimals(y: FloatArray) -> float:
+    """Return the reading error of values with fewer than six decimals, else 0."""
+    for places in range(2, DECIMALS):
+        scaled = y * 10.0**places
+        if (np.abs(scaled - np.rint(scaled)) < SAME).all():
+            return float(10.0**-places / math.sqrt(12.0))
+    return 0.0

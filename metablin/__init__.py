@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from metablin import _moved
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
 
 if TYPE_CHECKING:
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
         two_by_two,
     )
     from metablin.meta import MetaFit, pool, pool_many
-    from metablin.meta.baujat import baujat
-    from metablin.meta.bias import begg, egger, harbord, peters
+    from metablin.meta.checks.baujat import baujat
+    from metablin.meta.checks.bias import begg, egger, harbord, peters
+    from metablin.meta.checks.gosh import gosh
+    from metablin.meta.checks.influence import influence
+    from metablin.meta.checks.intervals import heterogeneity
+    from metablin.meta.checks.permutation import permutation_test
+    from metablin.meta.checks.petpeese import pet_peese
+    from metablin.meta.checks.selection import selection_model
+    from metablin.meta.checks.sequence import cumulative, leave_one_out
+    from metablin.meta.checks.trimfill import trim_and_fill
     from metablin.meta.cohorts import pool_cohorts
-    from metablin.meta.gosh import gosh
-    from metablin.meta.influence import influence
-    from metablin.meta.intervals import heterogeneity
-    from metablin.meta.permutation import permutation_test
-    from metablin.meta.petpeese import pet_peese
-    from metablin.meta.selection import selection_model
-    from metablin.meta.sequence import cumulative, leave_one_out
-    from metablin.meta.trimfill import trim_and_fill
     from metablin.reconstruct import (
         PseudoIPD,
         SummaryDraws,
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_moved.install()
+
 # Where each public name lives; it is imported on first use.
 _HOME = {
     "load": "metablin.datasets",
@@ -84,8 +87,8 @@ _HOME = {
     "pool": "metablin.meta",
     "pool_many": "metablin.meta",
     "pool_cohorts": "metablin.meta.cohorts",
-    "heterogeneity": "metablin.meta.intervals",
-    "permutation_test": "metablin.meta.permutation",
+    "heterogeneity": "metablin.meta.checks.intervals",
+    "permutation_test": "metablin.meta.checks.permutation",
     "PseudoIPD": "metablin.reconstruct",
     "SummaryDraws": "metablin.reconstruct",
     "reconstruct_km": "metablin.reconstruct",
@@ -102,18 +105,18 @@ _HOME = {
     "milestone_difference": "metablin.survival",
     "rmst": "metablin.survival",
     "simon_makuch": "metablin.survival",
-    "begg": "metablin.meta.bias",
-    "egger": "metablin.meta.bias",
-    "harbord": "metablin.meta.bias",
-    "pet_peese": "metablin.meta.petpeese",
-    "peters": "metablin.meta.bias",
-    "cumulative": "metablin.meta.sequence",
-    "leave_one_out": "metablin.meta.sequence",
-    "influence": "metablin.meta.influence",
-    "baujat": "metablin.meta.baujat",
-    "gosh": "metablin.meta.gosh",
-    "trim_and_fill": "metablin.meta.trimfill",
-    "selection_model": "metablin.meta.selection",
+    "begg": "metablin.meta.checks.bias",
+    "egger": "metablin.meta.checks.bias",
+    "harbord": "metablin.meta.checks.bias",
+    "pet_peese": "metablin.meta.checks.petpeese",
+    "peters": "metablin.meta.checks.bias",
+    "cumulative": "metablin.meta.checks.sequence",
+    "leave_one_out": "metablin.meta.checks.sequence",
+    "influence": "metablin.meta.checks.influence",
+    "baujat": "metablin.meta.checks.baujat",
+    "gosh": "metablin.meta.checks.gosh",
+    "trim_and_fill": "metablin.meta.checks.trimfill",
+    "selection_model": "metablin.meta.checks.selection",
 }
 
 __all__ = [

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin._input import level as check_level
-from metablin.records import Record, freeze, jsonable
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded"]
 

@@ -9,9 +9,10 @@ from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
-from metablin.meta.fit import MetaFit
-from metablin.meta.models import MODELS, Options, fitter, needs_effects
-from metablin.meta.subgroups import add_subgroups
+from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.models import MODELS, fitter
+from metablin.meta.core.options import Options, needs_effects
+from metablin.meta.normal.subgroups import add_subgroups
 
 __all__ = ["pool"]
 
@@ -37,7 +38,7 @@ def pool(
         From :func:`metablin.proportions`, :func:`metablin.hazard_ratios` and their kin.
     model : str
         ``random`` (default), ``common``, or another name of
-        :data:`metablin.meta.models.MODELS`.
+        :data:`metablin.meta.core.models.MODELS`.
     tau2 : str or float
         Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
         ``SJ``, ``ML``, ``EB`` or ``PM``, or a known value.
@@ -115,7 +116,8 @@ def _labels(by: str | Sequence[Any], data: Any) -> Sequence[Any]:
 def _with_moderators(
     e: EffectSizes, options: Options, formula: str, data: Any, grouped: bool
 ) -> MetaFit:
-    from metablin.meta.regression import design_matrix, fit_regression
+    from metablin.meta.core.moderators import design_matrix
+    from metablin.meta.normal.regression import fit_regression
 
     if options.model not in ("random", "common"):
         raise DataError(

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError
 from metablin.mrd._pairs import Pairs, trial_pairs
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["BivariateEffects", "bivariate_effects"]
 

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice, labels, numeric, same_length
-from metablin.records import Record, jsonable
 from metablin.errors import DataError, MetablinWarning
+from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, kaplan_meier
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from metablin._input import choice, needed
 from metablin._input import level as check_level
-from metablin.records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool
 from metablin.meta.cohorts import pool_cohorts
+from metablin.records import Record, jsonable
 
 __all__ = ["ResponsePools", "response_rates"]
 

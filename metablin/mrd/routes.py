@@ -13,10 +13,10 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import needed, numeric
-from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
+from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 
 __all__ = [

@@ -13,9 +13,9 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import numeric, one
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
+from metablin.records import Record, jsonable
 
 __all__ = ["ImmortalTime", "simulate_cohort", "simulate_immortal_time"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from metablin._input import choice, numeric, one
-from metablin.records import Record, jsonable
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
 from metablin.mrd._pairs import Pairs, trial_pairs
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.records import Record, jsonable
 
 __all__ = ["Association", "Surrogacy", "surrogacy"]
 
@@ -170,12 +167,6 @@ class Surrogacy(Record):
         out: dict[str, Any] = jsonable({"k": self.k, "correlation": p.correlation,
                                         "trials": trials, "lines": self.to_frame()})  # fmt: skip
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw trials, line and prediction band."""
-        from metablin.plots.surrogacy import surrogacy as draw
-
-        return draw(self, ax=ax)
 
 
 def surrogacy(

@@ -15,7 +15,7 @@ from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.effects import two_by_two
 from metablin.errors import DataError
-from metablin.meta.stratified import mantel_haenszel, peto
+from metablin.meta.counts.stratified import mantel_haenszel, peto
 
 __all__ = ["event_difference", "event_differences"]
 

@@ -16,8 +16,8 @@ from scipy import special, stats
 
 from metablin._input import choice, one
 from metablin._input import level as check_level
-from metablin.records import Record, jsonable
 from metablin.errors import DataError
+from metablin.records import Record, jsonable
 
 __all__ = ["ASSUMPTIONS", "ExposureComparison", "compare_by_exposure", "exposure_rate"]
 

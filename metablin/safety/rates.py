@@ -13,10 +13,10 @@ from scipy import stats
 
 from metablin._input import choice, needed, one
 from metablin._input import level as check_level
-from metablin.records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError
 from metablin.meta import pool
+from metablin.records import Record, jsonable
 
 __all__ = ["EventRate", "event_rate", "event_rates", "implausible_cells", "predicted_count"]
 

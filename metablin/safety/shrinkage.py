@@ -14,8 +14,8 @@ from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceWarning, DataError
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
 

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
-from metablin.survival._data import Groups, Patients, groups, patients, two_arms
-from metablin.survival._mvn import outside_cube
+from metablin.numerics.mvn import outside_cube
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, two_sided
 from metablin.survival.km import curve_of
+from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
 
 __all__ = ["LogRank", "MaxCombo", "logrank", "max_combo", "milestone_difference"]
 

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError, DataError
-from metablin.survival._data import Patients, groups, patients
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import ratio_row
-from metablin.survival._partial import PartialFit, Stratum, evaluate, maximise, strata_of
 from metablin.survival.km import curve_of
+from metablin.survival.partial import PartialFit, Stratum, evaluate, maximise, strata_of
+from metablin.survival.patients import Patients, groups, patients
 
 __all__ = ["CoxFit", "cox", "proportional_hazards_test", "schoenfeld_residuals"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,7 @@ from scipy import special
 
 from metablin import _input
 from metablin.records import Record, freeze, jsonable
-from metablin.survival._data import Counts, Patients, count, groups, patients
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Counts, Patients, count, groups, patients
 
 __all__ = [
     "KMCurve",
@@ -258,12 +255,6 @@ class KMCurve(Record):
             }
         )
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curve with its number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km([self], ax=ax)
 
 
 def _reached(value: float) -> str:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin.records import Record, jsonable
 from metablin.errors import DataError, MetablinWarning
-from metablin.survival._data import Patients, patients
+from metablin.records import Record, jsonable
 from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, curve_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, patients
 
 __all__ = ["ResponseComparison", "landmark_analysis", "simon_makuch"]
 
@@ -82,12 +79,6 @@ class ResponseComparison(Record):
             }
         )
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves with their number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km(list(self.curves.values()), ax=ax)
 
 
 def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
-from metablin.survival._data import Patients, count, groups, patients
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.km import product_limit
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, count, groups, patients
 
 __all__ = ["RMST", "RMSTCurve", "rmst", "rmst_curve"]
 
@@ -266,12 +263,6 @@ class RMSTCurve(Record):
         frame = pd.DataFrame(rows).drop(columns=["statistic", "p_value"])
         frame.insert(0, "tau", self.tau)
         return frame
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the means, or the difference of two groups, over tau."""
-        from metablin.plots.rmst_curve import rmst_curve as draw
-
-        return draw(self, ax=ax)
 
 
 def rmst_curve(

@@ -6,24 +6,21 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
-from metablin.survival._data import Groups, Patients, groups, patients
+from metablin.records import Record, jsonable
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
 from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
 from metablin.survival.parametric import ParametricComparison, compare_parametric
+from metablin.survival.patients import Groups, Patients, groups, patients
 from metablin.survival.rmst import RMST, rmst
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["TrialSurvival", "analyse_trial"]
 
@@ -133,12 +130,6 @@ class TrialSurvival(Record):
             out["models"] = {name: found.to_dict() for name, found in self.models.items()}
         ready: dict[str, Any] = jsonable(out)
         return ready
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves with their number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km(list(self.curves.values()), ax=ax)
 
 
 def _triple(curve: KMCurve) -> dict[str, float]:

@@ -15,8 +15,8 @@ import pandas as pd
 from digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
 from truth import Trial
 
+from metablin.numerics.kaplan_meier import log_hazard_ratio
 from metablin.reconstruct import reconstruct_km
-from metablin.reconstruct.kaplan_meier import log_hazard_ratio
 
 SEED = 20261130
 ROWS = 400  # of a raster figure

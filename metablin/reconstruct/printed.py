@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.reading import READING_SD
 from metablin.reconstruct.records import Check, PseudoIPD
 

@@ -9,10 +9,10 @@ from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.utils import median_survival_times
 from scipy.optimize import minimize
 
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
+from metablin.numerics.quadratic import bounded_quadratic
 from metablin.reconstruct.curve._fit import monotone
 from metablin.reconstruct.curve._mend import put_in_order
-from metablin.reconstruct.curve._qp import bounded_quadratic
 from metablin.reconstruct.curve._rows import Rows
 from metablin.reconstruct.printed import half_digit
 

@@ -7,7 +7,8 @@ import pytest
 from scipy.interpolate import CubicHermiteSpline
 
 from metablin import DataError
-from metablin.reconstruct import kaplan_meier, reconstruct_summary, reconstruct_summary_pair
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
 from metablin.reconstruct.summary._input import error_of_limits, parse_arm
 from metablin.reconstruct.summary._patients import draw_patients, stations
 from metablin.reconstruct.summary._shapes import monotone_cubic

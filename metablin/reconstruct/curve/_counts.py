@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin.numerics.quadratic import bounded_quadratic, solve_definite
 from metablin.reconstruct.curve._fit import (
     FLOOR,
     TINY,
@@ -21,7 +22,6 @@ from metablin.reconstruct.curve._fit import (
     within,
 )
 from metablin.reconstruct.curve._grid import Curve, Grid
-from metablin.reconstruct.curve._qp import bounded_quadratic, solve_definite
 
 __all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.curve._checks import Checked
 from metablin.reconstruct.curve._estimate import Fitted
 from metablin.reconstruct.curve._fit import UNKNOWN_POWER

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.summary._input import Arm
 
 __all__ = ["has_limits", "off_limits"]

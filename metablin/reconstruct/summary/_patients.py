@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.summary._input import Arm, Landmark
 
 __all__ = ["draw_patients", "meets", "stations"]

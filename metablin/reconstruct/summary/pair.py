@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.printed import half_digit
 from metablin.reconstruct.records import Check, PseudoIPD
 from metablin.reconstruct.summary._input import Arm, parse_arm

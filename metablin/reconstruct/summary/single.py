@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct import kaplan_meier
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
 from metablin.reconstruct.summary._input import Arm, parse_arm
 from metablin.reconstruct.summary._limits import has_limits, off_limits

@@ -8,9 +8,8 @@ from lifelines import KaplanMeierFitter
 
 from metablin.reconstruct import reconstruct_km
 from metablin.reconstruct.curve import _counts, _fit, _search
-from metablin.reconstruct.curve._checks import Given, check_curve
 from metablin.reconstruct.curve._grid import build_grid
-from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
 from tests.reconstruct.conftest import lifelines_survival
 
 DIFFERENCE = 1e-6  # step of a central difference: its own error is below 1e-8 here

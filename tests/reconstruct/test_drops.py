@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metablin.reconstruct.curve._checks import Given, check_curve
 from metablin.reconstruct.curve._estimate import lay_out
-from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
 from tests.reconstruct.conftest import lifelines_survival
 
 EVERY = {40: 1, 200: 2, 1500: 9}  # drops per click, by patients

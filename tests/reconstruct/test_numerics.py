@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from metablin.numerics import kaplan_meier
 from metablin.numerics.quadratic import bounded_quadratic
 from metablin.reconstruct.curve._fit import monotone
-from metablin.reconstruct.curve._mend import put_in_order
-from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve.clicks import Rows
+from metablin.reconstruct.curve.clicks._mend import put_in_order
 from metablin.reconstruct.printed import half_digit
 
 CLOSED_FORM = 1e-10

@@ -14,7 +14,8 @@ from scipy.optimize import isotonic_regression
 
 from metablin.reconstruct.curve._counts import Quadratic
 from metablin.reconstruct.curve._fit import TINY, RealFit, scaled_path, survival_of
-from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["Allocation", "allocate"]
 

@@ -21,7 +21,8 @@ from metablin.reconstruct.curve._fit import (
     shift,
     within,
 )
-from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 

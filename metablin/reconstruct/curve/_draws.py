@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from metablin.reconstruct.curve import _fit
 from metablin.reconstruct.curve._estimate import Fitted, Plan, lay_out, plan, realise, settled
 from metablin.reconstruct.curve._fit import Censoring
-from metablin.reconstruct.curve._grid import Curve, build_grid
+from metablin.reconstruct.curve._grid import build_grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["draw_curve"]
 

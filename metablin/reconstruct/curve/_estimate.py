@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 from metablin.reconstruct.curve import _counts, _drops, _fit, _place, _search, _whole
 from metablin.reconstruct.curve._allocate import Allocation, allocate
 from metablin.reconstruct.curve._fit import Censoring, RealFit
-from metablin.reconstruct.curve._grid import Curve, Grid, build_grid, on_drops
+from metablin.reconstruct.curve._grid import Grid, build_grid, on_drops
+from metablin.reconstruct.curve.clicks import Curve
 from metablin.reconstruct.reading import Kind
 
 __all__ = ["Fitted", "Plan", "estimate", "lay_out", "plan", "realise", "settled"]

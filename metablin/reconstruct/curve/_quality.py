@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.numerics import kaplan_meier
-from metablin.reconstruct.curve._checks import Checked
 from metablin.reconstruct.curve._estimate import Fitted
 from metablin.reconstruct.curve._fit import UNKNOWN_POWER
-from metablin.reconstruct.curve._grid import Curve
+from metablin.reconstruct.curve.clicks import Checked, Curve
 from metablin.reconstruct.printed import printed_checks
 from metablin.reconstruct.reading import FUZZ
 from metablin.reconstruct.records import Mended, Quality

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from metablin.reconstruct.curve._fit import FLOOR, RealFit, scaled_path, survival_of, within
-from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = [
     "Blocks",

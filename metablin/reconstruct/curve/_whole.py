@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from metablin.reconstruct.curve._drops import chance_of_events, count_likelihood, visible_gaps
 from metablin.reconstruct.curve._fit import TINY
-from metablin.reconstruct.curve._grid import Curve, Grid
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 from metablin.reconstruct.reading import FUZZ
 
 __all__ = ["in_whole_units", "to_whole_units"]

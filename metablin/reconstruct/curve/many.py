@@ -11,12 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct.curve._checks import GUESSED, Checked, Given, check_curve
 from metablin.reconstruct.curve._estimate import estimate
 from metablin.reconstruct.curve._quality import curve_quality, mended_of
-from metablin.reconstruct.curve._reading import check_noise
-from metablin.reconstruct.curve._rows import Rows
 from metablin.reconstruct.curve._tables import Job, split_tables
+from metablin.reconstruct.curve.clicks import (
+    GUESSED,
+    Checked,
+    Given,
+    Rows,
+    check_curve,
+    check_noise,
+)
 from metablin.reconstruct.reading import Kind
 from metablin.reconstruct.records import Mended
 

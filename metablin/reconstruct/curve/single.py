@@ -8,11 +8,10 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from metablin.errors import DataError
-from metablin.reconstruct.curve._checks import Given, check_curve
 from metablin.reconstruct.curve._draws import draw_curve
 from metablin.reconstruct.curve._estimate import estimate
 from metablin.reconstruct.curve._quality import curve_quality
-from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
 from metablin.reconstruct.reading import Kind
 from metablin.reconstruct.records import PseudoIPD
 

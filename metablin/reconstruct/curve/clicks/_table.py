@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct.curve._rows import Rows, as_numbers
+from metablin.reconstruct.curve.clicks._rows import Rows, as_numbers
 from metablin.reconstruct.records import Mended
 
 __all__ = ["MOST_PATIENTS", "check_table", "used_table", "with_origin"]

@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
-from metablin.reconstruct.curve._grid import Curve
-from metablin.reconstruct.curve._mend import NOTED, put_in_order
-from metablin.reconstruct.curve._reading import (
+from metablin.reconstruct.curve.clicks._curve import Curve
+from metablin.reconstruct.curve.clicks._mend import NOTED, put_in_order
+from metablin.reconstruct.curve.clicks._noise import (
     at_corners,
     check_noise,
     collapsed,
     estimated_reading,
 )
-from metablin.reconstruct.curve._rows import Rows, as_numbers
-from metablin.reconstruct.curve._table import (
+from metablin.reconstruct.curve.clicks._rows import Rows, as_numbers
+from metablin.reconstruct.curve.clicks._table import (
     CLOSE,
     MOST_PATIENTS,
     check_table,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct.curve._rows import Rows
+from metablin.reconstruct.curve.clicks._rows import Rows
 from metablin.reconstruct.records import Mended
 
 __all__ = ["Clicks", "put_in_order"]

@@ -7,7 +7,7 @@ from metablin.reconstruct.curve import (
     reconstruct_many,
 )
 from metablin.reconstruct.printed import check_hazard_ratio
-from metablin.reconstruct.records import Check, PseudoIPD, Quality
+from metablin.reconstruct.records import Check, Mended, PseudoIPD, Quality
 from metablin.reconstruct.summary import (
     SummaryDraws,
     reconstruct_summary,
@@ -17,6 +17,7 @@ from metablin.reconstruct.summary import (
 __all__ = [
     "Batch",
     "Check",
+    "Mended",
     "PseudoIPD",
     "Quality",
     "SummaryDraws",

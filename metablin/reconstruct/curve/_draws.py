@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.reconstruct.curve import _fit
-from metablin.reconstruct.curve._estimate import Fitted, Plan, lay_out, plan, realise, settled
+from metablin.reconstruct.curve._estimate import (
+    Fitted,
+    Plan,
+    lay_out,
+    plan,
+    realise,
+    settled,
+    solved_exactly,
+)
+from metablin.reconstruct.curve._exact import to_patients
 from metablin.reconstruct.curve._fit import Censoring
 from metablin.reconstruct.curve._grid import build_grid
 from metablin.reconstruct.curve.clicks import Curve
@@ -28,9 +37,16 @@ SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 def draw_curve(curve: Curve, count: int, seed: int) -> Iterator[Fitted]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
+    solved = solved_exactly(curve)
+    streams = np.random.SeedSequence(seed).spawn(count)
+    if solved is not None:
+        curve = settled(curve, True)
+        for stream in streams:
+            yield Fitted(*to_patients(solved, curve, np.random.default_rng(stream)), curve)
+        return
     curve, grid, _ = lay_out(curve)
     curve = replace(settled(curve, grid.at_drops), whole=bool(curve.whole))
-    for stream in np.random.SeedSequence(seed).spawn(count):
+    for stream in streams:
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)
         yield Fitted(*realise(_posterior_plan(read, rng), read, rng), curve)

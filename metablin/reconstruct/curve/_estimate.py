@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from metablin.reconstruct.curve import _counts, _drops, _fit, _place, _search, _whole
+from metablin.reconstruct.curve import _counts, _drops, _exact, _fit, _place, _search, _whole
 from metablin.reconstruct.curve._allocate import Allocation, allocate
 from metablin.reconstruct.curve._fit import Censoring, RealFit
 from metablin.reconstruct.curve._grid import Grid, build_grid, on_drops
 from metablin.reconstruct.curve.clicks import Curve
 from metablin.reconstruct.reading import Kind
 
-__all__ = ["Fitted", "Plan", "estimate", "lay_out", "plan", "realise", "settled"]
+__all__ = ["Fitted", "Plan", "estimate", "lay_out", "plan", "realise", "settled", "solved_exactly"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,10 +51,23 @@ class Fitted:
 
 
 def estimate(curve: Curve) -> Fitted:
-    """Fit patients to one curve."""
+    """Fit patients to one curve; exactly where its coordinates are exact."""
+    solved = solved_exactly(curve)
+    if solved is not None:
+        return Fitted(*_exact.to_patients(solved, curve), settled(curve, True))
     found = plan(curve)
     time, event = realise(found, curve)
     return Fitted(time, event, settled(curve, found.grid.at_drops))
+
+
+def solved_exactly(curve: Curve) -> _exact.ExactFit | None:
+    """Whole numbers behind the falls, where each was clicked and precisely enough to tell them."""
+    if curve.reading.precision > _exact.PRECISE or curve.marks is not None or curve.beyond:
+        return None
+    kind = curve.reading.kind
+    if kind == "points" or (kind == "auto" and not lay_out(curve)[1].at_drops):
+        return None
+    return _exact.solve(curve)
 
 
 def settled(curve: Curve, at_drops: bool) -> Curve:

@@ -95,10 +95,10 @@ def check_curve(given: Given, rows: Rows) -> Checked:
         starts = np.concatenate([[0.0], starts])
         counts = np.concatenate([[size], counts]).astype(np.int64)
     t, y = with_origin(t, y, starts, counts)
-    reading = estimated_reading(y[1:], size, given.noise, given.clicks)
+    upright = at_corners(t, y) if given.clicks in ("auto", "corners") else None
+    reading = estimated_reading(y, size, given.noise, given.clicks, upright)
     _check_against_curve(t, y, (size, total), (starts, counts), reading.sd, rows)
     starts, counts = used_table(starts, counts)
-    upright = at_corners(t, y) if given.clicks in ("auto", "corners") else None
     if upright is not None:
         t, y = collapsed(t, y, upright)
         reading = replace(reading, kind="corners")

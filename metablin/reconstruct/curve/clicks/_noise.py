@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 VERTICAL = 0.002  # of the time axis: clicks so close are one above the other,
+SAME_TIME, PLUMB = 1e-9, 2e-6  # the same, where a program wrote the coordinates
 OF_USUAL = 0.25  # if they are closer than this share of the mean gap
 UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicked
 FEWEST = 3  # verticals
@@ -24,7 +25,7 @@ LEVELS = 1.5  # degrees of freedom that a level of a monotone fit takes
 ENOUGH = 8.0  # degrees of freedom from which the clicks tell their reading error
 PRIOR = 20.0  # degrees of freedom that careful clicking counts for
 FINE = 0.0012  # of survival: reading errors below are those of programs, and taken as they are
-FINEST = 1e-6  # of survival
+FINEST = 3e-7  # of survival: six decimals
 LEAST_SD = 3e-4  # of survival: the fit trusts no click more, as whole patients stand in the way
 MOST = 0.1  # of survival, as a reading error
 LATTICE = 5e-6  # of survival: smallest step of rounding
@@ -54,12 +55,13 @@ def at_corners(t: FloatArray, y: FloatArray) -> BoolArray | None:
     The first click is the origin.
     """
     gap, fall = t[1:] - t[:-1], y[:-1] - y[1:]
-    upright = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
-    upright[0] = False
-    if np.count_nonzero(upright) < FEWEST:
-        return None
-    whole = float(fall.sum())
-    return upright if float(fall[upright].sum()) >= UPRIGHT * whole > 0.0 else None
+    least = UPRIGHT * float(fall.sum())
+    for width in (SAME_TIME, PLUMB, min(VERTICAL, OF_USUAL / gap.size)):
+        upright = gap <= width * float(t[-1])
+        upright[0] = False
+        if np.count_nonzero(upright) >= FEWEST and float(fall[upright].sum()) >= least > 0.0:
+            return upright
+    return None
 
 
 def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -86,23 +88,39 @@ def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatAr
     return time, level
 
 
-def estimated_reading(y: FloatArray, n: int, noise: float | str | None, kind: Kind) -> Reading:
+def plateau_pairs(y: FloatArray, upright: BoolArray) -> FloatArray:
+    """Return differences of S between the foot of a fall and the click after it, one plateau."""
+    flat = ~upright
+    flat[0] = False
+    return y[:-1][flat] - y[1:][flat]
+
+
+def estimated_reading(
+    y: FloatArray, n: int, noise: float | str | None, kind: Kind, upright: BoolArray | None = None
+) -> Reading:
     """Return the reading error given, or estimated from how far the clicks are from falling.
 
-    Residuals of a monotone fit, less its degrees of freedom (Meyer and Woodroofe 2000,
-    doi:10.1214/aos/1015956708), beside what careful clicking achieves; rounding of the values is
-    the least there can be.
+    Clicks at corners read every plateau twice. Otherwise it is residuals of a monotone fit, less
+    its degrees of freedom (Meyer and Woodroofe 2000, doi:10.1214/aos/1015956708), beside what
+    careful clicking achieves. Rounding of the values is the least there can be. The first of `y`
+    is the origin.
     """
     if noise == "exact":
         return reading_of(max(decimals(y), FINEST), kind)
     if noise is not None:
         return reading_of(float(noise), kind)
-    fit = isotonic_regression(y, increasing=False).x
-    levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
-    freedom = y.size - LEVELS * levels
-    if freedom < ENOUGH:
+    if upright is not None:
+        pairs = plateau_pairs(y, upright)
+        freedom, squares = float(pairs.size), 0.5 * float(pairs @ pairs)
+        enough = float(FEWEST)
+    else:
+        y = y[1:]
+        fit = isotonic_regression(y, increasing=False).x
+        levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
+        freedom, squares = y.size - LEVELS * levels, float(((y - fit) ** 2).sum())
+        enough = ENOUGH
+    if freedom < enough:
         return Reading(kind)
-    squares = float(((y - fit) ** 2).sum())
     sd = math.sqrt(squares / freedom)
     if sd >= FINE:
         sd = math.sqrt((PRIOR * READING_SD**2 + squares) / (PRIOR + freedom))

@@ -104,7 +104,7 @@ def solve(curve: Curve) -> ExactFit | None:
 
 
 def _gaps(curve: Curve, time: FloatArray) -> list[_Gap]:
-    """What the table says about the patients between each fall and the one before."""
+    """Tell what the table says about the patients between each fall and the one before."""
     r, k = curve.starts[1:], curve.counts[1:]
     fuzz = SAME_TIME * curve.end
     before = np.concatenate([[0.0], time[:-1]])
@@ -234,7 +234,7 @@ def _trace(
 def to_patients(
     fit: ExactFit, curve: Curve, rng: np.random.Generator | None = None
 ) -> tuple[FloatArray, IntArray]:
-    """Times and flags: events at their falls, censorings evenly within what is known of them."""
+    """Return times and flags: events at their falls, censorings evenly between what is known."""
     fences = np.concatenate([fit.time, curve.starts[1:]])
     left = np.concatenate([fit.at_risk - fit.events, curve.counts[1:]])
     need = np.concatenate([fit.at_risk, curve.counts[1:]])

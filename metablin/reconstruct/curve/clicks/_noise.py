@@ -32,6 +32,7 @@ LATTICE = 5e-6  # of survival: smallest step of rounding
 SAME = 1e-6  # of survival: smaller differences are those of arithmetic
 ALONE = 1e-3  # relative
 LEAST_LEVELS = 4
+GRID = 1.5  # steps between usual clicks from which times on a grid are rounded, not regular
 DECIMALS = 6
 
 
@@ -96,43 +97,72 @@ def plateau_pairs(y: FloatArray, upright: BoolArray) -> FloatArray:
 
 
 def estimated_reading(
-    y: FloatArray, n: int, noise: float | str | None, kind: Kind, upright: BoolArray | None = None
+    t: FloatArray,
+    y: FloatArray,
+    n: int,
+    noise: float | str | None,
+    kind: Kind,
+    upright: BoolArray | None = None,
 ) -> Reading:
     """Return the reading error given, or estimated from how far the clicks are from falling.
 
     Clicks at corners read every plateau twice. Otherwise it is residuals of a monotone fit, less
     its degrees of freedom (Meyer and Woodroofe 2000, doi:10.1214/aos/1015956708), beside what
-    careful clicking achieves. Rounding of the values is the least there can be. The first of `y`
+    careful clicking achieves. Rounding of the values is the least there can be. The first click
     is the origin.
     """
     if noise == "exact":
         return reading_of(max(decimals(y), FINEST), kind)
     if noise is not None:
         return reading_of(float(noise), kind)
-    if upright is not None:
-        pairs = plateau_pairs(y, upright)
-        freedom, squares = float(pairs.size), 0.5 * float(pairs @ pairs)
-        enough = float(FEWEST)
-    else:
-        y = y[1:]
-        fit = isotonic_regression(y, increasing=False).x
-        levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
-        freedom, squares = y.size - LEVELS * levels, float(((y - fit) ** 2).sum())
-        enough = ENOUGH
+    freedom, squares, enough = _residuals(y, upright)
     if freedom < enough:
         return Reading(kind)
     sd = math.sqrt(squares / freedom)
     if sd >= FINE:
-        sd = math.sqrt((PRIOR * READING_SD**2 + squares) / (PRIOR + freedom))
-    else:
-        sd = max(sd, rounding(y, n), FINEST)
-    return reading_of(min(sd, MOST), kind)
+        return reading_of(min(shrunk(squares, freedom), MOST), kind)
+    rounded = rounding(y, n)
+    return reading_of(max(sd, rounded, FINEST), kind, time_rounding(t) if rounded else 0.0)
 
 
-def reading_of(sd: float, kind: Kind) -> Reading:
+def _residuals(y: FloatArray, upright: BoolArray | None) -> tuple[float, float, float]:
+    """Degrees of freedom of the reading error, sum of squares, and how many are enough."""
+    if upright is not None:
+        pairs = plateau_pairs(y, upright)
+        return float(pairs.size), 0.5 * float(pairs @ pairs), float(FEWEST)
+    fit = isotonic_regression(y[1:], increasing=False).x
+    levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
+    away = y[1:] - fit
+    return fit.size - LEVELS * levels, float(away @ away), ENOUGH
+
+
+def shrunk(squares: float, freedom: float) -> float:
+    """Return the reading error of few clicks drawn to that of careful clicking.
+
+    Examples
+    --------
+    >>> shrunk(0.0, 0.0), round(shrunk(40 * 0.01**2, 40.0), 4)
+    (0.0025, 0.0083)
+    """
+    return math.sqrt((PRIOR * READING_SD**2 + squares) / (PRIOR + freedom))
+
+
+def reading_of(sd: float, kind: Kind, rounded: float = 0.0) -> Reading:
     """Return the reading of clicks with this error of S; times are read as well as S is."""
     fit = max(sd, LEAST_SD)
-    return Reading(kind, fit, READING_TIME_SD * min(1.0, fit / READING_SD), sd)
+    return Reading(kind, fit, max(READING_TIME_SD * min(1.0, fit / READING_SD), rounded), sd)
+
+
+def time_rounding(t: FloatArray) -> float:
+    """Return the error of times on a coarse grid, as a share of the axis; else 0.
+
+    Regular times, and whole units, are no rounding.
+    """
+    step = common_step(np.unique(t), float(t[-1]))
+    usual = float(t[-1]) / max(t.size - 1, 1)
+    if step == 0.0 or usual < GRID * step or abs(step - np.rint(step)) < ALONE:
+        return 0.0
+    return step / math.sqrt(12.0) / float(t[-1])
 
 
 def rounding(y: FloatArray, n: int) -> float:
@@ -146,10 +176,21 @@ def rounding(y: FloatArray, n: int) -> float:
     >>> round(rounding(np.array([1.0, 0.97, 0.93, 0.92, 0.85]), 300), 4)
     0.0029
     """
-    levels = np.unique(y)
-    if levels.size < LEAST_LEVELS:
+    step = common_step(np.unique(y), 1.0)
+    return 0.0 if abs(step * n - 1.0) < ALONE else step / math.sqrt(12.0)
+
+
+def common_step(values: FloatArray, scale: float) -> float:
+    """Return the greatest common divisor of the differences, 0 for none (Euclid).
+
+    Examples
+    --------
+    >>> round(common_step(np.array([0.0, 0.02, 0.05, 0.13]), 1.0), 6)
+    0.01
+    """
+    if values.size < LEAST_LEVELS:
         return 0.0
-    apart = levels[1:] - levels[:-1]
+    apart = (values[1:] - values[:-1]) / scale
     step = float(apart[0])
     for x in apart[1:].tolist():
         while x > SAME:
@@ -157,7 +198,7 @@ def rounding(y: FloatArray, n: int) -> float:
             x = 0.0 if step - x < SAME else x
         if step < LATTICE:
             return 0.0
-    return 0.0 if abs(step * n - 1.0) < ALONE else step / math.sqrt(12.0)
+    return step * scale
 
 
 def decimals(y: FloatArray) -> float:

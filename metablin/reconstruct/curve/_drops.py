@@ -31,6 +31,7 @@ FEW_SEEN = 4  # visible falls from which they are counted one by one
 FEWEST = 5  # gaps that can tell
 BESIDE = 4  # clicks on either side whose falls are compared
 MOST_COUNTED = 6.5  # steps: larger falls are not counted one by one
+MOSTLY = 0.85  # of the visible falls: if fewer are counted, the large ones are judged by size
 OF_ALL = 2.0  # mean gaps of the whole curve that a local rate counts
 LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
 COUNTS = np.arange(9.0)[:, None]
@@ -74,7 +75,7 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     fall = survival[:-1] - survival[1:]
     visible = visible_gaps(step, gap, grid.sd)
     seen = visible & (fall < MOST_COUNTED * step)
-    if 2 * np.count_nonzero(seen) < np.count_nonzero(visible):
+    if np.count_nonzero(seen) < MOSTLY * np.count_nonzero(visible):
         visible = seen
     many = seen.sum() >= FEW_SEEN
     evidence = _of_counts(fall[seen], step[seen], gap[seen], grid.sd) if many else 0.0

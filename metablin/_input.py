@@ -10,13 +10,43 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
+from metablin.options import SPELLINGS
 
-__all__ = ["choice", "items", "labels", "level", "needed", "numeric", "one", "same_length"]
+__all__ = [
+    "MISSING",
+    "choice",
+    "is_missing",
+    "items",
+    "labels",
+    "level",
+    "needed",
+    "numeric",
+    "one",
+    "same_length",
+]
 
 FloatArray = NDArray[np.float64]
 
+MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nr", "ne", ".", "-", "–", "—", "−", "?"})
+"""What stands for a missing value in a cell, whatever its case: the one list of the project."""
+
 LARGEST_WHOLE = 2.0**53
 """Beyond this a float no longer tells one whole number from the next."""
+
+
+def is_missing(item: object) -> bool:
+    """Tell whether a cell holds no value: None, NaN, or one of the codes in :data:`MISSING`.
+
+    Examples
+    --------
+    >>> [is_missing(x) for x in (None, float("nan"), " NR ", "n/a", "0", "none")]
+    [True, True, True, True, False, False]
+    """
+    if item is None or item is pd.NaT or item is pd.NA:
+        return True
+    if isinstance(item, str):
+        return item.strip().lower() in MISSING
+    return isinstance(item, float | np.floating) and bool(np.isnan(item))
 
 
 def numeric(
@@ -105,7 +135,7 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         try:
-            out[i] = np.nan if item is None or item == "" else _as_float(item)
+            out[i] = np.nan if is_missing(item) else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
@@ -237,8 +267,11 @@ def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     return names
 
 
-def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
-    """Return `value` when it is one of the `allowed` options.
+def choice(argument: str, value: object, allowed: Iterable[str]) -> Any:
+    """Return the one of the `allowed` options that `value` means.
+
+    Upper and lower case are one, and R's words for the same thing are understood
+    (:data:`metablin.options.SPELLINGS`).
 
     Raises
     ------
@@ -247,15 +280,21 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> choice("tau2", "REML", ["DL", "REML"])
-    'REML'
+    >>> choice("tau2", "reml", ["DL", "REML"]), choice("ci", "knha", ["z", "hksj"])
+    ('REML', 'hksj')
     """
     options = list(allowed)
-    if value not in options:
-        raise DataError(
-            "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
-        )
-    return str(value)
+    if value in options:
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        word = SPELLINGS.get(argument, {}).get(word, word)
+        for option in options:
+            if option.lower() == word:
+                return option
+    raise DataError(
+        "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
+    )
 
 
 def level(value: float) -> float:

@@ -29,11 +29,21 @@ RANK = {
     "safety": 5,
     "certainty": 6,
     "plots": 7,
-    "report": 7,
-    "pipeline": 8,
-    "cli": 9,
+    "report": 8,
+    "pipeline": 9,
+    "cli": 10,
 }
-LEAVES = {"_input", "_moved", "datasets", "errors", "io", "numerics", "records"}
+LEAVES = {
+    "_frame",
+    "_input",
+    "_moved",
+    "datasets",
+    "errors",
+    "io",
+    "numerics",
+    "options",
+    "records",
+}
 
 Arrows = Mapping[str, set[str]]
 

@@ -49,7 +49,7 @@ class Mended:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Quality(Record):
     """How a reconstruction fits its input, and how it agrees with what the paper printed.
 
@@ -140,7 +140,7 @@ class Quality(Record):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PseudoIPD(Record):
     """Reconstructed individual patient data of one arm.
 

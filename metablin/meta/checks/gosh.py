@@ -25,7 +25,7 @@ SAMPLED = 65_536
 """Subsets drawn when there are too many to list."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Gosh(Record):
     """Fits of m subsets of the k studies. Arrays have shape (m,) unless said otherwise.
 

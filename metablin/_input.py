@@ -11,12 +11,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
 
-__all__ = ["choice", "items", "labels", "level", "needed", "numeric", "one", "same_length"]
+__all__ = [
+    "MISSING",
+    "choice",
+    "is_missing",
+    "items",
+    "labels",
+    "level",
+    "needed",
+    "numeric",
+    "one",
+    "same_length",
+]
 
 FloatArray = NDArray[np.float64]
 
+MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nr", "ne", ".", "-", "–", "—", "−", "?"})
+"""What stands for a missing value in a cell, whatever its case: the one list of the project."""
+
 LARGEST_WHOLE = 2.0**53
 """Beyond this a float no longer tells one whole number from the next."""
+
+
+def is_missing(item: object) -> bool:
+    """Tell whether a cell holds no value: None, NaN, or one of the codes in :data:`MISSING`.
+
+    Examples
+    --------
+    >>> [is_missing(x) for x in (None, float("nan"), " NR ", "n/a", "0", "none")]
+    [True, True, True, True, False, False]
+    """
+    if item is None or item is pd.NaT or item is pd.NA:
+        return True
+    if isinstance(item, str):
+        return item.strip().lower() in MISSING
+    return isinstance(item, float | np.floating) and bool(np.isnan(item))
 
 
 def numeric(
@@ -105,7 +134,7 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         try:
-            out[i] = np.nan if item is None or item == "" else _as_float(item)
+            out[i] = np.nan if is_missing(item) else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from metablin.meta import MetaFit, pool, pool_many
     from metablin.meta.baujat import baujat
     from metablin.meta.bias import begg, egger, harbord, peters
+    from metablin.meta.clustered import clustered
     from metablin.meta.cohorts import pool_cohorts
     from metablin.meta.gosh import gosh
     from metablin.meta.influence import influence
     from metablin.meta.intervals import heterogeneity
     from metablin.meta.permutation import permutation_test
     from metablin.meta.petpeese import pet_peese
+    from metablin.meta.saved import load_fit
     from metablin.meta.selection import selection_model
     from metablin.meta.sequence import cumulative, leave_one_out
     from metablin.meta.trimfill import trim_and_fill
@@ -84,6 +86,8 @@ _HOME = {
     "pool": "metablin.meta",
     "pool_many": "metablin.meta",
     "pool_cohorts": "metablin.meta.cohorts",
+    "clustered": "metablin.meta.clustered",
+    "load_fit": "metablin.meta.saved",
     "heterogeneity": "metablin.meta.intervals",
     "permutation_test": "metablin.meta.permutation",
     "PseudoIPD": "metablin.reconstruct",
@@ -128,6 +132,7 @@ __all__ = [
     "__version__",
     "baujat",
     "begg",
+    "clustered",
     "compare_parametric",
     "cox",
     "cumulative",
@@ -145,6 +150,7 @@ __all__ = [
     "landmark_analysis",
     "leave_one_out",
     "load",
+    "load_fit",
     "logrank",
     "max_combo",
     "milestone_difference",

@@ -85,11 +85,22 @@ class DataError(ValueError):
         >>> print(DataError.joined([DataError("missing", row=2), DataError("missing", row=5)]))
         row 2: missing; row 5: missing
         """
-        first = errors[0]
+        told = [
+            error if i + 1 == len(errors) or error.allowed != errors[i + 1].allowed
+            else error._without_allowed()
+            for i, error in enumerate(errors)
+        ]  # fmt: skip
+        first = told[0]
         return cls(
             first.message, row=first.row, column=first.column, value=first.value,
-            allowed=first.allowed, study=first.study, also=errors[1:],
+            allowed=first.allowed, study=first.study, also=told[1:],
         )  # fmt: skip
+
+    def _without_allowed(self) -> DataError:
+        """Return the error without what is allowed, which the next place will say again."""
+        return DataError(
+            self.message, row=self.row, column=self.column, value=self.value, study=self.study
+        )
 
 
 class ConvergenceError(RuntimeError):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from metablin import __version__
-from metablin.cli import data, pipeline, pool, reconstruct, site, survival
+from metablin.cli import _io, data, pipeline, pool, reconstruct, site, summary, survival
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -29,7 +29,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command()(pool.pool)
 app.command()(reconstruct.reconstruct)
-app.command()(reconstruct.reconstruct_summary)
+app.command()(summary.reconstruct_summary)
 app.command()(survival.survival)
 app.command()(pipeline.reproduce)
 app.command()(pipeline.verify)
@@ -66,13 +66,16 @@ def main() -> None:
     except (DataError, ConvergenceError) as error:
         if debug:
             raise
-        typer.echo(f"metablin: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
     except OSError as error:
         if debug:
             raise
-        typer.echo(f"metablin: {error.filename or ''}: {error.strerror or error}", err=True)
-        sys.exit(1)
+        _fail(": ".join(str(x) for x in (error.filename, error.strerror or error) if x))
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"metablin: {' '.join(_io.shown(text).split())}", err=True)
+    sys.exit(1)
 
 
 def _show_warning(
@@ -83,4 +86,4 @@ def _show_warning(
     file: object = None,
     line: str | None = None,
 ) -> None:
-    typer.echo(f"metablin: warning: {message}", err=True)
+    typer.echo(f"metablin: warning: {_io.shown(str(message))}", err=True)

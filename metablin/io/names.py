@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from metablin.errors import DataError
 
-__all__ = ["NAMES", "find", "mapping", "plain", "printed_level"]
+__all__ = ["NAMES", "find", "mapping", "plain", "printed_level", "stands_for"]
 
 _WORDS = {
     "study": "study studies trial author authors studlab slab label name studyid studyname row.names",
@@ -109,7 +109,8 @@ def printed_level(header: str) -> float | None:
     return float(found[1]) / 100 if found else None
 
 
-def _stands_for(role: str, header: str) -> bool:
+def stands_for(role: str, header: str) -> bool:
+    """Tell whether a header is one of the names of a role, with or without its unit."""
     if plain(header) in NAMES[role]:
         return True
     without_unit = plain(re.sub(r"\([^)]*\)|\[[^\]]*\]|%", " ", header))
@@ -148,7 +149,7 @@ def find(
     exact = [i for i in free if headers[i] == role] or [
         i for i in free if plain(headers[i]) == plain(role)
     ]
-    found = exact or [i for i in free if role in NAMES and _stands_for(role, headers[i])]
+    found = exact or [i for i in free if role in NAMES and stands_for(role, headers[i])]
     if len(found) > 1:
         names = [headers[i] for i in found]
         raise DataError(

@@ -259,6 +259,12 @@ class MetaFit(Record):
 
         return summarise(self)
 
+    def to_json(self) -> str:
+        """Return the whole fit as JSON text that :func:`metablin.load_fit` reads back."""
+        from metablin.meta.saved import fit_to_json
+
+        return fit_to_json(self)
+
     def predict(self, data: Any) -> pd.DataFrame:
         """Return the effect a meta-regression expects at new values of its moderators.
 

@@ -32,7 +32,7 @@ from metablin.meta.fit import NAN, Heterogeneity, MetaFit, make_fit
 from metablin.meta.inverse import tau2_of
 from metablin.meta.models import Options
 
-__all__ = ["Design", "Regression", "design_matrix", "fit_regression"]
+__all__ = ["Design", "Regression", "design_matrix", "fit_regression", "rebuild_spec"]
 
 FloatArray = NDArray[np.float64]
 
@@ -205,6 +205,13 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
     design = Design(matrix, _term_names(spec, parsed), formula, spec, columns)
     _check_design(design, e)
     return design
+
+
+def rebuild_spec(formula: str, columns: pd.DataFrame) -> Any:
+    """Return the model spec of a formula from the columns it was first evaluated on."""
+    from formulaic import Formula
+
+    return _model_spec(Formula(read_formula(formula).flat), columns, formula)
 
 
 def _term_names(spec: Any, formula: ParsedFormula) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -157,7 +158,7 @@ def _usage(
 
 
 def effect_sizes(
-    studies: Studies, measure: str, transform: str, zeros: dict[str, str | None]
+    studies: Studies, measure: str, transform: str, zeros: Mapping[str, str | None]
 ) -> EffectSizes:
     """Return the effect sizes of the columns that the measure fixes."""
     import numpy as np

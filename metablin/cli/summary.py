@@ -120,7 +120,8 @@ def _check_columns(table: Table) -> None:
 
     known = set()
     for item in ITEMS:
-        both = [h for h in table.headers if stands_for(item, h)]
+        own = {h for h in table.headers if h.casefold() in ITEMS and h.casefold() != item}
+        both = [h for h in table.headers if h not in own and stands_for(item, h)]
         known |= set(both)
         if len(both) > 1 and item not in table.given:
             raise DataError(f"stands for the same as {both[0]}", column=both[1], allowed="one")
@@ -232,8 +233,7 @@ def _landmarks(rows: pd.DataFrame, label: str) -> list[tuple[float, ...]]:
     out = []
     for i in range(len(rows)):
         values = {
-            name: _cell(rows, i, name, label) if name in rows.columns else None
-            for name in REPEATED
+            name: _cell(rows, i, name, label) if name in rows.columns else None for name in REPEATED
         }
         if values["time"] is None and values["survival"] is None:
             continue

@@ -99,7 +99,8 @@ def _follow_up(table: Table) -> tuple[Any, Any]:
         table.said.append("TRUE is an event")
         events = [1.0 if c.lower() == "true" else 0.0 for c in table.text("event")]
         return table.numbers("time"), events
-    return tuple(table.all_numbers(["time", "event"]))
+    time, event = table.all_numbers(["time", "event"])
+    return time, event
 
 
 def _arms(table: Table, group: str) -> list[Any]:

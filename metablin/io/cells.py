@@ -46,10 +46,16 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"({_N})\s*[*†‡§#^]+|({_N})\s*\[?[a-z]\]?", "{0} with a footnote mark; write {0}"),
         (rf"(?:~|≈|ca\.?|c\.|about|approx\.?)\s*({_N})", "about {0}; write {0} if that is meant"),
         (rf"[<>≤≥]=?\s*({_N})", "a bound, not a value; write the number, or leave it empty"),
-        (r"(\d{1,3})((?:[ '’\u2009\u202f]\d{3})+)", "{0}{1} with marks between thousands; write {0}{1}"),
+        (
+            r"(\d{1,3})((?:[ '’\u2009\u202f]\d{3})+)",
+            "{0}{1} with marks between thousands; write {0}{1}",
+        ),
         (rf"({_N})\s*[a-zµ/²]+\.?", "{0} with a unit; write {0} and the unit in the header"),
-        (r"not (?:reported|reached|estimable|available|applicable)|n\.?[adrk]\.?|none|null|missing|unknown",
-         "a missing value; write NA"),
+        (
+            r"not (?:reported|reached|estimable|available|applicable)|n\.?[adrk]\.?"
+            r"|none|null|missing|unknown",
+            "a missing value; write NA",
+        ),
     )
 )  # fmt: skip
 

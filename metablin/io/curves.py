@@ -108,9 +108,7 @@ def read_curves(path: Path, options: ReadOptions | None = None, failure: bool = 
     time = long.time.copy()
     for part in parts:  # at a vertical fall the clicks keep their places, the times their order
         time[part] = np.sort(long.time[part])
-    clicks = pd.DataFrame(
-        {"id": ids[at], "time": time[at] * options.months, "survival": value[at]}
-    )
+    clicks = pd.DataFrame({"id": ids[at], "time": time[at] * options.months, "survival": value[at]})
     said = [*long.said]
     if moved:
         said.append("sorted by time")

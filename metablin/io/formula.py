@@ -259,7 +259,9 @@ class _Reader:
         out = f"{name}({inner})"
         if depth == 0:
             written = "".join(text for _, text in self.tokens[start : self.at])
-            self.written[out] = f"{name}{written.replace('**', '^') if '^' in self.given else written}"
+            self.written[out] = (
+                f"{name}{written.replace('**', '^') if '^' in self.given else written}"
+            )
         return out
 
     def _category(self) -> str:
@@ -288,7 +290,7 @@ class _Reader:
     def _arithmetic(self, depth: int) -> tuple[str, int]:
         """Return a sum of products and its degree, which the powers inside may not drive up."""
         out, degree = "", 0
-        sign = "-" if self._take("-") else ("" if not self._take("+") else "")
+        sign = "-" if self._take("-") else ""
         while True:
             text, power = self._times(depth)
             out, degree = f"{out}{sign}{text}", max(degree, power)
@@ -423,7 +425,8 @@ def _typed(
     values = [_as_number(v) for v in column]
     if all(v is not None for v in values):
         return pd.Series(np.array(values, dtype=np.float64), index=column.index)
-    if category or all(v is None for v in values) and not any(map(_meant_as_number, column)):
+    words = all(v is None for v in values) and not any(map(_meant_as_number, column))
+    if category or words:
         return column.astype(str)
     raise DataError.joined([
         DataError(f"not a number ({explain(str(column.iloc[i]))})", row=int(rows[i]), column=name,

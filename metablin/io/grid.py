@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -71,8 +70,9 @@ class Grid:
         if not first:
             return self
         left = " ".join(x for row in self.rows[:first] for x in row if x)
+        said = (*self.said, f"title left out: {left[:60]}")
         return replace(
-            self, rows=trimmed(self.rows[first:]), said=(*self.said, f"title left out: {left[:60]}"),
+            self, rows=trimmed(self.rows[first:]), said=said,
             short={i - first: n for i, n in self.short.items() if i >= first},
         )  # fmt: skip
 
@@ -194,13 +194,11 @@ def _decimal_comma(rows: Rows, separator: str) -> bool:
     if separator == ",":
         numbers = [c for c in cells if is_number(c)]
         return bool(sure) and len(commas) > len(numbers)
-    if not sure:
-        return False  # 1,204 alone: the cell itself is refused with both readings
-    return True
+    return bool(sure)  # 1,204 alone: the cell itself is refused with both readings
 
 
 def _same_width(path: Path, rows: Rows) -> tuple[Rows, dict[int, int]]:
-    """Fill rows to one width and tell which were short; a row longer than the header is an error."""
+    """Fill rows to one width and tell which were short; refuse a row longer than the header."""
     rows = trimmed(rows)
     heads = [row for row in rows[:3] if _filled(row) > 1][:2] or rows[:1]
     width = max(map(len, heads))
@@ -279,7 +277,7 @@ def _left_trimmed(rows: Rows) -> list[tuple[str, ...]]:
 
 def _sheets(path: Path, raw: bytes) -> list[tuple[str, Rows]]:
     try:
-        import openpyxl
+        import openpyxl  # type: ignore[import-untyped]
     except ImportError as error:
         raise DataError(
             f"{path.name} is a workbook and the reader of workbooks is not installed",

@@ -192,9 +192,7 @@ class _Reader:
             cells.pop()
         self._add(name, [c[0] for c in cells], [c[1] for c in cells], self.rows[: len(cells)])
 
-    def _add(
-        self, name: str, times: Sequence[str], values: Sequence[str], rows: IntArray
-    ) -> None:
+    def _add(self, name: str, times: Sequence[str], values: Sequence[str], rows: IntArray) -> None:
         """Append a curve after turning its cells into numbers; bad cells become its errors."""
         t, y, row = list(times), list(values), rows
         if self.options.missing == "drop":
@@ -213,9 +211,7 @@ class _Reader:
             numbers.append(found)
             errors += bad
         if errors:
-            self.out.errors.setdefault(name, []).extend(
-                sorted(errors, key=lambda e: e.row or 0)
-            )
+            self.out.errors.setdefault(name, []).extend(sorted(errors, key=lambda e: e.row or 0))
         self.out.add(name, numbers[0], numbers[1], row)
 
     # --- long and wide ------------------------------------------------------------------------
@@ -236,8 +232,8 @@ class _Reader:
         at_id = find(header, "id", given, {*taken, at_value})
         self.out.percent |= _says_percent(header[at_value])
         used = {*taken, at_value, *([] if at_id is None else [at_id])}
-        over = [header[j] for j in range(len(header))
-                if j not in used and header[j] and plain(header[j]) not in self.ignored]  # fmt: skip
+        free = [h for j, h in enumerate(header) if h and j not in used]
+        over = [h for h in free if plain(h) not in self.ignored]
         if at_id is None:
             self._no_hidden_id(header, used)
         if over:
@@ -329,7 +325,9 @@ class _Reader:
                       if not is_missing(row[j]) or is_missing(row[at_time])]  # fmt: skip
             self._add(name, [self.cells[i][at_time] for i in filled],
                       [self.cells[i][j] for i in filled], self.rows[filled])  # fmt: skip
-        self.out.said.append(f"time and one column a curve ({', '.join(dict.fromkeys(self.out.id))})")
+        self.out.said.append(
+            f"time and one column a curve ({', '.join(dict.fromkeys(self.out.id))})"
+        )
         return self.out
 
     # --- no header ----------------------------------------------------------------------------

@@ -15,58 +15,101 @@ from metablin.errors import DataError
 __all__ = ["NAMES", "find", "mapping", "plain", "printed_level", "stands_for"]
 
 _WORDS = {
-    "study": "study studies trial author authors studlab slab label name studyid studyname row.names",
-    "id": "id arm group curve treatment trt strata stratum series dataset armname curveid treat",
-    "time": "time t times x months month weeks days years timemonths monthsfrom timeinmonths os.time "
-    "pfs.time followup futime survtime duration trisk timemonth ostime pfstime ostimemonths",
-    "survival": "survival surv s y st s(t) os pfs efs rfs dfs probability prob survivalprobability "
-    "survprob estimate survest km kmestimate overallsurvival progressionfreesurvival "
-    "eventfreesurvival ossurvival freesurvival proportion",
-    "n_at_risk": "n_at_risk nar nrisk n.risk atrisk numberatrisk numbersatrisk risk noatrisk "
-    "patientsatrisk n",
-    "event": "event status dead death died events delta eventstatus osevent osstatus pfsevent d "
-    "pfsstatus",
-    "events": "events event deaths death dead responses responders responder response cases case x "
-    "xi r nevents noofevents numberofevents eventcount count successes success relapses d ei",
-    "n": "n ni total totaln ntotal npatients patients numberofpatients noofpatients size samplesize "
-    "ss nobs evaluable denominator subjects participants",
-    "rate": "rate proportion prop share p responserate orr crrate eventrate risk percentage percent",
-    "person_time": "person_time ti time py pyears personyears patientyears personmonths patientmonths "
-    "exposure persondays patientdays followuptime totaltime t timeatrisk pyar",
-    "events_treatment": "events_treatment event.e events.e ai a tpos events1 event1 x1 x1i r1 e1 "
-    "ee eventt eventst eventstrt eventtrt events.exp eventexp experimentalevents experimentalcases "
-    "treatmentevents eventstreat interventionevents eventsintervention eventsexperimental "
-    "treatedevents eventstreated",
-    "n_treatment": "n_treatment n.e n1i n1 ne nt ntrt ntreat nexp total1 experimentaltotal "
-    "experimentaln treatmenttotal totalt totaltreatment interventiontotal nintervention total.e "
-    "totalintervention nexperimental ntreated totalexperimental treatmentn",
+    "study": (
+        "study studies trial author authors studlab slab label name studyid studyname row.names"
+    ),
+    "id": ("id arm group curve treatment trt strata stratum series dataset armname curveid treat"),
+    "time": (
+        "time t times x months month weeks days years timemonths monthsfrom timeinmonths "
+        "os.time pfs.time followup futime survtime duration trisk timemonth ostime "
+        "pfstime ostimemonths"
+    ),
+    "survival": (
+        "survival surv s y st s(t) os pfs efs rfs dfs probability prob "
+        "survivalprobability survprob estimate survest km kmestimate overallsurvival "
+        "progressionfreesurvival eventfreesurvival ossurvival freesurvival proportion"
+    ),
+    "n_at_risk": (
+        "n_at_risk nar nrisk n.risk atrisk numberatrisk numbersatrisk risk noatrisk "
+        "patientsatrisk n"
+    ),
+    "event": (
+        "event status dead death died events delta eventstatus osevent osstatus pfsevent "
+        "d pfsstatus"
+    ),
+    "events": (
+        "events event deaths death dead responses responders responder response cases "
+        "case x xi r nevents noofevents numberofevents eventcount count successes success "
+        "relapses d ei"
+    ),
+    "n": (
+        "n ni total totaln ntotal npatients patients numberofpatients noofpatients size "
+        "samplesize ss nobs evaluable denominator subjects participants"
+    ),
+    "rate": (
+        "rate proportion prop share p responserate orr crrate eventrate risk percentage percent"
+    ),
+    "person_time": (
+        "person_time ti time py pyears personyears patientyears personmonths "
+        "patientmonths exposure persondays patientdays followuptime totaltime t "
+        "timeatrisk pyar"
+    ),
+    "events_treatment": (
+        "events_treatment event.e events.e ai a tpos events1 event1 x1 x1i r1 e1 ee "
+        "eventt eventst eventstrt eventtrt events.exp eventexp experimentalevents "
+        "experimentalcases treatmentevents eventstreat interventionevents "
+        "eventsintervention eventsexperimental treatedevents eventstreated"
+    ),
+    "n_treatment": (
+        "n_treatment n.e n1i n1 ne nt ntrt ntreat nexp total1 experimentaltotal "
+        "experimentaln treatmenttotal totalt totaltreatment interventiontotal "
+        "nintervention total.e totalintervention nexperimental ntreated totalexperimental "
+        "treatmentn"
+    ),
     "non_events_treatment": "bi b tneg",
-    "events_control": "events_control event.c events.c ci c cpos events2 event2 x2 x2i r2 e2 ec "
-    "eventsctrl eventctrl controlevents controlcases eventscon eventcon eventscomparator "
-    "comparatorevents eventsplacebo placeboevents",
-    "n_control": "n_control n.c n2i n2 nc nctrl ncon total2 controltotal controln totalc "
-    "totalcontrol total.c comparatortotal ncomparator nplacebo totalcomparator placebototal",
+    "events_control": (
+        "events_control event.c events.c ci c cpos events2 event2 x2 x2i r2 e2 ec "
+        "eventsctrl eventctrl controlevents controlcases eventscon eventcon "
+        "eventscomparator comparatorevents eventsplacebo placeboevents"
+    ),
+    "n_control": (
+        "n_control n.c n2i n2 nc nctrl ncon total2 controltotal controln totalc "
+        "totalcontrol total.c comparatortotal ncomparator nplacebo totalcomparator "
+        "placebototal"
+    ),
     "non_events_control": "di d cneg",
-    "person_time_treatment": "person_time_treatment time.e t1i t1 time1 py1 persontime1 timet "
-    "personyears1 exposure1 timee pyt",
-    "person_time_control": "person_time_control time.c t2i t2 time2 py2 persontime2 timec "
-    "personyears2 exposure2 pyc",
+    "person_time_treatment": (
+        "person_time_treatment time.e t1i t1 time1 py1 persontime1 timet personyears1 "
+        "exposure1 timee pyt"
+    ),
+    "person_time_control": (
+        "person_time_control time.c t2i t2 time2 py2 persontime2 timec personyears2 exposure2 pyc"
+    ),
     "estimate": "estimate hr hazardratio est effect effectsize pointestimate hrestimate ratio",
-    "conf_low": "conf_low lower low lci cilow cilower ci.lb cilb lb ll lcl lowerci lowerlimit "
-    "lowercl hrlb hrlower hrlow hrlci lowerhr ciupperlower cistart lo l lower.hr lowerbound "
-    "confintlower hrcilow hrcilower cilo hrll lclhr",
-    "conf_high": "conf_high upper high uci cihigh ciupper ci.ub ciub ub ul ucl upperci upperlimit "
-    "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound confintupper hrcihigh "
-    "hrciupper cihi hrul uclhr",
+    "conf_low": (
+        "conf_low lower low lci cilow cilower ci.lb cilb lb ll lcl lowerci lowerlimit "
+        "lowercl hrlb hrlower hrlow hrlci lowerhr ciupperlower cistart lo l lower.hr "
+        "lowerbound confintlower hrcilow hrcilower cilo hrll lclhr"
+    ),
+    "conf_high": (
+        "conf_high upper high uci cihigh ciupper ci.ub ciub ub ul ucl upperci upperlimit "
+        "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound "
+        "confintupper hrcihigh hrciupper cihi hrul uclhr"
+    ),
     "log_estimate": "log_estimate loghr lnhr loghazardratio lnhazardratio te",
-    "yi": "yi te y g d hedgesg cohensd smd es effect effectsize estimate est md beta b coef lnor "
-    "logor lnrr logrr lnhr loghr givmean",
+    "yi": (
+        "yi te y g d hedgesg cohensd smd es effect effectsize estimate est md beta b coef "
+        "lnor logor lnrr logrr lnhr loghr givmean"
+    ),
     "vi": "vi v var variance vte vary varyi",
-    "std_error": "std_error se sete sei stderr standarderror seg sed seyi givse sehr seloghr selnhr "
-    "sety sdte stde seloghr",
+    "std_error": (
+        "std_error se sete sei stderr standarderror seg sed seyi givse sehr seloghr "
+        "selnhr sety sdte stde"
+    ),
     "level": "level conf_level conflevel confidence confidencelevel cilevel levelci",
-    "median": "median median_months medianos medianpfs medianefs mediantime mediansurvival "
-    "medianinmonths",
+    "median": (
+        "median median_months medianos medianpfs medianefs mediantime mediansurvival medianinmonths"
+    ),
     "median_low": "median_low median_ci_low medianlower medianlci medianlcl medianlowerci",
     "median_high": "median_high median_ci_high medianupper medianuci medianucl medianupperci",
     "followup": "followup followup_months medianfollowup fu medianfu",
@@ -74,7 +117,7 @@ _WORDS = {
     "followup_max": "followup_max maxfollowup fumax",
     "survival_low": "survival_low survival_ci_low survivallower survivallci survlower",
     "survival_high": "survival_high survival_ci_high survivalupper survivaluci survupper",
-}  # fmt: skip
+}
 
 
 def plain(name: str) -> str:

@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 VERTICAL = 0.004
-"""Share of the time axis within which clicks of one vertical fall lie: the width of a thick line."""
+"""Share of the time axis within which clicks of one vertical fall lie: a thick line's width."""
 NOISE = 0.01
 """Rise of survival that reading noise explains; the reconstruction smooths it out by itself."""
 RISE = 0.05
@@ -109,7 +109,7 @@ def _one_curve(
 ) -> None:
     """Refuse a time that starts again from the left: long enough, or from the top again."""
     top = survival.max() - RISE
-    for i in np.flatnonzero(np.diff(time) < -RESTART * axis):
+    for i in map(int, np.flatnonzero(np.diff(time) < -RESTART * axis)):
         again = time[i + 1 :]
         anew = again[0] <= START * axis and survival[i + 1] >= top
         if again.size >= 3 and (np.ptp(again) >= RESTART * axis or anew):

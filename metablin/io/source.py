@@ -16,7 +16,7 @@ from metablin.errors import DataError
 __all__ = ["Text", "is_workbook", "read_bytes", "read_text"]
 
 MOST_BYTES = 500_000_000
-"""Larger than any table of studies, clicks or patients; a disk image given by mistake stops here."""
+"""Larger than any table of studies, clicks or patients: a disk image given by mistake."""
 
 _CSV = "export the points as CSV"
 _PICTURE = "digitise the curve first and give its points as CSV"
@@ -153,10 +153,10 @@ def _decoded(path: Path, raw: bytes) -> Text:
         if raw.startswith(mark):
             return Text(_strict(path, raw, codec, name), name)
     if b"\x00" in raw:
-        codec = _without_mark(raw)
-        if codec is None:
+        wide = _without_mark(raw)
+        if wide is None:
             raise DataError(f"{path.name} is a binary file", allowed="a table as text or .xlsx")
-        return Text(_strict(path, raw, codec, "UTF-16"), "UTF-16")
+        return Text(_strict(path, raw, wide, "UTF-16"), "UTF-16")
     try:
         return Text(raw.decode("utf-8"))
     except UnicodeDecodeError:

@@ -55,6 +55,9 @@ WHOLE = 0.05
 """How far from a whole number a rate times its denominator may lie: what three printed digits of
 a rate leave open with 100 patients."""
 
+FEWEST = 4
+"""Rows from which on equal sums are no accident; of three rows one may well be the others' sum."""
+
 _TOTAL = re.compile(
     r"(?:grand |sub)?total|overall|pooled|summary|all|all studies|sum|gesamt|combined"
     r"|(?:random|fixed|common)[- ]?effects?(?: model)?|heterogeneity"
@@ -239,9 +242,7 @@ def _from_log(table: Table, values: Mapping[str, FloatArray]) -> dict[str, Float
     return {"log_estimate": values["log_estimate"], "std_error": se}
 
 
-def _whole_patients(
-    table: Table, values: Mapping[str, FloatArray], percent: bool
-) -> FloatArray:
+def _whole_patients(table: Table, values: Mapping[str, FloatArray], percent: bool) -> FloatArray:
     """Return events of rates, refusing rates that are no whole number of patients."""
     rate, n = values["rate"], values["n"]
     names = table.labels()
@@ -293,7 +294,7 @@ def _no_totals(table: Table, values: Mapping[str, FloatArray]) -> None:
             raise DataError("a row of totals, not a study", row=table.rows[i], column="study",
                             value=label, allowed="studies only; delete the row")  # fmt: skip
     counts = [v for role, v in values.items() if role in COUNTS]
-    if len(counts) < 2 or len(table) < 3:
+    if len(counts) < 2 or len(table) < FEWEST:
         return
     for i in (len(table) - 1, 0):
         if all(np.isclose(v[i], v.sum() - v[i], rtol=1e-9) for v in counts):

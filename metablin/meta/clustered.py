@@ -73,7 +73,11 @@ def clustered(fit: MetaFit, cluster: Sequence[Any], kind: str = "CR1p") -> MetaF
         f"t with {found.df[0]:g} df"
     )
     extra = {**fit.extra, "clusters": found.clusters, "cluster_correction": kind}
-    changed = {"ci_method": "cluster-robust", "notes": (*fit.notes, note), "extra": extra}
+    changed: dict[str, Any] = {
+        "ci_method": "cluster-robust",
+        "notes": (*fit.notes, note),
+        "extra": extra,
+    }
     if fit.regression is not None:
         return dataclasses.replace(fit, regression=_coefficients(fit, found), **changed)
     return dataclasses.replace(fit, **changed, **_pooled(fit, found))

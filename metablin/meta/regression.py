@@ -240,9 +240,7 @@ def _model_spec(parsed: Any, frame: pd.DataFrame, formula: str) -> Any:
 
     try:
         with np.errstate(all="ignore"):
-            return parsed.get_model_matrix(
-                frame, na_action="ignore", context=_FUNCTIONS
-            ).model_spec
+            return parsed.get_model_matrix(frame, na_action="ignore", context=_FUNCTIONS).model_spec
     except (FormulaicError, TypeError, ValueError) as error:
         raise DataError(
             f"the formula cannot be evaluated ({_first_line(error)})",

@@ -100,7 +100,10 @@ def _encode(value: Any) -> Any:
     if type(value).__name__ in _RECORDS and dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         fields.pop("spec", None)  # built again from the formula and its columns
-        return {"record": type(value).__name__, "fields": {k: _encode(v) for k, v in fields.items()}}
+        return {
+            "record": type(value).__name__,
+            "fields": {k: _encode(v) for k, v in fields.items()},
+        }
     if isinstance(value, np.ndarray):
         return {"array": value.dtype.str, "shape": list(value.shape),
                 "values": [_encode(v) for v in value.ravel().tolist()]}  # fmt: skip
@@ -149,7 +152,7 @@ def _decode(value: Any) -> Any:
 
 def _decode_column(value: Any) -> Any:
     if isinstance(value, dict):
-        levels = [_decode(v) for v in value["levels"]]
+        levels = pd.Index([_decode(v) for v in value["levels"]])
         return pd.Categorical.from_codes(value["codes"], levels, ordered=value["ordered"])
     return [_decode(v) for v in value]
 

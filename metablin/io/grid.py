@@ -200,7 +200,8 @@ def _decimal_comma(rows: Rows, separator: str) -> bool:
 def _same_width(path: Path, rows: Rows) -> tuple[Rows, dict[int, int]]:
     """Fill rows to one width and tell which were short; refuse a row longer than the header."""
     rows = trimmed(rows)
-    heads = [row for row in rows[:3] if _filled(row) > 1][:2] or rows[:1]
+    body = next((i for i, row in enumerate(rows) if any(map(is_number, row))), len(rows))
+    heads = [row for row in rows[:body] if _filled(row) > 1] or rows[:2]
     width = max(map(len, heads))
     for i, row in enumerate(rows):
         if _filled(row) > width:

@@ -88,7 +88,7 @@ def read_formula(text: object) -> Formula:
     Examples
     --------
     >>> read_formula("x + I(x^2)").flat
-    '1 + x + I(x**2)'
+    '1 + x + I(x ** 2)'
     >>> read_formula("a * b - 1").terms
     (('a',), ('b',), ('a', 'b'))
     """
@@ -312,7 +312,7 @@ class _Reader:
         out, degree = self._atom(depth)
         while self._take("^") or self._take("**"):
             power = self._exponent()
-            out, degree = f"{out}**{power}", max(degree, 1) * power
+            out, degree = f"{out} ** {power}", max(degree, 1) * power
             if degree > MOST_POWER or self._peek()[1] in ("^", "**"):
                 raise _wrong(self.given, f"powers of powers above {MOST_POWER}")
         return out, degree

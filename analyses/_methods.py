@@ -11,7 +11,7 @@ import pandas as pd
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.curves import log_cumulative_hazard
+from metablin.meta.survival.curves import log_cumulative_hazard
 from metablin.survival import KMCurve, fit_parametric, rubin
 
 from ._arms import Rebuilt

@@ -12,7 +12,7 @@ import pandas as pd
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.ipd import TwoStage, two_stage
+from metablin.meta.survival.ipd import TwoStage, two_stage
 from metablin.reconstruct import SummaryDraws, reconstruct_summary, reconstruct_summary_pair
 
 from ._arms import PrintedArm, seed_of

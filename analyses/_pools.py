@@ -12,7 +12,7 @@ import pandas as pd
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.curves import PooledCurve, combine_pooled_curves, pool_curves
+from metablin.meta.survival.curves import PooledCurve, combine_pooled_curves, pool_curves
 from metablin.survival import KMCurve
 from metablin.survival.draws import combine_curves
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure as MplFigure
 
 import metablin as mb
-from metablin.meta.sequence import leave_one_out
+from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import Evidence, Figure, Headline, Outcome, Table, analysis, slug
 
 from ._shared import POPULATIONS, join_ids, known_trials, pooled_row, with_trials

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 
 import metablin as mb
-from metablin.meta.bias import begg, egger, peters
-from metablin.meta.gosh import gosh
-from metablin.meta.influence import influence
-from metablin.meta.sequence import leave_one_out
+from metablin.meta.checks.bias import begg, egger, peters
+from metablin.meta.checks.gosh import gosh
+from metablin.meta.checks.influence import influence
+from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import Evidence, Figure, Outcome, Table, analysis, slug
 from metablin.plots import funnel
 from metablin.report.words import patients_words

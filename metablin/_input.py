@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
+from metablin.options import SPELLINGS
 
 __all__ = [
     "MISSING",
@@ -266,8 +267,11 @@ def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     return names
 
 
-def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
-    """Return `value` when it is one of the `allowed` options.
+def choice(argument: str, value: object, allowed: Iterable[str]) -> Any:
+    """Return the one of the `allowed` options that `value` means.
+
+    Upper and lower case are one, and R's words for the same thing are understood
+    (:data:`metablin.options.SPELLINGS`).
 
     Raises
     ------
@@ -276,15 +280,21 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> choice("tau2", "REML", ["DL", "REML"])
-    'REML'
+    >>> choice("tau2", "reml", ["DL", "REML"]), choice("ci", "knha", ["z", "hksj"])
+    ('REML', 'hksj')
     """
     options = list(allowed)
-    if value not in options:
-        raise DataError(
-            "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
-        )
-    return str(value)
+    if value in options:
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        word = SPELLINGS.get(argument, {}).get(word, word)
+        for option in options:
+            if option.lower() == word:
+                return option
+    raise DataError(
+        "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
+    )
 
 
 def level(value: float) -> float:

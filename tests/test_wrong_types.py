@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import metablin as mb
-from metablin.meta.glmm import glmm_proportions, glmm_two_by_two
+from metablin.meta.counts.glmm.fit import glmm_proportions, glmm_two_by_two
 from metablin.survival import analyse_trial
 from tests.odd_input import one_clear_line
 

@@ -158,7 +158,7 @@ def _usage(
 
 
 def effect_sizes(
-    studies: Studies, measure: str, transform: str, zeros: Mapping[str, str | None]
+    studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None]
 ) -> EffectSizes:
     """Return the effect sizes of the columns that the measure fixes."""
     import numpy as np

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from metablin.datasets._load import describe, load, tables
-from metablin.datasets._package import Field, Table, data_directory
-from metablin.datasets._trace import find_trial, trace
+from metablin.datasets.package import Field, Table, data_directory
+from metablin.datasets.tracing import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
 
 __all__ = [

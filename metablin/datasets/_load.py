@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
-from metablin.datasets._package import Field, Table, data_directory, read_package
+from metablin.datasets.package import Field, Table, data_directory, read_package
 from metablin.errors import DataError
 
 __all__ = ["describe", "load", "tables"]

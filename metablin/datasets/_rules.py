@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from metablin.datasets._cells import Raw, Violation, number
-from metablin.datasets._package import Rule, nearest
+from metablin.datasets.package import Rule, nearest
 
 __all__ = ["check_foreign_keys", "check_rules"]
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import Record
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
-from metablin.datasets._package import DESCRIPTOR, Package, data_directory, read_package
 from metablin.datasets._rules import check_foreign_keys, check_rules
+from metablin.datasets.package import DESCRIPTOR, Package, data_directory, read_package
 from metablin.errors import DataError
+from metablin.records import Record
 
 __all__ = ["ValidationReport", "Violation", "validate"]
 
 COLUMNS = ["file", "row", "line", "column", "value", "rule", "message"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ValidationReport(Record):
     """What was checked and what is wrong.
 

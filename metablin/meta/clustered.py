@@ -11,9 +11,9 @@ import numpy as np
 from scipy import special
 
 from metablin.errors import DataError
-from metablin.meta.fit import MetaFit, needs_fit
-from metablin.meta.models import align
-from metablin.meta.robust import RobustFit, cluster_robust
+from metablin.meta.core.fit import MetaFit, needs_fit
+from metablin.meta.core.options import align
+from metablin.meta.normal.robust import RobustFit, cluster_robust
 
 __all__ = ["clustered"]
 
@@ -77,6 +77,7 @@ def clustered(fit: MetaFit, cluster: Sequence[Any], kind: str = "CR1p") -> MetaF
         "ci_method": "cluster-robust",
         "notes": (*fit.notes, note),
         "extra": extra,
+        "again": None,  # asked again, pool would not know of the clusters
     }
     if fit.regression is not None:
         return dataclasses.replace(fit, regression=_coefficients(fit, found), **changed)

@@ -8,8 +8,8 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin.effects import EffectSizes, exact_intervals
-from metablin.meta.fit import MetaFit, make_fit
-from metablin.meta.models import Options, needs_measure
+from metablin.meta.core.fit import MetaFit, make_fit
+from metablin.meta.core.options import Options, needs_measure
 from metablin.meta.pooling import pool
 
 __all__ = ["pool_cohorts"]

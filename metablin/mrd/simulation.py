@@ -13,9 +13,9 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import numeric, one
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
+from metablin.records import Record, jsonable
 
 __all__ = ["ImmortalTime", "simulate_cohort", "simulate_immortal_time"]
 
@@ -25,7 +25,7 @@ STEPS, TOLERANCE = 50, 1e-10
 """Newton steps of a one-parameter concave likelihood; half a dozen are usual."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ImmortalTime(Record):
     """How three comparisons of responders do against a known truth.
 

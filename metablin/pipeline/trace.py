@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import jsonable
 from metablin.datasets import describe, load, tables
-from metablin.datasets._trace import COLUMNS, _rows, _sources
+from metablin.datasets.tracing import COLUMNS, _rows, _sources
 from metablin.errors import DataError
 from metablin.pipeline import store
+from metablin.records import jsonable
 from metablin.report import format_number
 from metablin.report.inline import Inline
 from metablin.report.words import typeset

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import jsonable
 from metablin.errors import DataError
 from metablin.pipeline import store
 from metablin.pipeline.claims import STATUSES, check_claims, unexplained
 from metablin.pipeline.registry import names
 from metablin.pipeline.runner import Progress, reproduce
+from metablin.records import jsonable
 
 __all__ = ["Verification", "expected_values", "ledger", "update_expected", "verify"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metablin.plots._draw import drawing
 from metablin.plots.baujat import baujat_frame, baujat_plot, draw_baujat
 from metablin.plots.bubble import bubble, bubble_frame, draw_bubble
 from metablin.plots.consistency import consistency
@@ -55,6 +56,7 @@ __all__ = [
     "draw_rmst_curve",
     "draw_schoenfeld",
     "draw_sequence",
+    "drawing",
     "forest",
     "forest_frame",
     "funnel",

@@ -11,7 +11,7 @@ from metablin.plots import style
 from metablin.plots._axes import POINT, place_labels
 
 if TYPE_CHECKING:
-    from metablin.meta.baujat import Baujat
+    from metablin.meta.checks.baujat import Baujat
 
 __all__ = ["baujat_frame", "baujat_plot", "draw_baujat"]
 

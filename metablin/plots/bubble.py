@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from metablin.errors import DataError
-from metablin.meta._inference import critical
+from metablin.numerics.inference import critical
 from metablin.plots import style
 from metablin.plots._axes import POINT, axis_name, null_value, reader_ticks
 

@@ -13,15 +13,16 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin.meta.trimfill import TrimFill
+from metablin.meta.checks.trimfill import TrimFill
 from metablin.plots import style
 from metablin.plots._axes import POINT, axis_name, null_value, reader_ticks
 
 if TYPE_CHECKING:
     from metablin.effects import EffectSizes
     from metablin.meta import MetaFit
-    from metablin.meta.bias import SmallStudyTest
-    from metablin.meta.selection import SelectionModel
+    from metablin.meta.checks.asymmetry import SmallStudyTest
+    from metablin.meta.checks.petpeese import PetPeese
+    from metablin.meta.checks.selection import SelectionModel
 
 __all__ = ["draw_funnel", "funnel", "funnel_frame", "funnel_of_selection", "funnel_of_test"]
 
@@ -234,3 +235,8 @@ def _scatter(ax: Axes, frame: pd.DataFrame) -> None:
                 part["effect"], part["std_error"], s=26, facecolor=face, edgecolor=POINT, lw=1.0,
                 zorder=4,
             )  # fmt: skip
+
+
+def funnel_of_pet_peese(result: PetPeese, ax: Axes | None = None) -> Axes:
+    """Draw a funnel plot with the regression that PET-PEESE chose."""
+    return funnel_of_test(result.pet if result.chosen == "pet" else result.peese, ax=ax)

@@ -15,7 +15,7 @@ from metablin.plots import style
 from metablin.plots._axes import POINT, axis_name, reader_ticks
 
 if TYPE_CHECKING:
-    from metablin.meta.gosh import Gosh
+    from metablin.meta.checks.gosh import Gosh
 
 __all__ = ["draw_gosh", "gosh_frame", "gosh_plot"]
 

@@ -55,3 +55,8 @@ def draw_hazard(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
     if len(names) > 1 or names[0] not in ("hazard", "hazard ratio"):
         ax.legend(loc="best", frameon=False)
     return ax
+
+
+def of_curve(curve: HazardCurve, ax: Axes | None = None, *, unit: str = "months") -> Axes:
+    """Draw one smoothed hazard with its band."""
+    return hazard([curve], ax=ax, unit=unit)

@@ -13,7 +13,7 @@ from metablin.plots import style
 from metablin.plots._axes import POINT
 
 if TYPE_CHECKING:
-    from metablin.meta.influence import Influence
+    from metablin.meta.checks.influence import Influence
 
 __all__ = ["draw_influence", "influence_frame", "influence_plot"]
 

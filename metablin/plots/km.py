@@ -16,8 +16,8 @@ from metablin.plots._survival import group_colours, survival_axis, time_ticks
 from metablin.plots._svg import CURVE_AREA
 
 if TYPE_CHECKING:
-    from metablin.meta.curves import PooledCurve
-    from metablin.survival import KMCurve
+    from metablin.meta.survival.curves import PooledCurve
+    from metablin.survival import KMCurve, ResponseComparison, TrialSurvival
 
 __all__ = [
     "draw_km",
@@ -294,3 +294,15 @@ def draw_pooled_curve(
     ax.set_xlabel(f"Time ({unit})")
     ax.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
     return ax
+
+
+def of_curve(curve: KMCurve, ax: Axes | None = None, *, unit: str = "months") -> Axes:
+    """Draw one curve with its band and numbers at risk."""
+    return km([curve], ax=ax, unit=unit)
+
+
+def of_groups(
+    result: ResponseComparison | TrialSurvival, ax: Axes | None = None, *, unit: str = "months"
+) -> Axes:
+    """Draw the curves of a result that compares groups."""
+    return km(list(result.curves.values()), ax=ax, unit=unit)

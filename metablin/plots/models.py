@@ -16,6 +16,7 @@ from metablin.plots.km import km_frame
 
 if TYPE_CHECKING:
     from metablin.survival import KMCurve, ParametricFit
+    from metablin.survival.parametric.compare import ParametricComparison
 
 __all__ = ["draw_model_curves", "model_curves", "model_frame"]
 
@@ -82,3 +83,13 @@ def draw_model_curves(
     ax.set_xlabel(f"Time ({unit}; dashed beyond follow-up)")
     ax.legend(loc="upper right", frameon=False, fontsize=8)
     return ax
+
+
+def of_fit(fit: ParametricFit, ax: Axes | None = None) -> Axes:
+    """Draw one fitted curve."""
+    return model_curves([fit], ax=ax)
+
+
+def of_comparison(result: ParametricComparison, ax: Axes | None = None) -> Axes:
+    """Draw all fitted curves over the Kaplan-Meier curve."""
+    return model_curves(list(result.fits), curve=result.curve, ax=ax)

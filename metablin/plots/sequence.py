@@ -12,7 +12,7 @@ from metablin.plots import style
 from metablin.plots._axes import POINT, axis_name, null_value, reader_ticks
 
 if TYPE_CHECKING:
-    from metablin.meta.sequence import RefitSequence
+    from metablin.meta.checks.sequence import RefitSequence
 
 __all__ = ["draw_sequence", "sequence", "sequence_frame"]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin.records import Record
 from metablin.errors import DataError
 from metablin.reconstruct import _km
 from metablin.reconstruct._limits import has_limits, off_limits
@@ -19,6 +18,7 @@ from metablin.reconstruct._patients import draw_patients, stations
 from metablin.reconstruct._shapes import draw_shapes
 from metablin.reconstruct._summary_input import Arm, parse_arm
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
+from metablin.records import Record
 
 __all__ = ["SummaryDraws", "draw_sets", "reconstruct_summary", "summary_quality"]
 

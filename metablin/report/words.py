@@ -8,7 +8,7 @@ from functools import cache
 import pandas as pd
 
 from metablin.datasets import load
-from metablin.datasets._package import data_directory, read_package
+from metablin.datasets.package import data_directory, read_package
 
 __all__ = [
     "GRADES",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
-from metablin.survival._data import patients, two_arms
+from metablin.survival.patients import patients, two_arms
 
 __all__ = ["bootstrap_hazard_ratios"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
+from metablin._frame import reads
+from metablin.options import ConfType, Missing, words
 from metablin.records import Record, freeze, jsonable
-from metablin.survival._data import Counts, Patients, count, groups, patients
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Counts, Patients, count, groups, patients
 
 __all__ = [
     "KMCurve",
@@ -27,13 +26,13 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-CONF_TYPES = ("log-log", "log", "plain")
+CONF_TYPES = words(ConfType)
 
 FLAT = 1.5e-8
 """A curve this close to 1 - p counts as equal to it (the square root of the machine epsilon)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KMCurve(Record):
     """A Kaplan-Meier curve at the m distinct follow-up times.
 
@@ -259,12 +258,6 @@ class KMCurve(Record):
         )
         return out
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curve with its number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km([self], ax=ax)
-
 
 def _reached(value: float) -> str:
     if np.isnan(value):
@@ -272,15 +265,18 @@ def _reached(value: float) -> str:
     return "not reached" if np.isinf(value) else f"{value:.4g}"
 
 
+@reads("time", "event", optional=("entry", "weights"))
 def kaplan_meier(
     time: ArrayLike,
     event: ArrayLike,
     *,
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     label: str = "",
+    data: Any = None,
+    missing: Missing = "error",
 ) -> KMCurve:
     """Estimate a survival curve by the product-limit method.
 
@@ -324,10 +320,11 @@ def kaplan_meier(
     array([0.75 , 0.75 , 0.375, 0.   ])
     """
     p = patients(time, event, entry, weights)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return curve_of(p, conf_type, _input.level(level), label)
 
 
+@reads("time", "event", "group", optional=("entry", "weights"))
 def kaplan_meier_by(
     time: ArrayLike,
     event: ArrayLike,
@@ -335,9 +332,11 @@ def kaplan_meier_by(
     *,
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     control: object = None,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> dict[str, KMCurve]:
     """Estimate a survival curve for each group, in the order of the groups (control first).
 
@@ -350,15 +349,22 @@ def kaplan_meier_by(
     """
     p = patients(time, event, entry, weights)
     g = groups(group, p.n, control, minimum=1)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return {
         name: curve_of(p.take(g.codes == i), conf_type, _input.level(level), name)
         for i, name in enumerate(g.levels)
     }
 
 
+@reads("time", "event")
 def reverse_kaplan_meier(
-    time: ArrayLike, event: ArrayLike, *, conf_type: str = "log-log", level: float = 0.95
+    time: ArrayLike,
+    event: ArrayLike,
+    *,
+    conf_type: ConfType = "log-log",
+    level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> KMCurve:
     """Estimate the distribution of follow-up: censoring is the event, death censors.
 
@@ -376,7 +382,7 @@ def reverse_kaplan_meier(
     """
     p = patients(time, event)
     turned = Patients(p.time, 1.0 - p.event, None, None)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return curve_of(turned, conf_type, _input.level(level), "follow-up")
 
 

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import DataError
-from metablin.survival._data import patients
 from metablin.survival.km import curve_of
+from metablin.survival.patients import patients
 
 FloatArray = NDArray[np.float64]
 

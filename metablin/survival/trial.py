@@ -6,24 +6,22 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
-from metablin.survival._data import Groups, Patients, groups, patients
+from metablin.options import ConfType
+from metablin.records import Record, jsonable
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
 from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
 from metablin.survival.parametric import ParametricComparison, compare_parametric
+from metablin.survival.patients import Groups, Patients, groups, patients
 from metablin.survival.rmst import RMST, rmst
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["TrialSurvival", "analyse_trial"]
 
@@ -32,7 +30,7 @@ _AFTER_BASELINE = re.compile(r"respon|remission|\bmrd\b|mrd_|_mrd|\bcr\b")
 LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrialSurvival(Record):
     """Survival of one trial, by arm.
 
@@ -134,12 +132,6 @@ class TrialSurvival(Record):
         ready: dict[str, Any] = jsonable(out)
         return ready
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves with their number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km(list(self.curves.values()), ax=ax)
-
 
 def _triple(curve: KMCurve) -> dict[str, float]:
     row = curve.quantile().iloc[0]
@@ -159,7 +151,7 @@ def analyse_trial(
     at: ArrayLike | None = None,
     models: Sequence[str] = (),
     control: object = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     group_name: str = "",
 ) -> TrialSurvival:

@@ -22,7 +22,8 @@ ONE: dict[str, bytes] = {
     "survival": lines(LONG, head="time,n.risk"),
     "words": lines(LONG, ";", "Time (months);No. at risk"),
     "survhe": lines(
-        [(i + 1, t, 1 + i, 2 + i, n) for i, (t, n) in enumerate(LONG)], " ",
+        [(i + 1, t, 1 + i, 2 + i, n) for i, (t, n) in enumerate(LONG)],
+        " ",
         '"i" "trisk" "lower" "upper" "nrisk"',
     ),
     "no header": lines(LONG),
@@ -32,7 +33,7 @@ ONE: dict[str, bytes] = {
     "times across with a label": lines([("A", *A)], head="arm,0,5,10,15,20"),
     "months across": lines([("At risk", *A)], head=",0 mo,5 mo,10 mo,15 mo,20 mo"),
     "utf-16": lines(LONG, head="time,n_at_risk").decode().encode("utf-16"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", ONE)
@@ -47,20 +48,23 @@ def test_one_arm_in_every_form(tmp_path: Path, form: str) -> None:
 
 BOTH = list(zip(TIMES, A, B, strict=True))
 TWO: dict[str, bytes] = {
-    "long": lines([("A", *x) for x in LONG] + [("B", t, n) for t, _, n in BOTH],
-                  head="id,time,n_at_risk"),
-    "long by group": lines([("A", *x) for x in LONG] + [("B", t, n) for t, _, n in BOTH],
-                           head="group,trisk,nrisk"),
+    "long": lines(
+        [("A", *x) for x in LONG] + [("B", t, n) for t, _, n in BOTH], head="id,time,n_at_risk"
+    ),
+    "long by group": lines(
+        [("A", *x) for x in LONG] + [("B", t, n) for t, _, n in BOTH], head="group,trisk,nrisk"
+    ),
     "an arm a column": lines(BOTH, head="time,A,B"),
     "an arm a column, named as values": lines(BOTH, head="trisk,nrisk.A,nrisk.B"),
     "an arm a row": lines([("A", *A), ("B", *B)], head="arm,0,5,10,15,20"),
     "an arm a row under months": lines([("A", *A), ("B", *B)], ";", "Arm;t0;t5;t10;t15;t20"),
     "pairs": lines([(t, a, t, b) for t, a, b in BOTH], head="time_A,n_A,time_B,n_B"),
-    "a sheet an arm": workbook({"A": [["time", "NAR"], *LONG],
-                                "B": [["time", "NAR"], *[(t, b) for t, _, b in BOTH]]}),
+    "a sheet an arm": workbook(
+        {"A": [["time", "NAR"], *LONG], "B": [["time", "NAR"], *[(t, b) for t, _, b in BOTH]]}
+    ),
     "blanks": lines(BOTH, " ", '"time" "A" "B"'),
     "decimal commas": lines([(f"{t},0", a, b) for t, a, b in BOTH], ";", "time;A;B"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", TWO)
@@ -78,10 +82,13 @@ def test_two_arms_in_every_form(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "A 0:154,6:96; B 0:150,6:80", "A: 0:154, 6:96; B: 0:150, 6:80", "A 0:154,6:96;B 0:150,6:80;",
-        '"A" 0:154,6:96; "B" 0:150,6:80', "A 0 : 154, 6 : 96 ; B 0 : 150, 6 : 80",
+        "A 0:154,6:96; B 0:150,6:80",
+        "A: 0:154, 6:96; B: 0:150, 6:80",
+        "A 0:154,6:96;B 0:150,6:80;",
+        '"A" 0:154,6:96; "B" 0:150,6:80',
+        "A 0 : 154, 6 : 96 ; B 0 : 150, 6 : 80",
     ],
-)  # fmt: skip
+)
 def test_numbers_may_be_typed_in(text: str) -> None:
     table = read_at_risk(text).table
     assert table["id"].tolist() == ["A", "A", "B", "B"]
@@ -105,7 +112,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "negative": (lines([(0, 50), (5, -1)], head="time,n_at_risk"), "at least 0"),
     "enormous": (lines([(0, 10**9)], head="time,n_at_risk"), "at most 10000000"),
     "censored in parentheses": (
-        lines([(0, "50 (0)"), (5, "42 (8)")], head="time,n_at_risk"), "write 50",
+        lines([(0, "50 (0)"), (5, "42 (8)")], head="time,n_at_risk"),
+        "write 50",
     ),
     "words": (b"time,n_at_risk\nearly,many\n", "no numbers"),
     "picture": (b"\xff\xd8\xff\xe0" + bytes(20), "JPEG"),
@@ -113,7 +121,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "no time": (lines([(50, "x"), (42, "y")], head="n,who"), "'time'"),
     "arms without numbers": (lines([(0, "a", "b"), (5, "c", "d")], head="time,A,B"), "n_at_risk"),
     "cell of an arm": (lines([("A", 50, "4O")], head="arm,0,5"), "'4O'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", REFUSED)

@@ -43,50 +43,63 @@ PERCENT = [(t, 100 * s) for t, s in CLICKS]
 ONE: dict[str, tuple[bytes, ReadOptions]] = {
     "plain": (lines(CLICKS, head="time,survival"), ReadOptions()),
     "digitizeit csv": (
-        lines([(f"{t:.12E}", f"{s:.12E}") for t, s in PERCENT], head="Line 2 x,Line 2 y",
-              end="\r\n"),
+        lines(
+            [(f"{t:.12E}", f"{s:.12E}") for t, s in PERCENT], head="Line 2 x,Line 2 y", end="\r\n"
+        ),
         ReadOptions(percent=True),
     ),
     "digitizeit from right to left": (
-        lines(PERCENT[::-1], head="EXP x,EXP y"), ReadOptions(percent=True),
+        lines(PERCENT[::-1], head="EXP x,EXP y"),
+        ReadOptions(percent=True),
     ),
-    "digitizeit xlsx": (workbook({"Line 1": [["x", "y"], *PERCENT[::-1]]}), ReadOptions(percent=True)),
+    "digitizeit xlsx": (
+        workbook({"Line 1": [["x", "y"], *PERCENT[::-1]]}),
+        ReadOptions(percent=True),
+    ),
     "scanit": (
-        lines([(f"{t:>10}", f"{s:>10}") for t, s in PERCENT], "\t"), ReadOptions(percent=True),
+        lines([(f"{t:>10}", f"{s:>10}") for t, s in PERCENT], "\t"),
+        ReadOptions(percent=True),
     ),
     "webplotdigitizer": (lines(CLICKS, ", "), ReadOptions()),
     "webplotdigitizer with decimal commas": (
-        lines([(comma(t), comma(s)) for t, s in CLICKS], "; "), ReadOptions(),
+        lines([(comma(t), comma(s)) for t, s in CLICKS], "; "),
+        ReadOptions(),
     ),
     "webplotdigitizer, all of one": (lines([("X", "Y"), *CLICKS], head="Arm A,"), ReadOptions()),
     "survhe": (
-        lines([(i + 1, *c) for i, c in enumerate(CLICKS)], " ", '"id" "time" "surv"'), ReadOptions(),
+        lines([(i + 1, *c) for i, c in enumerate(CLICKS)], " ", '"id" "time" "surv"'),
+        ReadOptions(),
     ),
     "row names of R": (
         lines([(f'"{i + 1}"', *c) for i, c in enumerate(CLICKS)], " ", '"time" "surv"'),
         ReadOptions(),
     ),
     "unnamed running number": (
-        lines([(i + 1, *c) for i, c in enumerate(CLICKS)], head='"",time,survival'), ReadOptions(),
+        lines([(i + 1, *c) for i, c in enumerate(CLICKS)], head='"",time,survival'),
+        ReadOptions(),
     ),
     "reconstructKM": (lines(CLICKS, head="time,survival"), ReadOptions()),
     "four columns": (lines([(*c, -0.01, 0.02) for c in CLICKS]), ReadOptions()),
     "four columns of marks": (lines([(*c, "-", "+") for c in CLICKS]), ReadOptions()),
     "header in percent": (lines(PERCENT, head="Time (months),Survival (%)"), ReadOptions()),
     "percent signs": (
-        lines([(t, f"{s:g}%") for t, s in PERCENT], head="time,survival"), ReadOptions(percent=True),
+        lines([(t, f"{s:g}%") for t, s in PERCENT], head="time,survival"),
+        ReadOptions(percent=True),
     ),
     "other names": (lines(CLICKS, head="Months,OS"), ReadOptions()),
     "mapped names": (
-        lines(CLICKS, head="when,how many"), ReadOptions(columns="time=when,survival=how many"),
+        lines(CLICKS, head="when,how many"),
+        ReadOptions(columns="time=when,survival=how many"),
     ),
     "values first": (lines([(s, t) for t, s in CLICKS], head="Surv,Time"), ReadOptions()),
     "years": (
-        lines([(t / 12, s) for t, s in CLICKS], head="time,survival"), ReadOptions(unit="years"),
+        lines([(t / 12, s) for t, s in CLICKS], head="time,survival"),
+        ReadOptions(unit="years"),
     ),
     "utf-16": (lines(CLICKS, head="time,survival").decode().encode("utf-16"), ReadOptions()),
     "utf-16 without a mark": (
-        lines(CLICKS, "\t", "time\tsurvival").decode().encode("utf-16-le"), ReadOptions(),
+        lines(CLICKS, "\t", "time\tsurvival").decode().encode("utf-16-le"),
+        ReadOptions(),
     ),
     "byte-order mark": (b"\xef\xbb\xbf" + lines(CLICKS, head="time,survival"), ReadOptions()),
     "latin-1": (
@@ -94,8 +107,10 @@ ONE: dict[str, tuple[bytes, ReadOptions]] = {
         ReadOptions(columns="time=Zeit für x"),
     ),
     "excel's first line": (lines(CLICKS, ";", "sep=;\ntime;survival"), ReadOptions()),
-    "quoted cells": (lines([(f'"{t}"', f'"{s}"') for t, s in CLICKS], head='"time","surv"'),
-                     ReadOptions()),
+    "quoted cells": (
+        lines([(f'"{t}"', f'"{s}"') for t, s in CLICKS], head='"time","surv"'),
+        ReadOptions(),
+    ),
     "comment above": (lines(CLICKS, head="# digitised by hand\ntime,survival"), ReadOptions()),
     "empty rows and columns": (
         lines([(*c, "", "") for c in CLICKS] + [("", "", "", "")], head="time,survival,,"),
@@ -107,9 +122,10 @@ ONE: dict[str, tuple[bytes, ReadOptions]] = {
     ),
     "old macintosh lines": (lines(CLICKS, head="time,survival", end="\r"), ReadOptions()),
     "missing rows dropped": (
-        lines([*CLICKS, ("NA", 0.5), (21, "NR")], head="time,survival"), ReadOptions(missing="drop"),
+        lines([*CLICKS, ("NA", 0.5), (21, "NR")], head="time,survival"),
+        ReadOptions(missing="drop"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", ONE)
@@ -137,7 +153,8 @@ TWO: dict[str, tuple[bytes, ReadOptions]] = {
     "long with a mapped id": (lines(LONG, head="who,time,survival"), ReadOptions(columns="id=who")),
     "wide": (lines(WIDE, head="time,A,B"), ReadOptions()),
     "wide in percent": (
-        lines([(t, 100 * a, 100 * b) for t, a, b in WIDE], head="time,A (%),B (%)"), ReadOptions(),
+        lines([(t, 100 * a, 100 * b) for t, a, b in WIDE], head="time,A (%),B (%)"),
+        ReadOptions(),
     ),
     "pairs with names": (lines(PAIRS, head="A x,A y,B x,B y"), ReadOptions()),
     "webplotdigitizer, all": (lines([("X", "Y", "X", "Y"), *PAIRS], head="A,,B,"), ReadOptions()),
@@ -146,18 +163,24 @@ TWO: dict[str, tuple[bytes, ReadOptions]] = {
         ReadOptions(),
     ),
     "time and survival of each": (
-        lines(PAIRS, head="time_A,surv_A,time_B,surv_B"), ReadOptions(),
+        lines(PAIRS, head="time_A,surv_A,time_B,surv_B"),
+        ReadOptions(),
     ),
     "a sheet a curve": (
-        workbook({"A": [["x", "y"], *[(t, a) for t, a, _ in WIDE]],
-                  "B": [["x", "y"], *[(t, b) for t, _, b in WIDE]],
-                  "Notes": [["digitised twice"]]}),
+        workbook(
+            {
+                "A": [["x", "y"], *[(t, a) for t, a, _ in WIDE]],
+                "B": [["x", "y"], *[(t, b) for t, _, b in WIDE]],
+                "Notes": [["digitised twice"]],
+            }
+        ),
         ReadOptions(),
     ),
     "wide in a sheet": (
-        workbook({"all": [["Figure 2"], ["time", "A", "B"], *WIDE]}), ReadOptions(sheet="all"),
+        workbook({"all": [["Figure 2"], ["time", "A", "B"], *WIDE]}),
+        ReadOptions(sheet="all"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", TWO)
@@ -207,20 +230,25 @@ def test_rows_of_errors_are_those_of_the_file(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[bytes, str, str]] = {
     "two curves one above the other": (
-        lines([*CLICKS, *zip(TIME, OTHER, strict=True)], head="time,survival"), "c.csv",
+        lines([*CLICKS, *zip(TIME, OTHER, strict=True)], head="time,survival"),
+        "c.csv",
         "two curves one above the other",
     ),
     "a short curve below a long one": (
-        lines([*CLICKS, (0, 1), (3, 0.9), (5, 0.8)], head="time,survival"), "c.csv",
+        lines([*CLICKS, (0, 1), (3, 0.9), (5, 0.8)], head="time,survival"),
+        "c.csv",
         "an id column that tells them apart",
     ),
     "words that may be arms": (
         lines([(t, s, "ab"[i % 2]) for i, (t, s) in enumerate(CLICKS)], head="time,survival,line"),
-        "c.csv", "--columns id=line",
+        "c.csv",
+        "--columns id=line",
     ),
     "three numbers without a header": (lines(WIDE), "c.csv", "a header"),
     "decimal commas between commas": (
-        b"x,y\n0,0,1,0\n2,0,0,9\n", "c.csv", "export with semicolons",
+        b"x,y\n0,0,1,0\n2,0,0,9\n",
+        "c.csv",
+        "export with semicolons",
     ),
     "project of a digitiser": (b'<?xml version="1.0"?><!DOCTYPE engauge>', "c.xml", "Engauge"),
     "project of a digitiser, binary": (b"\x07DIG\x00\x01", "c.dig", "project of a digitiser"),
@@ -233,7 +261,12 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "web page": (b"<!DOCTYPE html><html></html>", "c.csv", "a web page"),
     "empty": (b"\n\n", "c.csv", "no data rows"),
     "words": (b"to be,or not\nto be,that is\n", "c.csv", "no numbers"),
-}  # fmt: skip
+}
+
+
+def first_error(errors: dict[str, DataError]) -> None:
+    for error in errors.values():
+        raise error
 
 
 @pytest.mark.parametrize("form", REFUSED)
@@ -242,9 +275,7 @@ def test_what_is_no_curve_is_refused_in_one_line(tmp_path: Path, form: str) -> N
     file = tmp_path / name
     file.write_bytes(raw)
     with pytest.raises(DataError) as caught:
-        found = read_curves(file)
-        for error in found.errors.values():
-            raise error
+        first_error(read_curves(file).errors)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 

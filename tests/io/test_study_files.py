@@ -24,7 +24,10 @@ PROPORTIONS: dict[str, tuple[bytes, ReadOptions]] = {
     "metafor": (lines(SINGLE, head="author,xi,ni"), ReadOptions()),
     "meta": (lines(SINGLE, head="studlab,event,n"), ReadOptions()),
     "words": (lines(SINGLE, ";", "Trial;No. of events;Total"), ReadOptions()),
-    "mapped": (lines(SINGLE, head="study,CR,size of it"), ReadOptions(columns="events=CR,n=size of it")),
+    "mapped": (
+        lines(SINGLE, head="study,CR,size of it"),
+        ReadOptions(columns="events=CR,n=size of it"),
+    ),
     "rates": (lines([(s, e / n, n) for s, e, n in SINGLE], head="study,rate,n"), ReadOptions()),
     "rates in percent": (
         lines([(s, round(100 * e / n, 2), n) for s, e, n in SINGLE], head="study,rate (%),n"),
@@ -35,23 +38,32 @@ PROPORTIONS: dict[str, tuple[bytes, ReadOptions]] = {
         ReadOptions(percent=True),
     ),
     "row names of R": (
-        lines([(f'"{s}"', e, n) for s, e, n in SINGLE], " ", '"events" "n"'), ReadOptions(),
+        lines([(f'"{s}"', e, n) for s, e, n in SINGLE], " ", '"events" "n"'),
+        ReadOptions(),
     ),
-    "trailing columns": (lines([(*r, "", "") for r in SINGLE], head="study,events,n,,"), ReadOptions()),
+    "trailing columns": (
+        lines([(*r, "", "") for r in SINGLE], head="study,events,n,,"),
+        ReadOptions(),
+    ),
     "a title above": (lines(SINGLE, head="Table 2,,\nstudy,events,n"), ReadOptions()),
     "workbook": (
         workbook({"Read me": [["see below"]], "data": [["Study", "Events", "N"], *SINGLE]}),
         ReadOptions(),
     ),
     "sheet by number": (
-        workbook({"old": [["study", "events", "n"], ["X", 1, 2], ["Y", 1, 3]],
-                  "new": [["study", "events", "n"], *SINGLE]}), ReadOptions(sheet="2"),
+        workbook(
+            {
+                "old": [["study", "events", "n"], ["X", 1, 2], ["Y", 1, 3]],
+                "new": [["study", "events", "n"], *SINGLE],
+            }
+        ),
+        ReadOptions(sheet="2"),
     ),
     "missing dropped": (
         lines([*SINGLE, ("D", "NR", 12), ("E", 3, "?")], head="study,events,n"),
         ReadOptions(missing="drop"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", PROPORTIONS)
@@ -81,7 +93,9 @@ TABLES: dict[str, bytes] = {
         [("1", "1", s, e, n, x, m) for s, e, n, x, m in DOUBLE],
         head="Comparison Number,Outcome Number,Study,Events 1,Total 1,Events 2,Total 2",
     ),
-    "four cells": lines([(s, e, n - e, x, m - x) for s, e, n, x, m in DOUBLE], head="study,a,b,c,d"),
+    "four cells": lines(
+        [(s, e, n - e, x, m - x) for s, e, n, x, m in DOUBLE], head="study,a,b,c,d"
+    ),
     "four cells of metafor": lines(
         [(s, e, n - e, x, m - x) for s, e, n, x, m in DOUBLE], head="study,ai,bi,ci,di"
     ),
@@ -92,7 +106,7 @@ TABLES: dict[str, bytes] = {
     "columns in another order": lines(
         [(m, x, n, e, s) for s, e, n, x, m in DOUBLE], head="n.c,event.c,n.e,event.e,study"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", TABLES)
@@ -100,8 +114,10 @@ def test_two_by_two_tables_in_every_form(tmp_path: Path, form: str) -> None:
     file = tmp_path / "s.csv"
     file.write_bytes(TABLES[form])
     found = read_studies(file, "or", ReadOptions())
-    got = [found.columns[x].tolist() for x in
-           ("events_treatment", "n_treatment", "events_control", "n_control")]  # fmt: skip
+    got = [
+        found.columns[x].tolist()
+        for x in ("events_treatment", "n_treatment", "events_control", "n_control")
+    ]
     assert got == [EVENTS, N, OTHER, M]
     assert found.studies == NAMES
 
@@ -112,17 +128,26 @@ HR = [("A", 0.73, 0.53, 1.02), ("B", 0.77, 0.66, 0.90), ("C", 0.79, 0.64, 0.98)]
 @pytest.mark.parametrize(
     "head",
     [
-        "study,estimate,conf_low,conf_high", "Study,hr,lower,upper", "study,HR,hr_lb,hr_ub",
-        "study,Hazard ratio,95% CI lower,95% CI upper", "trial,hr,LCL,UCL", "study,hr,ci_low,ci_high",
-        "author,HR,ll,ul", "study,hr,ci.lb,ci.ub", "study,hr,l95,u95", "study,est,lci,uci",
+        "study,estimate,conf_low,conf_high",
+        "Study,hr,lower,upper",
+        "study,HR,hr_lb,hr_ub",
+        "study,Hazard ratio,95% CI lower,95% CI upper",
+        "trial,hr,LCL,UCL",
+        "study,hr,ci_low,ci_high",
+        "author,HR,ll,ul",
+        "study,hr,ci.lb,ci.ub",
+        "study,hr,l95,u95",
+        "study,est,lci,uci",
         "study,hr,low,high",
     ],
-)  # fmt: skip
+)
 def test_hazard_ratios_under_every_name(tmp_path: Path, head: str) -> None:
     file = tmp_path / "s.csv"
     file.write_bytes(lines(HR, head=head))
     found = read_studies(file, "hr", ReadOptions())
-    assert [c.tolist() for c in found.columns.values()] == [list(c) for c in list(zip(*HR))[1:]]
+    assert [c.tolist() for c in found.columns.values()] == [
+        list(c) for c in list(zip(*HR, strict=True))[1:]
+    ]
     assert found.level == 0.95
 
 
@@ -146,15 +171,24 @@ def test_the_level_of_intervals_is_read(
 @pytest.mark.parametrize(
     ("head", "rows"),
     [
-        ("yi,vi", [(1.07, 0.2304), (0.71, 0.2209)]), ("g,se", [(1.07, 0.48), (0.71, 0.47)]),
-        ("TE,seTE", [(1.07, 0.48), (0.71, 0.47)]), ("d,var", [(1.07, 0.2304), (0.71, 0.2209)]),
-        ("smd,std. error", [(1.07, 0.48), (0.71, 0.47)]), ("estimate,SE", [(1.07, 0.48), (0.71, 0.47)]),
-        ("yi,sei", [(1.07, 0.48), (0.71, 0.47)]), ("Effect,Variance", [(1.07, 0.2304), (0.71, 0.2209)]),
+        ("yi,vi", [(1.07, 0.2304), (0.71, 0.2209)]),
+        ("g,se", [(1.07, 0.48), (0.71, 0.47)]),
+        ("TE,seTE", [(1.07, 0.48), (0.71, 0.47)]),
+        ("d,var", [(1.07, 0.2304), (0.71, 0.2209)]),
+        ("smd,std. error", [(1.07, 0.48), (0.71, 0.47)]),
+        ("estimate,SE", [(1.07, 0.48), (0.71, 0.47)]),
+        ("yi,sei", [(1.07, 0.48), (0.71, 0.47)]),
+        ("Effect,Variance", [(1.07, 0.2304), (0.71, 0.2209)]),
         ("beta,stderr", [(1.07, 0.48), (0.71, 0.47)]),
-        ("md,lower,upper", [(1.07, 1.07 - 1.959963984540054 * 0.48, 1.07 + 1.959963984540054 * 0.48),
-                            (0.71, 0.71 - 1.959963984540054 * 0.47, 0.71 + 1.959963984540054 * 0.47)]),
+        (
+            "md,lower,upper",
+            [
+                (1.07, 1.07 - 1.959963984540054 * 0.48, 1.07 + 1.959963984540054 * 0.48),
+                (0.71, 0.71 - 1.959963984540054 * 0.47, 0.71 + 1.959963984540054 * 0.47),
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_generic_effects_under_every_name(
     tmp_path: Path, head: str, rows: list[tuple[float, ...]]
 ) -> None:
@@ -176,27 +210,64 @@ def test_rates_of_two_arms_and_person_years(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[str, str, str, list[str]]] = {
-    "cells": ("proportion", "study,events,n", "A,12 (34%),35\nB,4*,9\nC,NR,12\nD,\"1,204\",3500",
-              ["row 1 (A)", "write 12)", "row 2 (B)", "footnote", "row 3 (C)", "'NR'", "row 4 (D)",
-               "1204 or 1.204"]),
+    "cells": (
+        "proportion",
+        "study,events,n",
+        'A,12 (34%),35\nB,4*,9\nC,NR,12\nD,"1,204",3500',
+        [
+            "row 1 (A)",
+            "write 12)",
+            "row 2 (B)",
+            "footnote",
+            "row 3 (C)",
+            "'NR'",
+            "row 4 (D)",
+            "1204 or 1.204",
+        ],
+    ),
     "dates": ("proportion", "study,events,n", "A,3-May,5\nB,2026-05-03,9", ["3/5 or 5/3", "row 2"]),
-    "total by name": ("proportion", "study,events,n", "A,3,9\nB,4,9\nTotal,7,18", ["Total", "row 3"]),
-    "total by sums": ("proportion", "study,events,n", "A,3,9\nB,4,9\nC,2,8\nX,9,26",
-                      ["X holds the sums", "delete the row"]),
-    "summary row": ("hr", "study,hr,lower,upper", "A,.7,.5,1\nB,.8,.6,1\nPooled (random),.75,.6,.9",
-                    ["Pooled"]),
-    "rates of no patients": ("proportion", "study,rate,n", "A,0.5,25\nB,0.335,10\nC,.2,10",
-                             ["12.5 patients", "3.35 patients"]),
+    "total by name": (
+        "proportion",
+        "study,events,n",
+        "A,3,9\nB,4,9\nTotal,7,18",
+        ["Total", "row 3"],
+    ),
+    "total by sums": (
+        "proportion",
+        "study,events,n",
+        "A,3,9\nB,4,9\nC,2,8\nX,9,26",
+        ["X holds the sums", "delete the row"],
+    ),
+    "summary row": (
+        "hr",
+        "study,hr,lower,upper",
+        "A,.7,.5,1\nB,.8,.6,1\nPooled (random),.75,.6,.9",
+        ["Pooled"],
+    ),
+    "rates of no patients": (
+        "proportion",
+        "study,rate,n",
+        "A,0.5,25\nB,0.335,10\nC,.2,10",
+        ["12.5 patients", "3.35 patients"],
+    ),
     "rates in percent unsaid": ("proportion", "study,rate,n", "A,40,30\nB,36,25", ["--percent"]),
-    "two columns for one": ("proportion", "study,deaths,responses,n", "A,1,2,9\nB,1,2,9",
-                            ["'deaths' and 'responses'", "--columns events=deaths"]),
+    "two columns for one": (
+        "proportion",
+        "study,deaths,responses,n",
+        "A,1,2,9\nB,1,2,9",
+        ["'deaths' and 'responses'", "--columns events=deaths"],
+    ),
     "no such column": ("proportion", "study,happy,n", "A,1,9\nB,1,9", ["'events'", "found: study"]),
-    "two analyses": ("or", "Comparison Number,Outcome Number,Study,Events 1,Total 1,Events 2,Total 2",
-                     "1,1,A,1,9,2,9\n1,2,A,1,9,2,9", ["2 analyses", "1.1, 1.2"]),
+    "two analyses": (
+        "or",
+        "Comparison Number,Outcome Number,Study,Events 1,Total 1,Events 2,Total 2",
+        "1,1,A,1,9,2,9\n1,2,A,1,9,2,9",
+        ["2 analyses", "1.1, 1.2"],
+    ),
     "two levels": ("hr", "hr,lower95,upper99", "0.7,0.5,1\n0.8,0.6,1", ["two levels"]),
     "negative error": ("generic", "yi,se", "1,-0.1\n1,0", ["row 1", "row 2", "greater than 0"]),
     "an interval without its estimate": ("generic", "yi,lower,upper", "1,1.5,2", ["interval"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", REFUSED)

@@ -8,8 +8,8 @@ import pytest
 from metablin.effects import generic, proportions
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.batch import pool_many
-from metablin.meta.gosh import Gosh, gosh
+from metablin.meta.checks.gosh import Gosh, gosh
+from metablin.meta.normal.batch import pool_many
 from tests.reference import pinned, table
 
 PIN = pinned("influence")

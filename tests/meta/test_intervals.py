@@ -4,9 +4,9 @@ import pytest
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta._inference import q_profile
-from metablin.meta._tau2 import _bisect_score, _score_reml, estimate_tau2, solve_q
-from metablin.meta.intervals import heterogeneity
+from metablin.meta.checks.intervals import heterogeneity
+from metablin.numerics.inference import q_profile
+from metablin.numerics.tau2 import _bisect_score, _score_reml, estimate_tau2, solve_q
 from tests.meta.test_regression import data_of
 from tests.reference import pinned
 

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.multilevel import multilevel
+from metablin.meta.normal.multilevel import multilevel
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "multilevel.json").read_text(encoding="utf-8")

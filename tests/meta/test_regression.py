@@ -9,7 +9,7 @@ import pytest
 from metablin.effects import generic, two_by_two
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.permutation import permutation_test
+from metablin.meta.checks.permutation import permutation_test
 from tests.reference import pinned, table
 
 CLOSED = 1e-9

@@ -26,6 +26,7 @@ __all__ = [
     "check_picture",
     "options",
     "print_json",
+    "read_csv",
     "save_plot",
     "say",
     "shown",
@@ -110,6 +111,15 @@ def check_picture(path: Path | None, *inputs: Path | None, option: str = "--plot
     if path.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"{option} writes {', '.join(PICTURES)}, not {path.name}")
     check_files([path], inputs)
+
+
+def read_csv(path: Path, required: Iterable[str] = ()) -> pd.DataFrame:
+    """Return a table as text, with the columns that must be there under the names asked for."""
+    from metablin.io import ReadOptions, open_table
+
+    wanted = tuple(required)
+    table = open_table(path, ReadOptions(), [wanted])
+    return table.frame().rename(columns={table.header(role): role for role in wanted})
 
 
 def write_csv(frame: pd.DataFrame, path: Path, *inputs: Path | None) -> None:

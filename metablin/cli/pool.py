@@ -158,7 +158,7 @@ def _usage(
 
 
 def effect_sizes(
-    studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None]
+    studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None] | None = None
 ) -> EffectSizes:
     """Return the effect sizes of the columns that the measure fixes."""
     import numpy as np
@@ -166,7 +166,7 @@ def effect_sizes(
     from metablin import effects
 
     c, names = studies.columns, studies.studies
-    rules: dict[str, Any] = {k: v for k, v in zeros.items() if v is not None}
+    rules: dict[str, Any] = {k: v for k, v in (zeros or {}).items() if v is not None}
     if "log_estimate" in c:
         half = Z95 * c["std_error"]
         low, middle, high = (np.exp(c["log_estimate"] + s * half) for s in (-1, 0, 1))

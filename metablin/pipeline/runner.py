@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metablin.errors import DataError
 from metablin.pipeline import fingerprint, registry, store
+from metablin.pipeline.lock import locked
 
 __all__ = ["Run", "reproduce"]
 
@@ -71,16 +72,24 @@ def reproduce(
     Raises
     ------
     DataError
-        When a name is not an analysis.
+        When a name is not an analysis, or another run writes into `out`.
     """
     chosen = _select(registry.names(folder), names)
+    with locked(out):
+        return _reproduce(chosen, folder, out, jobs, force, progress)
+
+
+def _reproduce(
+    chosen: list[str], folder: Path, out: Path, jobs: int, force: bool, progress: Progress | None
+) -> list[Run]:
     entries = _read_manifest(out)
     fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
     for name in chosen:
         if name not in fresh:
             tell(name, "cached")
-    for name, seconds in _execute(fresh, folder, out, jobs, tell):
+    known = {name: [Path(p).name for p in entries[name]["outputs"]] for name in entries}
+    for name, seconds in _execute(fresh, folder, out, jobs, tell, known):
         entries[name] = _entry(name, seconds, folder, out)
         _write_manifest(out, entries)
     if not fresh:
@@ -96,12 +105,13 @@ def _select(found: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _execute(
-    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress
-) -> Iterable[tuple[str, float]]:
+    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress,
+    known: Mapping[str, list[str]],
+) -> Iterable[tuple[str, float]]:  # fmt: skip
     if jobs == 1 or len(names) < 2:
         for name in names:
             tell(name, "started")
-            result = _run_one(name, folder, out)
+            result = _run_one(name, folder, out, known.get(name, []))
             tell(name, "done")
             yield result
         return
@@ -110,12 +120,13 @@ def _execute(
     for name in names:
         tell(name, "started")
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    for name, seconds in workers(delayed(_run_one)(name, folder, out) for name in names):
+    todo = (delayed(_run_one)(name, folder, out, known.get(name, [])) for name in names)
+    for name, seconds in workers(todo):
         tell(name, "done")
         yield name, seconds
 
 
-def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
+def _run_one(name: str, folder: Path, out: Path, written: list[str]) -> tuple[str, float]:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
@@ -125,7 +136,7 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     chosen = registry.load_analysis(folder, name)
     start = time.perf_counter()
     with house_style():
-        store.save(chosen, chosen.run(), out)
+        store.save(chosen, chosen.run(), out, written)
     return name, time.perf_counter() - start
 
 
@@ -168,15 +179,33 @@ def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]
 
 
 def _read_manifest(out: Path) -> dict[str, Any]:
-    """Return the entries of an earlier manifest; an unreadable one counts as none."""
+    """Return the entries of an earlier manifest; one of another shape counts as none."""
     path = out / MANIFEST
     if not path.is_file():
         return {}
     try:
         analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return {name: entry for name, entry in analyses.items() if (out / name).is_dir()}
+    if not isinstance(analyses, dict):
+        return {}
+    return {
+        name: entry for name, entry in analyses.items() if _is_ours(entry) and (out / name).is_dir()
+    }
+
+
+def _is_ours(entry: object) -> bool:
+    """Tell whether an entry of a manifest has the shape that :func:`_entry` gives it."""
+    if not isinstance(entry, dict):
+        return False
+    reads, outputs, seconds = (entry.get(x) for x in ("reads", "outputs", "seconds"))
+    return (
+        isinstance(reads, list)
+        and all(isinstance(x, str) for x in reads)
+        and isinstance(outputs, dict)
+        and all(isinstance(x, str) for x in outputs.values())
+        and isinstance(seconds, int | float)
+    )
 
 
 def _write_manifest(out: Path, entries: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from metablin.errors import DataError
+from metablin.io import write_text
 from metablin.pipeline.registry import Analysis
 from metablin.report import Outcome
 
@@ -28,18 +30,20 @@ __all__ = [
 RESULT_DIGITS = 12
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary file beside `path`, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
-def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
+def save(
+    analysis: Analysis, outcome: Outcome, out: Path, written: Iterable[str] | None = None
+) -> Path:
     """Write an outcome to ``out/<name>/`` and return that folder.
 
     Tables become CSV, figures SVG, and ``outcome.json`` holds the words. The folder is built
     aside and swapped in whole, so a stopped run leaves the earlier results as they were.
+    `written` names the files an earlier run put there; anything else in the folder is somebody's
+    own and is not swapped away.
+
+    Raises
+    ------
+    DataError
+        Naming files in the folder that no run wrote.
     """
     from metablin.plots.style import save_figure
 
@@ -54,8 +58,17 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
     for name, picture in outcome.figures.items():
         save_figure(picture.figure, building / f"{name}.svg")
     write_text(building / "outcome.json", _dump(_words(analysis, outcome)))
+    _check_foreign(final, {p.name for p in building.iterdir()} | set(written or ()))
     _swap(building, final)
     return final
+
+
+def _check_foreign(final: Path, known: set[str]) -> None:
+    there = {p.name for p in final.iterdir()} if final.is_dir() else set()
+    if foreign := sorted(there - known):
+        raise DataError(
+            f"{final} holds what no run wrote: {', '.join(foreign)}", allowed="move it elsewhere"
+        )
 
 
 def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:

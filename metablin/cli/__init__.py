@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 bad data (one line on stderr), 2 bad usage.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Annotated, NoReturn
@@ -58,6 +59,7 @@ def _root(
 
 def main() -> None:
     """Run the command line with the process' arguments."""
+    _open_streams()
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     warnings.showwarning = _show_warning
@@ -71,6 +73,17 @@ def main() -> None:
         if debug:
             raise
         _fail(": ".join(str(x) for x in (error.filename, error.strerror or error) if x))
+
+
+def _open_streams() -> None:
+    """Put the null device where a shell closed a stream (``>&-``): a file could take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115
 
 
 def _fail(text: str) -> NoReturn:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
+from metablin.io.cells import explain
 from metablin.io.grid import Grid, read_grids
-from metablin.io.layout import Long, lay_out
+from metablin.io.layout import Long, Part, lay_out
 from metablin.io.names import plain
 from metablin.io.table import ReadOptions
 
@@ -24,6 +26,7 @@ FloatArray = NDArray[np.float64]
 MOST_PATIENTS = 10_000_000
 """More than any trial has; a figure typed as 1e9 would be worked on one patient at a time."""
 
+_FIGURE = r"\d+(?:\.\d+)?"
 _USELESS = ("i", "lower", "upper", "interval", "lowerindex", "upperindex", "n.event", "n.censor",
             "survival", "std.err")  # fmt: skip
 
@@ -77,17 +80,11 @@ def read_at_risk(source: str | Path, options: ReadOptions | None = None) -> AtRi
     if not useful:
         raise DataError(f"{path.name} has no numbers", allowed="time and n_at_risk")
     out = Long(named=len(useful) > 1)
-    for grid in useful:
+    for grid in (g.without_title() for g in useful):
         part = _across(grid) or lay_out(grid, options, "n_at_risk", fits_at_risk, _USELESS)
         _no_errors(part)
-        many = len(useful) > 1
-        names = [f"{grid.sheet} {n}".strip() if many else n for n in part.id]
-        out.id += names
-        out.time = np.concatenate([out.time, part.time])
-        out.value = np.concatenate([out.value, part.value])
-        out.row = np.concatenate([out.row, part.row])
-        out.named |= part.named
-        out.said += [x for x in part.said if x not in out.said]
+        sheet = grid.sheet if len(useful) > 1 else ""
+        out.join(part, partial(_in_sheet, sheet))
     _check_counts(out)
     note = f"{path.name}: {'; '.join(out.said)}" if out.said else ""
     return _result(out, options, note)
@@ -106,34 +103,36 @@ def _no_errors(part: Long) -> None:
         raise DataError.joined(bad)
 
 
+def _in_sheet(sheet: str, name: str) -> str:
+    return f"{sheet} {name}".strip()
+
+
 def _check_counts(out: Long) -> None:
-    for bad, allowed in (
-        (out.value < 0, "at least 0"),
-        (out.value != np.floor(out.value), "a whole number of patients"),
-        (out.value > MOST_PATIENTS, f"at most {MOST_PATIENTS}"),
-    ):
-        if bad.any():
-            raise DataError.joined([
-                DataError("not allowed", row=int(out.row[i]), column="n_at_risk",
-                          value=f"{out.value[i]:g}", allowed=allowed, study=out.id[i] or None)
-                for i in np.flatnonzero(bad)
-            ])  # fmt: skip
+    rules: tuple[tuple[Callable[[FloatArray], NDArray[np.bool_]], str], ...] = (
+        (lambda n: n < 0, "at least 0"),
+        (lambda n: n != np.floor(n), "a whole number of patients"),
+        (lambda n: n > MOST_PATIENTS, f"at most {MOST_PATIENTS}"),
+    )
+    for rule, allowed in rules:
+        errors = [
+            DataError("not allowed", row=int(part.row[i]), column="n_at_risk",
+                      value=f"{part.value[i]:g}", allowed=allowed, study=part.id or None)
+            for part in out.parts for i in np.flatnonzero(rule(part.value))
+        ]  # fmt: skip
+        if errors:
+            raise DataError.joined(errors)
 
 
 def _result(out: Long, options: ReadOptions, note: str) -> AtRisk:
     """Return the table with the entries of each arm in order of time."""
-    ids = np.array(out.id, dtype=object)
-    at = [i for name in dict.fromkeys(out.id) for i in _sorted_rows(out, ids == name)]
-    table = pd.DataFrame({
-        "id": ids[at], "time": out.time[at] * options.months,
-        "n_at_risk": out.value[at],
-    })  # fmt: skip
-    return AtRisk(table, out.row[at], out.named, note)
-
-
-def _sorted_rows(out: Long, own: NDArray[np.bool_]) -> list[int]:
-    at = np.flatnonzero(own)
-    return [int(i) for i in at[np.argsort(out.time[at], kind="stable")]]
+    orders = [np.argsort(part.time, kind="stable") for part in out.parts]
+    time, value, row = (
+        np.concatenate([getattr(p, x)[o] for p, o in zip(out.parts, orders, strict=True)])
+        for x in ("time", "value", "row")
+    )
+    ids = np.repeat(np.array(out.names, dtype=object), [p.time.size for p in out.parts])
+    table = pd.DataFrame({"id": ids, "time": time * options.months, "n_at_risk": value})
+    return AtRisk(table, row, out.named, note)
 
 
 def fits_at_risk(time: FloatArray, value: FloatArray) -> bool:
@@ -169,15 +168,15 @@ def _across(grid: Grid) -> Long | None:
         numbers = [grid.number(c) for _, c in pairs]
         bad = [c for (_, c), x in zip(pairs, numbers, strict=True) if x is None]
         if bad:
-            from metablin.io.cells import explain
-
             raise DataError.joined([
                 DataError(f"not a number ({explain(c)})", row=i + 1, column="n_at_risk",
                           value=repr(c), study=name or None)
                 for c in bad
             ])  # fmt: skip
-        out.add(name, np.array([x for x, _ in pairs]), np.array(numbers, dtype=np.float64),
-                np.full(len(pairs), i + 1, dtype=np.intp))  # fmt: skip
+        out.parts.append(Part(
+            name, np.array([x for x, _ in pairs]), np.array(numbers, dtype=np.float64),
+            np.full(len(pairs), i + 1, dtype=np.intp),
+        ))  # fmt: skip
     return out
 
 
@@ -204,26 +203,41 @@ def parse_at_risk(text: str, options: ReadOptions | None = None) -> AtRisk:
     """
     out = Long()
     arms = [part.strip() for part in text.split(";") if part.strip()]
-    for number, arm in enumerate(arms, start=1):
-        found = re.fullmatch(r"(.*?)[\s:]*((?:[\d.]+\s*:\s*[\d.]+\s*,?\s*)+)", arm)
-        if found is None:
-            raise DataError("not times and numbers at risk", column="--at-risk", value=repr(arm),
-                            allowed='such as "A 0:154,6:96; B 0:150,6:80"')  # fmt: skip
-        pairs = re.findall(r"([\d.]+)\s*:\s*([\d.]+)", found[2])
-        name = found[1].strip().strip("\"'").rstrip(":").strip()
+    if not arms:
+        raise _not_pairs(text)
+    for arm in arms:
+        name, pairs = _typed_arm(arm)
         if len(arms) > 1 and not name:
-            raise DataError("an arm without a name", row=number, column="--at-risk",
-                            value=repr(arm), allowed="a name before the first time")  # fmt: skip
-        try:
-            times, counts = (np.array([float(p[i]) for p in pairs]) for i in (0, 1))
-        except ValueError as error:
-            raise DataError("not a number", column="--at-risk", value=repr(arm)) from error
-        out.add(name, times, counts, np.arange(1, len(pairs) + 1))
+            raise DataError("an arm without a name", column="--at-risk", value=repr(arm),
+                            allowed="a name before the first time")  # fmt: skip
+        times, counts = np.array(pairs).T
+        out.parts.append(Part(name, times, counts, np.arange(1, len(pairs) + 1)))
         out.named |= bool(name)
-    if len(set(out.id)) < len(arms):
+    if len(set(out.names)) < len(arms):
         raise DataError("two arms have one name", column="--at-risk", value=repr(text))
     _check_counts(out)
     return _result(out, options or ReadOptions(), "")
+
+
+def _typed_arm(arm: str) -> tuple[str, list[tuple[float, float]]]:
+    """Return an arm's name and its pairs of time and number, from ``A 0:154,6:96``."""
+    first, *rest = (chunk.strip() for chunk in arm.rstrip(", ").split(","))
+    found = re.fullmatch(rf"(.*?)[\s:]*({_FIGURE})\s*:\s*({_FIGURE})", first)
+    others = [re.fullmatch(rf"({_FIGURE})\s*:\s*({_FIGURE})", chunk) for chunk in rest]
+    if found is None or None in others:
+        raise _not_pairs(arm)
+    pairs = [(float(found[2]), float(found[3]))]
+    pairs += [(float(m[1]), float(m[2])) for m in others if m is not None]
+    name = found[1].strip().strip("\"'").rstrip(":").strip()
+    inside = re.search(rf"(?:^|\s)({_FIGURE})\s*:\s*{_FIGURE}$", name)
+    if inside and float(inside[1]) < pairs[0][0]:
+        raise _not_pairs(arm)  # two pairs with a blank between them, not a name such as "2:1"
+    return name, pairs
+
+
+def _not_pairs(text: str) -> DataError:
+    return DataError("not times and numbers at risk between commas", column="--at-risk",
+                     value=repr(text), allowed='such as "A 0:154,6:96; B 0:150,6:80"')  # fmt: skip
 
 
 # --- names of arms ----------------------------------------------------------------------------

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.io.grid import Grid, read_grids
-from metablin.io.layout import Long, lay_out
-from metablin.io.order import in_order
+from metablin.io.layout import Long, Part, lay_out
+from metablin.io.order import Ordered, in_order
 from metablin.io.table import ReadOptions
 
 __all__ = ["Curves", "read_curves"]
@@ -86,29 +88,17 @@ def read_curves(path: Path, options: ReadOptions | None = None, failure: bool = 
     percent = options.percent or long.percent
     if long.percent and not options.percent:
         long.said.append("survival in percent by its header")
-    scale = 100.0 if percent else 1.0
-    value = scale - long.value if failure else long.value
-    ids = np.array(long.id, dtype=object)
-    parts, counts, errors = [], [], {}
+    parts, errors = [], {}
     moved, untangled = 0, 0
-    for name in dict.fromkeys(long.id):
-        own = np.flatnonzero(ids == name)
-        counts.append((name, own.size))
+    for part in long.parts:
         try:
-            if name in long.errors:
-                raise DataError.joined(long.errors[name])
-            found = in_order(long.time[own], value[own] / scale, long.row[own], name)
+            ordered, found = _ordered(part, long, 100.0 if percent else 1.0, failure)
         except DataError as error:
-            errors[name] = error
+            errors[part.id] = error
             continue
-        parts.append(own[found.at])
+        parts.append(ordered)
         moved += found.sorted
         untangled += found.untangled
-    at = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
-    time = long.time.copy()
-    for part in parts:  # at a vertical fall the clicks keep their places, the times their order
-        time[part] = np.sort(long.time[part])
-    clicks = pd.DataFrame({"id": ids[at], "time": time[at] * options.months, "survival": value[at]})
     said = [*long.said]
     if moved:
         said.append("sorted by time")
@@ -116,8 +106,27 @@ def read_curves(path: Path, options: ReadOptions | None = None, failure: bool = 
         said.append(f"{untangled} clicks at vertical falls put in order")
     if options.unit and options.unit != "months":
         said.append(f"times in {options.unit}, turned into months")
+    counts = [(part.id, part.time.size) for part in long.parts]
     note = f"{path.name}: {'; '.join([_curves(counts), *said])}"
-    return Curves(clicks, long.row[at], long.named, percent, errors, note)
+    clicks, rows = _table(parts, options.months)
+    return Curves(clicks, rows, long.named, percent, errors, note)
+
+
+def _ordered(part: Part, long: Long, scale: float, failure: bool) -> tuple[Part, Ordered]:
+    if part.id in long.errors:
+        raise DataError.joined(long.errors[part.id])
+    value = scale - part.value if failure else part.value
+    found = in_order(part.time, value / scale, part.row, part.id)
+    return Part(part.id, found.time, value[found.at], part.row[found.at]), found
+
+
+def _table(parts: Sequence[Part], months: float) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts] or [np.empty(0)])
+
+    ids = np.repeat(np.array([p.id for p in parts], dtype=object), [p.time.size for p in parts])
+    frame = pd.DataFrame({"id": ids, "time": column("time") * months, "survival": column("value")})
+    return frame, column("row").astype(np.intp)
 
 
 def _curves(counts: Sequence[tuple[str, int]]) -> str:
@@ -141,16 +150,7 @@ def _all_sheets(grids: Sequence[Grid], options: ReadOptions) -> Long:
     out = Long(named=True)
     for grid in useful:
         part = lay_out(grid, options, "survival", fits_survival, _USELESS)
-        names = [_in_sheet(grid.sheet, name) for name in part.id]
-        if set(names) & set(out.id):
-            raise DataError("two curves have one name", column="id", value=names[0])
-        out.id += names
-        out.time = np.concatenate([out.time, part.time])
-        out.value = np.concatenate([out.value, part.value])
-        out.row = np.concatenate([out.row, part.row])
-        out.percent |= part.percent
-        out.errors |= {_in_sheet(grid.sheet, name): bad for name, bad in part.errors.items()}
-        out.said += [x for x in part.said if x not in out.said]
+        out.join(part, partial(_in_sheet, grid.sheet))
     return out
 
 

@@ -145,8 +145,8 @@ def _split(path: Path, body: str, separator: str) -> Rows:
 
 
 def _clean(rows: Rows) -> Rows:
-    """Strip cells, drop empty rows."""
-    stripped = [[cell.strip() for cell in row] for row in rows]
+    """Strip cells, make blanks and breaks inside them single blanks, drop empty rows."""
+    stripped = [[" ".join(cell.split()) for cell in row] for row in rows]
     return [row for row in stripped if any(row)]
 
 

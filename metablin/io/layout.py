@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from metablin.io.grid import Grid, trimmed
 from metablin.io.names import NAMES, find, mapping, plain
 from metablin.io.table import ReadOptions
 
-__all__ = ["Long", "lay_out"]
+__all__ = ["Long", "Part", "lay_out"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -30,17 +30,24 @@ Fits = Callable[[FloatArray, FloatArray], bool]
 """Whether two columns of numbers can be the times and the values of one curve."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One curve: its name (empty without one), times, values, and data rows of the file from 1."""
+
+    id: str
+    time: FloatArray
+    value: FloatArray
+    row: IntArray
+
+
 @dataclass(slots=True)
 class Long:
-    """Curves as one long table.
+    """The curves of a table.
 
     Attributes
     ----------
-    id : list of str, length m
-        Empty for a curve without a name.
-    time, value : ndarray, shape (m,)
-    row : ndarray of int, shape (m,)
-        Data rows of the file, from 1.
+    parts : list of Part
+        One a curve, in order of appearance.
     named : bool
         The file itself tells several curves apart, or names its one curve in a column.
     percent : bool
@@ -50,21 +57,34 @@ class Long:
     said : list of str
     """
 
-    id: list[str] = field(default_factory=list)
-    time: FloatArray = field(default_factory=lambda: np.empty(0))
-    value: FloatArray = field(default_factory=lambda: np.empty(0))
-    row: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    parts: list[Part] = field(default_factory=list)
     named: bool = False
     percent: bool = False
     errors: dict[str, list[DataError]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def add(self, name: str, time: FloatArray, value: FloatArray, row: IntArray) -> None:
-        """Append a curve."""
-        self.id += [name] * time.size
-        self.time = np.concatenate([self.time, time])
-        self.value = np.concatenate([self.value, value])
-        self.row = np.concatenate([self.row, row])
+    @property
+    def names(self) -> list[str]:
+        """Names of the curves."""
+        return [part.id for part in self.parts]
+
+    def join(self, other: Long, rename: Callable[[str], str]) -> None:
+        """Take over the curves of another table, such as the next sheet, under new names.
+
+        Raises
+        ------
+        DataError
+            When a name is there already.
+        """
+        for part in other.parts:
+            name = rename(part.id)
+            if name in self.names:
+                raise DataError("two curves have one name", column="id", value=name)
+            self.parts.append(replace(part, id=name))
+        self.percent |= other.percent
+        self.named |= other.named
+        self.errors |= {rename(name): bad for name, bad in other.errors.items()}
+        self.said += [x for x in other.said if x not in self.said]
 
 
 def lay_out(
@@ -212,7 +232,7 @@ class _Reader:
             errors += bad
         if errors:
             self.out.errors.setdefault(name, []).extend(sorted(errors, key=lambda e: e.row or 0))
-        self.out.add(name, numbers[0], numbers[1], row)
+        self.out.parts.append(Part(name, numbers[0], numbers[1], row))
 
     # --- long and wide ------------------------------------------------------------------------
 
@@ -261,7 +281,8 @@ class _Reader:
     def _numeric(self, j: int) -> bool:
         """Tell whether most cells of a column are numbers."""
         cells = [row[j] for row in self.cells if not is_missing(row[j])]
-        return sum(is_number(c, self.comma) for c in cells) > len(cells) / 2
+        bare = [c.removesuffix("%").rstrip() for c in cells]
+        return sum(is_number(c, self.comma) for c in bare) > len(cells) / 2
 
     def _first_numeric(self, header: list[str], running: set[int]) -> int | None:
         """Return the first column where only one reading is left: two columns, both of numbers."""
@@ -300,8 +321,10 @@ class _Reader:
             if at_id is not None and not name:
                 raise DataError("missing", row=int(self.rows[i]), column="id",
                                 allowed="a name in every row")  # fmt: skip
-        for name in dict.fromkeys(ids):
-            own = [i for i, x in enumerate(ids) if x == name]
+        rows: dict[str, list[int]] = {}
+        for i, name in enumerate(ids):
+            rows.setdefault(name, []).append(i)
+        for name, own in rows.items():
             self._add(name, [self.cells[i][at_time] for i in own],
                       [self.cells[i][at_value] for i in own], self.rows[own])  # fmt: skip
         return self.out
@@ -325,9 +348,7 @@ class _Reader:
                       if not is_missing(row[j]) or is_missing(row[at_time])]  # fmt: skip
             self._add(name, [self.cells[i][at_time] for i in filled],
                       [self.cells[i][j] for i in filled], self.rows[filled])  # fmt: skip
-        self.out.said.append(
-            f"time and one column a curve ({', '.join(dict.fromkeys(self.out.id))})"
-        )
+        self.out.said.append(f"time and one column a curve ({', '.join(self.out.names)})")
         return self.out
 
     # --- no header ----------------------------------------------------------------------------

@@ -137,6 +137,21 @@ NAMES: Mapping[str, frozenset[str]] = {
 }
 """For every column metablin asks for, the names that stand for it."""
 
+_ARMS = {
+    "treatment": "t trt treat treatment treated e exp experimental int intervention active drug "
+    "new test 1 arm1 group1",
+    "control": "c con ctrl ctl control controls comp comparator placebo pbo pla soc standard "
+    "reference 2 arm2 group2",
+}
+_QUANTITIES = {
+    "events": "event events ev death deaths dead case cases responder responders response "
+    "responses x r success successes",
+    "n": "n total totals patients pts participants size sample subjects randomised randomized "
+    "ntotal evaluable",
+    "person_time": "time persontime person years patient exposure py pt months followup",
+}
+_FILLERS = frozenset({"no", "number", "of", "in", "the", "arm", "group", "i"})
+
 _LEVEL = re.compile(r"(?<!\d)(50|68|80|84|90|95|97\.5|98|99|99\.5|99\.9)\s*%?(?!\d)")
 
 
@@ -159,10 +174,27 @@ def stands_for(role: str, header: str) -> bool:
     without_unit = plain(re.sub(r"\([^)]*\)|\[[^\]]*\]|%", " ", header))
     if without_unit in NAMES[role]:
         return True
+    if role.endswith(("_treatment", "_control")) and _arm_and_quantity(role, header):
+        return True
     if role in ("conf_low", "conf_high") and _LEVEL.search(header):
         rest = plain(_LEVEL.sub(" ", header))
         return rest in NAMES[role] or rest.replace("ci", "") in NAMES[role]
     return False
+
+
+def _arm_and_quantity(role: str, header: str) -> bool:
+    """Tell whether a header is made of a word for the arm and words for the quantity.
+
+    ``exp_events``, ``n (control)`` and ``Total Placebo`` are, in whatever order.
+    """
+    quantity, _, arm = role.rpartition("_")
+    if quantity not in _QUANTITIES:
+        return False
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
+    words = [w for w in re.findall(r"[a-z]+|\d+", spaced.lower()) if w not in _FILLERS]
+    of_arm = [w for w in words if w in _ARMS[arm].split()]
+    rest = [w for w in words if w not in of_arm]
+    return len(of_arm) == 1 and bool(rest) and set(rest) <= set(_QUANTITIES[quantity].split())
 
 
 def find(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from metablin._input import is_missing
 from metablin.errors import DataError
-from metablin.io.cells import column_of_numbers, is_number
+from metablin.io.cells import column_of_numbers, explain, is_number
 from metablin.io.grid import Grid, read_grids
 from metablin.io.names import find, mapping
 
@@ -136,11 +136,19 @@ class Table:
             if at is None:
                 raise DataError(
                     f"{self.file} lacks the column", column=role,
-                    allowed=f"found: {', '.join(h for h in self.headers if h)}; "
-                    f"--columns {role}=NAME says which it is",
+                    allowed=f"found: {', '.join(h for h in self.headers if h)}; {self._mend(role)}",
                 )  # fmt: skip
             self.roles[role] = at
             self._used.add(at)
+
+    def _mend(self, role: str) -> str:
+        """Return how the column may be there after all: in another's cells, or under a name."""
+        for j, name in enumerate(self.headers):
+            cells = [row[j] for row in self._cells if not is_missing(row[j])]
+            meant = [explain(c) for c in cells if not is_number(c, self.comma)]
+            if meant and len(meant) == len(cells) and all(" in t" in m for m in meant):
+                return f"in {name} {cells[0]!r} is {meant[0]}"
+        return f"--columns {role}=NAME says which it is"
 
     def take_named(self, name: str, option: str) -> str:
         """Mark a column that the user names in an option as used and return its exact name."""

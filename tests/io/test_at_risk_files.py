@@ -102,7 +102,7 @@ def test_one_arm_typed_in_needs_no_name_and_takes_a_unit() -> None:
     assert table["time"].tolist() == [0, 12]
 
 
-@pytest.mark.parametrize("name", ["B-cell arm 2", "dose 9 mcg"])
+@pytest.mark.parametrize("name", ["B-cell arm 2", "dose 9 mcg", "Arm 2:1"])
 def test_names_of_arms_may_hold_figures(name: str) -> None:
     assert read_at_risk(f"{name} 0:154,6:96; B 0:1,2:1").table["id"][0] == name
 
@@ -134,7 +134,9 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path: Path, form: str) -> N
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["A 0-154", "A 0:x", "0:1,2:1; 0:1,2:1", "nothing.csv"])
+@pytest.mark.parametrize(
+    "text", ["A 0-154", "A 0:x", "A 0:154 6:96", ";", ":", "0:1,2:1; 0:1,2:1", "nothing.csv"]
+)
 def test_text_that_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(DataError):
         read_at_risk(text)

@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from metablin import __version__
-from metablin.cli import _io, data, pipeline, pool, reconstruct, site, summary, survival
+from metablin.cli import (
+    _io,
+    certainty,
+    data,
+    network,
+    pipeline,
+    pool,
+    reconstruct,
+    site,
+    summary,
+    survival,
+)
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -29,6 +40,8 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command()(pool.pool)
+app.command()(certainty.certainty)
+app.command()(network.network)
 app.command()(reconstruct.reconstruct)
 app.command()(summary.reconstruct_summary)
 app.command()(survival.survival)

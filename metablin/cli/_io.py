@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from metablin.io import ReadOptions
+    from metablin.io import ReadOptions, Studies
 
 __all__ = [
     "Columns",
@@ -30,6 +30,7 @@ __all__ = [
     "save_plot",
     "say",
     "shown",
+    "studies",
     "tell",
     "write_csv",
 ]
@@ -120,6 +121,13 @@ def read_csv(path: Path, required: Iterable[str] = ()) -> pd.DataFrame:
     wanted = tuple(required)
     table = open_table(path, ReadOptions(), [wanted])
     return table.frame().rename(columns={table.header(role): role for role in wanted})
+
+
+def studies(path: Path, measure: Any) -> Studies:
+    """Return the studies of a table whose columns the measure fixes."""
+    from metablin.io import ReadOptions, read_studies
+
+    return read_studies(path, measure, ReadOptions())
 
 
 def write_csv(frame: pd.DataFrame, path: Path, *inputs: Path | None) -> None:

@@ -114,20 +114,35 @@ def check_picture(path: Path | None, *inputs: Path | None, option: str = "--plot
     check_files([path], inputs)
 
 
-def read_csv(path: Path, required: Iterable[str] = ()) -> pd.DataFrame:
-    """Return a table as text, with the columns that must be there under the names asked for."""
-    from metablin.io import ReadOptions, open_table
+def read_csv(
+    path: Path,
+    required: Iterable[str] = (),
+    asked: ReadOptions | None = None,
+    known: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Return a table as text.
+
+    Columns in `required` must be there; they and those in `known` get these names, whatever
+    their case in the file or what ``--columns`` says.
+    """
+    from metablin.io import ReadOptions, open_table, plain
 
     wanted = tuple(required)
-    table = open_table(path, ReadOptions(), [wanted])
-    return table.frame().rename(columns={table.header(role): role for role in wanted})
+    table = open_table(path, asked or ReadOptions(), [wanted], known)
+    names = {table.header(role): role for role in wanted}
+    names |= {table.headers[at]: role for role, at in table.given.items()}
+    own = {plain(role): role for role in known if role not in names.values()}
+    for header in table.headers:
+        if header not in names and plain(header) in own:
+            names[header] = own.pop(plain(header))
+    return table.frame().rename(columns=names)
 
 
-def studies(path: Path, measure: Any) -> Studies:
+def studies(path: Path, measure: Any, asked: ReadOptions | None = None) -> Studies:
     """Return the studies of a table whose columns the measure fixes."""
     from metablin.io import ReadOptions, read_studies
 
-    return read_studies(path, measure, ReadOptions())
+    return read_studies(path, measure, asked or ReadOptions())
 
 
 def write_csv(frame: pd.DataFrame, path: Path, *inputs: Path | None) -> None:

@@ -10,7 +10,7 @@ from metablin.io.cells import explain
 from metablin.io.cells import parse as parse_number
 from metablin.io.curves import Curves, read_curves
 from metablin.io.formula import Formula, moderator_columns, read_formula
-from metablin.io.names import stands_for
+from metablin.io.names import plain, stands_for
 from metablin.io.studies import Studies, read_studies
 from metablin.io.table import MONTHS, ReadOptions, Table, Unit, open_table
 from metablin.io.write import check_outputs, target_of, write_bytes, write_text
@@ -33,6 +33,7 @@ __all__ = [
     "open_table",
     "parse_at_risk",
     "parse_number",
+    "plain",
     "read_at_risk",
     "read_curves",
     "read_formula",

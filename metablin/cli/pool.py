@@ -102,7 +102,8 @@ def pool(
     the rows, a column level gives the level of each interval. The names of metafor, meta and
     RevMan are known; --columns maps others.
     """
-    _usage(measure, transform, zero_cells, double_zeros, model, cluster, by, rule)
+    _usage(measure, transform, zero_cells, double_zeros, model, cluster, by)
+    _one_rule(rule, measure, model != "random", by, cluster, moderators)
     _io.check_picture(plot, file)
     _io.check_picture(funnel, file, option="--funnel")
     _io.check_files([plot, funnel], [file])
@@ -130,7 +131,7 @@ def pool(
 
 def _usage(
     measure: str, transform: str | None, zero_cells: str | None, double_zeros: str | None,
-    model: str, cluster: str | None, by: str | None, rule: str | None,
+    model: str, cluster: str | None, by: str | None,
 ) -> None:  # fmt: skip
     """Refuse options that do not go together (exit 2)."""
     wrong = {
@@ -147,30 +148,34 @@ def _usage(
             cluster is not None and by is not None,
         "--cluster goes with --model random, common or multilevel":
             cluster is not None and model not in ("random", "common", "multilevel"),
-        "--rule cohorts is for proportions and rates":
-            rule is not None and measure not in ("proportion", "rate"),
-        "--rule cohorts chooses the model; give no --model, --by, --cluster or --moderators":
-            rule is not None and (model != "random" or by is not None or cluster is not None),
     }  # fmt: skip
     for message, is_so in wrong.items():
         if is_so:
             raise typer.BadParameter(message)
 
 
+def _one_rule(rule: str | None, measure: str, *others: object) -> None:
+    """Refuse options that a rule for few studies decides itself."""
+    if rule is None:
+        return
+    if measure not in ("proportion", "rate"):
+        raise typer.BadParameter("--rule cohorts is for proportions and rates")
+    if any(others):
+        raise typer.BadParameter(
+            "--rule cohorts chooses the model: give no --model, --by, --cluster or --moderators"
+        )
+
+
 def effect_sizes(
     studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None] | None = None
 ) -> EffectSizes:
     """Return the effect sizes of the columns that the measure fixes."""
-    import numpy as np
-
     from metablin import effects
 
     c, names = studies.columns, studies.studies
     rules: dict[str, Any] = {k: v for k, v in (zeros or {}).items() if v is not None}
     if "log_estimate" in c:
-        half = Z95 * c["std_error"]
-        low, middle, high = (np.exp(c["log_estimate"] + s * half) for s in (-1, 0, 1))
-        return effects.hazard_ratios(middle, low, high, studies=names)
+        return effects.log_effects(c["log_estimate"], c["std_error"], measure="hr", studies=names)
     first, second, *rest = c.values()
     if measure == "proportion":
         return effects.proportions(first, second, transform=transform, studies=names)
@@ -189,8 +194,6 @@ def effect_sizes(
 
 
 TWO_BY_TWO = ("events_treatment", "n_treatment", "events_control", "n_control")
-Z95 = 1.959963984540054
-"""The 0.975 quantile of the normal distribution, which `hazard_ratios` divides by again."""
 
 
 def _fit(e: EffectSizes, studies: Studies, rule: str | None, **asked: Any) -> MetaFit:

@@ -135,7 +135,9 @@ def read_csv(
     for header in table.headers:
         if header not in names and plain(header) in own:
             names[header] = own.pop(plain(header))
-    return table.frame().rename(columns=names)
+    frame = table.frame().rename(columns=names)
+    frame.attrs["note"] = f"{table.file}: {'; '.join(table.said)}" if table.said else ""
+    return frame
 
 
 def studies(path: Path, measure: Any, asked: ReadOptions | None = None) -> Studies:

@@ -65,8 +65,7 @@ def network(
         _io.tell(fit.summary())
         if league:
             typer.echo("\n" + fit.league().to_string())
-    for note in n.notes:
-        typer.echo(f"metablin: {note}", err=True)
+    _io.say(frame.attrs["note"], *n.notes)
 
 
 def _draw(fit: NetworkFit, picture: str) -> Axes:

@@ -121,6 +121,9 @@ def _risk(source: str, asked: ReadOptions, curves: Curves, notes: list[str]) -> 
         raise DataError("the at-risk table has several arms and the clicks one curve without a "
                         "name", column="id", value=", ".join(table["id"].unique()),
                         allowed="clicks with an id, or the table of one arm")  # fmt: skip
+    if not found.named and len(_known(curves)) > 1:
+        raise DataError("the at-risk table names no arm and there are several curves", column="id",
+                        allowed=f"an arm for each of {', '.join(_known(curves)[:8])}")  # fmt: skip
     table["id"] = [names.get(x, x) for x in table["id"]]
     notes += [found.note, f"at-risk table: {said}" if said else ""]
     return _rows(table, found.rows)
@@ -151,9 +154,8 @@ def _sizes(
 
     plain = replace(asked, columns=None, sheet=None)
     table = open_table(totals, plain, [("id", "n", "events"), ("id", "n"), ("n", "events"), ("n",)])
-    frame = pd.DataFrame({
-        role: table.numbers(role, missing=True) for role in ("n", "events") if role in table.roles
-    })  # fmt: skip
+    roles = [role for role in ("n", "events") if role in table.roles]
+    frame = pd.DataFrame(dict(zip(roles, table.all_numbers(roles, missing=True), strict=True)))
     if "id" in table.roles:
         ids = table.text("id")
         if "" in ids:

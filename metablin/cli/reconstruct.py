@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from metablin.io import AtRisk, Curves, ReadOptions, Table
+    from metablin.reconstruct import Mended
 
 __all__ = ["reconstruct"]
+
+Clicked = Literal["auto", "drops", "corners", "points"]
+MOST_NAMED = 10  # curves named in the line on what was mended
 
 
 def reconstruct(
@@ -43,6 +47,13 @@ def reconstruct(
     failure: Annotated[
         bool, typer.Option("--failure", help="The curve is 1 - S (cumulative incidence).")
     ] = False,
+    kind: Annotated[
+        Clicked,
+        typer.Option("--clicks", help="Just after falls; above and below them; or at any time."),
+    ] = "auto",
+    noise: Annotated[
+        str | None, typer.Option(metavar="SD|exact", help="Reading error of survival (0 to 1).")
+    ] = None,
     quality: Annotated[Path | None, typer.Option(help="Write the fit of each curve.")] = None,
     columns: _io.Columns = None,
     sheet: _io.Sheet = None,
@@ -77,8 +88,10 @@ def reconstruct(
     if len(curves.clicks):
         batch = reconstruct_batch(
             _rows(curves.clicks, curves.rows), risk, sizes, jobs, percent=curves.percent,
+            kind="points" if kind == "auto" and curves.traced else kind, noise=_noise(noise),
             quality=quality is not None,
         )  # fmt: skip
+        notes.append(_mended(batch.mended))
         errors |= {k: v for k, v in batch.errors.items() if k not in errors}
         named = curves.named and not (batch.ipd["id"] == "").any()
         if len(batch.ipd):
@@ -90,6 +103,29 @@ def reconstruct(
     if errors:
         raise typer.Exit(1)
     _io.say(*notes)
+
+
+def _noise(text: str | None) -> float | Literal["exact"] | None:
+    """Read the option: a standard deviation, or exact coordinates."""
+    if text is None:
+        return None
+    if text == "exact":
+        return "exact"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--noise: {text!r} is neither a number nor exact") from error
+
+
+def _mended(found: dict[str, tuple[Mended, ...]]) -> str:
+    """Say in one line what of which curves was mended."""
+    parts = [
+        (f"{label}: " if label else "") + ", ".join(x.text for x in mended)
+        for label, mended in list(found.items())[:MOST_NAMED]
+    ]
+    more = len(found) - len(parts)
+    text = "; ".join(parts) + (f"; and {more} more curves" if more else "")
+    return f"mended: {text}" if parts else ""
 
 
 def _is_file(text: str) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -22,8 +22,12 @@ from metablin.io import write_text
 from metablin.records import Column, Table
 from metablin.report.model import Outcome
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
 __all__ = ["RESULT_DIGITS", "Saved", "save", "write_text"]
 
+WriteFigure = Callable[["MplFigure", Path], None]
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
 OUTCOME, SCHEMA = "outcome.json", ".schema.json"
@@ -31,7 +35,11 @@ TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
 
 
 def save(
-    about: Mapping[str, Any], outcome: Outcome, out: Path, written: Iterable[str] = ()
+    about: Mapping[str, Any],
+    outcome: Outcome,
+    out: Path,
+    write_figure: WriteFigure | None = None,
+    written: Iterable[str] = (),
 ) -> Path:
     """Write an outcome to ``out/<name>/`` and return that folder.
 
@@ -45,6 +53,8 @@ def save(
     outcome : Outcome
     out : Path
         Folder of results.
+    write_figure : callable, optional
+        Writes a figure to a path; needed where the outcome has figures.
     written : iterable of str
         Files that an earlier run put into the folder of this analysis. What is there beside them
         is somebody's own and not swapped away.
@@ -52,10 +62,11 @@ def save(
     Raises
     ------
     DataError
-        Naming files in the folder that no run wrote.
+        When there is a figure and nothing to write it with, and naming files in the folder that
+        no run wrote.
     """
-    from metablin.plots.style import save_figure
-
+    if outcome.figures and write_figure is None:
+        raise DataError("figures cannot be saved", allowed="write_figure")
     out.mkdir(parents=True, exist_ok=True)
     name = str(about["name"])
     building, final = out / f".{name}.tmp", out / name
@@ -65,7 +76,8 @@ def save(
         table.frame.to_csv(building / f"{key}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g")
         write_text(building / f"{key}{SCHEMA}", _dump(_schema(table)))
     for key, picture in outcome.figures.items():
-        save_figure(picture.figure, building / f"{key}.svg")
+        if write_figure is not None:
+            write_figure(picture.figure, building / f"{key}.svg")
     write_text(building / OUTCOME, _dump({**about, **_words(outcome)}))
     _check_foreign(final, {p.name for p in building.iterdir()} | set(written))
     _swap(building, final)
@@ -202,7 +214,8 @@ class Saved:
             if path.count("/") != 1 or not self.has(path):
                 raise DataError("no such result table", value=path, allowed="analysis/table")
             analysis, name = path.split("/")
-            words = self.words(analysis)["tables"].get(name, {})
+            known = self.words(analysis)["tables"] if self.has(analysis) else {}
+            words = known.get(name, {})
             file = self.out / analysis / f"{name}{SCHEMA}"
             schema = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             self._tables[path] = Table(

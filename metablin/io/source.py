@@ -104,8 +104,12 @@ def is_workbook(path: Path, raw: bytes) -> bool:
     try:
         with zipfile.ZipFile(BytesIO(raw)) as archive:
             names = set(archive.namelist())
+            unpacked = sum(item.file_size for item in archive.infolist())
     except zipfile.BadZipFile as error:
         raise DataError(f"{path.name} is a damaged workbook or archive", allowed=_TABLE) from error
+    if unpacked > MOST_BYTES:
+        raise DataError(f"{path.name} unpacks to more than {MOST_BYTES // 10**6} MB",
+                        allowed="a table")  # fmt: skip
     if "xl/workbook.xml" in names:
         return True
     if "content.xml" in names:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -305,3 +308,33 @@ def test_a_tidy_file_needs_no_word(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     file.write_bytes(lines(SINGLE, head="study,events,n"))
     assert read_studies(file, "proportion", ReadOptions()).note() == ""
+
+
+def test_dates_of_a_workbook_are_named_as_what_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "s.xlsx"
+    rows = [["study", "events", "n"], ["A", datetime(2026, 5, 3), 5], ["B", 2, 9], ["C", True, 9]]
+    file.write_bytes(workbook({"s": rows}))
+    with pytest.raises(DataError) as caught:
+        read_studies(file, "proportion", ReadOptions())
+    assert "row 1 (A), column 'events', value '2026-05-03'" in str(caught.value)
+    assert "3/5 or 5/3" in str(caught.value)
+    assert "row 3 (C)" in str(caught.value)
+
+
+def test_a_workbook_without_its_reader_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "s.xlsx"
+    file.write_bytes(workbook({"s": [["study", "events", "n"], *SINGLE]}))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(DataError, match=r"pip install \"metablin\[data\]\""):
+        read_studies(file, "proportion", ReadOptions())
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "s.xlsx"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("xl/workbook.xml", "xl/a", "xl/b"):
+            archive.writestr(name, bytes(200_000_000))
+    with pytest.raises(DataError, match="unpacks to more"):
+        read_studies(file, "proportion", ReadOptions())

@@ -6,9 +6,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure as MplFigure
 
+from metablin.pipeline import Drawn
 from metablin.plots import style
 
-NOMINAL = 0.95
+NOMINAL, TARGET = 0.95, 0.93
+RULE = "half-Cauchy 0.5"
 INTERVALS = {"z": "Wald", "hksj": "Hartung-Knapp", "hksj-adhoc": "Hartung-Knapp, ad hoc"}
 SCALES = {
     "logit": "inverse variance, logit",
@@ -70,3 +72,32 @@ def transforms_figure(frame: pd.DataFrame) -> MplFigure:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(ax=ax)
     return fig
+
+
+def few_studies_figure(frame: pd.DataFrame) -> Drawn:
+    """Draw lowest coverage against width, one dot an interval, the adopted one filled."""
+    fig, ax = style.figure(5.6, 3.4)
+    for row in frame.to_dict(orient="records"):
+        chosen = row["interval"] == RULE
+        colour = COLOURS[1] if chosen else style.SOFT
+        ax.plot(row["width"], row["lowest"], "o", ms=7, color=colour,
+                mfc=colour if chosen else "none")  # fmt: skip
+        left = row["interval"] in LEFT
+        ax.annotate(
+            row["interval"], (row["width"], row["lowest"]), xytext=(-8 if left else 8, -3),
+            textcoords="offset points", ha="right" if left else "left", fontsize=8,
+            fontweight="bold" if chosen else "normal",
+        )  # fmt: skip
+    ax.axhline(TARGET, color=style.SOFT, lw=0.8, ls=(0, (2, 2)))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f}%")
+    ax.set_xlim(0.35, 1.3)
+    ax.set_xlabel("Width against Hartung-Knapp")
+    ax.set_ylabel("Lowest coverage")
+    sns.despine(ax=ax)
+    rule = frame.set_index("interval").loc[RULE]
+    said = {"rule": RULE, "lowest": f"{100 * rule['lowest']:.1f}%", "width": f"{rule['width']:.2f}"}
+    return Drawn(fig, said)
+
+
+LEFT = ("GLMM t", "half-normal 0.25")
+"""Intervals whose name stands left of the dot, where another is close."""

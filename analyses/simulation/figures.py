@@ -75,29 +75,24 @@ def transforms_figure(frame: pd.DataFrame) -> MplFigure:
 
 
 def few_studies_figure(frame: pd.DataFrame) -> Drawn:
-    """Draw lowest coverage against width, one dot an interval, the adopted one filled."""
-    fig, ax = style.figure(5.6, 3.4)
-    for row in frame.to_dict(orient="records"):
+    """Draw the lowest coverage of every interval, the widest on top, the adopted one filled."""
+    lines = frame.sort_values("width", ascending=False).to_dict(orient="records")
+    fig, ax = style.figure(5.2, 3.4)
+    for y, row in enumerate(lines):
         chosen = row["interval"] == RULE
         colour = COLOURS[1] if chosen else style.SOFT
-        ax.plot(row["width"], row["lowest"], "o", ms=7, color=colour,
-                mfc=colour if chosen else "none")  # fmt: skip
-        left = row["interval"] in LEFT
-        ax.annotate(
-            row["interval"], (row["width"], row["lowest"]), xytext=(-8 if left else 8, -3),
-            textcoords="offset points", ha="right" if left else "left", fontsize=8,
-            fontweight="bold" if chosen else "normal",
-        )  # fmt: skip
-    ax.axhline(TARGET, color=style.SOFT, lw=0.8, ls=(0, (2, 2)))
-    ax.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f}%")
-    ax.set_xlim(0.35, 1.3)
-    ax.set_xlabel("Width against Hartung-Knapp")
-    ax.set_ylabel("Lowest coverage")
+        ax.hlines(y, 0.4, row["lowest"], color=colour, lw=0.8, alpha=0.5)
+        ax.plot(row["lowest"], y, "o", ms=7, color=colour, mfc=colour if chosen else "white")
+        ax.text(1.02, y, f"{row['width']:.2f}", va="center", fontsize=9,
+                fontweight="bold" if chosen else "normal")  # fmt: skip
+    ax.text(1.02, -1.0, "width", va="center", fontsize=9, color=style.SOFT)
+    ax.axvline(TARGET, color=style.INK, lw=0.8, ls=(0, (2, 2)))
+    ax.set_yticks(range(len(lines)), [row["interval"] for row in lines])
+    ax.set_ylim(len(lines) - 0.5, -1.3)
+    ax.set_xlim(0.4, 1.0)
+    ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f}%")
+    ax.set_xlabel("Lowest coverage of the 95% interval")
     sns.despine(ax=ax)
     rule = frame.set_index("interval").loc[RULE]
     said = {"rule": RULE, "lowest": f"{100 * rule['lowest']:.1f}%", "width": f"{rule['width']:.2f}"}
     return Drawn(fig, said)
-
-
-LEFT = ("GLMM t", "half-normal 0.25")
-"""Intervals whose name stands left of the dot, where another is close."""

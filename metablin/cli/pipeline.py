@@ -33,11 +33,10 @@ def reproduce(
 ) -> None:
     """Run the analyses on the evidence base and write results, manifest and report."""
     from metablin.pipeline import find_analyses, runner
-    from metablin.pipeline.lock import locked
     from metablin.pipeline.publish import headline_table, publish
 
     folder = analyses or find_analyses()
-    with _progress() as progress, locked(out):
+    with _progress() as progress:
         runs = runner.reproduce(
             names or (), folder=folder, out=out, jobs=jobs, force=force, progress=progress
         )

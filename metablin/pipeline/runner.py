@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metablin.errors import DataError
 from metablin.pipeline import fingerprint, registry
-from metablin.pipeline.lock import locked
 from metablin.report.store import Saved, save, write_text
 
 __all__ = ["Run", "reproduce"]
@@ -73,24 +72,16 @@ def reproduce(
     Raises
     ------
     DataError
-        When a name is not an analysis, or another run writes into `out`.
+        When a name is not an analysis.
     """
     chosen = _select(registry.names(folder), names)
-    with locked(out):
-        return _reproduce(chosen, folder, out, jobs, force, progress)
-
-
-def _reproduce(
-    chosen: list[str], folder: Path, out: Path, jobs: int, force: bool, progress: Progress | None
-) -> list[Run]:
     entries = _read_manifest(out)
     fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
     for name in chosen:
         if name not in fresh:
             tell(name, "cached")
-    known = {name: [Path(p).name for p in entries[name]["outputs"]] for name in entries}
-    for name, seconds in _execute(fresh, folder, out, jobs, tell, known):
+    for name, seconds in _execute(fresh, folder, out, jobs, tell):
         entries[name] = _entry(name, seconds, folder, out)
         _write_manifest(out, entries)
     if not fresh:
@@ -106,13 +97,12 @@ def _select(found: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _execute(
-    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress,
-    known: Mapping[str, list[str]],
-) -> Iterable[tuple[str, float]]:  # fmt: skip
+    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress
+) -> Iterable[tuple[str, float]]:
     if jobs == 1 or len(names) < 2:
         for name in names:
             tell(name, "started")
-            result = _run_one(name, folder, out, known.get(name, []))
+            result = _run_one(name, folder, out)
             tell(name, "done")
             yield result
         return
@@ -121,23 +111,22 @@ def _execute(
     for name in names:
         tell(name, "started")
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    todo = (delayed(_run_one)(name, folder, out, known.get(name, [])) for name in names)
-    for name, seconds in workers(todo):
+    for name, seconds in workers(delayed(_run_one)(name, folder, out) for name in names):
         tell(name, "done")
         yield name, seconds
 
 
-def _run_one(name: str, folder: Path, out: Path, written: list[str]) -> tuple[str, float]:
+def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
-    from metablin.plots.style import house_style, save_figure
+    from metablin.plots.style import house_style, save_widths
 
     mpl.use("Agg")
     chosen = registry.load_analysis(folder, name)
     start = time.perf_counter()
     with house_style():
-        save(chosen.about(), chosen.run(), out, save_figure, written)
+        save(chosen.about(), chosen.run(), out, save_widths)
     return name, time.perf_counter() - start
 
 
@@ -180,33 +169,15 @@ def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]
 
 
 def _read_manifest(out: Path) -> dict[str, Any]:
-    """Return the entries of an earlier manifest; one of another shape counts as none."""
+    """Return the entries of an earlier manifest; an unreadable one counts as none."""
     path = out / MANIFEST
     if not path.is_file():
         return {}
     try:
         analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return {}
-    if not isinstance(analyses, dict):
-        return {}
-    return {
-        name: entry for name, entry in analyses.items() if _is_ours(entry) and (out / name).is_dir()
-    }
-
-
-def _is_ours(entry: object) -> bool:
-    """Tell whether an entry of a manifest has the shape that :func:`_entry` gives it."""
-    if not isinstance(entry, dict):
-        return False
-    reads, outputs, seconds = (entry.get(x) for x in ("reads", "outputs", "seconds"))
-    return (
-        isinstance(reads, list)
-        and all(isinstance(x, str) for x in reads)
-        and isinstance(outputs, dict)
-        and all(isinstance(x, str) for x in outputs.values())
-        and isinstance(seconds, int | float)
-    )
+    return {name: entry for name, entry in analyses.items() if (out / name).is_dir()}
 
 
 def _write_manifest(out: Path, entries: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from metablin.errors import DataError
-from metablin.io import write_text
 from metablin.records import Column, Table
 from metablin.report.model import Outcome
 
@@ -34,12 +33,15 @@ OUTCOME, SCHEMA = "outcome.json", ".schema.json"
 TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to a temporary file beside `path`, then rename it into place."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
 def save(
-    about: Mapping[str, Any],
-    outcome: Outcome,
-    out: Path,
-    write_figure: WriteFigure | None = None,
-    written: Iterable[str] = (),
+    about: Mapping[str, Any], outcome: Outcome, out: Path, write_figure: WriteFigure | None = None
 ) -> Path:
     """Write an outcome to ``out/<name>/`` and return that folder.
 
@@ -55,15 +57,11 @@ def save(
         Folder of results.
     write_figure : callable, optional
         Writes a figure to a path; needed where the outcome has figures.
-    written : iterable of str
-        Files that an earlier run put into the folder of this analysis. What is there beside them
-        is somebody's own and not swapped away.
 
     Raises
     ------
     DataError
-        When there is a figure and nothing to write it with, and naming files in the folder that
-        no run wrote.
+        When there is a figure and nothing to write it with.
     """
     if outcome.figures and write_figure is None:
         raise DataError("figures cannot be saved", allowed="write_figure")
@@ -79,17 +77,8 @@ def save(
         if write_figure is not None:
             write_figure(picture.figure, building / f"{key}.svg")
     write_text(building / OUTCOME, _dump({**about, **_words(outcome)}))
-    _check_foreign(final, {p.name for p in building.iterdir()} | set(written))
     _swap(building, final)
     return final
-
-
-def _check_foreign(final: Path, known: set[str]) -> None:
-    there = {p.name for p in final.iterdir()} if final.is_dir() else set()
-    if foreign := sorted(there - known):
-        raise DataError(
-            f"{final} holds what no run wrote: {', '.join(foreign)}", allowed="move it elsewhere"
-        )
 
 
 def _words(outcome: Outcome) -> dict[str, Any]:

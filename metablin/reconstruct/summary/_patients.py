@@ -67,9 +67,9 @@ class _Walk:
 class _Curves:
     """Distribution functions of one candidate, from which times are drawn."""
 
-    def __init__(self, time: FloatArray, h: FloatArray, g: FloatArray, every: float) -> None:
+    def __init__(self, time: FloatArray, h: FloatArray, g: FloatArray) -> None:
         s = np.exp(-h)
-        self.time, self.s, self.at_visits = time, s, math.isfinite(every)
+        self.time, self.s = time, s
         self.event = np.zeros(time.size)
         self.event[1:] = np.cumsum(0.5 * (g[1:] + g[:-1]) * (s[:-1] - s[1:]) + TINY)
         self.censor = np.zeros(time.size)
@@ -102,15 +102,14 @@ def draw_patients(
     h: FloatArray,
     g: FloatArray,
     rng: np.random.Generator,
-    every: float = math.inf,
 ) -> tuple[FloatArray, IntArray, float] | None:
-    """One data set, or None when these curves do not give one; visits are `every` so long.
+    """One data set, or None when these curves do not give one.
 
     The third item says how far the printed number of events is from what the curves expect after
     the last printed time, in standard deviations. It is infinite when S rests at one half, where
     other definitions of the median find another time.
     """
-    curves, walk = _Curves(time, h, g, every), _Walk(arm.n)
+    curves, walk = _Curves(time, h, g), _Walk(arm.n)
     for mark in marks:
         if not any(_advance(arm, walk, curves, mark, rng) for _ in range(TRIES)):
             return None
@@ -155,7 +154,7 @@ def _advance(
     lost = _how_many_lost(n, mark, curves.shares(a, b), pool, rho, rng)
     censored = np.sort(curves.draw(curves.censor, a, b, max(lost, 0), rng))
     if mark.is_median:
-        return _cross(walk, pool, censored, mark, _together(arm, walk, b), curves)
+        return _cross(walk, pool, censored, b, _together(arm, walk, b))
     most = min(most, n - censored.size - mark.someone_left)
     m, s = _events_for(walk, pool[: max(most, 0)], censored, aim)
     if mark.count is not None:
@@ -239,38 +238,23 @@ def _together(arm: Arm, walk: _Walk, b: float) -> tuple[int, int]:
 
 
 def _cross(
-    walk: _Walk,
-    pool: FloatArray,
-    censored: FloatArray,
-    mark: Station,
-    bounds: tuple[int, int],
-    curves: _Curves,
+    walk: _Walk, pool: FloatArray, censored: FloatArray, b: float, bounds: tuple[int, int]
 ) -> bool:
-    """Bring S above one half before the median, and down to it or below with an event there.
-
-    Where events are seen at visits many are at the median, and S is well above one half before.
-    """
-    b = mark.time
+    """Bring S above one half before the median, and down to it or below with an event there."""
     if walk.s <= 0.5 + CLOSE:
         return False
-    cell = float(curves.time[1])
-    aim = max(curves.at(curves.s, b - cell), 0.5) if curves.at_visits else 0.5
-    m, s = _events_for(walk, pool[: max(walk.at_risk - censored.size - 1, 0)], censored, aim)
+    m, s = _events_for(walk, pool[: max(walk.at_risk - censored.size - 1, 0)], censored, 0.5)
     while m and s <= 0.5 + CLOSE:
         m -= 1
         s = _fall(walk, pool[:m], censored)
     left = walk.at_risk - m - censored.size
     if left < 1 or s <= 0.5 + CLOSE:
         return False
-    most = min(bounds[0] - m, left - max(bounds[1], 1))
+    after = s * (1.0 - 1.0 / left)
     here = 1
-    if curves.at_visits:
-        wanted = left * (1.0 - min(curves.at(curves.s, b + cell), 0.5) / s)
-        here = max(min(math.ceil(wanted - CLOSE), most), 1)
-    after = s * (1.0 - here / left)
-    if abs(after - 0.5) < CLOSE and here + 1 <= most:  # a plateau at one half moves the median
-        here += 1
-        after = s * (1.0 - here / left)
+    two = m + 2 <= bounds[0] and left - 2 >= max(bounds[1], 1)
+    if abs(after - 0.5) < CLOSE and two:  # a plateau at one half would move the median
+        here, after = 2, s * (1.0 - 2.0 / left)
     walk.rests = abs(after - 0.5) < CLOSE
     if after > 0.5 + CLOSE:
         return False

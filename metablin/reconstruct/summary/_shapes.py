@@ -54,16 +54,12 @@ LEAST_G = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """Curves on a common grid of scaled time: `end` (m,), `h` and `g` of shape (m, GRID).
-
-    `every` (m,) is the time between visits, infinite where events are seen on their day.
-    """
+    """Curves on a common grid of scaled time: `end` (m,), `h` and `g` of shape (m, GRID)."""
 
     end: FloatArray
     time: FloatArray
     h: FloatArray
     g: FloatArray
-    every: FloatArray
 
 
 def draw_shapes(arm: Arm, count: int, rng: np.random.Generator) -> Shapes:
@@ -74,11 +70,10 @@ def draw_shapes(arm: Arm, count: int, rng: np.random.Generator) -> Shapes:
     g = _censoring(arm, end, time, rng)
     scale = rng.choice(3, size=many, p=SCALES)
     z = float(ndtri(0.5 + arm.level / 2)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
-    every = _visits(arm, many, rng)
-    h = _hazard(arm, end, time, g, (scale, z), every, rng)
+    h = _hazard(arm, end, time, g, (scale, z), rng)
     weight = np.exp(-_misfit(arm, time, h, g, (scale, z)))
     chosen = _systematic(weight / weight.sum(), count, rng)
-    return Shapes(end[chosen], time[chosen], h[chosen], g[chosen], every[chosen])
+    return Shapes(end[chosen], time[chosen], h[chosen], g[chosen])
 
 
 def _tells_apart(arm: Arm) -> bool:
@@ -140,11 +135,10 @@ def _hazard(
     time: FloatArray,
     g: FloatArray,
     method: Method,
-    every: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Cumulative hazards on the grid, through the anchors."""
-    t, h = _anchors(arm, end, g, method, every, rng)
+    t, h = _anchors(arm, end, g, method, rng)
     if t[-1] < end.min() * (1 - 1e-6):
         h = np.column_stack([h, h[:, -1] + _tail(arm, t, h, end, rng)])
         knots = np.column_stack([np.tile(t, (end.size, 1)), end])
@@ -159,25 +153,22 @@ def _hazard(
     sd[:, 1:] = np.minimum(WARP_SD * np.sqrt(doublings), MOST_WARP_SD)
     bend = np.take_along_axis(np.exp(sd * rng.normal(size=knots.shape)), j, axis=1)
     share = np.clip((time - left) / width, 0.0, 1.0)
-    seen = np.isfinite(every)
-    share[seen] = at_visits(time[seen], left[seen], (left + width)[seen], every[seen, None])
-    share = share**bend
+    share = np.where(j == 1, at_visits(share, rng), share) ** bend
     return np.maximum.accumulate(monotone_cubic(knots, h, j, share), axis=1)
 
 
-def at_visits(
-    time: FloatArray, left: FloatArray, right: FloatArray, every: FloatArray
-) -> FloatArray:
-    """Share of a segment's hazard up to each time when events are seen at visits only.
+def at_visits(share: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Hold events ahead of the first anchor back to visits, in some candidates.
 
-    Progression is seen at scans: S stays up to the first one and falls at each. A segment without
-    a visit is left as it is. Some events, such as deaths, are seen on their day all the same.
+    Progression is seen at scans: S stays up to the first one and falls at each. Some events, such
+    as deaths, are seen on their day all the same. Shape (m, q), shares of the way to the anchor.
     """
-    share = np.clip((time - left) / (right - left), 0.0, 1.0)
-    last = np.floor(right / every + TINY) * every
-    held = np.minimum(np.maximum(np.floor(time / every + TINY) * every, left), last)
-    seen = np.where(last > left, (held - left) / np.maximum(last - left, TINY), share)
-    return np.asarray((1.0 - SEEN_AT_ONCE) * np.clip(seen, 0.0, 1.0) + SEEN_AT_ONCE * share)
+    many = share.shape[0]
+    every = np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), many))[:, None]
+    last = np.floor(1.0 / every) * every
+    held = np.minimum(np.floor(share / every) * every / last, 1.0)
+    mixed = (1.0 - SEEN_AT_ONCE) * held + SEEN_AT_ONCE * share
+    return np.where(rng.random(many)[:, None] < SCANNED, mixed, share)
 
 
 def _tail(
@@ -231,12 +222,7 @@ def monotone_cubic(knots: FloatArray, h: FloatArray, j: IntArray, share: FloatAr
 
 
 def _anchors(
-    arm: Arm,
-    end: FloatArray,
-    g: FloatArray,
-    method: Method,
-    every: FloatArray,
-    rng: np.random.Generator,
+    arm: Arm, end: FloatArray, g: FloatArray, method: Method, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Return times (k,) and cumulative hazards (m, k) at the anchors, from the origin on."""
     many = end.size
@@ -245,9 +231,7 @@ def _anchors(
         s = x.survival + x.tolerance * rng.uniform(-1.0, 1.0, many)
         points[x.time] = -np.log(np.clip(s, 0.25 / arm.n, 1 - 1e-6))
     if math.isfinite(arm.median):
-        later = [points[x.time] for x in arm.landmarks if x.time > arm.median]
-        most = np.min(later, axis=0) if later else math.inf
-        points[arm.median] = np.minimum(_at_median(arm, every, rng), most)
+        points[arm.median] = math.log(2.0) + rng.uniform(0.0, 1.0, many) / arm.n
     hard = sorted(points)
     for t, sign in ((arm.median_low, -1.0), (arm.median_high, 1.0)):
         if not 0 < t < end.min() or t in points:
@@ -255,35 +239,10 @@ def _anchors(
         h = _at_limit(arm, t, sign, end, g, method, rng)
         before = points[max(u for u in hard if u < t)]
         after = points[min((u for u in hard if u > t), default=t)] if hard[-1] > t else math.inf
-        h = np.clip(h, before, after)
-        if math.isfinite(arm.median):  # seen at the same visit as the median: nothing falls between
-            same = np.abs(arm.median - t) < 0.5 * every
-            h = np.where(same, before, h)
-        points[t] = h
+        points[t] = np.clip(h, before, after)
     times = np.array(sorted(points))
     hazards = np.maximum.accumulate(np.column_stack([points[t] for t in sorted(points)]), axis=1)
     return times, hazards + 1e-6 * times / end[:, None]
-
-
-def _visits(arm: Arm, many: int, rng: np.random.Generator) -> FloatArray:
-    """Time between the visits at which events are seen, shape (many,); infinite without visits.
-
-    A median is the time of an event, and so of a visit.
-    """
-    first = min([x.time for x in arm.landmarks] + [arm.median] * math.isfinite(arm.median))
-    every = first * np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), many))
-    if math.isfinite(arm.median):
-        every = arm.median / np.maximum(np.rint(arm.median / every), 1.0)
-    return np.where(rng.random(many) < SCANNED, every, np.inf)
-
-
-def _at_median(arm: Arm, every: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Cumulative hazard just after the median: one half lies within the fall of that visit."""
-    place = rng.uniform(0.0, 1.0, every.size)
-    alone = math.log(2.0) + place / arm.n
-    visits = np.where(np.isfinite(every), arm.median / every, np.inf)
-    fall = 0.5 * (2.0 ** (1.0 / visits) - 1.0) * (1.0 - SEEN_AT_ONCE)
-    return np.where(np.isfinite(every), -np.log(0.5 - place * np.minimum(fall, 0.4)), alone)
 
 
 def _at_limit(

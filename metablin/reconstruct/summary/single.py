@@ -165,9 +165,8 @@ def draw_sets(arm: Arm, count: int, rng: np.random.Generator) -> list[Data]:
     marks, judged = stations(arm), has_limits(arm)
     for i in range(ROUNDS):
         shapes = draw_shapes(arm, 2 * count, rng)
-        curves = zip(shapes.time, shapes.h, shapes.g, shapes.every.tolist(), strict=True)
-        for time, h, g, every in curves:
-            found = draw_patients(arm, marks, time, h, g, rng, every)
+        for curves in zip(shapes.time, shapes.h, shapes.g, strict=True):
+            found = draw_patients(arm, marks, *curves, rng)
             if found is None:
                 continue
             data, off = found[:2], found[2] / STRAIN

@@ -14,6 +14,7 @@ from metablin.certainty.judgements import RiskOfBias
 from metablin.certainty.scale import Scale, decision_scale
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
+from metablin.meta.bayes import prior_of
 from metablin.options import Start
 
 __all__ = [
@@ -111,10 +112,12 @@ def weights_of(fit: MetaFit) -> FloatArray:
 def refit(fit: MetaFit, keep: Any = None, ci: str | None = None) -> MetaFit:
     """Return the same pool of some of its studies, or with another interval.
 
-    A model that a part of the studies cannot carry (a posterior, two levels) becomes the
-    random-effects model.
+    A posterior keeps its prior. A model that a part of the studies cannot carry (two levels)
+    becomes the random-effects model, and so does a posterior when another interval is asked for.
     """
     effects = fit.effects if keep is None else fit.effects.select(keep)
+    if fit.model == "bayes" and effects.k > 1 and ci is None:
+        return pool(effects, model="bayes", level=fit.level, prior=prior_of(fit))
     model = fit.model if fit.model in AGAIN and effects.k > 1 else "random"
     options: dict[str, Any] = {"model": model, "level": fit.level}
     if model == "random" and effects.k > 1 and fit.tau2_method is not None:
@@ -176,22 +179,22 @@ def severities(body: Body, judged: Any, outcome: str | None) -> tuple[NDArray[np
         if word not in cost:
             raise DataError("unknown judgement", row=row, column="risk_of_bias", value=word,
                             allowed=" | ".join(cost), study=study)  # fmt: skip
-        levels.append(max(cost[word], 1 if several else 0))
-        words.append(word)
+        levels.append(max(cost[word], 1 if several >= SEVERAL else 0))
+        words.append(f"{word} in {several} domains" if several >= SEVERAL else word)
     return np.array(levels, dtype=np.intp), words
 
 
-def _judged(judged: Any, study: str, outcome: str | None, row: int) -> tuple[str, bool]:
-    """Return a study's overall judgement, and whether several domains have some concerns."""
+def _judged(judged: Any, study: str, outcome: str | None, row: int) -> tuple[str, int]:
+    """Return a study's overall judgement, and in how many domains it has some concerns."""
     if isinstance(judged, RiskOfBias):
         mine = judged.of(study, outcome)
         whole = [j.judgement for j in mine if j.domain == "overall"]
         some = [j for j in mine if j.domain != "overall" and j.judgement == "some concerns"]
         if whole:
-            return whole[0], whole[0] == "some concerns" and len(some) >= SEVERAL
+            return whole[0], len(some) if whole[0] == "some concerns" else 0
     elif isinstance(judged, Mapping):
         if study in judged:
-            return " ".join(str(judged[study]).lower().split()), False
+            return " ".join(str(judged[study]).lower().split()), 0
     else:
         raise DataError(
             "not judgements",

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import (
+from metablin.numerics.quadratic import bounded_quadratic, solve_definite
+from metablin.reconstruct.curve._fit import (
     FLOOR,
-    READING_SD,
     TINY,
     RealFit,
     at_risk_of,
@@ -21,8 +21,8 @@ from metablin.reconstruct._fit import (
     shift,
     within,
 )
-from metablin.reconstruct._grid import Curve, Grid
-from metablin.reconstruct._qp import bounded_quadratic, solve_definite
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["Prior", "Quadratic", "fit_counts", "prior_of", "scatter"]
 
@@ -61,12 +61,13 @@ class Quadratic:
     at_none: FloatArray
     per_event: FloatArray
     most: FloatArray
+    sd: float
 
     def events(self) -> tuple[FloatArray, FloatArray]:
         """Events per interval by the clicks alone, shape (K,), and their variance, (K, K)."""
         inverse = np.linalg.inv(self.h)
         mean = np.minimum(np.maximum(inverse @ self.g, 0.0), self.most)
-        return mean, np.asarray(READING_SD**2 * inverse)
+        return mean, np.asarray(self.sd**2 * inverse)
 
     def bends(self, m: FloatArray) -> FloatArray:
         """Bends (K,) that suit given events per interval."""
@@ -83,7 +84,12 @@ def prior_of(grid: Grid, fit: RealFit) -> Prior:
     m = np.minimum(np.maximum(fit.per_interval, 0.0), grid.lost)
     bend = BEND_SD**2 + 16.0 / 12.0 / np.maximum(grid.lost - m, 0.25)
     bend[-1] += POWER_SD**2 - BEND_SD**2
-    return Prior(m, (1.0 + START_SD * m) ** 2 + between_clicks(grid, fit), bend)
+    variance = (1.0 + START_SD * m) ** 2 + between_clicks(grid, fit)
+    if grid.hazard:
+        late = grid.time > grid.time[grid.click[-1]]
+        hidden = np.bincount(grid.interval, weights=late * fit.events, minlength=m.size)
+        variance += hidden**2
+    return Prior(m, variance, bend)
 
 
 def between_clicks(grid: Grid, fit: RealFit) -> FloatArray:
@@ -138,7 +144,7 @@ def fit_counts(
         m[late] = known
         lower, upper = np.where(late, m, lower), np.where(late, m, upper)
         bend_variance = np.where(late, SETTLED, bend_variance)
-    weight = READING_SD**2 / np.concatenate([prior.events_variance, bend_variance])
+    weight = grid.sd**2 / np.concatenate([prior.events_variance, bend_variance])
     x = np.concatenate([m, fit.bend])
     for _ in range(MOST_STEPS):
         s, jacobian = _linearise(grid, fit, x)
@@ -146,7 +152,7 @@ def fit_counts(
         h.flat[:: 2 * k + 1] += weight
         g = jacobian.T @ (curve.survival - s + jacobian @ x)
         g[:k] += weight[:k] * prior.events
-        model = _without_bends(h, g, grid.lost)
+        model = _without_bends(h, g, grid.lost, grid.sd)
         before = x[k:]
         m = bounded_quadratic(model.h, model.g, lower, upper, curve.events)
         bend = model.bends(m)
@@ -156,7 +162,7 @@ def fit_counts(
     return RealFit(fit.z, fit.events, fit.even_share, m, bend, fit.interval), model
 
 
-def _without_bends(h: FloatArray, g: FloatArray, most: FloatArray) -> Quadratic:
+def _without_bends(h: FloatArray, g: FloatArray, most: FloatArray, sd: float) -> Quadratic:
     """Minimise over the bends for any events per interval (Schur complement)."""
     k = most.size
     cross = h[k:, :k]
@@ -165,7 +171,7 @@ def _without_bends(h: FloatArray, g: FloatArray, most: FloatArray) -> Quadratic:
     both = solve_definite(h[k:, k:], both)
     per_event, at_none = both[:, :k], both[:, k]
     return Quadratic(
-        h[:k, :k] - cross.T @ per_event, g[:k] - cross.T @ at_none, at_none, per_event, most
+        h[:k, :k] - cross.T @ per_event, g[:k] - cross.T @ at_none, at_none, per_event, most, sd
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, TINY, Censoring
-from metablin.reconstruct._grid import Grid
+from metablin.reconstruct.curve._fit import TINY, Censoring
+from metablin.reconstruct.curve._grid import Grid
 
 __all__ = [
     "chance_of_events",
@@ -30,6 +30,9 @@ REGULAR = 2.0  # reading errors of time by which the gaps between regular clicks
 FEW_SEEN = 4  # visible falls from which they are counted one by one
 FEWEST = 5  # gaps that can tell
 BESIDE = 4  # clicks on either side whose falls are compared
+MOST_COUNTED = 6.5  # steps: larger falls are not counted one by one
+MOSTLY = 0.85  # of the visible falls: if fewer are counted, the large ones are judged by size
+OF_ALL = 2.0  # mean gaps of the whole curve that a local rate counts
 LEAST = 0.02  # of the patients not yet lost to events: fewest still at risk
 COUNTS = np.arange(9.0)[:, None]
 LOG_FACTORIAL = np.array([0.0, *np.cumsum(np.log(np.arange(1.0, 9.0)))])[:, None]
@@ -67,28 +70,45 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     """
     t = grid.time[grid.click]
     gap = t[1:] - t[:-1]
-    if gap.size < FEWEST or gap[1:-1].std() < REGULAR * READING_TIME_SD * float(t[-1]):
+    if gap.size < FEWEST or gap[1:-1].std() < REGULAR * grid.time_sd:
         return False
     fall = survival[:-1] - survival[1:]
-    seen = visible_gaps(step, gap)
+    visible = visible_gaps(step, gap, grid.sd)
+    seen = visible & (fall < MOST_COUNTED * step)
+    if np.count_nonzero(seen) < MOSTLY * np.count_nonzero(visible):
+        visible = seen
     many = seen.sum() >= FEW_SEEN
-    evidence = _of_counts(fall[seen], step[seen], gap[seen]) if many else 0.0
-    return evidence + _of_falls(t, survival, step, ~seen if many else gap > 0) > 0.0
+    evidence = _of_counts(fall[seen], step[seen], gap[seen], grid.sd) if many else 0.0
+    hidden = ~visible if many else gap > 0
+    return evidence + _of_falls(t, survival, step, hidden, grid.sd) > 0.0
 
 
-def _of_counts(fall: FloatArray, step: FloatArray, gap: FloatArray) -> float:
+def _of_counts(fall: FloatArray, step: FloatArray, gap: FloatArray, sd: float) -> float:
     """Log likelihood ratio of clicks on drops by falls of a few visible steps."""
-    mean = max(float((fall / step).mean()), 0.05)
-    normal = count_likelihood(fall, step)
-    rate = np.maximum(mean * gap / gap.mean(), 1e-6)
-    q = 1.0 - 1.0 / max(mean, 1.05)
+    events = fall / step
+    normal = count_likelihood(fall, step, sd)
+    rate = np.maximum(local_rate(events, gap) * gap, 1e-6)
+    q = 1.0 - 1.0 / np.maximum(local_rate(events, np.ones(gap.size)), 1.05)
     geometric = np.where(COUNTS > 0, 0.97 * (1.0 - q) * q ** np.maximum(COUNTS - 1.0, 0.0), 0.03)
     own = np.log((normal * chance_of_events(rate)).sum(axis=0) + 1e-12)
     drops = np.log((normal * geometric).sum(axis=0) + 1e-12)
     return float((drops - own).sum())
 
 
-def _of_falls(t: FloatArray, survival: FloatArray, step: FloatArray, hidden: BoolArray) -> float:
+def local_rate(events: FloatArray, gap: FloatArray) -> FloatArray:
+    """Events per unit of time around each gap but not in it, drawn to the mean; shape (gaps,)."""
+    k = np.arange(events.size)
+    low, high = np.maximum(k - BESIDE, 0), np.minimum(k + BESIDE + 1, events.size)
+    e, t = np.concatenate([[0.0], events.cumsum()]), np.concatenate([[0.0], gap.cumsum()])
+    near = np.maximum(e[high] - e[low] - events, 0.0)
+    usual = max(float(e[-1]), 0.05 * events.size) / max(float(t[-1]), TINY)
+    length = OF_ALL * float(gap.mean())
+    return np.asarray((near + usual * length) / (t[high] - t[low] - gap + length))
+
+
+def _of_falls(
+    t: FloatArray, survival: FloatArray, step: FloatArray, hidden: BoolArray, sd: float
+) -> float:
     """Log likelihood ratio of clicks on drops by falls whose steps cannot be seen.
 
     What a click falls by is, beside its neighbours, as much as they do when clicks are every q-th
@@ -103,7 +123,7 @@ def _of_falls(t: FloatArray, survival: FloatArray, step: FloatArray, hidden: Boo
     even = np.maximum(events[high] - events[low], 0.0) / (high - low) * step
     around = np.maximum(survival[low] - survival[high], 0.0)
     in_time = around * gap / np.maximum(t[high] - t[low], TINY)
-    noise = 2.0 * READING_SD**2
+    noise = 2.0 * sd**2
     own, drop = noise + in_time * step, noise + step**2
     ratio = (fall - in_time) ** 2 / own + np.log(own / drop) - (fall - even) ** 2 / drop
     hidden = hidden.copy()
@@ -111,16 +131,16 @@ def _of_falls(t: FloatArray, survival: FloatArray, step: FloatArray, hidden: Boo
     return 0.5 * float(ratio[hidden].sum())
 
 
-def visible_gaps(step: FloatArray, gap: FloatArray) -> BoolArray:
+def visible_gaps(step: FloatArray, gap: FloatArray, sd: float) -> BoolArray:
     """Gaps in which the fall of one patient can be seen, without the first and the last."""
-    seen = (step > VISIBLE * READING_SD) & (gap > 0)
+    seen = (step > VISIBLE * sd) & (gap > 0)
     seen[[0, -1]] = False  # the origin and the end of the curve are clicked in any case
     return np.asarray(seen)
 
 
-def count_likelihood(fall: FloatArray, step: FloatArray) -> FloatArray:
+def count_likelihood(fall: FloatArray, step: FloatArray, sd: float) -> FloatArray:
     """Likelihood of each fall if 0 to 8 events are behind it, up to a factor, shape (9, gaps)."""
-    misfit = (fall - COUNTS * step) / (np.sqrt(2.0) * READING_SD)
+    misfit = (fall - COUNTS * step) / (np.sqrt(2.0) * sd)
     return np.asarray(np.exp(-0.5 * np.minimum(misfit**2, 60.0)))
 
 
@@ -145,4 +165,4 @@ def every_drop(falls: FloatArray | IntArray, exact: bool) -> bool:
 
 def countable(grid: Grid) -> bool:
     """Whether one patient's step is large enough for counts behind a click to be exact."""
-    return bool(grid.n[0] * COUNTABLE * READING_SD <= 1.0)
+    return bool(grid.n[0] * COUNTABLE * grid.sd <= 1.0)

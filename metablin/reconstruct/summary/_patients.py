@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import _km
-from metablin.reconstruct._summary_input import Arm, Landmark
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct.summary._input import Arm, Landmark
 
 __all__ = ["draw_patients", "meets", "stations"]
 
@@ -301,14 +301,14 @@ def meets(arm: Arm, time: FloatArray, event: IntArray) -> bool:
     """Whether a data set meets every printed constraint."""
     if time.size != arm.n or (arm.events is not None and int(event.sum()) != arm.events):
         return False
-    km = _km.steps(time, event)
+    km = kaplan_meier.steps(time, event)
     for x in arm.landmarks:
-        found = float(_km.survival_at(km, np.array([x.time]))[0])
+        found = float(kaplan_meier.survival_at(km, np.array([x.time]))[0])
         if abs(found - x.survival) > max(x.tolerance, 0.5 / arm.n) + CLOSE:
             return False
         if x.survival > x.tolerance and time[-1] < x.time:
             return False
-    middle = _km.median(km)
+    middle = kaplan_meier.median(km)
     if math.isfinite(arm.median) and not abs(middle - arm.median) <= CLOSE * arm.median:
         return False
     if math.isinf(arm.median) and not math.isnan(middle):

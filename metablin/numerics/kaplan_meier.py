@@ -1,4 +1,4 @@
-"""Kaplan-Meier quantities that a reconstruction is judged by; arrays in, arrays out."""
+"""Kaplan-Meier estimates and what is read off them; arrays in, arrays out."""
 
 from __future__ import annotations
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from metablin.reconstruct._counts import Quadratic
-from metablin.reconstruct._fit import TINY, RealFit, scaled_path, survival_of
-from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct.curve._counts import Quadratic
+from metablin.reconstruct.curve._fit import TINY, RealFit, scaled_path, survival_of
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["Allocation", "allocate"]
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metablin.errors import DataError
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._draws import draw_curve
-from metablin.reconstruct._estimate import estimate
-from metablin.reconstruct.quality import curve_quality
+from metablin.reconstruct.curve._draws import draw_curve
+from metablin.reconstruct.curve._estimate import estimate
+from metablin.reconstruct.curve._quality import curve_quality
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
+from metablin.reconstruct.reading import Kind
 from metablin.reconstruct.records import PseudoIPD
 
 __all__ = ["reconstruct_km"]
-
-FloatArray = NDArray[np.float64]
 
 
 def reconstruct_km(
@@ -29,6 +27,9 @@ def reconstruct_km(
     events: int | None = None,
     censor_times: ArrayLike | None = None,
     percent: bool = False,
+    failure: bool = False,
+    clicks: Kind = "auto",
+    noise: float | Literal["exact"] | None = None,
     printed: Mapping[str, Any] | None = None,
     draws: int = 0,
     seed: int = 1,
@@ -96,24 +97,16 @@ def reconstruct_km(
     >>> int(ipd.event.sum()), ipd.time.size, ipd.quality.level
     (5, 10, 'curve + n + at-risk + events')
     """
-    curve, source = check_curve(
-        time, survival, n, at_risk, events, censor_times, percent, Rows(label=label)
+    checked = check_curve(
+        Given(time, survival, n, at_risk, events, censor_times, percent, failure, clicks, noise),
+        Rows(label=label),
     )
     if draws < 0 or draws != int(draws):
         raise DataError("not a number of draws", column="draws", value=draws, allowed="0, 1, ...")
-    t, e = estimate(curve)
-    clicks = given_clicks(time, survival, percent)
-    best = curve_quality(curve, source, clicks, t, e, printed)
+    fitted = estimate(checked.curve)
+    best = curve_quality(checked, fitted, printed)
     drawn = tuple(
-        PseudoIPD(x, d, curve_quality(curve, source, clicks, x, d, printed), label=label)
-        for x, d in draw_curve(curve, int(draws), seed)
+        PseudoIPD(x.time, x.event, curve_quality(checked, x, printed), label=label)
+        for x in draw_curve(checked.curve, int(draws), seed)
     )
-    return PseudoIPD(t, e, best, drawn, label)
-
-
-def given_clicks(
-    time: ArrayLike, survival: ArrayLike, percent: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Clicks as they came, on the 0..1 scale."""
-    scale = 100.0 if percent else 1.0
-    return np.asarray(time, dtype=np.float64), np.asarray(survival, dtype=np.float64) / scale
+    return PseudoIPD(fitted.time, fitted.event, best, drawn, label)

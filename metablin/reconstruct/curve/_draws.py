@@ -8,10 +8,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct import _fit
-from metablin.reconstruct._estimate import Plan, lay_out, plan, realise
-from metablin.reconstruct._fit import READING_SD, READING_TIME_SD, Censoring
-from metablin.reconstruct._grid import Curve, build_grid
+from metablin.reconstruct.curve import _fit
+from metablin.reconstruct.curve._estimate import (
+    Fitted,
+    Plan,
+    lay_out,
+    plan,
+    realise,
+    settled,
+    solved_exactly,
+)
+from metablin.reconstruct.curve._exact import to_patients
+from metablin.reconstruct.curve._fit import Censoring
+from metablin.reconstruct.curve._grid import build_grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = ["draw_curve"]
 
@@ -25,14 +35,21 @@ TRUST = 0.3  # in what steps say of them: clicks are read twice here, and neighb
 SHARE_RANGE = (0.35, 1.0)  # patients censored before the end of the curve
 
 
-def draw_curve(curve: Curve, count: int, seed: int) -> Iterator[tuple[FloatArray, IntArray]]:
+def draw_curve(curve: Curve, count: int, seed: int) -> Iterator[Fitted]:
     """Yield `count` data sets; each has its own stream, so any subset is reproducible."""
-    curve = lay_out(curve)[0]
-    curve = replace(curve, whole=bool(curve.whole))
-    for stream in np.random.SeedSequence(seed).spawn(count):
+    solved = solved_exactly(curve)
+    streams = np.random.SeedSequence(seed).spawn(count)
+    if solved is not None:
+        curve = settled(curve, True)
+        for stream in streams:
+            yield Fitted(*to_patients(solved, curve, np.random.default_rng(stream)), curve)
+        return
+    curve, grid, _ = lay_out(curve)
+    curve = replace(settled(curve, grid.at_drops), whole=bool(curve.whole))
+    for stream in streams:
         rng = np.random.default_rng(stream)
         read = _read_again(curve, rng)
-        yield realise(_posterior_plan(read, rng), read, rng)
+        yield Fitted(*realise(_posterior_plan(read, rng), read, rng), curve)
 
 
 def _posterior_plan(read: Curve, rng: np.random.Generator) -> Plan:
@@ -51,11 +68,11 @@ def _posterior_plan(read: Curve, rng: np.random.Generator) -> Plan:
 def _read_again(curve: Curve, rng: np.random.Generator) -> Curve:
     """Click the same curve once more with reading noise."""
     k = curve.time.size
-    y = np.clip(curve.survival + rng.normal(0.0, READING_SD, k), 0.0, 1.0)
+    y = np.clip(curve.survival + rng.normal(0.0, curve.reading.sd, k), 0.0, 1.0)
     y[0] = 1.0
     if curve.whole:  # times are known, whoever reads them
         return replace(curve, survival=y)
-    t = curve.time + rng.normal(0.0, READING_TIME_SD * curve.end, k)
+    t = curve.time + rng.normal(0.0, curve.reading.time_sd * curve.end, k)
     t = np.maximum.accumulate(np.clip(t, 0.0, curve.time[-1]))
     t[0], t[-1] = curve.time[0], curve.time[-1]
     return replace(curve, time=t, survival=y)

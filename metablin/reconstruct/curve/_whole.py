@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._drops import chance_of_events, count_likelihood, visible_gaps
-from metablin.reconstruct._fit import FUZZ, READING_SD, READING_TIME_SD, TINY
-from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct.curve._drops import chance_of_events, count_likelihood, visible_gaps
+from metablin.reconstruct.curve._fit import TINY
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
+from metablin.reconstruct.reading import FUZZ
 
 __all__ = ["in_whole_units", "to_whole_units"]
 
@@ -28,10 +30,14 @@ def in_whole_units(curve: Curve, grid: Grid, step: FloatArray, at_drops: bool) -
     those fall that hold a whole number. Both are likelihood ratios against times that lie
     anywhere; `step` is the fall of one patient in each gap, shape (clicks - 1,).
     """
-    t, sd = curve.time, READING_TIME_SD * curve.end
+    t, sd = curve.time, curve.reading.time_sd * curve.end
     if sd > TOO_FINE:
         return curve
-    whole = _near_units(t[1:-1], sd) if at_drops else _falls_at_units(t, curve.survival, step, sd)
+    whole = (
+        _near_units(t[1:-1], sd)
+        if at_drops
+        else _falls_at_units(t, curve.survival, step, sd, curve.reading.sd)
+    )
     return _snapped(curve, sd, at_drops) if whole else curve
 
 
@@ -41,19 +47,21 @@ def _near_units(t: FloatArray, sd: float) -> bool:
     return bool(np.log((1.0 - ASTRAY) * density + ASTRAY).sum() > EVIDENCE)
 
 
-def _falls_at_units(t: FloatArray, survival: FloatArray, step: FloatArray, sd: float) -> bool:
+def _falls_at_units(
+    t: FloatArray, survival: FloatArray, step: FloatArray, sd: float, sd_s: float
+) -> bool:
     gap, fall = t[1:] - t[:-1], survival[:-1] - survival[1:]
     most, least = _units_within(t, FUZZ * sd), _units_within(t, -FUZZ * sd)
     free = most < 1.0
     expected = float(gap[free].sum()) / max(float(t[-1]), TINY) * float(fall.sum())
-    noise = 2.0 * READING_SD * float(np.sqrt(2.0 * free.sum()))
+    noise = 2.0 * sd_s * float(np.sqrt(2.0 * free.sum()))
     if not free.any() or float(fall[free].sum()) > FEW_FALLS * expected + noise:
         return False
-    seen = visible_gaps(step, gap)
+    seen = visible_gaps(step, gap, sd_s)
     if not (free & seen).any():
         return False
     step, gap, fall, most, least = (x[seen] for x in (step, gap, fall, most, least))
-    normal = count_likelihood(fall, step)
+    normal = count_likelihood(fall, step, sd_s)
     mean = max(float((fall / step).sum() / gap.sum()), TINY)
     units = np.where(most == least, most, gap)  # a unit beside a click may be on either side
     whole = (normal * chance_of_events(np.maximum(mean * units, TINY))).sum(axis=0)
@@ -81,7 +89,7 @@ def to_whole_units(
 
     Where an interval holds no whole unit its patients stay.
     """
-    fuzz = 0.0 if grid.at_drops else FUZZ * READING_TIME_SD * float(grid.stop[-1])
+    fuzz = 0.0 if grid.at_drops else FUZZ * grid.time_sd
     gap = np.minimum(np.searchsorted(grid.time, events, side="left"), grid.time.size - 1)
     left = grid.time[np.maximum(gap - 1, 0)] - fuzz
     after = np.floor(left) + 1.0

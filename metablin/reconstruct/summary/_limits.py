@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from metablin.reconstruct import _km
-from metablin.reconstruct._summary_input import Arm
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct.summary._input import Arm
 
 __all__ = ["has_limits", "off_limits"]
 
@@ -33,10 +33,10 @@ def off_limits(arm: Arm, time: FloatArray, event: IntArray) -> float:
     Limits of the median are formed on the log(-log), log and plain scale, all of which are in
     use, and the nearest counts (Brookmeyer and Crowley 1982, doi:10.2307/2530286).
     """
-    km = _km.steps(time, event)
+    km = kaplan_meier.steps(time, event)
     if km[0].size == 0:
         return 0.0
-    error = np.sqrt(_km.greenwood(km))
+    error = np.sqrt(kaplan_meier.greenwood(km))
     worst = _off_median(arm, km, error)
     for x in arm.landmarks:
         i = int(np.searchsorted(km[0], x.time, side="right")) - 1
@@ -47,7 +47,7 @@ def off_limits(arm: Arm, time: FloatArray, event: IntArray) -> float:
     return worst
 
 
-def _off_median(arm: Arm, km: _km.Steps, error: FloatArray) -> float:
+def _off_median(arm: Arm, km: kaplan_meier.Steps, error: FloatArray) -> float:
     if math.isnan(arm.median_low) and math.isnan(arm.median_high):
         return 0.0
     low, high = arm.median_low, arm.median_high
@@ -67,7 +67,7 @@ def _off_median(arm: Arm, km: _km.Steps, error: FloatArray) -> float:
     return min(off)
 
 
-def _intervals(km: _km.Steps, error: FloatArray, z: float) -> list[tuple[float, float]]:
+def _intervals(km: kaplan_meier.Steps, error: FloatArray, z: float) -> list[tuple[float, float]]:
     """Limits of the median on three scales; infinite where they are not reached."""
     t, s = km[0], km[1]
     alive = s > 0

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from metablin.reconstruct._summary_input import Arm
+from metablin.reconstruct.summary._input import Arm
 
 __all__ = ["Shapes", "draw_shapes"]
 

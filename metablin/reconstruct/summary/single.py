@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct import _km
-from metablin.reconstruct._limits import has_limits, off_limits
-from metablin.reconstruct._patients import draw_patients, stations
-from metablin.reconstruct._shapes import draw_shapes
-from metablin.reconstruct._summary_input import Arm, parse_arm
+from metablin.numerics import kaplan_meier
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
+from metablin.reconstruct.summary._input import Arm, parse_arm
+from metablin.reconstruct.summary._limits import has_limits, off_limits
+from metablin.reconstruct.summary._patients import draw_patients, stations
+from metablin.reconstruct.summary._shapes import draw_shapes
 from metablin.records import Record
 
 __all__ = ["SummaryDraws", "draw_sets", "reconstruct_summary", "summary_quality"]
@@ -223,14 +223,14 @@ def summary_quality(arm: Arm, time: FloatArray, event: IntArray) -> Quality:
 
 
 def _checks(arm: Arm, time: FloatArray, event: IntArray) -> tuple[Check, ...]:
-    km = _km.steps(time, event)
+    km = kaplan_meier.steps(time, event)
     out = []
     if arm.events is not None:
         out.append(Check("events", float(arm.events), float(event.sum()), 0.0))
     if math.isfinite(arm.median):
         slack = abs(arm.median - arm.printed_median) + 1e-6 * arm.median
-        out.append(Check("median", arm.printed_median, _km.median(km), slack))
+        out.append(Check("median", arm.printed_median, kaplan_meier.median(km), slack))
     for x in arm.landmarks:
-        found = float(_km.survival_at(km, np.array([x.time]))[0])
+        found = float(kaplan_meier.survival_at(km, np.array([x.time]))[0])
         out.append(Check(f"S({x.time:g})", x.survival, found, max(x.tolerance, 0.5 / arm.n)))
     return tuple(out)

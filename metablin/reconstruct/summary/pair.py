@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import DataError
-from metablin.reconstruct import _km
-from metablin.reconstruct._patients import meets
-from metablin.reconstruct._summary_input import Arm, parse_arm
-from metablin.reconstruct.quality import half_digit
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct.printed import half_digit
 from metablin.reconstruct.records import Check, PseudoIPD
-from metablin.reconstruct.summary import SummaryDraws, draw_sets, summary_quality
+from metablin.reconstruct.summary._input import Arm, parse_arm
+from metablin.reconstruct.summary._patients import meets
+from metablin.reconstruct.summary.single import SummaryDraws, draw_sets, summary_quality
 
 __all__ = ["reconstruct_summary_pair"]
 
@@ -214,7 +214,7 @@ def _arm(items: Mapping[str, Any], level: float, label: str) -> Arm:
 
 def log_ratio(treatment: Data, control: Data) -> float:
     """Cox log hazard ratio, treatment over control."""
-    return _km.log_hazard_ratio(
+    return kaplan_meier.log_hazard_ratio(
         np.concatenate([treatment[0], control[0]]),
         np.concatenate([treatment[1], control[1]]),
         np.repeat([1, 0], [treatment[0].size, control[0].size]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct._allocate import Allocation
-from metablin.reconstruct._grid import Grid
-from metablin.reconstruct._search import Blocks
+from metablin.reconstruct.curve._allocate import Allocation
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve._search import Blocks
 
 __all__ = ["place", "place_found", "snap"]
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from metablin.reconstruct import _counts, _drops, _fit, _place, _search, _whole
-from metablin.reconstruct._allocate import Allocation, allocate
-from metablin.reconstruct._fit import Censoring, RealFit
-from metablin.reconstruct._grid import Curve, Grid, build_grid, on_drops
+from metablin.reconstruct.curve import _counts, _drops, _exact, _fit, _place, _search, _whole
+from metablin.reconstruct.curve._allocate import Allocation, allocate
+from metablin.reconstruct.curve._fit import Censoring, RealFit
+from metablin.reconstruct.curve._grid import Grid, build_grid, on_drops
+from metablin.reconstruct.curve.clicks import Curve
+from metablin.reconstruct.reading import Kind
 
-__all__ = ["Plan", "estimate", "lay_out", "plan", "realise"]
+__all__ = ["Fitted", "Plan", "estimate", "lay_out", "plan", "realise", "settled", "solved_exactly"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,11 +41,41 @@ class Plan:
     evidence: float
 
 
-def estimate(
-    curve: Curve, censoring: Censoring | None = None, rng: np.random.Generator | None = None
-) -> tuple[FloatArray, IntArray]:
-    """Return times and event flags of the fitted patients, sorted, events first at ties."""
-    return realise(plan(curve, censoring, rng), curve, rng)
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """Fitted patients, sorted by time, events first at ties, and the curve as it was understood."""
+
+    time: FloatArray
+    event: IntArray
+    curve: Curve
+
+
+def estimate(curve: Curve) -> Fitted:
+    """Fit patients to one curve; exactly where its coordinates are exact."""
+    solved = solved_exactly(curve)
+    if solved is not None:
+        return Fitted(*_exact.to_patients(solved, curve), settled(curve, True))
+    found = plan(curve)
+    time, event = realise(found, curve)
+    return Fitted(time, event, settled(curve, found.grid.at_drops))
+
+
+def solved_exactly(curve: Curve) -> _exact.ExactFit | None:
+    """Whole numbers behind the falls, where each was clicked and precisely enough to tell them."""
+    if curve.reading.precision > _exact.PRECISE or curve.marks is not None or curve.beyond:
+        return None
+    kind = curve.reading.kind
+    if kind == "points" or (kind == "auto" and not lay_out(curve)[1].at_drops):
+        return None
+    return _exact.solve(curve)
+
+
+def settled(curve: Curve, at_drops: bool) -> Curve:
+    """Curve that knows the kind of its clicks."""
+    if curve.reading.kind != "auto":
+        return curve
+    kind: Kind = "drops" if at_drops else "points"
+    return replace(curve, reading=replace(curve.reading, kind=kind))
 
 
 def plan(
@@ -53,6 +85,8 @@ def plan(
     curve, grid, z = lay_out(curve, censoring)
     if censoring is None:
         censoring = _default_censoring(curve, grid, z)
+    if curve.events is not None:
+        grid = _fit.with_hazard(grid, z, censoring, curve.events)
     fit = _fit.real_fit(grid, z, censoring)
     if curve.marks is not None:
         fit = _follow_marks(curve.marks, grid, fit)
@@ -81,7 +115,11 @@ def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Gr
     z = _fit.monotone(curve.survival)
     grid = build_grid(curve)
     step = _drops.step_sizes(grid, z, censoring or _default_censoring(curve, grid, z))
-    at_drops = _drops.clicked_at_drops(grid, curve.survival, step)
+    kind = curve.reading.kind
+    if kind == "auto":
+        at_drops = _drops.clicked_at_drops(grid, curve.survival, step)
+    else:
+        at_drops = kind != "points"
     if curve.whole is None:
         curve = _whole.in_whole_units(curve, grid, step, at_drops)
         if curve.whole:
@@ -103,7 +141,7 @@ def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:
 
 def _default_censoring(curve: Curve, grid: Grid, z: FloatArray) -> Censoring:
     """Censoring without a table: the shape that yields the known events, or a stated one."""
-    if curve.has_table:
+    if curve.has_table or curve.beyond:
         return Censoring()
     events = curve.events
     if events is None and curve.marks is not None:

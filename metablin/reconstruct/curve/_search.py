@@ -15,15 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from metablin.reconstruct._fit import (
-    FLOOR,
-    READING_SD,
-    RealFit,
-    scaled_path,
-    survival_of,
-    within,
-)
-from metablin.reconstruct._grid import Curve, Grid
+from metablin.reconstruct.curve._fit import FLOOR, RealFit, scaled_path, survival_of, within
+from metablin.reconstruct.curve._grid import Grid
+from metablin.reconstruct.curve.clicks import Curve
 
 __all__ = [
     "Blocks",
@@ -39,11 +33,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-VISIBLE_STEP = 3.2 * READING_SD  # smallest fall of one patient that the search resolves
+VISIBLE_STEP = 3.2  # reading errors: smallest fall of one patient that the search resolves
 WIDTH = 32  # hypotheses kept
 HOPELESS = 10.0  # behind the best: minus log likelihood that no later click makes good
 LEVELS = 2.0  # reading errors by which S of two hypotheses with the same counts must differ
-SEARCH_SD = 1.2 * READING_SD
+SEARCH_SD = 1.2  # reading errors
 HUBER = 4.0  # reading errors beyond which misfit counts linearly: a click beside a drop
 SAME_LEVEL = 0.35  # of one patient's step; smaller falls belong to the same plateau
 ONE_MORE = 1.5  # cost of an event that nobody clicked ahead of the search
@@ -55,6 +49,7 @@ UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on dro
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
 FEWEST, AROUND, NEARBY = np.arange(3.0), np.arange(-1.0, 2.0), np.arange(-2.0, 3.0)
+FINE = 0.0012
 LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
 
@@ -98,7 +93,7 @@ class Found:
 def visible_from(grid: Grid, fit: RealFit) -> int:
     """First interval from which one patient's step stays visible, or the number of intervals."""
     z = fit.z[grid.first]
-    seen = z >= VISIBLE_STEP * grid.n
+    seen = z >= VISIBLE_STEP * grid.sd * grid.n
     seen |= grid.n <= 1
     hidden = (~seen).nonzero()[0]
     return int(hidden[-1] + 1) if hidden.size else 0
@@ -222,6 +217,8 @@ def search(
     lost: list[FloatArray] = []
     m_prior = fit.per_interval
     rates = _event_rates(grid, blocks, m_prior, start, _lately(grid, fit))
+    if grid.hazard:
+        rates = _with_unseen(blocks, rates, m_prior)
     if events is not None:
         variance = _given_total(variance)
     expected, leeway = _expected(fit, blocks, start, variance)
@@ -289,6 +286,15 @@ def _event_rates(
     return np.asarray(np.maximum(0.5 * total * share + 0.5 * mean * clicked, UNCLICKED))
 
 
+def _with_unseen(blocks: Blocks, rates: FloatArray, m: FloatArray) -> FloatArray:
+    """After the last click, events as the fit expects them from the total."""
+    done = blocks.done.copy()
+    same = blocks.interval[1:] == blocks.interval[:-1]
+    done[1:] -= np.where(same, blocks.done[:-1], 0.0)
+    late = blocks.clicks[::-1].cumsum()[::-1] == 0
+    return np.where(late, np.maximum(done * m[blocks.interval], UNCLICKED), rates)
+
+
 def _between_drops(clicked: BoolArray, length: FloatArray, per_click: float) -> FloatArray:
     """Share out what a click on a drop leaves unclicked over the pieces since the last click."""
     run: IntArray = clicked.cumsum() - clicked
@@ -333,7 +339,7 @@ def _advance(
     gone = e + c
     at_risk, room = grid.n[k] - gone, grid.lost[k] - gone
     to_come = np.maximum(m_prior - e, 0.0)
-    d, x = _options(blocks, b, at_risk, room, s, move, to_come)
+    d, x = _options(blocks, b, at_risk, room, s, move, to_come, grid.sd < FINE)
     begun = grid.n[blocks.interval[0]] - grid.n[k]
     most = np.minimum(room[:, None] - d, (limits[1] - begun + total - gone)[:, None])
     if blocks.closes[b]:
@@ -351,8 +357,9 @@ def _advance(
     )
     if blocks.clicks[b]:
         r = np.abs(s_new - blocks.level[b])
-        near = np.minimum(r, HUBER * SEARCH_SD)
-        new += (blocks.clicks[b] / SEARCH_SD**2) * near * (r - 0.5 * near)
+        sd = SEARCH_SD * grid.sd
+        near = np.minimum(r, HUBER * sd)
+        new += (blocks.clicks[b] / sd**2) * near * (r - 0.5 * near)
     ahead = (total - guide[0])[:, None] + d
     rank = new + (ahead * ahead * (0.5 / guide[1]))[:, :, None]
     best = rank.min()
@@ -360,13 +367,14 @@ def _advance(
         none = np.empty(0)
         return (none, none, none, none, none), (np.empty(0, dtype=np.int64), none, none)
     ranked = rank.ravel()
-    near = (ranked <= best + HOPELESS).nonzero()[0]
+    near = (ranked <= best + (HOPELESS if grid.sd >= FINE else 3.0 * HOPELESS)).nonzero()[0]
     near = near[ranked[near].argsort(kind="stable")]
     option = near // x.shape[2]
     row = option // d.shape[1]
     d, x, s_new = d.ravel()[option], x.ravel()[near], s_new.ravel()[near]
     total, e, c = total[row] + d, e[row] + d, c[row] + x
-    kept = np.array(_distinct(total, e, c, s_new))
+    width = WIDTH if grid.sd >= FINE else 4 * WIDTH
+    kept = np.array(_distinct(total, e, c, s_new, grid.sd, width))
     state = (total[kept], e[kept], c[kept], s_new[kept], new.ravel()[near[kept]])
     return state, (row[kept], d[kept], x[kept])
 
@@ -379,6 +387,7 @@ def _options(
     s: FloatArray,
     move: float,
     to_come: FloatArray,
+    fine: bool,
 ) -> tuple[FloatArray, FloatArray]:
     """Candidate events, shape (hypotheses, D), and censored for each of them, (..., D, X)."""
     if blocks.closes[b]:
@@ -393,20 +402,27 @@ def _options(
         return np.zeros((room.size, 1)), x
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
     d = np.rint((at_risk - 0.5 * prior) * ratio)[:, None] + NEARBY
-    x = np.zeros((room.size, NEARBY.size, 5))
+    if fine:
+        d = np.concatenate([d, np.rint(at_risk * ratio)[:, None] + NEARBY], axis=1)
+    x = np.zeros((room.size, d.shape[1], 10 if fine else 5))
     x[:, :, 1:4] = (prior[:, None] + AROUND)[:, None, :]
     x[:, :, 4] = np.rint(at_risk[:, None] - d / ratio[:, None])
+    if fine:
+        x[:, :, 5:7] = FEWEST[1:]
+        x[:, :, 7:10] = x[:, :, 4:5] + np.array([-1.0, 1.0, -2.0])
     return d, np.maximum(x, 0.0, out=x)
 
 
-def _distinct(total: FloatArray, e: FloatArray, c: FloatArray, s: FloatArray) -> list[int]:
+def _distinct(
+    total: FloatArray, e: FloatArray, c: FloatArray, s: FloatArray, sd: float, width: int = WIDTH
+) -> list[int]:
     """Positions of the first `WIDTH` hypotheses, one per (total, events, censored, level of S)."""
-    level = (s / (LEVELS * READING_SD)).round()
+    level = (s / (LEVELS * sd)).round()
     key = ((total * 4099.0 + e) * 100003.0 + c) * 1009.0 + level
     seen: dict[float, int] = {}
     for i, name in enumerate(key.tolist()):
         if name not in seen:
             seen[name] = i
-            if len(seen) == WIDTH:
+            if len(seen) == width:
                 break
     return list(seen.values())

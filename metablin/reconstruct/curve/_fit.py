@@ -9,19 +9,17 @@ risk is met. Events are :math:`\int N\,dH`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from metablin.reconstruct._grid import Grid
+from metablin.reconstruct.curve._grid import Grid
 
 __all__ = [
     "FLOOR",
-    "FUZZ",
-    "READING_SD",
-    "READING_TIME_SD",
     "TINY",
     "Censoring",
     "RealFit",
@@ -32,6 +30,7 @@ __all__ = [
     "shift",
     "solve_power",
     "survival_of",
+    "with_hazard",
     "within",
 ]
 
@@ -42,11 +41,10 @@ ANCHOR_WEIGHT = 1e6  # S(0) = 1 is known, clicks are read
 TINY = 1e-12
 SPREAD = 1e-3  # patients; gives flat stretches a slope so that positions interpolate
 POWERS = np.exp(np.linspace(np.log(0.05), np.log(60.0), 48))  # censoring shapes searched
-READING_SD = 0.0025  # of survival: what careful clicking achieves
-READING_TIME_SD = 0.0008  # of the time axis
-FUZZ = 2.5  # reading errors of time by which a click may lie beside its own
 FEW = 6.0  # censorings of an interval that shape it half as much as they seem to
 FLOOR = 0.02  # smallest survival factor of a gap while counts are still real numbers
+UNSEEN = 0.01  # of the last click's time: a longer stretch after it was not seen
+SLOWEST, FASTEST, BISECTIONS = 1e-3, 30.0, 16  # hazard of the stretch, over its length
 UNKNOWN_POWER = 1.6  # censoring without table or total: most of it late, as with an accrual period
 
 
@@ -105,12 +103,40 @@ def at_nodes(grid: Grid, z: FloatArray) -> FloatArray:
     if not grid.at_drops:
         out: FloatArray = np.interp(grid.time, t, z)
         out[grid.click] = z
-        return out
+        return out * unseen(grid) if grid.hazard else out
     nodes = np.arange(grid.time.size)
     i = np.searchsorted(grid.click, nodes, side="right") - 1
     j = np.minimum(i + 1, z.size - 1)
     u = (grid.time - t[i]) / np.maximum(t[j] - t[i], TINY)
-    return np.asarray(z[i] - (z[i] - z[j]) * grid.spread[j] * np.minimum(u, 1.0))
+    out = z[i] - (z[i] - z[j]) * grid.spread[j] * np.minimum(u, 1.0)
+    return out * unseen(grid) if grid.hazard else out
+
+
+def unseen(grid: Grid) -> FloatArray:
+    """Survival since the last click at every node, by a constant hazard; 1 up to that click."""
+    since = np.maximum(grid.time - grid.time[grid.click[-1]], 0.0)
+    return np.asarray(np.exp(-grid.hazard * since))
+
+
+def with_hazard(grid: Grid, z_click: FloatArray, censoring: Censoring, events: float) -> Grid:
+    """Grid whose hazard after the last click makes up for the events that were not seen.
+
+    Unchanged where the curve was clicked to its end, or the clicks account for all events.
+    """
+    last = float(grid.time[grid.click[-1]])
+    stretch = float(grid.stop[-1]) - last
+    if stretch <= UNSEEN * last:
+        return grid
+    lacking = events - float(real_fit(grid, z_click, censoring).events.sum())
+    if lacking < 1.0:
+        return grid
+    low, high = math.log(SLOWEST / stretch), math.log(FASTEST / stretch)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        tried = replace(grid, hazard=math.exp(middle))
+        enough = float(real_fit(tried, z_click, censoring).events.sum()) >= events
+        low, high = (low, middle) if enough else (middle, high)
+    return replace(grid, hazard=math.exp(low))
 
 
 def real_fit(grid: Grid, z_click: FloatArray, censoring: Censoring) -> RealFit:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from metablin.errors import DataError
-from metablin.reconstruct.quality import half_digit
+from metablin.reconstruct.printed import half_digit
 
 __all__ = ["Arm", "Landmark", "parse_arm"]
 

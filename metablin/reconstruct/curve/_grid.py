@@ -7,42 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Curve", "Grid", "build_grid", "on_drops"]
+from metablin.reconstruct.curve.clicks import Curve
+
+__all__ = ["Grid", "build_grid", "on_drops"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 TINY = 1e-300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """One checked curve, ready for the fit.
-
-    Times are in the caller's unit, survival in 0..1. `starts` holds the times of the risk table
-    with 0 first, shape (K,); `counts` the patients whose time is at least `starts`, shape (K,).
-    `whole` tells whether times are whole units, None while that is not settled.
-    """
-
-    time: FloatArray
-    survival: FloatArray
-    n: int
-    starts: FloatArray
-    counts: IntArray
-    events: int | None
-    marks: FloatArray | None
-    whole: bool | None = None
-
-    @property
-    def has_table(self) -> bool:
-        """Whether numbers at risk after time zero are known."""
-        return self.starts.size > 1
-
-    @property
-    def end(self) -> float:
-        """Last time of the curve or of the risk table, whichever is later."""
-        return float(max(self.time[-1], self.starts[-1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +26,9 @@ class Grid:
     the node, `position` the mean place of its events within that gap; `click` maps clicks to
     nodes, `last` and `first` give the last node of each interval and the node at which it starts;
     `frac` is the place of the node within its interval, 0..1; `own` is the interval of each click
-    and `later` (clicks, K) tells whether a click comes after an interval.
+    and `later` (clicks, K) tells whether a click comes after an interval. `sd` and `time_sd` are
+    the reading errors of S and, in units of time, of the times; `hazard` is that after the last
+    click, where S was not seen.
     """
 
     time: FloatArray
@@ -75,6 +50,9 @@ class Grid:
     row: IntArray
     own: IntArray
     later: BoolArray
+    sd: float
+    time_sd: float
+    hazard: float = 0.0
 
 
 def on_drops(grid: Grid, falls: FloatArray) -> Grid:
@@ -104,7 +82,7 @@ def build_grid(curve: Curve) -> Grid:
     own = bounds.searchsorted(t, side="right")
     moved = np.arange(t.size) + own
     where_bound = t.searchsorted(bounds, side="left") + np.arange(k - 1)
-    nodes = t.size + k - 1 + int(t[-1] < r[-1])
+    nodes = t.size + k - 1 + int(t[-1] < end)
     time, interval = np.full(nodes, end), np.full(nodes, k - 1)
     time[moved], interval[moved] = t, own
     time[where_bound], interval[where_bound] = bounds, np.arange(k - 1)
@@ -145,4 +123,6 @@ def build_grid(curve: Curve) -> Grid:
         row=np.arange(t.size),
         own=own,
         later=own[:, None] > np.arange(k),
+        sd=curve.reading.sd,
+        time_sd=curve.reading.time_sd * end,
     )

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from metablin.errors import DataError
 
 from .arms import PrintedArm
-from .responses import EXCLUDED, IN_REMISSION, WHOLE, WORDS
+from .responses import IN_REMISSION, WHOLE, WORDS
 
 ADULT = ("adult_rr_ph_negative", "adult_rr_ph_positive")
 CONTROLS = ("chemotherapy", "historical_control")
-LEFT_OUT = {
-    **EXCLUDED,
-    "alcantara_extcontrol": "its estimate borrows the control patients of another trial here",
-}
+# Its estimate borrows the control patients of another trial here.
+BORROWED = ("alcantara_extcontrol",)
 PARTS = {**WORDS, "matched=yes": ""}
 
 
@@ -36,7 +34,7 @@ def _relapsed(arm: PrintedArm, treatments: tuple[str, ...]) -> bool:
         and arm.population in ADULT
         and arm.arm in treatments
         and arm.subgroup.split(";source=")[0] in WHOLE
-        and arm.trial_id not in LEFT_OUT
+        and (arm.left_out == "" if "blinatumomab" in treatments else arm.trial_id not in BORROWED)
     )
 
 
@@ -44,7 +42,8 @@ def _mrd_positive(arm: PrintedArm, endpoint: str) -> bool:
     own = arm.population == "mrd_positive" and arm.subgroup == "all"
     part = arm.population in ADULT and arm.subgroup in IN_REMISSION
     adult = arm.age_group == "adult"
-    return arm.endpoint == endpoint and arm.arm == "blinatumomab" and adult and (own or part)
+    mine = arm.endpoint == endpoint and arm.arm == "blinatumomab" and arm.left_out == ""
+    return mine and adult and (own or part)
 
 
 POOLS = (

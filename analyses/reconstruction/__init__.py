@@ -13,7 +13,7 @@ from .figures import GRADES, panels
 from .rows import PAGES, inconsistent, listed, missing, page, summary
 
 
-@analysis(reads=("trials", "survival", "references"), order=30)
+@analysis(reads=("trials", "survival", "references", "screening"), order=30)
 def reconstruction(evidence: Evidence, words: Words) -> Outcome:
     """Reconstruct every arm with enough in print, grade it and compare it with the print."""
     arms = rebuild_all(evidence.load("survival"), known_trials(evidence))

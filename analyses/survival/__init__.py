@@ -18,7 +18,7 @@ from .pools import arm_lines, curve_table, sensitivity
 from .rows import RELAPSED
 
 
-@analysis(reads=("trials", "survival", "contrasts", "references"), order=40)
+@analysis(reads=("trials", "survival", "contrasts", "references", "screening"), order=40)
 def survival(evidence: Evidence, words: Words) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials, printed = known_trials(evidence), evidence.load("survival")

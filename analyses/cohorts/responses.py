@@ -58,6 +58,7 @@ WORDS = {
     "blasts=>=5": "blasts 5% or more",
 }
 
+
 def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ...]) -> pd.DataFrame:
     """Return counted blinatumomab rows of the outcomes, with trial, population and denominator.
 

@@ -25,7 +25,9 @@ from .rows import (
 )
 from .transplant import outcomes_by_transplant, survival_by_transplant
 
-READS = ("trials", "references", "screening", "proportions", "survival", "contrasts", "mrd_stratified")
+READS = (
+    "trials", "references", "screening", "proportions", "survival", "contrasts", "mrd_stratified",
+)  # fmt: skip
 
 
 @analysis(reads=READS, order=30)

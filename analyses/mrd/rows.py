@@ -42,9 +42,7 @@ def response_table(pools: ResponsePools, cohorts: pd.DataFrame) -> pd.DataFrame:
     for key in pools.fits:
         same = [cohorts[c] == v for c, v in zip(pools.by, key, strict=True)]
         ids.append(join_ids(cohorts["row_id"][np.logical_and.reduce(same)]))
-    keys = [
-        ".".join(k.replace(" ", "_") for k in key[:-1]) + suffix(key[-1]) for key in pools.fits
-    ]
+    keys = [".".join(k.replace(" ", "_") for k in key[:-1]) + suffix(key[-1]) for key in pools.fits]
     outcomes = cohorts.set_index("row_id")["outcome"]
     frame = frame.assign(
         definitions=[_definitions(outcomes[cell.split()]) for cell in ids],

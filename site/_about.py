@@ -92,7 +92,9 @@ def flow() -> None:
     n = counts()
     sources = mb.load("searches", all_rows=True).astype(str)
     searched = sources.loc[sources["kind"] != "database"]
-    names = [f"{s}: {found} found" for s, found in searched[["source", "found"]].itertuples(index=False)]
+    names = [
+        f"{s}: {found} found" for s, found in searched[["source", "found"]].itertuples(index=False)
+    ]
     steps = [
         ("Identification", box("Sources", [escape(x) for x in names]),
          box("Duplicates removed", [NOT_RECORDED])),
@@ -111,10 +113,7 @@ def flow() -> None:
         "After the PRISMA statement; counts of the first searches were not kept, and none is guessed",
     )
     boxes = raw(f'<div class="flow">{body}</div>')
-    say(
-        f"::: {{#fig-about-flow}}\n\n{boxes}\n\n"
-        f"{caption} [Data](evidence/screening.csv)\n\n:::"
-    )
+    say(f"::: {{#fig-about-flow}}\n\n{boxes}\n\n{caption} [Data](evidence/screening.csv)\n\n:::")
 
 
 def why(stage: str) -> list[str]:

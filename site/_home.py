@@ -64,7 +64,9 @@ def certainty(key: str) -> str:
 
 def answers() -> None:
     """Show the three answers side by side: absolute numbers, ratio, certainty, a small forest."""
-    cards = [card(answer) for answer in ANSWERS if number.has(f"randomised/pooled/os.{answer.pool}")]
+    cards = [
+        card(answer) for answer in ANSWERS if number.has(f"randomised/pooled/os.{answer.pool}")
+    ]
     say(raw(f'<div class="cards">{"".join(cards)}</div>'))
 
 

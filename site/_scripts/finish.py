@@ -115,7 +115,9 @@ def shown_markdown(html: str) -> list[str]:
     seen = Visible()
     seen.feed(html)
     text = " ".join(seen.parts)
-    return [" ".join(text[max(m.start() - 20, 0) : m.end() + 30].split()) for m in RAW.finditer(text)]
+    return [
+        " ".join(text[max(m.start() - 20, 0) : m.end() + 30].split()) for m in RAW.finditer(text)
+    ]
 
 
 def ordered(entries: list[dict[str, object]]) -> list[dict[str, object]]:

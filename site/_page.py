@@ -177,10 +177,11 @@ def curve(path: str, colour: str) -> None:
     start = {"time": 0.0, "survival": 1.0, "conf_low": 1.0, "conf_high": 1.0, "k": frame["k"].max()}
     frame = pd.concat([pd.DataFrame([start]), frame], ignore_index=True)
     names = {"conf_low": "low", "conf_high": "high", "k": "count"}
+    narrow = RESULTS / f"{path}.narrow.svg"
     text = readout(
         frame.rename(columns=names).assign(group="Mean of the arms"),
         curve_area((RESULTS / f"{path}.svg").read_text("utf-8")),
-        narrow=curve_area((RESULTS / f"{path}.narrow.svg").read_text("utf-8")),
+        narrow=curve_area(narrow.read_text("utf-8")) if narrow.is_file() else None,
         figure=f"fig-{slug(analysis, name)}",
         top=TOP,
         interval="95% interval",

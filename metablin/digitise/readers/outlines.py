@@ -13,7 +13,7 @@ from metablin.digitise.readers.ocr import recognise
 
 __all__ = ["spell"]
 
-SCALE = 4.0  # pixels per unit of the drawing
+SCALE = 3.0  # pixels per unit of the drawing
 MAX_SIDE = 4000  # pixels
 
 
@@ -31,8 +31,6 @@ def spell(drawing: Drawing) -> Drawing:
     scale = min(SCALE, MAX_SIDE / max(drawing.width, drawing.height))
     pixels = _drawn(outlines, drawing, scale)
     labels = [_unscaled(lab, scale) for lab in recognise(pixels)]
-    upright = [_unscaled(lab, scale) for lab in recognise(pixels, upright=True)]
-    labels += [lab for lab in upright if lab.angle == 90 and not any(_overlap(lab, o) for o in labels)]
     inks = [replace(lab, colour=_ink(lab, outlines)) for lab in labels]
     return replace(drawing, labels=drawing.labels + tuple(inks))
 
@@ -61,10 +59,6 @@ def _drawn(outlines: Sequence[Stroke], drawing: Drawing, scale: float) -> NDArra
 def _unscaled(label: Label, scale: float) -> Label:
     box = {k: getattr(label, k) / scale for k in ("x0", "y0", "x1", "y1")}
     return replace(label, **box)
-
-
-def _overlap(a: Label, b: Label) -> bool:
-    return a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1
 
 
 def _ink(label: Label, outlines: Sequence[Stroke]) -> tuple[int, int, int]:

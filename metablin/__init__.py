@@ -19,6 +19,7 @@ from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, Met
 
 if TYPE_CHECKING:
     from metablin.datasets import load, tables, trace, validate
+    from metablin.digitise import Digitised, digitise
     from metablin.effects import (
         EffectSizes,
         exact_intervals,
@@ -71,6 +72,7 @@ _HOME = {
     "tables": "metablin.datasets",
     "trace": "metablin.datasets",
     "validate": "metablin.datasets",
+    "Digitised": "metablin.digitise.records",
     "EffectSizes": "metablin.effects",
     "exact_intervals": "metablin.effects",
     "generic": "metablin.effects",
@@ -116,10 +118,15 @@ _HOME = {
     "selection_model": "metablin.meta.selection",
 }
 
+# Packages that are called by their own name: the module itself is what is handed out, so that the
+# name means one thing whichever way it was imported first.
+_CALLED = {"digitise"}
+
 __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
+    "Digitised",
     "EffectSizes",
     "MetaFit",
     "MetablinWarning",
@@ -131,6 +138,7 @@ __all__ = [
     "compare_parametric",
     "cox",
     "cumulative",
+    "digitise",
     "egger",
     "exact_intervals",
     "fit_parametric",
@@ -173,6 +181,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _CALLED:
+        return importlib.import_module(f"metablin.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'metablin' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

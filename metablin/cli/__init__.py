@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from metablin import __version__
-from metablin.cli import data, pipeline, pool, reconstruct, site, survival
+from metablin.cli import data, digitise, pipeline, pool, reconstruct, site, survival
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,8 @@ app.add_typer(data.app, name="data")
 app.command()(pool.pool)
 app.command()(reconstruct.reconstruct)
 app.command()(reconstruct.reconstruct_summary)
+app.command()(digitise.digitise)
+app.command()(digitise.read)
 app.command()(survival.survival)
 app.command()(pipeline.reproduce)
 app.command()(pipeline.verify)

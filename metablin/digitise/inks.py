@@ -11,13 +11,18 @@ from scipy import ndimage
 
 from metablin.digitise.readers import Colour
 
-__all__ = ["Field", "coverage", "ink_field", "palette"]
+__all__ = ["Field", "coverage", "ink_field", "is_thin", "palette", "paler", "unblended"]
 
 FAINT = 36.0  # ink differs from the paper by at least this, in 0..441
 CORE = 0.86  # the core of a line has at least this part of the strongest ink around
 SAME = 42.0  # colours nearer than this are one ink
 MAX_INKS = 12
-ACHROMATIC = 30.0  # spread of red, green and blue below which a colour is grey
+THROUGH = 0.8  # a line of the grid or the frame runs through this part of the piece
+STEP = 5.0  # and differs from the paper beside it by this
+WHITE = 250.0  # mean of red, green and blue of white paper, with the noise of a camera
+LIKE = 40.0  # its pixels differ by less from its usual colour, where nothing crosses it
+HUE = 0.975  # cosine between two inks of one hue, seen from white
+THIN = 2.2  # pixels; thinner lines are blends of ink and paper all over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,24 +61,46 @@ def ink_field(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], reach: 
     x0, y0, x1, y1 = box
     part = pixels[y0:y1, x0:x1].astype(np.float32)
     size = 2 * reach + 1
-    part = _without_grid(part, 2 * size + 1)
+    part = _without_grid(part, size)
     paper = ndimage.grey_closing(part, size=(size, size, 1), mode="nearest")
     strength = np.linalg.norm(paper - part, axis=2)
     return Field(part, paper, strength, x0, y0)
 
 
-def _without_grid(part: NDArray[np.float32], around_size: int) -> NDArray[np.float32]:
-    """Wipe out grid lines: whole rows or columns that differ from their neighbours."""
+def _without_grid(part: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Wipe out grid lines and frames: lines that run through nearly all of the piece.
+
+    A pixel of such a line differs from the paper on both sides of it; a curve does not run level
+    for that long.
+    """
+    grey = part.mean(axis=2)
     out = part.copy()
+    tinted = float(np.median(grey)) < WHITE  # only a tinted ground has paler lines
     for axis in (0, 1):
-        line = np.median(part, axis=1 - axis)
-        around = ndimage.median_filter(line, size=(around_size, 1), mode="nearest")
-        off = np.linalg.norm(line - around, axis=1)
-        for k in np.flatnonzero(off > 6):
-            row = out[k] if axis == 0 else out[:, k]
-            own = np.linalg.norm(row - line[k], axis=1) < 0.5 * off[k] + 12
-            row[own] = around[k]
+        along = (size, 1) if axis == 0 else (1, size)
+        lines = ndimage.grey_closing(grey, size=along, mode="nearest") - grey > STEP
+        if tinted:
+            lines |= grey - ndimage.grey_opening(grey, size=along, mode="nearest") > STEP
+        for k in np.flatnonzero(lines.mean(axis=1 - axis) > THROUGH):
+            _wipe(out, part, lines, int(k), axis)
     return out
+
+
+def _wipe(out: Any, part: Any, lines: Any, k: int, axis: int) -> None:
+    """Replace one row or column of a line by the nearest paper beside it."""
+    full = lines.mean(axis=1 - axis) > THROUGH
+    free = np.flatnonzero(~full)
+    if not len(free):
+        return
+    below, above = free[free < k], free[free > k]
+    nearest = [int(v[i]) for v, i in ((below, -1), (above, 0)) if len(v)]
+    row = part[k] if axis == 0 else part[:, k]
+    usual = np.median(row[lines[k] if axis == 0 else lines[:, k]], axis=0)
+    own = np.linalg.norm(row - usual, axis=1) < LIKE
+    sides = np.stack([part[j] if axis == 0 else part[:, j] for j in nearest])
+    paper = sides[np.argmax(sides.sum(axis=2), axis=0), np.arange(sides.shape[1])]
+    target = out[k] if axis == 0 else out[:, k]
+    target[own] = paper[own]
 
 
 def palette(field: Field) -> list[tuple[Colour, int]]:
@@ -121,16 +148,70 @@ def coverage(field: Field, ink: Colour, rivals: list[Colour]) -> tuple[Any, Any]
         Pixels that another ink covers.
     """
     own, off = _project(field, ink)
+    rim = ndimage.binary_dilation((own > 0.8) & (off < 30), iterations=1)
     tolerance = np.maximum(30.0, 0.33 * field.strength)
     mine = (off < tolerance) & (own > 0.12)
     hidden = np.zeros(mine.shape, dtype=bool)
     for rival in rivals:
         other, far = _project(field, rival)
         better = _misfit(other, far) < _misfit(own, off)
+        if paler(rival, ink):
+            better &= ~rim  # the rim of a line is a paler shade of its ink
         mine &= ~better
         hidden |= better & (other > 0.3)
     foreign = (field.strength > 60) & ~mine & (off >= tolerance)
     return np.where(mine, np.clip(own, 0, 1), 0.0), hidden | foreign
+
+
+def paler(pale: Colour, dark: Colour) -> bool:
+    """Whether one ink is a paler shade of another."""
+    a, b = 255.0 - np.array(pale), 255.0 - np.array(dark)
+    la, lb = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    return la < lb and float(a @ b) > HUE * la * lb
+
+
+def unblended(field: Field, inks: list[Colour]) -> list[Colour]:
+    """Drop inks that are a pale shade of a darker one: its rim, or thin lines all over."""
+    strong = field.strength > FAINT
+    near = {i: strong & (np.linalg.norm(field.pixels - np.array(i), axis=2) < SAME) for i in inks}
+    thin = is_thin(field)
+    out = []
+    for pale in inks:
+        rim = False
+        for dark in inks:
+            if not paler(pale, dark):
+                continue
+            around = ndimage.binary_dilation(near[dark], iterations=2)
+            share = (near[pale] & around).sum() / max(int(near[pale].sum()), 1)
+            rim = rim or share > 0.6 or thin
+        if not rim:
+            out.append(pale)
+    return out
+
+
+def is_thin(field: Field) -> bool:
+    """Whether lines are so thin that they are blends of ink and paper all over."""
+    local = ndimage.maximum_filter(field.strength, size=5)
+    return thickness((field.strength > FAINT) & (field.strength > 0.5 * local)) < THIN
+
+
+def thickness(mask: Any) -> float:
+    """Return the usual thickness of lines: the shorter of the runs through a pixel."""
+    runs = np.minimum(_runs(mask), _runs(mask.T).T)
+    values = runs[mask]
+    return float(np.median(values)) if len(values) else 1.0
+
+
+def _runs(mask: Any) -> Any:
+    """Return, for each pixel of a mask, the length of the run down its column."""
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1]), dtype=np.int32)
+    padded[1:-1] = mask
+    step = np.diff(padded, axis=0)
+    out = np.zeros(mask.shape, dtype=np.int32)
+    starts, ends = np.argwhere(step.T == 1), np.argwhere(step.T == -1)
+    for (column, a), (_, b) in zip(starts, ends, strict=True):
+        out[a:b, column] = b - a
+    return out
 
 
 def _project(field: Field, ink: Colour) -> tuple[Any, Any]:

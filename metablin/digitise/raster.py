@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
-from metablin.digitise.inks import Field, coverage, ink_field, palette
+from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, paler, unblended
 from metablin.digitise.marks import calibrate_pixels, straighten
 from metablin.digitise.names import Key
 from metablin.digitise.readers import Colour, Drawing, Label, colour_distance, recognise
@@ -86,8 +86,8 @@ def raster_curves(
     assert drawing.pixels is not None
     keys = pixel_keys(panel, drawing)
     piece = _piece(panel, drawing, keys)
-    inks = _inks(piece, keys, rows)
     expected = hand.expected(len(rows) or len(keys) or None)
+    inks = _inks(piece, keys, expected)
     found = _gather(piece, inks, expected)
     curves = [_curve(piece, ink, own, neutral, trace) for ink, own, neutral, trace in found]
     return [c for c in curves if c is not None], keys
@@ -125,7 +125,7 @@ def _text_mask(field: Field, labels: Sequence[Label], keys: Sequence[Key]) -> An
     """Return where text and the samples of the legend stand: ink there is no curve's."""
     mask = np.zeros(field.strength.shape, dtype=bool)
     height, width = mask.shape
-    boxes = [(lab.x0 - 2, lab.y0 - 2, lab.x1 + 2, lab.y1 + 2) for lab in labels if lab.confidence > 0.5]
+    boxes = [(lab.x0 - 2, lab.y0 - 2, lab.x1 + 2, lab.y1 + 2) for lab in labels if _is_text(lab)]
     boxes += [(k.x - k.width / 2 - 2, k.y - 5, k.x + k.width / 2 + 2, k.y + 5) for k in keys]
     for x0, y0, x1, y1 in boxes:
         a, b = int(np.clip(x0 - field.left, 0, width)), int(np.clip(x1 - field.left, 0, width))
@@ -134,43 +134,44 @@ def _text_mask(field: Field, labels: Sequence[Label], keys: Sequence[Key]) -> An
     return mask
 
 
-def _inks(piece: _Piece, keys: Sequence[Key], rows: Sequence[RiskRow]) -> list[Colour]:
+def _is_text(label: Label) -> bool:
+    """Whether a label is text beyond doubt; dashes and marks are sometimes taken for letters."""
+    letters = sum(ch.isalpha() and ch.isascii() for ch in label.text)
+    return label.confidence > 0.7 and letters >= 3 and label.angle == 0
+
+
+def _inks(piece: _Piece, keys: Sequence[Key], expected: int | None) -> list[Colour]:
     """Return the colours worth following, those of the legend first."""
     field = piece.field
     hushed = replace_strength(field, piece.text)
     found = [ink for ink, n in palette(hushed) if n >= MIN_PIXELS]
-    found = _unblended(hushed, found)
-    listed = [k.colour for k in keys]
-    distinct = [c for i, c in enumerate(listed) if all(colour_distance(c, o) > 60 for o in listed[:i])]
-    for colour in distinct:
-        if all(colour_distance(colour, ink) > 48 for ink in found):
-            found.append(colour)
-    return found
+    found = unblended(hushed, found)
+    listed = _listed(keys, found, is_thin(hushed))
+    if listed and len(keys) >= (expected or len(keys)):
+        return listed
+    return found + [c for c in listed if c not in found]
+
+
+def _listed(keys: Sequence[Key], found: Sequence[Colour], thin: bool) -> list[Colour]:
+    """Return the inks of a legend, each as it is found in the curves."""
+    out: list[Colour] = []
+    for key in keys:
+        near = [c for c in found if colour_distance(c, key.colour) < 48 or (thin and _one_hue(c, key.colour))]
+        ink = min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
+        if thin:
+            ink = max([ink, *near], key=lambda c: colour_distance(c, (255, 255, 255)))
+        if ink not in out:
+            out.append(ink)
+    return out
+
+
+def _one_hue(a: Colour, b: Colour) -> bool:
+    return paler(a, b) or paler(b, a)
 
 
 def replace_strength(field: Field, mask: Any) -> Field:
     """Return the field with no ink under a mask."""
     return Field(field.pixels, field.paper, np.where(mask, 0, field.strength), field.left, field.top)
-
-
-def _unblended(field: Field, inks: list[Colour]) -> list[Colour]:
-    """Drop inks that are the pale rim of a darker one: same hue, always beside it."""
-    strong = field.strength > 36
-    near = {ink: strong & (np.linalg.norm(field.pixels - np.array(ink), axis=2) < 42) for ink in inks}
-    white = np.array([255.0, 255.0, 255.0])
-    out = []
-    for pale in inks:
-        rim = False
-        for dark in inks:
-            a, b = white - np.array(pale), white - np.array(dark)
-            la, lb = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-            if dark == pale or lb <= la + 10 or a @ b < 0.975 * la * lb:
-                continue
-            around = ndimage.binary_dilation(near[dark], iterations=2)
-            rim = rim or bool(near[pale].sum() and (near[pale] & around).sum() > 0.6 * near[pale].sum())
-        if not rim:
-            out.append(pale)
-    return out
 
 
 def _gather(

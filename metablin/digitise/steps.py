@@ -18,6 +18,7 @@ LEVEL = 0.02  # segments are level or upright to this, in units of the drawing
 STEPPED = 0.9  # part of the segments that must be level or upright
 RISE = 0.05  # a curve of survival may rise by this, in units of the drawing
 SAME = 0.02  # places agree to this, in units of the drawing
+DUST = 0.012  # moves below this are rounding of the file, in units of the drawing
 MARK = 16.0  # censoring marks are at most this long
 ON_CURVE = 0.75  # and their middle (or foot) stands this near to the curve
 MIN_SPAN = 0.04  # a curve spans at least this part of the time axis
@@ -149,8 +150,12 @@ def _is_curve(s: Stroke, panel: Panel) -> bool:
 def _corners(xy: Any) -> Any:
     """Return the corners in order of time, without repeats and points on a straight line."""
     xy = xy if xy[0, 0] <= xy[-1, 0] else xy[::-1]
-    keep = np.r_[True, np.any(np.abs(np.diff(xy, axis=0)) > 1e-9, axis=1)]
-    xy = xy[keep]
+    xy = np.array(xy)
+    for axis in (0, 1):  # moves below the precision of the file are none
+        still = np.abs(np.diff(xy[:, axis])) < DUST
+        first = np.flatnonzero(np.r_[True, ~still])
+        xy[:, axis] = xy[first[np.searchsorted(first, np.arange(len(xy)), side="right") - 1], axis]
+    xy = xy[np.r_[True, np.any(np.diff(xy, axis=0) != 0, axis=1)]]
     if len(xy) > 2:
         a, b = np.diff(xy[:-1], axis=0), np.diff(xy[1:], axis=0)
         straight = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) < 1e-9

@@ -20,6 +20,7 @@ __all__ = ["Trace", "follow", "refine"]
 FloatArray = NDArray[np.float64]
 FLAT = 0.6  # pixels: smaller changes of level are noise of the edges
 MARK = 1.6  # pixels by which a mark sticks out on both sides
+BRIDGE = 4  # columns without an edge that are bridged straight
 HALF = 0.5  # an edge is where half a pixel is covered
 
 
@@ -134,7 +135,8 @@ def refine(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, Flo
     upper, lower = _edges(own, neutral, trace)
     width = _line_width(upper, lower)
     x = trace.first + np.arange(len(upper)) + 0.5
-    fitted = [_fallen(x, edge) for edge in (upper, lower)]
+    rows = (trace.enter + 0.5 - width / 2, trace.leave + 0.5 + width / 2)
+    fitted = [_fallen(x, edge, path) for edge, path in zip((upper, lower), rows, strict=True)]
     spikes = np.zeros(len(x), dtype=bool)
     if fitted[0] is not None and fitted[1] is not None:
         spikes = (upper < fitted[0] - MARK) & (lower > fitted[1] + MARK)
@@ -148,12 +150,19 @@ def refine(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, Flo
     return x, _levels(_falling(y)), width, middles
 
 
-def _fallen(x: FloatArray, edge: FloatArray) -> FloatArray | None:
-    """Return the falling curve nearest to an edge, bridged where the edge is not known."""
+def _fallen(x: FloatArray, edge: FloatArray, path: FloatArray) -> FloatArray | None:
+    """Return the falling curve nearest to an edge; gaps are bridged, long ones along the path."""
     known = np.isfinite(edge)
     if known.sum() < 3:
         return None
-    return np.interp(x, x[known], _isotonic(edge[known]))
+    filled = np.interp(x, x[known], edge[known])
+    cuts = np.flatnonzero(np.diff(np.r_[True, known, True].astype(int)))
+    for a, b in zip(cuts[::2], cuts[1::2], strict=True):
+        if b - a > BRIDGE or a == 0 or b == len(x):
+            low = edge[a - 1] if a > 0 else -np.inf
+            high = edge[b] if b < len(x) else np.inf
+            filled[a:b] = np.clip(path[a:b], low, high) if low <= high else path[a:b]
+    return _isotonic(filled)
 
 
 def _isotonic(values: FloatArray) -> FloatArray:

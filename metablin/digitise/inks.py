@@ -22,6 +22,9 @@ STEP = 5.0  # and differs from the paper beside it by this
 WHITE = 250.0  # mean of red, green and blue of white paper, with the noise of a camera
 LIKE = 40.0  # its pixels differ by less from its usual colour, where nothing crosses it
 HUE = 0.975  # cosine between two inks of one hue, seen from white
+HUE_COLOURED = 0.99
+ACHROMATIC = 30.0  # spread of red, green and blue below which a colour is grey
+MATE = 0.3  # the ink of a rim has at least this many pixels for each of the rim's
 THIN = 2.2  # pixels; thinner lines are blends of ink and paper all over
 
 
@@ -167,19 +170,22 @@ def paler(pale: Colour, dark: Colour) -> bool:
     """Whether one ink is a paler shade of another."""
     a, b = 255.0 - np.array(pale), 255.0 - np.array(dark)
     la, lb = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    return la < lb and float(a @ b) > HUE * la * lb
+    hue = HUE if max(np.ptp(a), np.ptp(b)) < ACHROMATIC else HUE_COLOURED
+    return la < lb and float(a @ b) > hue * la * lb
 
 
-def unblended(field: Field, inks: list[Colour]) -> list[Colour]:
-    """Drop inks that are a pale shade of a darker one: its rim, or thin lines all over."""
+def unblended(field: Field, found: list[tuple[Colour, int]]) -> list[Colour]:
+    """Drop inks (with their core pixels) that are a shade of a darker one: rims, or thin lines."""
     strong = field.strength > FAINT
+    cores = dict(found)
+    inks = list(cores)
     near = {i: strong & (np.linalg.norm(field.pixels - np.array(i), axis=2) < SAME) for i in inks}
     thin = is_thin(field)
     out = []
     for pale in inks:
         rim = False
         for dark in inks:
-            if not paler(pale, dark):
+            if not paler(pale, dark) or cores[dark] < MATE * cores[pale]:
                 continue
             around = ndimage.binary_dilation(near[dark], iterations=2)
             share = (near[pale] & around).sum() / max(int(near[pale].sum()), 1)

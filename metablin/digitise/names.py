@@ -15,7 +15,7 @@ from metablin.digitise.readers import Colour, Drawing, Label, Stroke, colour_dis
 from metablin.digitise.steps import RawCurve
 from metablin.digitise.table import RiskRow
 
-__all__ = ["Key", "Named", "legend_keys", "name_curves", "plain"]
+__all__ = ["STATISTIC", "Key", "Named", "legend_keys", "name_curves", "plain"]
 
 STATISTIC = re.compile(
     r"hazard|\bHR\b|\bCI\b|\bP\s*[=<>≤]|log.?rank|median|confidence|%|censored|"

@@ -87,7 +87,7 @@ def raster_curves(
     keys = pixel_keys(panel, drawing)
     piece = _piece(panel, drawing, keys)
     expected = hand.expected(len(rows) or len(keys) or None)
-    inks = _inks(piece, keys, expected)
+    inks, keys = _inks(piece, keys, expected)
     found = _gather(piece, inks, expected)
     curves = [_curve(piece, ink, own, neutral, trace) for ink, own, neutral, trace in found]
     return [c for c in curves if c is not None], keys
@@ -140,33 +140,38 @@ def _is_text(label: Label) -> bool:
     return label.confidence > 0.7 and letters >= 3 and label.angle == 0
 
 
-def _inks(piece: _Piece, keys: Sequence[Key], expected: int | None) -> list[Colour]:
-    """Return the colours worth following, those of the legend first."""
-    field = piece.field
-    hushed = replace_strength(field, piece.text)
-    found = [ink for ink, n in palette(hushed) if n >= MIN_PIXELS]
-    found = unblended(hushed, found)
-    listed = _listed(keys, found, is_thin(hushed))
+def _inks(
+    piece: _Piece, keys: Sequence[Key], expected: int | None
+) -> tuple[list[Colour], list[Key]]:
+    """Return the colours worth following, and the legend's entries in the colours of the curves."""
+    hushed = replace_strength(piece.field, piece.text)
+    found = unblended(hushed, [pair for pair in palette(hushed) if pair[1] >= MIN_PIXELS])
+    keys = [replace(k, colour=_in_curves(k, found, is_thin(hushed))) for k in keys]
+    listed = list(dict.fromkeys(k.colour for k in keys))
     if listed and len(keys) >= (expected or len(keys)):
-        return listed
-    return found + [c for c in listed if c not in found]
+        return listed, keys
+    return found + [c for c in listed if c not in found], keys
 
 
-def _listed(keys: Sequence[Key], found: Sequence[Colour], thin: bool) -> list[Colour]:
-    """Return the inks of a legend, each as it is found in the curves."""
-    out: list[Colour] = []
-    for key in keys:
-        near = [c for c in found if colour_distance(c, key.colour) < 48 or (thin and _one_hue(c, key.colour))]
-        ink = min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
-        if thin:
-            ink = max([ink, *near], key=lambda c: colour_distance(c, (255, 255, 255)))
-        if ink not in out:
-            out.append(ink)
-    return out
+def _in_curves(key: Key, found: Sequence[Colour], thin: bool) -> Colour:
+    """Return the ink of a legend's sample as it is found in the curves.
+
+    Thin lines are blends of ink and paper: there the hue decides, else the colour itself.
+    """
+    near = [c for c in found if colour_distance(c, key.colour) < 48]
+    if not near and thin:
+        near = [c for c in found if paler(key.colour, c)]
+    if not near and thin:
+        near = [c for c in found if _hue_apart(c, key.colour) < 0.2]
+        return min(near, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
+    return min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
 
 
-def _one_hue(a: Colour, b: Colour) -> bool:
-    return paler(a, b) or paler(b, a)
+def _hue_apart(a: Colour, b: Colour) -> float:
+    """Return the angle between two inks, seen from white paper."""
+    u, v = 255.0 - np.array(a), 255.0 - np.array(b)
+    cosine = float(u @ v) / max(float(np.linalg.norm(u) * np.linalg.norm(v)), 1e-9)
+    return float(np.arccos(np.clip(cosine, -1, 1)))
 
 
 def replace_strength(field: Field, mask: Any) -> Field:
@@ -268,10 +273,18 @@ def _curve(piece: _Piece, ink: Colour, own: Any, neutral: Any, trace: Trace) -> 
     corners = _corners(x + left, y + top, start)
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
-    duty = float(seen[~neutral[trace.leave, columns]].mean()) if (~neutral[trace.leave, columns]).any() else 0.0
-    return RawCurve(
-        corners, ink, _pattern(seen), width, spikes + left, max(trace.seen, duty)
-    )
+    known = seen | neutral[trace.leave, columns]
+    return RawCurve(corners, ink, _pattern(seen), width, spikes + left, _covered(known, width))
+
+
+def _covered(known: Any, width: float) -> float:
+    """Return the part of a curve that was seen; gaps of its own dashes do not count against it."""
+    edges = np.flatnonzero(np.diff(np.r_[True, known, True].astype(int)))
+    gaps = edges[1::2] - edges[::2]
+    if not len(gaps):
+        return 1.0
+    usual = max(4.0, 4 * width, 2.2 * float(np.median(gaps)) if len(gaps) > 4 else 0.0)
+    return float(1 - gaps[gaps > usual].sum() / len(known))
 
 
 def _pattern(seen: Any) -> tuple[float, ...]:

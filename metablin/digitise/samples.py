@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from metablin.digitise.axes import Panel, number
-from metablin.digitise.names import Key
+from metablin.digitise.names import STATISTIC, Key
 from metablin.digitise.readers import Colour, Drawing, Label
 
 __all__ = ["pixel_keys"]
@@ -33,7 +33,7 @@ def pixel_keys(panel: Panel, drawing: Drawing) -> list[Key]:
         lab
         for lab in drawing.labels
         if lab.angle == 0 and panel.owns(lab) and number(lab.text) is None and lab.confidence > 0.5
-        and any(ch.isalnum() for ch in lab.text)
+        and any(ch.isalnum() for ch in lab.text) and not STATISTIC.search(lab.text)
     ]
     found = [key for lab in texts for key in [_key(lab, drawing)] if key is not None]
     return _together(found)

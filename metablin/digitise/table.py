@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from metablin.digitise.readers import Colour, Label
 __all__ = ["RiskRow", "count", "find_table"]
 
 CELL = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d{1,6})(?:\s*[(\[].*)?")
-TAIL = re.compile(r"(.*[^\d\s].*?)\s+(\d+)")
+TAIL = re.compile(r"(.*[^\d\s].*?)\s*(?<!\d)(\d+)")
 HEADER = re.compile(r"at\s*ris[ck]|subjects|patients", re.I)
 OTHER_TABLE = re.compile(r"event|censor", re.I)
 ALIGNED = 0.3  # a cell's centre is this near to a tick, in steps between cells
@@ -84,7 +84,7 @@ def find_table(panel: Panel, labels: tuple[Label, ...]) -> tuple[str, list[RiskR
     axis = set(panel.x.labels) | set(panel.y.labels)
     near = [
         lab
-        for lab in _untailed(labels)
+        for lab in _untailed(labels, panel)
         if lab.angle == 0
         and lab not in axis
         and panel.owns(lab)
@@ -96,15 +96,18 @@ def find_table(panel: Panel, labels: tuple[Label, ...]) -> tuple[str, list[RiskR
     return (header[0].text if header else ""), _one_table(rows, near)
 
 
-def _untailed(labels: tuple[Label, ...]) -> list[Label]:
-    """Split a row label that has run into its first number."""
+def _untailed(labels: tuple[Label, ...], panel: Panel) -> list[Label]:
+    """Split a row label that has run into its first number: that number stands at the first tick."""
+    first = float(panel.x.position(_first(panel)))
     out = []
     for lab in labels:
         found = TAIL.fullmatch(lab.text) if lab.angle == 0 else None
-        if found is None:
+        digits = 0.78 * lab.size * len(found.group(2)) if found else 0.0
+        if found is None or abs(lab.x1 - digits / 2 - first) > ALIGNED * panel.x.step:
             out.append(lab)
             continue
-        out.append(lab)
+        out.append(replace(lab, text=found.group(1), x1=lab.x1 - digits - 0.2 * lab.size))
+        out.append(replace(lab, text=found.group(2), x0=lab.x1 - digits))
     return out
 
 
@@ -122,7 +125,7 @@ def _lines(labels: list[Label]) -> list[list[Label]]:
 
 def _row(line: list[Label], panel: Panel) -> RiskRow | None:
     """Read one line as a row of the table; None when it is none."""
-    left = float(panel.x.position(min(panel.x.values))) - 0.6 * panel.x.step
+    left = float(panel.x.position(_first(panel))) - 0.6 * panel.x.step
     numbers = [(lab, count(lab.text)) for lab in line]
     cells = [(lab, n) for lab, n in numbers if n is not None and lab.x > left]
     words = [lab for lab, n in numbers if lab.x <= left or (n is None and lab.x1 < left + panel.x.step)]
@@ -153,7 +156,7 @@ def _aligned(
     out: list[tuple[Label, int, float]] = []
     stray = []
     step = float(np.min(np.diff(np.unique(panel.x.values))))
-    first = min(panel.x.values)
+    first = _first(panel)
     width = panel.x.step
     for lab, n in cells:
         at = float(panel.x.value(lab.x))
@@ -164,6 +167,13 @@ def _aligned(
         else:
             stray.append(lab)
     return out, stray
+
+
+def _first(panel: Panel) -> float:
+    """Return the first time of the axis; 0 where its label is all that is missing."""
+    low = min(panel.x.values)
+    step = float(np.min(np.diff(np.unique(panel.x.values))))
+    return 0.0 if low <= 1.01 * step else low
 
 
 def _tidy(time: float, panel: Panel) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.digitise.readers.drawing import Colour, Label
+from metablin.digitise.readers.segments import cut_labels
 from metablin.errors import DataError
 
 __all__ = ["ink_colour", "recognise", "recognise_crops"]
@@ -48,7 +49,8 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
     """
     picture = np.rot90(pixels, k=-1) if upright else pixels
     scaled, scale = _scaled(picture)
-    found, _ = _engine()(np.ascontiguousarray(scaled[:, :, ::-1]))
+    # Without the guess of what stands on its head: it takes a 6 for a 9.
+    found, _ = _engine()(np.ascontiguousarray(scaled[:, :, ::-1]), use_cls=False)
     out = []
     for corners, text, sure in found or []:
         box = np.asarray(corners, dtype=float) / scale
@@ -56,6 +58,7 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
         tall = y1 - y0 > 1.5 * (x1 - x0) and len(text) > 1
         label = _tight(picture, Label(str(text).strip(), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)))
         out.append(label)
+    out = cut_labels(picture, out, recognise_crops)
     return [_turned(lab, pixels.shape[0]) for lab in out] if upright else out
 
 

@@ -163,7 +163,7 @@ def _match_keys(curves: Sequence[RawCurve], keys: Sequence[Key]) -> list[tuple[i
             apart = colour_distance(curve.colour, key.colour)
             if apart > ALIKE:
                 continue
-            cost[i, j] = apart + (0 if key.dash is None else 40 * _unlike(curve.dash, key.dash))
+            cost[i, j] = 0.4 * apart + (0 if key.dash is None else 18 * _unlike(curve.dash, key.dash))
             if key.dash is None:
                 cost[i, j] += 25
     rows, cols = linear_sum_assignment(cost)

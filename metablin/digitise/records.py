@@ -218,6 +218,18 @@ class Digitised(Record):
 
         return overlay(self, None if path is None else Path(path))
 
+    def edit(self, path: str | Path) -> Path:
+        """Write one self-contained page (HTML) on which the reading is corrected and saved.
+
+        Parameters
+        ----------
+        path : str or Path
+            The page to write.
+        """
+        from metablin.digitise.pictures import edit_page
+
+        return edit_page(self, Path(path))
+
 
 def _long(arms: tuple[Arm, ...], columns: Any) -> pd.DataFrame:
     parts = [pd.DataFrame(columns(a)).assign(id=a.id) for a in arms]

@@ -48,7 +48,9 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     if x1 - x0 < 2 * size or y1 - y0 < 4:
         return None
     for other in drawing.labels:
-        if other is not label and other.y0 < label.y < other.y1 and x0 < other.x1 < label.x0 + size:
+        words = sum(ch.isalnum() and ch.isascii() for ch in other.text) > 1
+        beside = other.y0 < label.y < other.y1 and x0 < other.x1 < label.x0 + size
+        if other is not label and words and beside:
             x0 = max(x0, int(other.x1) + 2)
     part = drawing.pixels[y0:y1, x0:x1].astype(float)
     if part.shape[1] < size:

@@ -16,7 +16,7 @@ __all__ = ["Doubt", "doubts"]
 
 CELL_SLACK = 1.6  # patients by which a number at risk may exceed n S(t): reading and rounding
 COARSE_AXIS = 0.004  # residual of an axis, as part of its length, from which it is doubtful
-FAINT = 0.8  # part of a curve that must have been seen
+FAINT = 0.85  # part of a curve that must have been seen
 ERROR_LIMIT = 0.02  # own estimate of the error of S from which a reading is doubtful
 
 
@@ -88,8 +88,7 @@ def _curve_doubts(panel: Panel, curve: RawCurve) -> list[Doubt]:
     if length < 0.25:
         out.append(Doubt(f"the curve ends after {length:.0%} of the time axis", 0.7))
     if curve.covered < FAINT:
-        factor = 0.8 if curve.covered > 0.6 else 0.5
-        out.append(Doubt(f"only {curve.covered:.0%} of the curve was seen", factor))
+        out.append(Doubt(f"only {curve.covered:.0%} of the curve was seen", 0.5))
     if curve.error > ERROR_LIMIT:
         out.append(Doubt(f"the reading may be off by {curve.error:.3f}", 0.5))
     return out

@@ -12,7 +12,7 @@ import numpy as np
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.checks import doubts
-from metablin.digitise.mirror import mirrored, mirrored_back, rises
+from metablin.digitise.mirror import as_survival, mirrored, mirrored_back, rises
 from metablin.digitise.names import Key, Named, legend_keys, name_curves
 from metablin.digitise.raster import picture_panels, raster_curves
 from metablin.digitise.readers import (
@@ -134,10 +134,15 @@ def _opened(path: Path, page: int | None, hand: Hand) -> tuple[Drawing, list[Pan
 def _opened_pdf(path: Path, page: int | None, hand: Hand) -> tuple[Drawing, list[Panel], int]:
     count = page_count(path)
     pages = [page] if page is not None else list(range(1, min(count, LOOK_AT) + 1))
+    axes_only = None
     for number in pages:
         drawing, panels = _vector(read_pdf(path, number), hand)
         if panels and any(vector_curves(p, drawing) or rises(p, drawing) for p in panels):
             return drawing, panels, number
+        if panels and axes_only is None and not drawing.extra["pictures"]:
+            axes_only = drawing, panels, number
+    if axes_only is not None:
+        return axes_only
     for number in pages[:LOOK_AT_PIXELS]:
         pixels = read_pdf(path, number).extra["picture"]()
         drawing, panels = picture_panels(read_picture(pixels, path.name), hand)
@@ -154,8 +159,8 @@ def _vector(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
     if not panels and drawing.extra.get("outlines"):
         drawing = spell(drawing)
         panels = find_panels(drawing)
-    panels = apply_axes(panels, drawing, hand)
-    return drawing, [calibrate(p, drawing) for p in panels]
+    panels = [calibrate(p, drawing) for p in panels]
+    return drawing, apply_axes(panels, drawing, hand)
 
 
 def _some(panels: list[Panel], path: Path) -> list[Panel]:
@@ -191,12 +196,15 @@ def _read(panel: Panel, drawing: Drawing, hand: Hand, failure: bool) -> _Reading
         curves, keys = raster_curves(shown, turned, rows, hand)
     if failure:
         curves = [mirrored_back(c, drawing) for c in curves]
+        panel = as_survival(panel)
     curves = hand.at_most(curves)
+    if not curves:
+        return _Reading(panel, [], rows, None)
     named = name_curves(panel, curves, keys, drawing.labels, rows)
     used = [n.row for n in named if n.row is not None]
     rows = [r for r in rows if r in used] if len(used) == len(named) else rows
     expected = hand.expected(_listed(keys, rows, named))
-    return _Reading(replace(panel, y=shown.y) if failure else panel, hand.named(named), rows, expected)
+    return _Reading(panel, hand.named(named), rows, expected)
 
 
 def _listed(keys: Sequence[Key], rows: Sequence[RiskRow], named: Sequence[Named]) -> int | None:
@@ -246,14 +254,14 @@ def _arm(named: Named, reading: _Reading, k: int, ident: str, drawing: Drawing) 
     found = doubts(panel, named, reading.named, reading.expected, reading.rows)
     confidence = float(np.prod([d.factor for d in found])) if found else 1.0
     time, survival, xy = _clicks(panel, curve)
-    marks = np.unique(np.maximum(panel.x.value(curve.censored), 0.0))
+    marks = np.unique(np.clip(panel.x.value(curve.censored), 0.0, time[-1]))
     return Arm(
         id=ident,
         name=named.name,
         panel=k,
         time=time,
         survival=survival,
-        censor_times=marks[marks <= time[-1] + 1e-9],
+        censor_times=marks,
         at_risk_times=np.array(row.times if row else (), dtype=float),
         at_risk=np.array(row.counts if row else (), dtype=np.int64),
         colour=curve.colour,

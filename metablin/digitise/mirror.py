@@ -11,7 +11,7 @@ from metablin.digitise.axes import Panel, fit_axis
 from metablin.digitise.readers import Drawing, Stroke
 from metablin.digitise.steps import RawCurve, vector_curves
 
-__all__ = ["mirrored", "mirrored_back", "rises"]
+__all__ = ["as_survival", "mirrored", "mirrored_back", "rises"]
 
 
 def mirrored(panel: Panel, drawing: Drawing) -> tuple[Panel, Drawing]:
@@ -34,6 +34,13 @@ def _flip(stroke: Stroke, height: float) -> Stroke:
 def mirrored_back(curve: RawCurve, drawing: Drawing) -> RawCurve:
     """Return a curve of the turned drawing in the frame of the true one."""
     return replace(curve, xy=np.c_[curve.xy[:, 0], drawing.height - curve.xy[:, 1]])
+
+
+def as_survival(panel: Panel) -> Panel:
+    """Return the panel with survival, 1 minus what is printed, in the frame of the drawing."""
+    y = panel.y
+    values = [1 - v for v in y.values]
+    return replace(panel, y=fit_axis(values, y.positions, y.source, y.labels))
 
 
 def rises(panel: Panel, drawing: Drawing) -> Any:

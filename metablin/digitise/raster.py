@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
-from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, paler, unblended
+from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, unblended
 from metablin.digitise.marks import calibrate_pixels, straighten
 from metablin.digitise.names import Key
 from metablin.digitise.readers import Colour, Drawing, Label, colour_distance, recognise
@@ -29,6 +29,7 @@ MIN_SPAN = 0.08  # a curve spans at least this part of the time axis
 MIN_SEEN = 0.22  # and at least this part of it is seen
 NEW = 0.25  # a further curve of one ink has at least this part of its own
 MIN_PIXELS = 25  # cores of an ink that is worth a look
+HUES = 0.2  # radians between two inks of one hue, seen from white paper
 MOST = 8  # curves of one panel
 
 
@@ -52,8 +53,8 @@ def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
         upright = [lab for lab in recognise(pixels, upright=True) if lab.angle == 90]
         drawing = replace(drawing, labels=tuple(labels + upright))
         panels = find_panels(drawing)
-    panels = apply_axes(panels, drawing, hand)
-    return drawing, [calibrate_pixels(p, pixels) for p in panels]
+    panels = [calibrate_pixels(p, pixels) for p in panels]
+    return drawing, apply_axes(panels, drawing, hand)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,12 +159,10 @@ def _in_curves(key: Key, found: Sequence[Colour], thin: bool) -> Colour:
 
     Thin lines are blends of ink and paper: there the hue decides, else the colour itself.
     """
+    if thin:
+        alike = [c for c in found if _hue_apart(c, key.colour) < HUES]
+        return min(alike, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
     near = [c for c in found if colour_distance(c, key.colour) < 48]
-    if not near and thin:
-        near = [c for c in found if paler(key.colour, c)]
-    if not near and thin:
-        near = [c for c in found if _hue_apart(c, key.colour) < 0.2]
-        return min(near, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
     return min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
 
 

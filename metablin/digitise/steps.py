@@ -18,6 +18,7 @@ LEVEL = 0.02  # segments are level or upright to this, in units of the drawing
 STEPPED = 0.9  # part of the segments that must be level or upright
 RISE = 0.05  # a curve of survival may rise by this, in units of the drawing
 SAME = 0.02  # places agree to this, in units of the drawing
+FRAME = 0.9  # one fall through this part of the axis is a frame
 DUST = 0.012  # moves below this are rounding of the file, in units of the drawing
 MARK = 16.0  # censoring marks are at most this long
 ON_CURVE = 0.75  # and their middle (or foot) stands this near to the curve
@@ -87,7 +88,8 @@ def _may_be_curve(s: Stroke, panel: Panel) -> bool:
     x0, y0, x1, y1 = s.box
     left, top, right, bottom = panel.box
     slack = 0.06 * (right - left)
-    inside = x0 > left - slack and y0 > top - 0.1 * (bottom - top) and y1 < bottom + slack
+    floor = max(bottom, float(panel.y.position(0.0)))  # an axis that starts at 20 % cuts curves off
+    inside = x0 > left - slack and y0 > top - 0.1 * (bottom - top) and y1 < floor + slack
     return inside and x1 - x0 + y1 - y0 > 0 and x0 < right
 
 
@@ -139,6 +141,8 @@ def _is_curve(s: Stroke, panel: Panel) -> bool:
     dx, dy = np.diff(xy[:, 0]), np.diff(xy[:, 1])
     if np.any(dx < -RISE) or np.any(dy < -RISE) or xy[-1, 0] - xy[0, 0] < MIN_SPAN * wide:
         return False
+    if len(_corners(xy)) <= 4 and np.max(dy) > FRAME * high:
+        return False  # the frame, joined at its corner
     moving = (np.abs(dx) > LEVEL) | (np.abs(dy) > LEVEL)
     stepped = (np.abs(dx) <= LEVEL) | (np.abs(dy) <= LEVEL)
     # A line across at survival 1 is a border or a grid line unless it has corners.

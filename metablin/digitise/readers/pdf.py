@@ -60,7 +60,10 @@ def read_pdf(path: Path, page: int) -> Drawing:
         height=height,
         strokes=tuple(strokes + marks),
         labels=tuple(words(glyphs)),
-        extra={"picture": lambda: _picture(raw, sheet, shapes)},
+        extra={
+            "picture": lambda: _picture(raw, sheet, shapes),
+            "pictures": sum(kind == "image" for (kind, _), _ in shapes),
+        },
     )
 
 

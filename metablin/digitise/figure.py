@@ -14,7 +14,7 @@ from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.checks import doubts
 from metablin.digitise.mirror import as_survival, mirrored, mirrored_back, rises
 from metablin.digitise.names import Key, Named, legend_keys, name_curves
-from metablin.digitise.raster import picture_panels, raster_curves
+from metablin.digitise.raster import complete_table, picture_panels, raster_curves
 from metablin.digitise.readers import (
     Drawing,
     kind_of,
@@ -187,7 +187,9 @@ def _chosen(panels: list[Panel], wanted: int | str | None) -> list[Panel]:
 
 def _read(panel: Panel, drawing: Drawing, hand: Hand, failure: bool) -> _Reading:
     """Read the curves, the table and the names of one panel."""
-    header, rows = find_table(panel, drawing.labels)
+    _, rows = find_table(panel, drawing.labels)
+    if drawing.kind == "raster":
+        rows = complete_table(panel, drawing, rows)
     shown, turned = mirrored(panel, drawing) if failure else (panel, drawing)
     if drawing.kind == "vector":
         curves: list[RawCurve] = vector_curves(shown, turned)

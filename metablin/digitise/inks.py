@@ -16,6 +16,8 @@ __all__ = ["Field", "coverage", "ink_field", "is_thin", "palette", "paler", "unb
 FAINT = 36.0  # ink differs from the paper by at least this, in 0..441
 CORE = 0.86  # the core of a line has at least this part of the strongest ink around
 SAME = 42.0  # colours nearer than this are one ink
+DEPTH = 220.0  # depth of ink at which hues are compared
+SAME_HUE = 30.0  # and how near they are then
 MAX_INKS = 12
 THROUGH = 0.8  # a line of the grid or the frame runs through this part of the piece
 STEP = 5.0  # and differs from the paper beside it by this
@@ -107,28 +109,47 @@ def _wipe(out: Any, part: Any, lines: Any, k: int, axis: int) -> None:
 
 
 def palette(field: Field) -> list[tuple[Colour, int]]:
-    """Return the inks of a piece, each with the number of its core pixels, most first."""
+    """Return the inks of a piece, each with the number of its core pixels, most first.
+
+    Thin lines are blends of ink and paper all over: there pixels are grouped by hue, and the
+    strongest of a group stand for the ink.
+    """
     strong = field.strength > FAINT
     local = ndimage.maximum_filter(field.strength, size=5)
-    core = strong & (field.strength >= CORE * local)
-    colours = field.pixels[core]
+    colours = field.pixels[strong & (field.strength >= CORE * local)]
+    thin = is_thin(field)
+    places = _hues(colours) if thin else colours
+    radius = SAME_HUE if thin else SAME
     out: list[tuple[Colour, int]] = []
     while len(colours) and len(out) < MAX_INKS:
-        bins = (colours // 20).astype(np.int64)
-        code = bins @ np.array([10_000, 100, 1])
-        values, counts = np.unique(code, return_counts=True)
-        top = colours[code == values[np.argmax(counts)]]
-        centre = np.median(top, axis=0)
-        for _ in range(2):
-            near = np.linalg.norm(colours - centre, axis=1) < SAME
-            centre = np.median(colours[near], axis=0) if near.any() else centre
-        near = np.linalg.norm(colours - centre, axis=1) < SAME
+        near = _group(places, radius)
         if not near.any():
             break
-        red, green, blue = (round(float(v)) for v in centre)
+        own = colours[near]
+        if thin:
+            depth = own.sum(axis=1)
+            own = own[depth <= np.percentile(depth, 25)]
+        red, green, blue = (round(float(v)) for v in np.median(own, axis=0))
         out.append(((red, green, blue), int(near.sum())))
-        colours = colours[~near]
+        colours, places = colours[~near], places[~near]
     return out
+
+
+def _hues(colours: Any) -> Any:
+    """Return inks at one depth, so that only their hues differ."""
+    away = 255.0 - colours
+    return DEPTH * away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1.0)
+
+
+def _group(places: Any, radius: float) -> Any:
+    """Return which colours belong to the most crowded place."""
+    code = (places // 20).astype(np.int64) @ np.array([10_000, 100, 1])
+    values, counts = np.unique(code, return_counts=True)
+    centre = np.median(places[code == values[np.argmax(counts)]], axis=0)
+    for _ in range(2):
+        near = np.linalg.norm(places - centre, axis=1) < radius
+        centre = np.median(places[near], axis=0) if near.any() else centre
+    return np.linalg.norm(places - centre, axis=1) < radius
 
 
 def coverage(field: Field, ink: Colour, rivals: list[Colour]) -> tuple[Any, Any]:
@@ -160,6 +181,8 @@ def coverage(field: Field, ink: Colour, rivals: list[Colour]) -> tuple[Any, Any]
         better = _misfit(other, far) < _misfit(own, off)
         if paler(rival, ink):
             better &= ~rim  # the rim of a line is a paler shade of its ink
+        elif paler(ink, rival):
+            better |= ndimage.binary_dilation((other > 0.8) & (far < 30), iterations=1)
         mine &= ~better
         hidden |= better & (other > 0.3)
     foreign = (field.strength > 60) & ~mine & (off >= tolerance)

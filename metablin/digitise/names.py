@@ -213,8 +213,8 @@ def _may_name(label: Label, panel: Panel) -> bool:
 def _cost(curve: RawCurve, label: Label, curves: Sequence[RawCurve]) -> float:
     """Distance of a label from a curve; a colour of its own decides."""
     if max(label.colour) - min(label.colour) > 50:
-        own = colour_distance(curve.colour, label.colour)
-        others = [colour_distance(c.colour, label.colour) for c in curves if c is not curve]
+        own = ink_apart(curve.colour, label.colour)
+        others = [ink_apart(c.colour, label.colour) for c in curves if c is not curve]
         if own < ALIKE and all(own < o for o in others):
             return 0.0
         if others and min(others) < min(own, ALIKE):
@@ -225,6 +225,21 @@ def _cost(curve: RawCurve, label: Label, curves: Sequence[RawCurve]) -> float:
     y = curve.at(np.minimum(x, end))
     gap = np.maximum(np.maximum(label.y0 - y, y - label.y1), 0)
     return float(np.min(np.hypot(gap, past)))
+
+
+def ink_apart(a: Colour, b: Colour) -> float:
+    """Distance of two inks; of coloured ones by hue, as thin lines are paler than text.
+
+    Examples
+    --------
+    >>> ink_apart((255, 0, 0), (255, 128, 128)) < ink_apart((255, 0, 0), (0, 0, 255))
+    True
+    """
+    u, v = 255.0 - np.array(a), 255.0 - np.array(b)
+    if min(np.ptp(u), np.ptp(v)) < 25:
+        return colour_distance(a, b)
+    cosine = float(u @ v) / max(float(np.linalg.norm(u) * np.linalg.norm(v)), 1e-9)
+    return float(np.arccos(np.clip(cosine, -1, 1))) * 220
 
 
 def _owners(
@@ -262,7 +277,7 @@ def _by_text(label: str, names: Sequence[str]) -> int:
 def _by_colour(ink: Colour, curves: Sequence[RawCurve]) -> int:
     if max(ink) - min(ink) < 40:
         return -1
-    apart = [colour_distance(ink, c.colour) for c in curves]
+    apart = [ink_apart(ink, c.colour) for c in curves]
     k = int(np.argmin(apart))
     rest = sorted(apart)[1:]
     return k if apart[k] < 2 * ALIKE and (not rest or rest[0] > 1.3 * apart[k] + 5) else -1

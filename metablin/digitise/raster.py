@@ -15,13 +15,20 @@ from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, unblended
 from metablin.digitise.marks import calibrate_pixels, straighten
 from metablin.digitise.names import Key
-from metablin.digitise.readers import Colour, Drawing, Label, colour_distance, recognise
+from metablin.digitise.readers import (
+    Colour,
+    Drawing,
+    Label,
+    colour_distance,
+    recognise,
+    recognise_crops,
+)
 from metablin.digitise.samples import pixel_keys
 from metablin.digitise.steps import RawCurve
-from metablin.digitise.table import RiskRow
+from metablin.digitise.table import RiskRow, missing_cells, with_cells
 from metablin.digitise.trace import Trace, follow, refine
 
-__all__ = ["picture_panels", "raster_curves", "rising_pixels"]
+__all__ = ["complete_table", "picture_panels", "raster_curves", "rising_pixels"]
 
 PAPER = 0.35  # what a pixel of bare paper costs a curve
 PAPER_DASHED = 0.12  # and where dashes and dots leave gaps
@@ -55,6 +62,31 @@ def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
         panels = find_panels(drawing)
     panels = [calibrate_pixels(p, pixels) for p in panels]
     return drawing, apply_axes(panels, drawing, hand)
+
+
+def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[RiskRow]:
+    """Look again where a cell of the table is expected and none was recognised."""
+    assert drawing.pixels is not None
+    places, crops = [], []
+    for k, time in missing_cells(panel, rows):
+        row = rows[k]
+        size = float(np.median([c.size for c in row.cells]))
+        x, y = float(panel.x.position(time)), row.y
+        half = min(0.45 * panel.x.step * max(1.0, _spread(row)), 2.2 * size)
+        crop = drawing.pixels[
+            max(int(y - 0.9 * size), 0) : int(y + 0.9 * size) + 1, max(int(x - half), 0) : int(x + half) + 1
+        ]
+        if crop.size and np.ptp(crop.mean(axis=2)) > 60:
+            places.append((k, time))
+            crops.append(crop)
+    found = recognise_crops(crops)
+    return with_cells(panel, rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
+
+
+def _spread(row: RiskRow) -> float:
+    """Return the usual distance of a row's cells, in ticks."""
+    gaps = np.diff(row.times)
+    return float(np.median(gaps) / np.min(gaps)) if len(gaps) else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,9 +221,12 @@ def _gather(
     used = {ink: np.zeros(piece.text.shape, dtype=bool) for ink in inks}
     out: list[tuple[Colour, Any, Any, Trace]] = []
     limit = MOST if expected is None else expected
+    once = expected is not None and len(inks) == expected  # an ink for each arm
     while len(out) < limit:
         best = None
         for ink in inks:
+            if once and used[ink].any():
+                continue
             found = _next(piece, fields[ink], used[ink], bool(used[ink].any()))
             if found is not None and (best is None or found[0] > best[0]):
                 best = (*found, ink)

@@ -10,13 +10,14 @@ import numpy as np
 from metablin.digitise.axes import Panel
 from metablin.digitise.readers import Colour, Label
 
-__all__ = ["RiskRow", "count", "find_table"]
+__all__ = ["RiskRow", "count", "find_table", "missing_cells", "with_cells"]
 
 CELL = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d{1,6})(?:\s*[(\[].*)?")
 TAIL = re.compile(r"(.*[^\d\s].*?)\s*(?<!\d)(\d+)")
 HEADER = re.compile(r"at\s*ris[ck]|subjects|patients", re.I)
 OTHER_TABLE = re.compile(r"event|censor", re.I)
 ALIGNED = 0.3  # a cell's centre is this near to a tick, in steps between cells
+SURE = 0.5  # confidence from which a cell that was looked for is taken
 LEVEL = 0.6  # labels of one row differ in height by less, in heights of text
 BELOW = 1.2  # a table lies at most this far below the axis, in heights of the panel
 
@@ -94,6 +95,38 @@ def find_table(panel: Panel, labels: tuple[Label, ...]) -> tuple[str, list[RiskR
     rows = [row for row in rows if not _is_axis(row)]
     header = [lab for lab in near if HEADER.search(lab.text) and not OTHER_TABLE.search(lab.text)]
     return (header[0].text if header else ""), _one_table(rows, near)
+
+
+def missing_cells(panel: Panel, rows: list[RiskRow]) -> list[tuple[int, float]]:
+    """Return row and time of cells that the other rows, or a regular spacing, let expect."""
+    times = sorted({t for r in rows for t in r.times})
+    if len(times) < 2:
+        return []
+    step = float(np.median(np.diff(times)))
+    top = max(panel.x.values) + 1e-9
+    ends = [t for t in (times[0] - step, times[-1] + step) if -1e-9 <= t <= top]
+    return [(k, abs(t)) for k, r in enumerate(rows) for t in [*ends, *times] if t not in r.times]
+
+
+def with_cells(
+    panel: Panel, rows: list[RiskRow], found: list[tuple[int, float, str, float]]
+) -> list[RiskRow]:
+    """Return the rows with further cells: row, time, text and confidence of each."""
+    out = list(rows)
+    for k, time, text, sure in found:
+        n, row = count(text), out[k]
+        if n is None or sure < SURE:
+            continue
+        before = [c for t, c in zip(row.times, row.counts, strict=True) if t < time]
+        after = [c for t, c in zip(row.times, row.counts, strict=True) if t > time]
+        if (before and n > before[-1]) or (after and n < after[0]):
+            continue
+        pairs = sorted([*zip(row.times, row.counts, strict=True), (time, n)])
+        out[k] = replace(
+            row, times=tuple(t for t, _ in pairs), counts=tuple(c for _, c in pairs),
+            confidence=min(row.confidence, sure),
+        )  # fmt: skip
+    return out
 
 
 def _untailed(labels: tuple[Label, ...], panel: Panel) -> list[Label]:

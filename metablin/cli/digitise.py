@@ -61,7 +61,7 @@ def digitise(
     """Read the Kaplan-Meier curves of a figure, without clicking.
 
     The readings carry a confidence by arm. Below 0.6 nothing is written and the exit code is 1;
-    the message says what to give by hand. --accept writes such arms too, with a column that says so.
+    the message says what to give by hand. --accept writes such arms too, marked in a column.
     """
     _check_outputs(report, edit)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)

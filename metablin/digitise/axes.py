@@ -246,7 +246,7 @@ def _regular(values: list[float]) -> bool:
 def _is_survival(axis: Axis) -> bool:
     top, low = max(axis.values), min(axis.values)
     scale = 100.0 if top > 1.5 else 1.0
-    return 0 <= low and LOW_TOP * scale <= top <= 1.05 * scale
+    return low >= 0 and LOW_TOP * scale <= top <= 1.05 * scale
 
 
 def _pairs(across: list[Axis], down: list[Axis]) -> list[tuple[Axis, Axis]]:

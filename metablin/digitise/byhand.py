@@ -15,6 +15,7 @@ from metablin.digitise.names import Named, plain
 from metablin.digitise.readers import Drawing
 from metablin.digitise.records import Arm
 from metablin.digitise.steps import RawCurve
+from metablin.digitise.table import RiskRow
 from metablin.errors import DataError
 
 __all__ = ["Hand", "apply_axes", "parse_axis", "parse_risk"]
@@ -37,7 +38,7 @@ class Hand:
         return self.arms if isinstance(self.arms, int) else len(self.arms)
 
     def expected(self, listed: int | None) -> int | None:
-        """Number of arms to expect."""
+        """Return the number of arms to expect."""
         return self.count if self.count is not None else listed
 
     def at_most(self, curves: list[RawCurve]) -> list[RawCurve]:
@@ -58,30 +59,32 @@ class Hand:
             return named
         return [replace(n, name=a, source="given") for n, a in zip(named, self.arms, strict=True)]
 
-    def tables(self, arms: list[Arm]) -> list[Arm]:
-        """Give the numbers at risk that a person listed."""
+    def with_rows(self, named: list[Named], letter: str) -> list[Named]:
+        """Give the numbers at risk that a person listed, in place of the figure's own."""
         if self.at_risk is None:
-            return arms
-        table = parse_risk(self.at_risk)
-        known = {plain(a.id): a for a in arms} | {plain(a.name): a for a in arms}
-        for key in table:
-            if key and plain(key) not in known:
+            return named
+        table = {plain(k): v for k, v in parse_risk(self.at_risk).items()}
+        out = []
+        for n in named:
+            keys = [plain(f"{letter}|{n.name}"), plain(n.name), *([""] if len(named) == 1 else [])]
+            found = next((table[k] for k in keys if k in table), None)
+            row = None if found is None else RiskRow(
+                n.name, tuple(found[0]), tuple(found[1]), n.curve.colour, 0.0, 1.0, ()
+            )  # fmt: skip
+            out.append(n if row is None else replace(n, row=row, row_source="given"))
+        return out
+
+    def check_names(self, arms: Sequence[Arm]) -> None:
+        """Refuse numbers at risk of an arm that was not found."""
+        if self.at_risk is None:
+            return
+        known = {plain(a.id) for a in arms} | {plain(a.name) for a in arms}
+        for key in parse_risk(self.at_risk):
+            if plain(key) not in known and (key or len(arms) > 1):
                 raise DataError(
-                    "no such arm", column="--at-risk", value=key,
+                    "no such arm", column="--at-risk", value=key or self.at_risk,
                     allowed=", ".join(a.id for a in arms),
                 )  # fmt: skip
-        out = []
-        for arm in arms:
-            rows = next((r for k, r in table.items() if plain(k) in (plain(arm.id), plain(arm.name))), None)
-            rows = table.get("") if rows is None and len(arms) == 1 else rows
-            if rows is None:
-                out.append(arm)
-                continue
-            times, counts = rows
-            out.append(
-                replace(arm, at_risk_times=np.array(times, dtype=float), at_risk=np.array(counts, dtype=np.int64))
-            )
-        return out
 
 
 def parse_axis(text: str, option: str) -> tuple[Any, Any]:
@@ -176,4 +179,8 @@ def _fraction(panel: Panel) -> Panel:
     if max(panel.y.values) <= 1.5:
         return panel
     y = panel.y
-    return replace(panel, y=fit_axis([v / 100 for v in y.values], y.positions, y.source, y.labels), percent=True)
+    return replace(
+        panel,
+        y=fit_axis([v / 100 for v in y.values], y.positions, y.source, y.labels),
+        percent=True,
+    )

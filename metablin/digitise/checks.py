@@ -53,7 +53,9 @@ def doubts(
     out = [*_axis_doubts(panel), *_curve_doubts(panel, named.curve)]
     if expected is not None and expected != len(everyone):
         out.append(
-            Doubt(f"{len(everyone)} curves were found where {expected} are listed: give --arms", 0.5)
+            Doubt(
+                f"{len(everyone)} curves were found where {expected} are listed: give --arms", 0.5
+            )
         )
     if named.row is not None:
         out.extend(_table_doubts(panel, named))
@@ -72,7 +74,9 @@ def _axis_doubts(panel: Panel) -> list[Doubt]:
             text = f"labels of the {name} axis stand {axis.residual / length:.1%} off a line"
             out.append(Doubt(f"{text}: give {option}", 0.55))
         if len(axis.values) < 3 and axis.source != "given":
-            out.append(Doubt(f"only {len(axis.values)} labels on the {name} axis: give {option}", 0.7))
+            out.append(
+                Doubt(f"only {len(axis.values)} labels on the {name} axis: give {option}", 0.7)
+            )
     return out
 
 
@@ -101,7 +105,9 @@ def _table_doubts(panel: Panel, named: Named) -> list[Doubt]:
     counts, times = np.array(row.counts), np.array(row.times)
     rising = np.flatnonzero(np.diff(counts) > 0)
     for k in rising:
-        out.append(Doubt(f"the table rises at {times[k + 1]:g} ({counts[k]} to {counts[k + 1]})", 0.5))
+        out.append(
+            Doubt(f"the table rises at {times[k + 1]:g} ({counts[k]} to {counts[k + 1]})", 0.5)
+        )
     s = panel.y.value(curve.at(panel.x.position(times) - 1e-3))
     low = min(panel.y.values) - 1e-9
     over = counts - counts[0] * np.maximum(s, low if low > 0 else 0)

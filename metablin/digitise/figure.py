@@ -107,10 +107,11 @@ def digitise(
     if not readings:
         raise _no_curves(panels, drawing, failure)
     arms_read = _arms(readings, drawing)
+    hand.check_names(arms_read)
     notes = _notes(path, drawing, readings, page, number, failure)
     return Digitised(
         path.name, number, drawing.kind, tuple(r.panel for r in readings),
-        tuple(hand.tables(arms_read)), tuple(notes), drawing,
+        tuple(arms_read), tuple(notes), drawing,
     )  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def _read(panel: Panel, drawing: Drawing, hand: Hand, failure: bool) -> _Reading
     used = [n.row for n in named if n.row is not None]
     rows = [r for r in rows if r in used] if len(used) == len(named) else rows
     expected = hand.expected(_listed(keys, rows, named))
-    return _Reading(panel, hand.named(named), rows, expected)
+    return _Reading(panel, hand.with_rows(hand.named(named), panel.letter), rows, expected)
 
 
 def _listed(keys: Sequence[Key], rows: Sequence[RiskRow], named: Sequence[Named]) -> int | None:
@@ -220,7 +221,8 @@ def _listed(keys: Sequence[Key], rows: Sequence[RiskRow], named: Sequence[Named]
 def _no_curves(panels: list[Panel], drawing: Drawing, failure: bool) -> DataError:
     if not failure and any(rises(p, drawing) for p in panels):
         return DataError(
-            "the curves rise: a figure of cumulative incidence", allowed="--failure reads it as 1 - S"
+            "the curves rise: a figure of cumulative incidence",
+            allowed="--failure reads it as 1 - S",
         )
     return DataError(
         "axes were found, but no curve that starts at time 0 and survival 1 and falls in steps",
@@ -287,7 +289,12 @@ def _clicks(panel: Panel, curve: RawCurve) -> tuple[Any, Any, Any]:
 
 
 def _notes(
-    path: Path, drawing: Drawing, readings: list[_Reading], page: int | None, number: int, failure: bool
+    path: Path,
+    drawing: Drawing,
+    readings: list[_Reading],
+    page: int | None,
+    number: int,
+    failure: bool,
 ) -> list[str]:
     out = list(drawing.notes)
     if path.suffix.lower() == ".pdf" and page is None and number > 1:

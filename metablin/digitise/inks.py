@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from metablin.digitise.readers import Colour
 
-__all__ = ["Field", "coverage", "ink_field", "is_thin", "palette", "paler", "unblended"]
+__all__ = ["Field", "coverage", "ink_field", "is_thin", "paler", "palette", "unblended"]
 
 FAINT = 36.0  # ink differs from the paper by at least this, in 0..441
 CORE = 0.86  # the core of a line has at least this part of the strongest ink around
@@ -254,5 +254,5 @@ def _project(field: Field, ink: Colour) -> tuple[Any, Any]:
 
 
 def _misfit(part: Any, rest: Any) -> Any:
-    """What an ink leaves unexplained; thin ink is a worse explanation than full ink."""
+    """Return what an ink leaves unexplained; thin ink explains worse than full ink."""
     return rest + 25.0 * np.maximum(0.0, 0.75 - np.clip(part, 0, 1))

@@ -95,7 +95,7 @@ def _profile(grey: Any, a: float, b: float, source: str) -> Any:
 
     A mark fills part of the zone, a grid line all of it.
     """
-    top, bottom = max(int(round(a)), 0), min(int(round(b)), grey.shape[0])
+    top, bottom = max(round(a), 0), min(round(b), grey.shape[0])
     if bottom - top < 3:
         return None
     zone = 255.0 - grey[top:bottom]

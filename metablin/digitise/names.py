@@ -163,7 +163,9 @@ def _match_keys(curves: Sequence[RawCurve], keys: Sequence[Key]) -> list[tuple[i
             apart = colour_distance(curve.colour, key.colour)
             if apart > ALIKE:
                 continue
-            cost[i, j] = 0.4 * apart + (0 if key.dash is None else 18 * _unlike(curve.dash, key.dash))
+            cost[i, j] = 0.4 * apart + (
+                0 if key.dash is None else 18 * _unlike(curve.dash, key.dash)
+            )
             if key.dash is None:
                 cost[i, j] += 25
     rows, cols = linear_sum_assignment(cost)
@@ -176,7 +178,9 @@ def _unlike(a: tuple[float, ...], b: tuple[float, ...]) -> float:
         return 0.0 if not a and not b else 2.0
     ratio = [np.array(v[:2]) / max(sum(v[:2]), 1e-9) for v in (a, b)]
     scale = abs(np.log(max(sum(a), 1e-6) / max(sum(b), 1e-6)))
-    return float(min(2.0, abs(ratio[0][0] - ratio[1][0]) * 2 + 0.5 * scale + 0.3 * (len(a) != len(b))))
+    return float(
+        min(2.0, abs(ratio[0][0] - ratio[1][0]) * 2 + 0.5 * scale + 0.3 * (len(a) != len(b)))
+    )
 
 
 def _direct(

@@ -41,5 +41,7 @@ def patients(arm: Arm, **options: Any) -> PseudoIPD:
         given["censor_times"] = arm.censor_times
     if arm.exact:
         known = inspect.signature(reconstruct_km).parameters
-        given.update({k: v for k, v in {"clicks": "corners", "noise": "exact"}.items() if k in known})
+        given.update(
+            {k: v for k, v in {"clicks": "corners", "noise": "exact"}.items() if k in known}
+        )
     return reconstruct_km(arm.time, arm.survival, **(given | options))

@@ -107,7 +107,8 @@ def _png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -171,7 +172,9 @@ def edit_page(found: Digitised, path: Path) -> Path:
                 "colour": READING[k % len(READING)],
                 "ink": hexed(a.colour),
                 "points": np.round(a.xy, 3).tolist(),
-                "risk": [[float(t), int(n)] for t, n in zip(a.at_risk_times, a.at_risk, strict=True)],
+                "risk": [
+                    [float(t), int(n)] for t, n in zip(a.at_risk_times, a.at_risk, strict=True)
+                ],
                 "confidence": round(a.confidence, 2),
                 "reasons": list(a.reasons),
             }
@@ -187,8 +190,14 @@ def edit_page(found: Digitised, path: Path) -> Path:
 
 def _ends(panel: Any) -> dict[str, list[list[float]]]:
     """Return two points an axis: value, place across and place down."""
-    x0, x1 = float(panel.x.position(min(panel.x.values))), float(panel.x.position(max(panel.x.values)))
-    y0, y1 = float(panel.y.position(min(panel.y.values))), float(panel.y.position(max(panel.y.values)))
+    x0, x1 = (
+        float(panel.x.position(min(panel.x.values))),
+        float(panel.x.position(max(panel.x.values))),
+    )
+    y0, y1 = (
+        float(panel.y.position(min(panel.y.values))),
+        float(panel.y.position(max(panel.y.values))),
+    )
     base, left = max(y0, y1), min(x0, x1)
     return {
         "x": [[min(panel.x.values), x0, base], [max(panel.x.values), x1, base]],

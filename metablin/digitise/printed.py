@@ -38,9 +38,7 @@ def parse_printed(text: str) -> dict[str, dict[str, float]]:
     return out
 
 
-def compare_printed(
-    found: Digitised, printed: str, ipd: dict[str, Any] | None = None
-) -> list[str]:
+def compare_printed(found: Digitised, printed: str, ipd: dict[str, Any] | None = None) -> list[str]:
     """Return one line per printed item: printed, read, difference.
 
     Parameters

@@ -74,7 +74,8 @@ def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[
         x, y = float(panel.x.position(time)), row.y
         half = min(0.45 * panel.x.step * max(1.0, _spread(row)), 2.2 * size)
         crop = drawing.pixels[
-            max(int(y - 0.9 * size), 0) : int(y + 0.9 * size) + 1, max(int(x - half), 0) : int(x + half) + 1
+            max(int(y - 0.9 * size), 0) : int(y + 0.9 * size) + 1,
+            max(int(x - half), 0) : int(x + half) + 1,
         ]
         if crop.size and np.ptp(crop.mean(axis=2)) > 60:
             places.append((k, time))
@@ -156,8 +157,8 @@ def _bottom(panel: Panel) -> float:
 
 def _text_mask(field: Field, labels: Sequence[Label], keys: Sequence[Key]) -> Any:
     """Return where text and the samples of the legend stand: ink there is no curve's."""
-    mask = np.zeros(field.strength.shape, dtype=bool)
-    height, width = mask.shape
+    height, width = field.strength.shape
+    mask = np.zeros((height, width), dtype=bool)
     boxes = [(lab.x0 - 2, lab.y0 - 2, lab.x1 + 2, lab.y1 + 2) for lab in labels if _is_text(lab)]
     boxes += [(k.x - k.width / 2 - 2, k.y - 5, k.x + k.width / 2 + 2, k.y + 5) for k in keys]
     for x0, y0, x1, y1 in boxes:
@@ -207,7 +208,9 @@ def _hue_apart(a: Colour, b: Colour) -> float:
 
 def replace_strength(field: Field, mask: Any) -> Field:
     """Return the field with no ink under a mask."""
-    return Field(field.pixels, field.paper, np.where(mask, 0, field.strength), field.left, field.top)
+    return Field(
+        field.pixels, field.paper, np.where(mask, 0, field.strength), field.left, field.top
+    )
 
 
 def _gather(
@@ -338,7 +341,8 @@ def _corners(
     at = (x[falls] + x[falls + 1]) / 2
     xs = np.r_[start[0], x[0], np.repeat(at, 2), x[-1]]
     ys = np.r_[start[1], y[0], np.c_[y[falls], y[falls + 1]].ravel(), y[-1]]
-    return np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
+    out: NDArray[np.float64] = np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
+    return out
 
 
 def rising_pixels(panel: Panel, drawing: Drawing) -> bool:

@@ -148,7 +148,9 @@ class Digitised(Record):
 
     def summary(self) -> str:
         """Text for people."""
-        head = f"{self.file}: {self.kind} figure, {len(self.panels)} panel(s), {len(self.arms)} arm(s)"
+        head = (
+            f"{self.file}: {self.kind} figure, {len(self.panels)} panel(s), {len(self.arms)} arm(s)"
+        )
         lines = [head, *self.notes]
         for a in self.arms:
             why = f" ({'; '.join(a.reasons)})" if a.reasons else ""

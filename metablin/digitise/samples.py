@@ -32,8 +32,12 @@ def pixel_keys(panel: Panel, drawing: Drawing) -> list[Key]:
     texts = [
         lab
         for lab in drawing.labels
-        if lab.angle == 0 and panel.owns(lab) and number(lab.text) is None and lab.confidence > 0.5
-        and any(ch.isalnum() for ch in lab.text) and not STATISTIC.search(lab.text)
+        if lab.angle == 0
+        and panel.owns(lab)
+        and number(lab.text) is None
+        and lab.confidence > 0.5
+        and any(ch.isalnum() for ch in lab.text)
+        and not STATISTIC.search(lab.text)
     ]
     found = [key for lab in texts for key in [_key(lab, drawing)] if key is not None]
     return _together(found)
@@ -64,7 +68,9 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     row, a, b = run
     colour = _colour(part[max(row - 1, 0) : row + 2, a:b], paper)
     dash = _dash(ink[row, a:b])
-    return Key(label.text, colour, dash, float(x0 + (a + b) / 2), float(y0 + row + 0.5), float(b - a))
+    return Key(
+        label.text, colour, dash, float(x0 + (a + b) / 2), float(y0 + row + 0.5), float(b - a)
+    )
 
 
 def _run(ink: Any, size: float) -> tuple[int, int, int] | None:

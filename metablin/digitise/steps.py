@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,28 +106,31 @@ def _chained(strokes: list[Stroke]) -> list[Stroke]:
 
 def _chain(group: list[Stroke]) -> list[Stroke]:
     """Join the strokes of one style end to start."""
+    heads = [_cell(s.xy[0]) for s in group]
+    tails = [_cell(s.xy[-1]) for s in group]
     starts: dict[tuple[int, int], list[int]] = {}
-    grid = 5 / SAME / 10
-    for i, s in enumerate(group):
-        starts.setdefault(tuple(np.round(s.xy[0] * grid).astype(int)), []).append(i)  # type: ignore[arg-type]
-    ends = {tuple(np.round(s.xy[-1] * grid).astype(int)) for s in group}
+    for i, head in enumerate(heads):
+        starts.setdefault(head, []).append(i)
+    ends = set(tails)
     used: set[int] = set()
     out = []
-    order = sorted(range(len(group)), key=lambda i: tuple(np.round(group[i].xy[0] * grid).astype(int)) in ends)
-    for i in order:
+    for i in sorted(range(len(group)), key=lambda i: heads[i] in ends):
         if i in used:
             continue
-        parts, k = [], i
-        while k is not None and k not in used:
+        parts: list[Any] = []
+        k: int | None = i
+        while k is not None:
             used.add(k)
             parts.append(group[k].xy)
-            key = tuple(np.round(group[k].xy[-1] * grid).astype(int))
-            k = next((j for j in starts.get(key, []) if j not in used), None)  # type: ignore[assignment, call-overload]
-        first = group[i]
-        out.append(
-            Stroke(np.concatenate(parts), first.stroke, first.fill, first.width, first.dash, first.opacity)
-        )
+            k = next((j for j in starts.get(tails[k], []) if j not in used), None)
+        out.append(replace(group[i], xy=np.concatenate(parts)))
     return out
+
+
+def _cell(place: Any) -> tuple[int, int]:
+    """Return a place, rounded so that ends that meet are equal."""
+    x, y = np.round(place / (2 * SAME)).astype(int)
+    return int(x), int(y)
 
 
 def _is_curve(s: Stroke, panel: Panel) -> bool:
@@ -224,7 +227,9 @@ def _encloses(a: Any, b: Any, middle: Any) -> bool:
     x = np.linspace(middle[0, 0], min(a[-1, 0], b[-1, 0], middle[-1, 0]), 200)[1:-1]
     ya, yb, ym = (_height(c, x) for c in (a, b, middle))
     low, high = np.minimum(ya, yb), np.maximum(ya, yb)
-    return bool(np.mean((ym >= low - SAME) & (ym <= high + SAME)) > 0.98 and np.max(high - low) > 0.5)
+    return bool(
+        np.mean((ym >= low - SAME) & (ym <= high + SAME)) > 0.98 and np.max(high - low) > 0.5
+    )
 
 
 def _height(xy: Any, x: Any) -> Any:
@@ -248,7 +253,11 @@ def marks_on(curve: RawCurve, curves: list[RawCurve], drawing: Drawing) -> RawCu
         if not curve.xy[0, 0] + SAME < x <= curve.xy[-1, 0] + SAME:
             continue
         mine = _off(curve, x, high, low)
-        rivals = [(colour_distance(c.colour, ink) > 60, _off(c, x, high, low)) for c in curves if c is not curve]
+        rivals = [
+            (colour_distance(c.colour, ink) > 60, _off(c, x, high, low))
+            for c in curves
+            if c is not curve
+        ]
         me = (colour_distance(curve.colour, ink) > 60, mine)
         if mine < ON_CURVE and all(me <= r for r in rivals if r[1] < ON_CURVE):
             places.append(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -130,7 +131,7 @@ def with_cells(
 
 
 def _untailed(labels: tuple[Label, ...], panel: Panel) -> list[Label]:
-    """Split a row label that has run into its first number: that number stands at the first tick."""
+    """Split a row label that has run into its first number, which stands at the first tick."""
     first = float(panel.x.position(_first(panel)))
     out = []
     for lab in labels:
@@ -160,15 +161,17 @@ def _row(line: list[Label], panel: Panel) -> RiskRow | None:
     """Read one line as a row of the table; None when it is none."""
     left = float(panel.x.position(_first(panel))) - 0.6 * panel.x.step
     numbers = [(lab, count(lab.text)) for lab in line]
-    cells = [(lab, n) for lab, n in numbers if n is not None and lab.x > left]
-    words = [lab for lab, n in numbers if lab.x <= left or (n is None and lab.x1 < left + panel.x.step)]
-    cells, stray = _aligned(cells, panel)
+    whole = [(lab, n) for lab, n in numbers if n is not None and lab.x > left]
+    words = [
+        lab for lab, n in numbers if lab.x <= left or (n is None and lab.x1 < left + panel.x.step)
+    ]
+    cells, stray = _aligned(whole, panel)
     if len(cells) < 2 and not (cells and len(panel.x.values) < 4):
         return None
     words += [lab for lab in stray if lab.x < cells[0][0].x]
     times = tuple(t for _, _, t in cells)
     counts = tuple(n for _, n, _ in cells)
-    if len(counts) > 1 and any(b > a for a, b in zip(counts, counts[1:], strict=False)):
+    if len(counts) > 1 and any(b > a for a, b in pairwise(counts)):
         falls = np.mean(np.diff(counts) <= 0)
         if falls < 0.6:
             return None

@@ -113,7 +113,9 @@ def _backtrack(
     return Trace(column, enter, leave, score, float(ink.sum() / open_), float(under.mean()))
 
 
-def refine(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+def refine(
+    own: FloatArray, neutral: Any, trace: Trace
+) -> tuple[FloatArray, FloatArray, float, FloatArray]:
     """Return the curve below the pixel, from the edges of its line.
 
     Parameters
@@ -134,8 +136,9 @@ def refine(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, Flo
     """
     upper, lower = _edges(own, neutral, trace)
     width = _line_width(upper, lower)
-    x = trace.first + np.arange(len(upper)) + 0.5
-    rows = (trace.enter + 0.5 - width / 2, trace.leave + 0.5 + width / 2)
+    x = np.arange(len(upper), dtype=np.float64) + (trace.first + 0.5)
+    enter, leave = trace.enter.astype(np.float64), trace.leave.astype(np.float64)
+    rows = (enter + (0.5 - width / 2), leave + (0.5 + width / 2))
     fitted = [_fallen(x, edge, path) for edge, path in zip((upper, lower), rows, strict=True)]
     spikes = np.zeros(len(x), dtype=bool)
     if fitted[0] is not None and fitted[1] is not None:
@@ -146,7 +149,7 @@ def refine(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, Flo
         if edge is not None
     ]
     y = np.mean(parts, axis=0) if parts else (trace.enter + trace.leave) / 2 + 0.5
-    middles = trace.first + np.flatnonzero(spikes) + 0.5
+    middles = x[spikes]
     return x, _levels(_falling(y)), width, middles
 
 

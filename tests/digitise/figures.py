@@ -82,7 +82,9 @@ def draw(path: Path, arms: list[list[Truth]] | list[Truth], manner: Manner | Non
     with matplotlib.rc_context({"svg.fonttype": "none", **manner.extra}):
         figure = Figure(figsize=(6.2 * len(panels), 5))
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        figure.subplots_adjust(left=0.2 / len(panels) ** 0.5, right=0.96, top=0.93, bottom=0.32, wspace=0.5)
+        figure.subplots_adjust(
+            left=0.2 / len(panels) ** 0.5, right=0.96, top=0.93, bottom=0.32, wspace=0.5
+        )
         for k, (ax, group) in enumerate(zip(axes, panels, strict=True)):
             _panel(ax, group, manner)
             if len(panels) > 1:
@@ -96,7 +98,9 @@ def _panel(ax: matplotlib.axes.Axes, arms: list[Truth], m: Manner) -> None:
     for k, arm in enumerate(arms):
         t, s = km_steps(arm)
         shown = (1 - s if m.failure else s) * factor
-        ax.step(t, shown, where="post", color=m.colours[k], ls=m.dashes[k], lw=m.width, label=arm.name)
+        ax.step(
+            t, shown, where="post", color=m.colours[k], ls=m.dashes[k], lw=m.width, label=arm.name
+        )
         _band(ax, t, s, m, k)
         if m.marks:
             c = np.unique(arm.time[arm.event == 0])
@@ -112,7 +116,9 @@ def _panel(ax: matplotlib.axes.Axes, arms: list[Truth], m: Manner) -> None:
     ax.set_xlabel("Months")
     ax.set_ylabel("Overall survival" + (" (%)" if m.percent else ""))
     if m.legend:
-        ax.legend(loc="lower left" if m.failure is False and m.low == 0 else "upper right", frameon=False)
+        ax.legend(
+            loc="lower left" if m.failure is False and m.low == 0 else "upper right", frameon=False
+        )
     if m.grid:
         ax.grid(True, color="#dddddd", lw=0.6)
     if m.log:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from tests.digitise.figures import Manner, draw, simulate
 from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
+from tests.digitise.figures import Manner, draw, simulate
 
 
 def _chart(path, kind):
@@ -32,12 +32,17 @@ def _chart(path, kind):
 
 def _huge_png(path, side=20_000):
     """A few kilobytes that unfold to 400 megapixels."""
+
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * (side // 8 + 1) * 100, 9)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
     return path
 
 
@@ -53,7 +58,10 @@ CASES = {
     "empty": lambda d: (_text(d / "f.svg", b""), "empty"),
     "broken pdf": lambda d: (_text(d / "f.pdf", b"%PDF-1.7\nnothing"), "not a readable PDF"),
     "broken svg": lambda d: (_text(d / "f.svg", b"<svg><g></svg>"), "line 1"),
-    "entities": lambda d: (_text(d / "f.svg", b'<!DOCTYPE svg [<!ENTITY a "b">]><svg/>'), "entities"),
+    "entities": lambda d: (
+        _text(d / "f.svg", b'<!DOCTYPE svg [<!ENTITY a "b">]><svg/>'),
+        "entities",
+    ),
     "broken png": lambda d: (_text(d / "f.png", b"\x89PNG\r\n\x1a\n1234"), "damaged"),
     "white": lambda d: (_white(d / "f.png"), "--x-axis"),
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.digitise.figures import DASHES, Manner, draw, error, simulate
 
 import metablin as mb
+from tests.digitise.figures import DASHES, Manner, draw, error, simulate
 
-EXACT = 1e-3  # error of S that the coordinates of a file explain, the ends of steps on a grid included
+EXACT = (
+    1e-3  # error of S that the coordinates of a file explain, the ends of steps on a grid included
+)
 NAMES3 = ("Arm A", "Arm B", "Arm C")
 
 MANNERS = {

@@ -56,7 +56,10 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
         box = np.asarray(corners, dtype=float) / scale
         (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
         tall = y1 - y0 > 1.5 * (x1 - x0) and len(text) > 1
-        label = _tight(picture, Label(str(text).strip(), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)))
+        label = _tight(
+            picture,
+            Label(str(text).strip(), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)),
+        )
         out.append(label)
     out = cut_labels(picture, out, recognise_crops)
     return [_turned(lab, pixels.shape[0]) for lab in out] if upright else out

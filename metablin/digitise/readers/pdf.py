@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metablin.digitise.readers.drawing import Colour, Drawing, Label, Stroke
+from metablin.digitise.readers.drawing import Colour, Drawing, Stroke
 from metablin.digitise.readers.words import Glyph, words
 from metablin.errors import DataError
 
@@ -49,10 +49,13 @@ def read_pdf(path: Path, page: int) -> Drawing:
     place = _placement(raw, sheet)
     width, height = sheet.get_size()
     count = raw.FPDFPage_CountObjects(sheet.raw)
-    shapes = list(
-        _walk(raw, sheet.raw, count, raw.FPDFPage_GetObject, np.eye(3), 0)
-    )
-    strokes = [s for shape, matrix in shapes if shape[0] == "path" for s in _path(raw, shape[1], place @ matrix)]
+    shapes = list(_walk(raw, sheet.raw, count, raw.FPDFPage_GetObject, np.eye(3), 0))
+    strokes = [
+        s
+        for shape, matrix in shapes
+        if shape[0] == "path"
+        for s in _path(raw, shape[1], place @ matrix)
+    ]
     glyphs, marks = _glyphs(raw, sheet, place)
     return Drawing(
         kind="vector",
@@ -220,13 +223,13 @@ def _glyphs(raw: Any, sheet: Any, place: Any) -> tuple[list[Glyph], list[Stroke]
             [[left.value, right.value, x.value], [bottom.value, top.value, y.value], [1, 1, 1]]
         )
         xs, ys = sorted(box[0, :2]), sorted(box[1, :2])
-        angle = round(-np.degrees(raw.FPDFText_GetCharAngle(text.raw, i))) % 360
+        turn = round(-np.degrees(raw.FPDFText_GetCharAngle(text.raw, i))) % 360
         advance = _advance(raw, text, i, place)
         colour: Colour = (rgba[0].value, rgba[1].value, rgba[2].value)
         size = _font_size(raw, text, i, xs, ys)
         glyph = Glyph(
             chr(code), float(xs[0]), float(ys[0]), float(xs[1]), float(ys[1]),
-            float(box[0, 2]), float(box[1, 2]), size, int(angle + 45) // 90 * 90 % 360, colour, advance,
+            float(box[0, 2]), float(box[1, 2]), size, (turn + 45) // 90 * 90 % 360, colour, advance,
         )  # fmt: skip
         out.append(glyph)
         if chr(code) in "+|":
@@ -253,7 +256,7 @@ def _font_size(raw: Any, text: Any, i: int, xs: list[float], ys: list[float]) ->
 
 
 def _as_strokes(glyph: Glyph) -> list[Stroke]:
-    """A plus or a bar set as text may be a censoring mark: return it as lines too."""
+    """Return a plus or a bar set as text as lines too: it may be a censoring mark."""
     cx, cy = (glyph.x0 + glyph.x1) / 2, (glyph.y0 + glyph.y1) / 2
     upright = np.array([[cx, glyph.y0], [cx, glyph.y1]])
     level = np.array([[glyph.x0, cy], [glyph.x1, cy]])

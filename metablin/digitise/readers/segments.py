@@ -56,7 +56,7 @@ def cut_labels(pixels: NDArray[np.uint8], labels: list[Label], read: Reader) -> 
 
 def _runs(pixels: NDArray[np.uint8], label: Label) -> list[tuple[int, int]]:
     """Return the words of a label: from and to, across, in pixels of the picture."""
-    x0, y0, x1, y1 = (int(round(v)) for v in (label.x0, label.y0, label.x1, label.y1))
+    x0, y0, x1, y1 = (round(v) for v in (label.x0, label.y0, label.x1, label.y1))
     part = pixels[max(y0, 0) : y1, max(x0, 0) : x1].astype(float)
     if part.shape[0] < 5 or part.shape[1] < 8:
         return []
@@ -95,7 +95,20 @@ def _joined(label: Label, words: list[tuple[tuple[int, int], str, float]]) -> li
         text = " ".join(w[1] for w in group if w[1])
         sure = min((w[2] for w in group if w[1]), default=0.0)
         sure = max(sure, label.confidence) if same else sure
-        out.append(replace(label, text=text, x0=float(group[0][0][0]), x1=float(group[-1][0][1]), confidence=sure))
-    if len(out) == 1 and not same and label.confidence >= out[0].confidence and label.text.isascii():
+        out.append(
+            replace(
+                label,
+                text=text,
+                x0=float(group[0][0][0]),
+                x1=float(group[-1][0][1]),
+                confidence=sure,
+            )
+        )
+    if (
+        len(out) == 1
+        and not same
+        and label.confidence >= out[0].confidence
+        and label.text.isascii()
+    ):
         return [label]
     return [lab for lab in out if lab.text]

@@ -87,7 +87,9 @@ def _parse(path: Path) -> Any:
         root = ElementTree.fromstring(raw, ElementTree.XMLParser(target=builder))
     except ElementTree.ParseError as error:
         line = error.position[0]
-        raise DataError(f"{path.name}, line {line}: not whole XML", allowed="an SVG file") from error
+        raise DataError(
+            f"{path.name}, line {line}: not whole XML", allowed="an SVG file"
+        ) from error
     if _name(root) != "svg":
         raise DataError(f"{path.name} is XML but not SVG", allowed="an SVG file")
     return root
@@ -236,7 +238,9 @@ def _line(text: str, x: float, y: float, matrix: Any, style: Style) -> Label:
     wide = text_width(text) * style.font_size
     start = x - {"middle": wide / 2, "end": wide}.get(style.anchor, 0.0)
     low, high = y + DESCENT * style.font_size, y - ASCENT * style.font_size
-    corners = np.array([[start, low, 1], [start + wide, low, 1], [start, high, 1], [start + wide, high, 1]])
+    corners = np.array(
+        [[start, low, 1], [start + wide, low, 1], [start, high, 1], [start + wide, high, 1]]
+    )
     flat = (corners @ matrix.T)[:, :2]
     along = flat[1] - flat[0]
     angle = round(float(np.degrees(np.arctan2(-along[1], along[0]))) / 90) * 90 % 360

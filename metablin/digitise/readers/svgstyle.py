@@ -144,6 +144,5 @@ def text_width(text: str) -> float:
     1.67
     """
     return sum(
-        0.28 if c in NARROW else 0.85 if c in WIDE else 0.68 if c.isupper() else 0.556
-        for c in text
+        0.28 if c in NARROW else 0.85 if c in WIDE else 0.68 if c.isupper() else 0.556 for c in text
     )

@@ -18,7 +18,7 @@ LEVEL = 0.25  # difference of baselines, in font sizes, within one line
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One character: ink, origin on the baseline, font size, direction, colour, box with its room."""
+    """One character: ink, origin on the baseline, font size, direction, colour, room."""
 
     text: str
     x0: float
@@ -101,5 +101,6 @@ def _cut(line: list[Glyph], angle: int) -> list[Label]:
 
 
 def _label(part: list[Glyph], text: str, angle: int) -> Label:
-    box = [min(g.x0 for g in part), min(g.y0 for g in part), max(g.x1 for g in part)]
-    return Label(text, *box, max(g.y1 for g in part), part[0].colour, angle)
+    left, top = min(g.x0 for g in part), min(g.y0 for g in part)
+    right, bottom = max(g.x1 for g in part), max(g.y1 for g in part)
+    return Label(text, left, top, right, bottom, part[0].colour, angle)

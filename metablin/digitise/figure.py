@@ -168,7 +168,7 @@ def _some(panels: list[Panel], path: Path) -> list[Panel]:
     if not panels:
         raise DataError(
             f"{path.name}: no pair of axes with numbers was found",
-            allowed="a Kaplan-Meier figure with a linear time axis and survival from 0 to 1 or 100; "
+            allowed="a Kaplan-Meier figure with a linear time axis and survival of 0 to 1 or 100; "
             "else give --x-axis and --y-axis",
         )
     return panels

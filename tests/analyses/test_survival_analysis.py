@@ -18,7 +18,7 @@ from metablin.pipeline import Evidence, load_analysis
 from metablin.report import Outcome
 
 FOLDER = Path(__file__).parents[2] / "analyses"
-READS = ("trials", "survival", "contrasts", "references")
+READS = ("trials", "survival", "contrasts", "references", "screening", "at_risk")
 
 
 @pytest.fixture(scope="module")

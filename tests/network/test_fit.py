@@ -186,6 +186,16 @@ def test_the_net_heat_matrix_of_krahn_adds_up():
     assert fall[gone.index].to_numpy() == pytest.approx(gone.to_numpy(), abs=1e-9)
 
 
+def test_the_net_heat_matrix_with_random_effects_is_cooler():
+    fit = fitted("senn2013", "REML")
+    common, random = fit.net_heat(), fit.net_heat("random")
+    assert random["q"].max() < common["q"].max()
+    parts = fit.inconsistency()
+    assert random.groupby("design")["q"].first().sum() == pytest.approx(parts.random["q"], rel=1e-9)
+    with pytest.raises(DataError, match="'model'"):
+        fit.net_heat("fixed-ish")
+
+
 def test_loops_of_two_arm_studies_are_bucher_differences():
     table = {"study": ["A", "B", "C"], "treat1": ["x", "y", "x"], "treat2": ["y", "z", "z"],
              "yi": [0.1, 0.2, 0.9], "vi": [0.1, 0.2, 0.3]}  # fmt: skip

@@ -153,7 +153,7 @@ def _complete(
                 said.append(f"study {study} (one arm left)")
     if not keep.any():
         raise DataError("no row is complete", column=columns[0], value=said[0])
-    kept: pd.DataFrame = frame.loc[keep].reset_index(drop=True)
+    kept: pd.DataFrame = frame.iloc[np.flatnonzero(keep)].reset_index(drop=True)
     return kept, (f"left out: {'; '.join(said)}",)
 
 

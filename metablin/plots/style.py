@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec
 
+from metablin.io import write_bytes
 from metablin.plots._svg import slim_svg
 
 __all__ = [
@@ -125,18 +127,17 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     path : Path
         Its ending fixes the format.
     """
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    dated = "CreationDate" if path.suffix == ".pdf" else "Date"
-    metadata = None if path.suffix == ".png" else {dated: None}
-    try:
-        with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
-            picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
-        if path.suffix == ".svg":
-            text = temporary.read_text(encoding="utf-8")
-            temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    kind = path.suffix.lower().removeprefix(".")
+    metadata = None if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
+    out = BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+        picture.figure.savefig(
+            out, format=kind, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata
+        )
+    data = out.getvalue()
+    if kind == "svg":
+        data = slim_svg(data.decode("utf-8")).encode("utf-8")
+    write_bytes(path, data)
 
 
 _NARROW: WeakKeyDictionary[Figure, Callable[[], Figure]] = WeakKeyDictionary()

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from metablin import _input
 from metablin.errors import DataError
 from metablin.records import freeze
+from metablin.survival.ties import join
 
 __all__ = ["Counts", "Groups", "Patients", "count", "groups", "patients", "two_arms"]
 
@@ -75,6 +76,8 @@ def patients(
 ) -> Patients:
     """Check follow-up times, event indicators, entry times and weights.
 
+    Times that differ by rounding become one time (`metablin.survival.ties.join`).
+
     Raises
     ------
     DataError
@@ -99,7 +102,9 @@ def patients(
         raise DataError(
             "not an event indicator", row=i + 1, column="event", value=f"{e[i]:g}", allowed="0 or 1"
         )
+    t, *rest = join(t) if start is None else join(t, start)
     if start is not None:
+        start = rest[0]
         late = np.flatnonzero(start >= t)
         if late.size:
             i = int(late[0])

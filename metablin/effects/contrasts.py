@@ -158,9 +158,9 @@ def _asymmetry(estimate: FloatArray, low: FloatArray, high: FloatArray) -> Float
 
 
 def _last_digit(figures: Iterable[float]) -> float:
-    """Size of the last printed digit, at most 0.01, judged from the figure with most digits."""
+    """Size of the last printed digit, at most 1, judged from the figure with most digits."""
     exponents = [Decimal(repr(float(x))).normalize().as_tuple().exponent for x in figures]
-    return 10.0 ** min(-2, *(int(e) for e in exponents))
+    return 10.0 ** min(0, *(int(e) for e in exponents))
 
 
 def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) -> EffectSizes:

@@ -1,15 +1,12 @@
-"""One rule for pooling single-arm proportions, whatever the number of cohorts."""
+"""One rule for pooling single-arm proportions and rates, whatever the number of cohorts."""
 
 from __future__ import annotations
 
-import math
-
-from scipy import special
-
 from metablin._input import level as check_level
-from metablin.effects import EffectSizes, exact_intervals
-from metablin.meta.core.fit import MetaFit, make_fit
-from metablin.meta.core.options import Options, needs_measure
+from metablin.effects import EffectSizes
+from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.nothing import exact_pool, nothing_happened
+from metablin.meta.core.options import needs_measure
 from metablin.meta.pooling import pool
 
 __all__ = ["pool_cohorts"]
@@ -19,23 +16,25 @@ MIN_FOR_LIKELIHOOD = 3
 
 
 def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
-    """Pool the proportions of single-arm cohorts by the model their number can carry.
+    """Pool proportions or rates of single-arm cohorts by the model their number can carry.
 
     One cohort keeps its own interval. Two cannot show how much cohorts differ: they get the
     Bayesian model, whose half-normal prior (scale 0.5 on the logit scale) says what is usual
     (Rover et al. 2021). From three on it is the binomial-normal model with a t interval
-    (Stijnen et al. 2010).
+    (Stijnen et al. 2010). Rates follow the same rule, with the log scale and the Poisson-normal
+    model.
 
     Where no patient, or every patient, has the event, nothing shows a difference between cohorts,
     and the likelihood of any number of them is highest at 0 or 1 without one. They are then one
-    cohort: 0 of n with the exact interval of Clopper and Pearson, the same however the patients
-    are divided. (A half added to each cohort's cells would add up: 0 of 11 would be 4.2% in one
-    cohort, 7.7% in two, 13.4% in four.)
+    cohort: 0 of n with the exact interval of Clopper and Pearson (of Garwood for rates), the same
+    however the patients are divided. (A half added to each cohort's cells would add up: 0 of 11
+    would be 4.2% in one cohort, 7.7% in two, 13.4% in four.)
 
     Parameters
     ----------
     e : EffectSizes
-        From :func:`metablin.proportions` with the logit transform.
+        From :func:`metablin.proportions` with the logit transform, or :func:`metablin.rates` with
+        the log.
     level : float
         Confidence level.
 
@@ -49,7 +48,7 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     Raises
     ------
     DataError
-        When the effects are not proportions.
+        When the effects are neither proportions nor rates.
 
     References
     ----------
@@ -68,32 +67,11 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     >>> none.estimate, round(none.conf_high, 4)
     (0.0, 0.2849)
     """
-    needs_measure(e, "pool_cohorts", ("proportion",))
-    events, n = e.counts["events"].sum(), e.counts["n"].sum()
-    if events in (0, n):
-        return _as_one(e, check_level(level))
+    needs_measure(e, "pool_cohorts", ("proportion", "rate"))
+    if nothing_happened(e)[0]:
+        return exact_pool(e, check_level(level))
     if e.k == 1:
         return pool(e, level=level)
     if e.k < MIN_FOR_LIKELIHOOD:
         return pool(e, model="bayes", level=level)
     return pool(e, model="glmm", ci="t", level=level)
-
-
-def _as_one(e: EffectSizes, level: float) -> MetaFit:
-    """Return 0 of n, or n of n, with its exact interval."""
-    events, n = e.counts["events"].sum(), e.counts["n"].sum()
-    one = exact_intervals([events], [n], level=level).iloc[0]
-    low, high = (float(special.logit(one[name])) for name in ("conf_low", "conf_high"))
-    who = "no patient" if events == 0 else "every patient"
-    return make_fit(
-        e,
-        Options("exact", "clopper-pearson", level=level),
-        estimate=-math.inf if events == 0 else math.inf,
-        std_error=math.nan,
-        confidence=(low, high),
-        weights=e.counts["n"],
-        notes=(
-            f"{who} had the event: {events:g} of {n:g} as one cohort, exact interval; there is no "
-            "standard error, test, tau2 or prediction interval",
-        ),
-    )

@@ -10,7 +10,7 @@ from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit
-from metablin.meta.core.models import MODELS, fitter
+from metablin.meta.core.models import MODELS, fit_model
 from metablin.meta.core.options import Options, needs_effects
 from metablin.meta.normal.subgroups import add_subgroups
 
@@ -71,7 +71,13 @@ def pool(
     Raises
     ------
     DataError
-        For an unknown option or data the model cannot take, naming the study.
+        For an unknown option or data the model cannot take, naming the study; for a ratio when
+        nobody, or everybody, had the event in both arms of all studies.
+
+    Notes
+    -----
+    Where no patient, or every patient, of single arms had the event, the fit is the exact interval
+    of all patients together (``model`` is ``"exact"``), as in :func:`metablin.pool_cohorts`.
 
     Examples
     --------
@@ -91,7 +97,7 @@ def pool(
         raise DataError(f"no study to pool ({why})" if why else "no study to pool")
     if moderators is not None:
         return _with_moderators(e, options, moderators, data, by is not None)
-    fit = fitter(model)(e, options)
+    fit = fit_model(e, options)
     if by is None:
         return fit
     return add_subgroups(fit, options, _labels(by, data), subgroup_tau2)

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from metablin.errors import DataError
 from metablin.meta.checks.refit import no_moderators, refit, spec_of
 from metablin.meta.core.fit import MetaFit, needs_fit
-from metablin.meta.core.models import fitter
+from metablin.meta.core.models import fit_model
+from metablin.meta.core.nothing import exact_pool, nothing_happened
 from metablin.meta.core.options import Options, align
 from metablin.records import Record, freeze, jsonable
 
@@ -217,7 +218,21 @@ def _sequence(
     else:
         fits = refit(e.yi, e.vi, keep, spec)
         values = {name: getattr(fits, name) for name in VALUES}
+        _exact_where_nothing_happened(values, fit, keep)
     return RefitSequence(kind, fit, terms, keep, keep.sum(-1).astype(np.float64), **values)
+
+
+def _exact_where_nothing_happened(
+    values: dict[str, FloatArray], fit: MetaFit, keep: NDArray[np.bool_]
+) -> None:
+    e = fit.effects
+    if e.measure not in ("proportion", "rate"):
+        return
+    at = np.flatnonzero(nothing_happened(e, keep))
+    if at.size:
+        exact = _values([exact_pool(e.select(keep[i]), fit.level) for i in at])
+        for name, found in exact.items():
+            values[name][at] = found
 
 
 def _repeats(fit: MetaFit, again: MetaFit) -> None:
@@ -233,11 +248,13 @@ def _repeats(fit: MetaFit, again: MetaFit) -> None:
 
 
 def _one_by_one(fit: MetaFit, keep: NDArray[np.bool_]) -> dict[str, FloatArray]:
-    run = fitter(fit.model)
     tau2: str | float = fit.tau2 if fit.tau2_method == "given" else fit.tau2_method or "REML"
     options = Options(fit.model, fit.ci_method, tau2, fit.level)
-    _repeats(fit, run(fit.effects, options))
-    fits = [run(fit.effects.select(mask), options) for mask in keep]
+    _repeats(fit, fit_model(fit.effects, options))
+    return _values([fit_model(fit.effects.select(mask), options) for mask in keep])
+
+
+def _values(fits: list[MetaFit]) -> dict[str, FloatArray]:
     inner = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
     return {
         name: np.array([getattr(f.analysis if name in inner else f, name) for f in fits])

@@ -75,7 +75,7 @@ def fit_model(e: EffectSizes, options: Options) -> MetaFit:
     >>> fit_model(mb.proportions([0, 0], [5, 6]), Options("random", "hksj")).model
     'exact'
     """
-    if options.model in CORRECTED:
+    if options.model in (*CORRECTED, "exact"):
         identified(e)
         if nothing_happened(e)[0]:
             return exact_pool(e, options.level)

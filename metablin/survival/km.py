@@ -419,7 +419,7 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
         events=float(c.n_event.sum()),
         entry=late[order],
         entry_weights=np.zeros(0) if p.entry is None else p.w[p.entry > 0.0][order],
-        label=label,
+        label=_input.text(label),
     )
 
 

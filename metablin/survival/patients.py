@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,8 @@ __all__ = ["Counts", "Groups", "Patients", "count", "groups", "patients", "two_a
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 LONGEST = 1e60
 """Largest time and weight: sums of their squares and products must stay below 1e308."""
@@ -177,9 +181,9 @@ def groups(
     if bad.size:
         raise DataError("missing", row=int(bad[0]) + 1, column=column, allowed="a group label")
     distinct = sorted(labels.tolist(), key=_sort_key)
-    names = list(dict.fromkeys(_text(v) for v in distinct))
+    names = list(dict.fromkeys(_input.text(v) for v in distinct))
     if control is not None:
-        wanted = _text(control)
+        wanted = _input.text(control)
         if wanted not in names:
             raise DataError(
                 "no such group", column="control", value=repr(control), allowed=" | ".join(names)
@@ -191,7 +195,7 @@ def groups(
             f"{len(names)} distinct group", column=column, allowed=f"at least {minimum} groups"
         )
     lookup = {name: i for i, name in enumerate(names)}
-    order = np.array([lookup[_text(v)] for v in labels.tolist()], dtype=np.intp)
+    order = np.array([lookup[_input.text(v)] for v in labels.tolist()], dtype=np.intp)
     return Groups(order[first], tuple(names))
 
 
@@ -206,14 +210,14 @@ def two_arms(values: Iterable[Any], n: int, control: object = None) -> Groups:
 
 
 def _sort_key(value: Any) -> tuple[int, float, str]:
-    number = isinstance(value, int | float | np.number | np.bool_)
-    return (0, float(value), "") if number else (1, 0.0, str(value))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    """Sort numbers before words, also those a table brought as text: 9 before 28."""
+    try:
+        number = (
+            float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value) else math.nan
+        )
+    except (TypeError, ValueError):
+        number = math.nan
+    return (1, 0.0, str(value)) if math.isnan(number) else (0, number, str(value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.parts import NAN
@@ -105,8 +107,7 @@ def permutation_test(fit: MetaFit, n: int = 5000, seed: int = 1) -> PermutationT
             value=f"{fit.model}, k = {fit.k}",
             allowed="random | common",
         )
-    if n < 2:
-        raise DataError("too few arrangements", column="n", value=n, allowed="at least 2")
+    n, seed = whole("n", n, minimum=2), check_seed(seed)
     total = math.factorial(fit.k) if fit.regression is not None else 2**fit.k
     exact = total <= n
     observed, qm = _observed(fit)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metablin._input import choice
 from metablin.effects import EffectSizes
-from metablin.errors import DataError
+from metablin.errors import DataError, visible
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.models import fit_model
 from metablin.meta.core.options import Options, align
@@ -77,7 +77,7 @@ def _labels(e: EffectSizes, by: Sequence[Any]) -> list[str]:
     for i, raw in enumerate(values):
         if raw is None or str(raw).strip() in ("", "nan", "<NA>", "None", "NaT"):
             raise DataError("no subgroup", row=int(e.rows[i]) + 1, column="by", study=e.studies[i])
-    return [str(raw) for raw in values]
+    return [visible(str(raw)) for raw in values]
 
 
 def _separate_test(groups: dict[str, MetaFit]) -> SubgroupTest | None:

@@ -68,7 +68,7 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     (0.0, 0.2849)
     """
     needs_measure(e, "pool_cohorts", ("proportion", "rate"))
-    if nothing_happened(e)[0]:
+    if nothing_happened(e):
         return exact_pool(e, check_level(level))
     if e.k == 1:
         return pool(e, level=level)

@@ -20,13 +20,26 @@ from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, hksj_factor, i2_h2, two_sided
 from metablin.numerics.tau2 import estimate_tau2
 
-__all__ = ["Refit", "Spec", "design_of", "effects_only", "no_moderators", "refit", "spec_of"]
+__all__ = [
+    "CELLS",
+    "Refit",
+    "Spec",
+    "assemble",
+    "design_of",
+    "effects_only",
+    "no_moderators",
+    "refit",
+    "spec_of",
+]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 CHUNK = 4096
 """Subsets fitted in one go: large enough to spread the cost of a call, small enough for a cache."""
+
+CELLS = 1 << 20
+"""Subsets times studies fitted in one go, so that memory does not grow with their product."""
 
 NO_RANK = 1e-10
 """A design of unit columns whose smallest singular value is below this share of the largest has no
@@ -160,7 +173,8 @@ def refit(
     """
     if x is not None:
         _identified(x, keep, studies)
-    parts = [_refit(y, v, keep[i : i + CHUNK], spec, x) for i in range(0, len(keep), CHUNK)]
+    rows = max(1, min(CHUNK, CELLS // len(y)))
+    parts = [_refit(y, v, keep[i : i + rows], spec, x) for i in range(0, len(keep), rows)]
     return Refit(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Refit)))
 
 
@@ -188,19 +202,35 @@ def _refit(
     tau2 = _tau2(effects, masked, many, spec, x)
     fit = gls(effects, 1 / (masked + tau2[:, None]), x)
     scale = _scale(fit.rss, k - p, many, spec.ci)
-    cov = fit.cov * scale[:, None, None]
+    q = gls(effects, 1 / masked, x).rss
+    i2, h2 = _heterogeneity(masked, tau2, q, k - p, many, spec, x)
+    return assemble(k, fit.beta, fit.cov * scale[:, None, None], scale, tau2, i2, h2, q, spec)
+
+
+def assemble(
+    k: FloatArray,
+    beta: FloatArray,
+    cov: FloatArray,
+    scale: FloatArray,
+    tau2: FloatArray,
+    i2: FloatArray,
+    h2: FloatArray,
+    q: FloatArray,
+    spec: Spec,
+) -> Refit:
+    """Return the tests and intervals that follow from the fits of m subsets."""
+    p = beta.shape[-1]
+    many = k > p
     df = np.where(many & (spec.ci != "z"), k - p, np.inf)
-    estimate, std_error = fit.beta[:, 0], np.sqrt(cov[:, 0, 0])
+    estimate, std_error = beta[:, 0].copy(), np.sqrt(cov[:, 0, 0])
     crit = critical(spec.level, df)
     spread = np.sqrt(cov[:, 0, 0] + tau2) if spec.random else np.full(len(k), math.nan)
     spread = np.where(many, spread, math.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = estimate / std_error
-    q = gls(effects, 1 / masked, x).rss
-    i2, h2 = _heterogeneity(masked, tau2, q, k - p, many, spec, x)
     return Refit(
         k,
-        fit.beta,
+        beta,
         cov,
         scale,
         estimate,

@@ -77,7 +77,7 @@ def fit_model(e: EffectSizes, options: Options) -> MetaFit:
     """
     if options.model in (*CORRECTED, "exact"):
         identified(e)
-        if nothing_happened(e)[0]:
+        if nothing_happened(e):
             return exact_pool(e, options.level)
     return fitter(options.model)(e, options)
 

@@ -25,28 +25,20 @@ RATIOS = ("or", "rr", "peto", "irr")
 DIFFERENCES = ("rd", "asd", "ird", "irsd")
 
 
-def nothing_happened(e: EffectSizes, keep: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
-    """Return whether no patient, or every patient, of each subset of the studies had the event.
+def nothing_happened(e: EffectSizes) -> bool:
+    """Return whether no patient, or every patient, had the event; False without counts.
 
-    Parameters
-    ----------
-    e : EffectSizes
-    keep : ndarray of bool, shape (m, k), optional
-        Studies in each subset; all of them when not given.
-
-    Returns
-    -------
-    ndarray of bool, shape (m,) or (1,)
-        False for effects that carry no counts.
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> nothing_happened(mb.proportions([0, 0], [5, 6])), nothing_happened(mb.generic([0], [1]))
+    (True, False)
     """
-    rows = np.ones((1, e.k), dtype=bool) if keep is None else keep
     events = [c for name, c in e.counts.items() if name.startswith("events")]
     if not events or e.measure not in ("proportion", "rate", *RATIOS, *DIFFERENCES):
-        return np.zeros(len(rows), dtype=bool)
-    total = rows @ np.sum(events, axis=0)
+        return False
     sizes = [c for name, c in e.counts.items() if name == "n" or name.startswith("n_")]
-    every = rows @ np.sum(sizes, axis=0) if sizes else np.full(len(rows), math.inf)
-    return np.asarray((total == 0) | (total == every))
+    return float(np.sum(events)) in (0.0, float(np.sum(sizes)) if sizes else math.inf)
 
 
 def identified(e: EffectSizes) -> None:
@@ -57,7 +49,7 @@ def identified(e: EffectSizes) -> None:
     DataError
         When no patient of either arm, or every one of both, had the event in any study.
     """
-    if e.measure not in (*RATIOS, *DIFFERENCES) or not nothing_happened(e)[0]:
+    if e.measure not in (*RATIOS, *DIFFERENCES) or not nothing_happened(e):
         return
     treated, control = (e.counts[f"events_{arm}"].sum() for arm in ("treatment", "control"))
     what = "every patient of both arms had the event in all studies"

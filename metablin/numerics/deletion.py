@@ -42,6 +42,9 @@ DOMINANT = 0.5
 """A study with more than this share of a sum is refitted in full: the rest of the sum would be a
 small difference of large numbers."""
 
+CANCELLED = 1e4
+"""A sum of squares this much smaller than that about the common centre has lost its digits."""
+
 MAX_STEPS = 100
 
 
@@ -165,7 +168,9 @@ class Deletion:
         """Return which studies hold too much of a sum to be taken away from it."""
         own = np.abs(_terms(self.y, self.v, tau2))[[0, 1, 2, 6, 7, 8]]
         every = self.everything(tau2)[[0, 1, 2, 6, 7, 8]]
-        return np.asarray((own > DOMINANT * np.maximum(every, 1e-300)).any(0))
+        left = self.at(tau2)
+        lost = left.c[0] > CANCELLED * left.squares(1)
+        return np.asarray((own > DOMINANT * np.maximum(every, 1e-300)).any(0) | lost)
 
 
 Solved = tuple[Deletion, FloatArray, BoolArray]
@@ -184,7 +189,7 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
     Returns
     -------
     sums : Deletion
-        Good at these tau2 and at 0.
+        Good at these tau2.
     tau2 : ndarray, shape (k,)
     sure : ndarray of bool, shape (k,)
         False where the deletion must be refitted in full.
@@ -193,17 +198,15 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
     if method is None:
         sums = Deletion(y, v, known)
         tau2 = np.full(k, known)
-        return sums, tau2, ~(sums.dominant(tau2) | sums.dominant(np.zeros(k)))
+        return sums, tau2, ~(sums.dominant(tau2) | Deletion(y, v, 0.0).dominant(np.zeros(k)))
     start = _hedges(y, v)
-    at_zero = Deletion(y, v, 0.0)
     if method in ("HE", "DL", "HS"):
-        closed = at_zero.at(np.zeros(k))
-        tau2 = {
-            "HE": lambda: start,
-            "DL": lambda: (closed.squares(1) - (k - 2)) / closed.trace_p,
-            "HS": lambda: (closed.squares(1) - (k - 1)) / closed.a[0],
-        }[method]()
-        tau2 = np.maximum(tau2, 0.0)
+        closed = Deletion(y, v, 0.0).at(np.zeros(k))
+        if method == "DL":
+            start = (closed.squares(1) - (k - 2)) / closed.trace_p
+        elif method == "HS":
+            start = (closed.squares(1) - (k - 1)) / closed.a[0]
+        tau2 = np.maximum(start, 0.0)
         sums, done = Deletion(y, v, float(tau2.max())), np.ones(k, dtype=bool)
     elif method == "SJ":
         spread = _spread(y)
@@ -213,7 +216,7 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
         sums = Deletion(y, v, float(tau2.max()))
     else:
         sums, tau2, done = _iterate(method, y, v, np.maximum(start, 0.0))
-    return sums, tau2, done & ~(sums.dominant(tau2) | sums.dominant(np.zeros(k)))
+    return sums, tau2, done & ~(sums.dominant(tau2) | Deletion(y, v, 0.0).dominant(np.zeros(k)))
 
 
 def _spread(y: FloatArray) -> FloatArray:

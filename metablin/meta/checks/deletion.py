@@ -45,7 +45,7 @@ def without_each(
         ]
         return Refit(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Refit)))
     sums, tau2, sure = tau2_without_each(spec.method, y, v, spec.known or 0.0)
-    out = _from_sums(sums, tau2, spec)
+    out = _from_sums(sums, Deletion(y, v, 0.0), tau2, spec)
     again = np.flatnonzero(~sure)
     if again.size:
         rows = max(1, CELLS // k)
@@ -63,8 +63,8 @@ def _masks(gone: NDArray[np.intp], k: int) -> NDArray[np.bool_]:
     return keep
 
 
-def _from_sums(sums: Deletion, tau2: FloatArray, spec: Spec) -> Refit:
-    here, at_zero = sums.at(tau2), sums.at(np.zeros_like(tau2))
+def _from_sums(sums: Deletion, known: Deletion, tau2: FloatArray, spec: Spec) -> Refit:
+    here, at_zero = sums.at(tau2), known.at(np.zeros_like(tau2))
     k = np.full(len(tau2), float(sums.k - 1))
     scale = np.ones_like(tau2)
     if spec.ci.startswith("hksj"):

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 import metablin as mb
-from metablin.mrd import ResponderHR, ResponsePools, simon_makuch, simulate_cohort
+from metablin import simon_makuch
+from metablin.mrd import ResponderHR, ResponsePools, simulate_cohort
 from metablin.plots import forest, style
 from metablin.survival.km import kaplan_meier
 
@@ -129,6 +130,9 @@ def simulation_figure(table: pd.DataFrame) -> MplFigure:
     return fig
 
 
+RESPONDERS_FIRST = ("responder", "non-responder")
+
+
 def curves_figure(window: float, seed: int) -> MplFigure:
     """Draw one large cohort in which response does nothing, three ways."""
     data = simulate_cohort(4000, true_hr=1.0, window=window, rng=np.random.default_rng(seed))
@@ -140,7 +144,7 @@ def curves_figure(window: float, seed: int) -> MplFigure:
         "naive": [kaplan_meier(time[g], event[g]) for g in (ever, ~ever)],
         "landmark": [kaplan_meier(time[late & g], event[late & g], entry=np.full(g[late].sum(),
                      window)) for g in (by_window, ~by_window)],
-        "time-dependent": list(simon_makuch(*data)),
+        "time-dependent": [simon_makuch(*data).curves[name] for name in RESPONDERS_FIRST],
     }  # fmt: skip
     fig = MplFigure(figsize=(8.0, 2.9))
     with style.house_style():

@@ -11,9 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError, visible
+from metablin.options import SPELLINGS
 
 __all__ = [
+    "MISSING",
     "choice",
+    "is_missing",
     "items",
     "labels",
     "level",
@@ -28,11 +31,29 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
+MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nr", "ne", ".", "-", "–", "—", "−", "?"})
+"""What stands for a missing value in a cell, whatever its case: the one list of the project."""
+
 EDGE = 1e-9
 """Confidence levels closer to 0 or 1 than this are lost among the digits of a double."""
 
 LARGEST_WHOLE = 2.0**53
 """Beyond this a float no longer tells one whole number from the next."""
+
+
+def is_missing(item: object) -> bool:
+    """Tell whether a cell holds no value: None, NaN, or one of the codes in :data:`MISSING`.
+
+    Examples
+    --------
+    >>> [is_missing(x) for x in (None, float("nan"), " NR ", "n/a", "0", "none")]
+    [True, True, True, True, False, False]
+    """
+    if item is None or item is pd.NaT or item is pd.NA:
+        return True
+    if isinstance(item, str):
+        return item.strip().lower() in MISSING
+    return isinstance(item, float | np.floating) and bool(np.isnan(item))
 
 
 def numeric(
@@ -124,8 +145,7 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
     for i, item in enumerate(raw):
         _no_clock(column, i + 1, item)
         try:
-            blank = hidden[i] or item is None or item is pd.NA or item == ""
-            out[i] = np.nan if blank else _as_float(item)
+            out[i] = np.nan if hidden[i] or is_missing(item) else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
@@ -326,8 +346,11 @@ def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     return names
 
 
-def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
-    """Return `value` when it is one of the `allowed` options.
+def choice(argument: str, value: object, allowed: Iterable[str]) -> Any:
+    """Return the one of the `allowed` options that `value` means.
+
+    Upper and lower case are one, and R's words for the same thing are understood
+    (:data:`metablin.options.SPELLINGS`).
 
     Raises
     ------
@@ -336,15 +359,21 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> choice("tau2", "REML", ["DL", "REML"])
-    'REML'
+    >>> choice("tau2", "reml", ["DL", "REML"]), choice("ci", "knha", ["z", "hksj"])
+    ('REML', 'hksj')
     """
     options = list(allowed)
-    if not isinstance(value, str) or value not in options:
-        raise DataError(
-            "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
-        )
-    return str(value)
+    if isinstance(value, str):
+        if value in options:
+            return value
+        word = value.strip().lower()
+        word = SPELLINGS.get(argument, {}).get(word, word)
+        for option in options:
+            if option.lower() == word:
+                return option
+    raise DataError(
+        "unknown option", column=argument, value=repr(value), allowed=" | ".join(options)
+    )
 
 
 def level(value: float) -> float:

@@ -33,7 +33,17 @@ RANK = {
     "pipeline": 8,
     "cli": 9,
 }
-LEAVES = {"_input", "_moved", "datasets", "errors", "io", "numerics", "records"}
+LEAVES = {
+    "_frame",
+    "_input",
+    "_moved",
+    "datasets",
+    "errors",
+    "io",
+    "numerics",
+    "options",
+    "records",
+}
 
 Arrows = Mapping[str, set[str]]
 

@@ -29,7 +29,7 @@ NO_NUMBERS = {
     "a column of durations": (pd.Series(pd.to_timedelta([1, 2], unit="D")), "a duration has no"),
     "masked objects": (np.ma.array([1.0, 2.0], mask=[0, 1], dtype=object), "row 2, .*value missi"),
     "digits with an underscore": (["1_0", "2"], "value '1_0': not a number"),
-    "a word": ("abc", "value 'abc': not a number"),
+    "a word": ("abc", "value 'abc': (not a number|the name of a column without a table)"),
     "a mapping": ({"a": 1}, "not a number"),
     "missing integers": (pd.array([1, None], dtype="Int64"), "row 2, "),
 }
@@ -91,7 +91,7 @@ def test_what_is_no_fit_is_named(function, value):
 
 @pytest.mark.parametrize("value", [5, "ab", 2.5, len], ids=repr)
 def test_labels_are_a_list(value):
-    words = "not a list of labels"
+    words = "not a list of labels|the name of a column without a table"
     one_clear_line(lambda: mb.proportions([3, 5], [10, 12], studies=value), words)
     one_clear_line(lambda: mb.hazard_ratios([0.5], [0.3], [0.9], studies=value), words)
     one_clear_line(lambda: mb.logrank(TIME, EVENT, value), words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -86,7 +86,7 @@ def pool(
         typer.echo(fit.summary())
 
 
-def effect_sizes(frame: pd.DataFrame, measure: str, transform: str) -> EffectSizes:
+def effect_sizes(frame: pd.DataFrame, measure: Any, transform: Any) -> EffectSizes:
     """Return the effect sizes of a CSV whose columns the measure fixes."""
     from metablin import effects
 

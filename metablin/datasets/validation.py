@@ -20,7 +20,7 @@ __all__ = ["ValidationReport", "Violation", "validate"]
 COLUMNS = ["file", "row", "line", "column", "value", "rule", "message"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ValidationReport(Record):
     """What was checked and what is wrong.
 

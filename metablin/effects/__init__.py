@@ -1,6 +1,6 @@
 """Effect sizes: what papers print, put on the scale on which studies are pooled."""
 
-from metablin.effects.contrasts import generic, hazard_ratios
+from metablin.effects.contrasts import generic, hazard_ratios, log_effects
 from metablin.effects.exact import exact_intervals
 from metablin.effects.reported import hazard_ratios_reported
 from metablin.effects.single import proportions, rates
@@ -14,6 +14,7 @@ __all__ = [
     "generic",
     "hazard_ratios",
     "hazard_ratios_reported",
+    "log_effects",
     "proportions",
     "rate_contrasts",
     "rates",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from metablin._frame import Dropped
 from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
 from metablin.records import Record, freeze, jsonable
 
-__all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded"]
+__all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
 
 FloatArray = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ class Excluded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EffectSizes(Record):
     """Effect sizes on the analysis scale with sampling variances, ready to pool.
 
@@ -271,4 +272,19 @@ def build(
         zero_cells=zero_cells,
         corrected=marks[keep],
         excluded=tuple(Excluded(studies[i], i + 1, why) for i, why in sorted(reasons.items())),
+    )
+
+
+def readmit(e: EffectSizes, gone: Dropped, labels: Sequence[Any] | None) -> EffectSizes:
+    """Return `e` with its rows counted as in the table before incomplete rows were left out."""
+    names = [f"study {i + 1}" for i in range(gone.n_rows)] if labels is None else list(labels)
+    rows = gone.kept[e.rows]
+    left = [Excluded(x.study, int(gone.kept[x.row - 1]) + 1, x.reason) for x in e.excluded]
+    left += [Excluded(str(names[row]), row + 1, why) for row, why in gone.reasons]
+    return replace(
+        e,
+        rows=rows,
+        n_rows=gone.n_rows,
+        studies=e.studies if labels is not None else tuple(names[i] for i in rows),
+        excluded=tuple(sorted(left, key=lambda x: x.row)),
     )

@@ -32,7 +32,7 @@ FLAT = 1e-10
 """A variance below this share of the spread of the estimates is none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BivariateEffects(Record):
     """Means and covariance of the true effects, and the regression they imply.
 

@@ -19,7 +19,7 @@ __all__ = ["Consistency", "mixture_bounds", "mixture_check", "mixture_median"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Consistency(Record):
     """The survival of all patients, of responders and of the rest, with what each implies.
 

@@ -22,7 +22,7 @@ __all__ = ["ResponsePools", "response_rates"]
 KEYS = ("denominator", "threshold", "timepoint")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponsePools(Record):
     """Pooled response rates by stratum.
 
@@ -119,7 +119,7 @@ def response_rates(
     >>> int(found["k"][0]), round(float(found["estimate"][0]), 3)
     (3, 0.733)
     """
-    model = choice("model", model, ("auto", "random", "common", "beta-binomial"))
+    chosen = choice("model", model, ("auto", "random", "common", "beta-binomial"))
     level = check_level(level)
     strata = (by,) if isinstance(by, str) else tuple(by)
     if not strata:
@@ -139,7 +139,7 @@ def response_rates(
         if _denominators(part, key, mix_denominators):
             mixed.add(key)
         e = proportions(part["events"], part["n"], studies=part["study"].tolist())
-        fits[key] = pool_cohorts(e, level) if model == "auto" else pool(e, model, level=level)
+        fits[key] = pool_cohorts(e, level) if chosen == "auto" else pool(e, chosen, level=level)
     return ResponsePools(strata, fits, frozenset(mixed))
 
 

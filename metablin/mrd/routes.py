@@ -268,7 +268,7 @@ def expected_events(n: float, median: float, followup: float) -> float:
     return float(n * -np.expm1(-np.log(2) * followup / median))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponderHR(Record):
     """Log hazard ratios of responders over non-responders, one row a comparison.
 

@@ -26,7 +26,7 @@ STEPS, TOLERANCE = 50, 1e-10
 """Newton steps of a one-parameter concave likelihood; half a dozen are usual."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ImmortalTime(Record):
     """How three comparisons of responders do against a known truth.
 

@@ -76,7 +76,7 @@ class Association:
         return y, y - half, y + half
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Surrogacy(Record):
     """Trial-level association of two treatment effects.
 
@@ -104,7 +104,7 @@ class Surrogacy(Record):
 
     def association(self, method: str) -> Association:
         """Return the line of a method."""
-        choice("method", method, METHODS)
+        method = choice("method", method, METHODS)
         return self.weighted if method == "weighted" else self.daniels_hughes
 
     def predict(self, x: ArrayLike, method: str = "daniels-hughes") -> pd.DataFrame:
@@ -131,7 +131,7 @@ class Surrogacy(Record):
         DataError
             With fewer than four trials: three would leave two to draw a line through.
         """
-        choice("method", method, METHODS)
+        method = choice("method", method, METHODS)
         if self.k <= FEWEST:
             raise DataError("too few trials to leave one out", column="k", value=self.k,
                             allowed=f"at least {FEWEST + 1}")  # fmt: skip

@@ -40,7 +40,7 @@ class Check:
         return bool(abs(self.difference) <= self.tolerance + 1e-9)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Quality(Record):
     """How a reconstruction fits its input, and how it agrees with what the paper printed.
 
@@ -119,7 +119,7 @@ class Quality(Record):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PseudoIPD(Record):
     """Reconstructed individual patient data of one arm.
 

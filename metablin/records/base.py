@@ -75,6 +75,9 @@ class Record:
         )
         return axes
 
+    def __repr__(self) -> str:
+        return self.summary()
+
     def _repr_html_(self) -> str:
         return self.to_frame().to_html(
             index=False, border=0, na_rep="", float_format=lambda x: f"{x:.4g}"

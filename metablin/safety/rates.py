@@ -29,7 +29,7 @@ NODES = 61
 """Gauss-Hermite points of the predictive distribution; a binomial of 100 needs far fewer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EventRate(Record):
     """The rate of one event in one group of patients.
 
@@ -123,29 +123,29 @@ def event_rate(
     >>> rate.model, round(rate.conf_low, 4), round(rate.conf_high, 4)
     ('exact', 0.0061, 0.1692)
     """
-    model = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "bayes", "exact"))
+    chosen = choice("model", model, ("auto", "glmm", "beta-binomial", "random", "bayes", "exact"))
     level = check_level(level)
     e = proportions(events, n, studies=studies)
     if not e.k:
         raise DataError("no trial to count", allowed="at least one row")
     x, m = e.counts["events"], e.counts["n"]
     total, size = float(x.sum()), float(m.sum())
-    if model == "auto":
-        model = "exact" if e.k <= SMALL_K or total in (0.0, size) else "glmm"
-    if model == "exact":
+    if chosen == "auto":
+        chosen = "exact" if e.k <= SMALL_K or total in (0.0, size) else "glmm"
+    if chosen == "exact":
         low, high = _clopper_pearson(total, size, level)
         nan = float("nan")
         return EventRate(
             term, "exact", e.k, total, size, total / size, low, high, level,
             nan, nan, nan, nan, nan, nan,
         )  # fmt: skip
-    fit = pool(e, model=model, level=level, ci="t" if model == "glmm" else None)
+    fit = pool(e, model=chosen, level=level, ci="t" if chosen == "glmm" else None)
     spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
-    if model == "bayes":  # the normal distribution with the posterior predictive limits
+    if chosen == "bayes":  # the normal distribution with the posterior predictive limits
         width = fit.analysis.pred_high - fit.analysis.pred_low
         spread = float(width / (2 * stats.norm.ppf((1 + level) / 2)))
     return EventRate(
-        term, model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
+        term, chosen, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
         fit.pred_low, fit.pred_high, fit.tau2, fit.i2, fit.analysis.estimate, spread,
     )  # fmt: skip
 

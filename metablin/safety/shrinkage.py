@@ -31,7 +31,7 @@ REACH = 8.0
 """Box for the logs of the parameters: beyond exp(8) a gamma is a point for any table seen here."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class GammaShrinkage(Record):
     """Empirical-Bayes ratios of observed to expected counts.
 

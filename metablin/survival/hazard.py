@@ -81,7 +81,7 @@ def nelson_aalen(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HazardCurve(Record):
     """A hazard, or a hazard ratio, over time with pointwise limits; arrays of shape (g,).
 

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
+from metablin._frame import reads
+from metablin.options import ConfType, Missing, words
 from metablin.records import Record, freeze, jsonable
 from metablin.survival.patients import Counts, Patients, count, groups, patients
 from metablin.survival.ties import onto
@@ -25,7 +27,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-CONF_TYPES = ("log-log", "log", "plain")
+CONF_TYPES = words(ConfType)
 
 FLAT = 1.5e-8
 """A curve this close to 1 - p counts as equal to it (the square root of the machine epsilon)."""
@@ -34,7 +36,7 @@ FLAT = 1.5e-8
 FLAT_END = "the curve is flat at {:g} to its end: the first time it is there"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KMCurve(Record):
     """A Kaplan-Meier curve at the m distinct follow-up times.
 
@@ -279,15 +281,18 @@ def _reached(value: float) -> str:
     return "not reached" if np.isinf(value) else f"{value:.4g}"
 
 
+@reads("time", "event", optional=("entry", "weights"))
 def kaplan_meier(
     time: ArrayLike,
     event: ArrayLike,
     *,
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     label: str = "",
+    data: Any = None,
+    missing: Missing = "error",
 ) -> KMCurve:
     """Estimate a survival curve by the product-limit method.
 
@@ -331,10 +336,11 @@ def kaplan_meier(
     array([0.75 , 0.75 , 0.375, 0.   ])
     """
     p = patients(time, event, entry, weights)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return curve_of(p, conf_type, _input.level(level), label)
 
 
+@reads("time", "event", "group", optional=("entry", "weights"))
 def kaplan_meier_by(
     time: ArrayLike,
     event: ArrayLike,
@@ -342,9 +348,11 @@ def kaplan_meier_by(
     *,
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     control: object = None,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> dict[str, KMCurve]:
     """Estimate a survival curve for each group, in the order of the groups (control first).
 
@@ -357,15 +365,22 @@ def kaplan_meier_by(
     """
     p = patients(time, event, entry, weights)
     g = groups(group, p.n, control, minimum=1)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return {
         name: curve_of(p.take(g.codes == i), conf_type, _input.level(level), name)
         for i, name in enumerate(g.levels)
     }
 
 
+@reads("time", "event")
 def reverse_kaplan_meier(
-    time: ArrayLike, event: ArrayLike, *, conf_type: str = "log-log", level: float = 0.95
+    time: ArrayLike,
+    event: ArrayLike,
+    *,
+    conf_type: ConfType = "log-log",
+    level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> KMCurve:
     """Estimate the distribution of follow-up: censoring is the event, death censors.
 
@@ -383,7 +398,7 @@ def reverse_kaplan_meier(
     """
     p = patients(time, event)
     turned = Patients(p.time, 1.0 - p.event, None, None)
-    _input.choice("conf_type", conf_type, CONF_TYPES)
+    conf_type = _input.choice("conf_type", conf_type, CONF_TYPES)
     return curve_of(turned, conf_type, _input.level(level), "follow-up")
 
 

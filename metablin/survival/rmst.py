@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
+from metablin._frame import reads
 from metablin.errors import DataError
+from metablin.options import Missing
 from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.km import product_limit
@@ -26,7 +28,7 @@ NO_TEST = "one group: nothing to test"
 NO_VARIANCE = "no event by tau in either group: no variance, no test"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RMST(Record):
     """Restricted means of k groups at one tau.
 
@@ -103,6 +105,7 @@ class RMST(Record):
         return out
 
 
+@reads("time", "event", optional=("group", "entry", "weights"))
 def rmst(
     time: ArrayLike,
     event: ArrayLike,
@@ -113,6 +116,8 @@ def rmst(
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> RMST:
     r"""Estimate the area under the survival curve up to `tau`, and compare groups.
 
@@ -223,7 +228,7 @@ def area(p: Patients, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     return total, np.sqrt(np.maximum(variance, 0.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RMSTCurve(Record):
     """Restricted means over a grid of horizons.
 
@@ -266,6 +271,7 @@ class RMSTCurve(Record):
         return frame
 
 
+@reads("time", "event", optional=("group", "entry", "weights"))
 def rmst_curve(
     time: ArrayLike,
     event: ArrayLike,
@@ -276,6 +282,8 @@ def rmst_curve(
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> RMSTCurve:
     """Estimate restricted means at every horizon of a grid (50 steps when none is given).
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
+from metablin.options import ConfType
 from metablin.records import Record, jsonable
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
@@ -30,7 +31,7 @@ _AFTER_BASELINE = re.compile(r"respon|remission|\bmrd\b|mrd_|_mrd|\bcr\b")
 LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrialSurvival(Record):
     """Survival of one trial, by arm.
 
@@ -151,7 +152,7 @@ def analyse_trial(
     at: ArrayLike | None = None,
     models: Sequence[str] = (),
     control: object = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     group_name: str = "",
 ) -> TrialSurvival:

@@ -65,7 +65,7 @@ def build(site: Path, results: Path, pins: Path, benchmarks: Path) -> None:
     sync(site / "trials", pages.trial_pages(site / "results", site / "trials"))
     sync(site / "sources", pages.source_pages(site / "results"))
     write(site / "statisticians" / "commands.qmd", reference.commands())
-    sync(site / "reference", reference.python_pages(site / "_quarto.yml"))
+    sync(site / "reference", reference.python_pages())
     drop_stale_outputs(site)
 
 

@@ -36,7 +36,7 @@ def test_rounding_alone_does_not_warn() -> None:
         (([0.95], [0.6], [0.9]), ["row 1", "conf_high"]),
         (([0.7], [0.0], [0.9]), ["conf_low", "greater than 0"]),
         (([-0.7], [0.1], [0.9]), ["estimate", "greater than 0"]),
-        (([0.7], ["NR"], [0.9]), ["conf_low", "'NR'", "a number"]),
+        (([0.7], ["NR"], [0.9]), ["row 1", "conf_low", "missing"]),
     ],
 )
 def test_bad_intervals_are_named(values: tuple[list[float], ...], words: list[str]) -> None:

@@ -76,7 +76,6 @@ TOP = {
     "link-citations",
     "execute",
     "format",
-    "quartodoc",
 }
 LABEL = re.compile(r"\{\s?#([A-Za-z][\w:.-]*)")
 HTML_ID = re.compile(r'\bid="([^"]+)"')

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.survival import one_stage
+from metablin.meta.survival.ipd import one_stage
 from metablin.survival import (
     cumulative_incidence,
     kaplan_meier_by,

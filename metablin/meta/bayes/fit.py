@@ -46,7 +46,7 @@ PRIOR_REACH = 60.0
 NEGLIGIBLE = 1e-22
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BayesFit(Record):
     """Posterior of a normal-normal model.
 

@@ -22,7 +22,7 @@ __all__ = ["SmallStudyTest", "linear_test", "regression_test", "straight_line"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SmallStudyTest(Record):
     """A test of funnel asymmetry.
 

@@ -19,7 +19,7 @@ __all__ = ["Baujat", "baujat"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Baujat(Record):
     """Contribution of each study to heterogeneity and its influence. Arrays have shape (k,).
 

@@ -29,7 +29,7 @@ MOST_CELLS = 1_000_000_000
 """Subsets times studies beyond this do not fit into memory."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Gosh(Record):
     """Fits of m subsets of the k studies. Arrays have shape (m,) unless said otherwise.
 

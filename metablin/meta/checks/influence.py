@@ -34,7 +34,7 @@ NO_SPREAD = 1e-28
 MEASURES = ("rstudent", "dffits", "cook_d", "cov_ratio", "tau2_del", "q_del", "hat", "weight")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Influence(Record):
     """What each study does to the fit. Arrays have shape (k,).
 

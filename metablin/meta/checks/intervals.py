@@ -28,7 +28,7 @@ ROOT_TOLERANCE = 1e-14
 """Relative to the typical variance; the log-likelihood itself is good to about 1e-13."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HeterogeneityTable(Record):
     """Estimates and limits of tau2, tau, I2 (0 to 1) and H2, in this order.
 

@@ -33,7 +33,7 @@ CHUNK_VALUES = 2_000_000
 """Design values held at once; bounds memory to about ten arrays of this size."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PermutationTest(Record):
     """P-values from rearranging the data.
 

@@ -24,7 +24,7 @@ PEESE_ALPHA = 0.10
 of Stanley and Doucouliagos (2014)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PetPeese(Record):
     """The precision-effect test and the precision-effect estimate with standard error.
 

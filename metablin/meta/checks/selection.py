@@ -47,7 +47,7 @@ SHORTEST = 1e-10
 """Share of a Newton step below which a climb is given up."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SelectionModel(Record):
     """A step-function selection model with one step.
 

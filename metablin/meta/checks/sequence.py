@@ -34,7 +34,7 @@ SAME = 1e-6
 SCALED = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RefitSequence(Record):
     """The pooled effect of a sequence of subsets of studies.
 

@@ -30,7 +30,7 @@ MAX_ROUNDS = 100
 """Trimming settles within a few rounds; more than this many goes round in a circle."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrimFill(Record):
     """Result of trim and fill.
 

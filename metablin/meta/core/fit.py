@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MetaFit(Record):
     """A fitted meta-analysis.
 
@@ -68,6 +68,8 @@ class MetaFit(Record):
     regression : Regression or None
         Coefficients of a meta-regression; the pooled effect is then NaN, and the heterogeneity is
         what the moderators leave over.
+    again : callable or None
+        What :func:`metablin.pool` was asked for, to be asked again (see :meth:`update`).
     """
 
     effects: EffectSizes
@@ -91,6 +93,7 @@ class MetaFit(Record):
     subgroup_test: SubgroupTest | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     regression: Regression | None = None
+    again: Callable[..., MetaFit] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -207,6 +210,38 @@ class MetaFit(Record):
     def summary(self) -> str:
         """Return the result as text for people."""
         return "\n".join(_summary_lines(self))
+
+    def __getitem__(self, study: str) -> pd.Series[Any]:
+        """Return the row of :attr:`studies` of one study.
+
+        Raises
+        ------
+        DataError
+            When there is no such study, or several rows bear its label.
+        """
+        at = [i for i, name in enumerate(self.effects.studies) if name == study]
+        if len(at) != 1:
+            raise DataError(
+                f"{len(at)} rows bear this label" if at else "no such study",
+                column="study",
+                value=repr(study),
+                allowed=" | ".join(dict.fromkeys(self.effects.studies)),
+            )
+        return self.studies.iloc[at[0]]
+
+    def update(self, **changes: Any) -> MetaFit:
+        """Return the fit of the same studies with some arguments of ``pool`` changed.
+
+        Examples
+        --------
+        >>> import metablin as mb
+        >>> fit = mb.pool(mb.proportions([3, 9, 4], [20, 20, 25]))
+        >>> fit.update(tau2="DL").tau2_method
+        'DL'
+        """
+        if self.again is None:
+            raise DataError("only what pool returned can be fitted again", column="fit")
+        return self.again(**changes)
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Return the effect a meta-regression expects at new values of its moderators.

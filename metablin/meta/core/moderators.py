@@ -59,7 +59,7 @@ class Design:
         return "Intercept" in self.terms
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Regression(Record):
     """Coefficients of a meta-regression, on the analysis scale.
 

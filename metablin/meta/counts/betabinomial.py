@@ -38,7 +38,7 @@ MAX_THETA = 1e4
 MIN_GAIN = 1e-10
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BetaBinomialFit(Record):
     """A fitted beta-binomial model.
 

@@ -48,7 +48,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StratifiedFit(Record):
     """A common effect estimated across strata without inverse-variance weights.
 

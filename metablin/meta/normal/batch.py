@@ -98,7 +98,7 @@ def pool_many(
     y, v = _matrix("yi", yi), _matrix("vi", vi)
     if y.shape != v.shape:
         raise DataError(f"shape {v.shape} where yi has {y.shape}", column="vi")
-    choice("ci", ci, CI_METHODS)
+    ci = choice("ci", ci, CI_METHODS)
     tau2_of(tau2)
     check_level(level)
     rows = max(1, CHUNK_VALUES // max(1, y.shape[1]))

@@ -36,7 +36,7 @@ DECREMENT = 1e-10
 MAX_STEPS = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MultilevelFit(Record):
     """A fitted multilevel model ``y = X beta + sum_l u_l + e``.
 

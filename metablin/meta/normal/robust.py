@@ -40,7 +40,7 @@ class JointTest:
     p_value: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RobustFit(Record):
     """Coefficients with cluster-robust inference.
 

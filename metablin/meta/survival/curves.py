@@ -98,8 +98,8 @@ def pool_curves(
     >>> bool((found.i2 == 0).all())
     True
     """
-    _input.choice("method", method, METHODS)
-    _input.choice("ci", ci, CIS)
+    method = _input.choice("method", method, METHODS)
+    ci = _input.choice("ci", ci, CIS)
     confidence = _input.level(level)
     if len(curves) < 2:
         raise DataError(f"{len(curves)} trial", column="curves", allowed="two or more")

@@ -18,6 +18,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta.core.fit import MetaFit
 from metablin.meta.normal.batch import pool_many
 from metablin.meta.pooling import pool
+from metablin.options import Interval, Tau2
 from metablin.records import Record, freeze, jsonable
 from metablin.survival import cox, rubin
 from metablin.survival.comparison import milestones, settled
@@ -35,7 +36,7 @@ NODES, WEIGHTS = special.roots_hermitenorm(41)
 TAU_GRID = np.r_[0.0, np.geomspace(0.01, 3.0, 40)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TwoStage(Record):
     """A two-stage meta-analysis of patients.
 
@@ -108,8 +109,8 @@ def two_stage(
     trial: str = "trial",
     group: str = "group",
     draw: str | None = None,
-    tau2: str = "REML",
-    ci: str = "hksj",
+    tau2: Tau2 = "REML",
+    ci: Interval = "hksj",
     level: float = 0.95,
 ) -> TwoStage:
     """Estimate each trial's effect, combine its draws, and pool.
@@ -154,7 +155,7 @@ def two_stage(
     >>> two_stage(frame, "rmst", at=8).fit.k
     3
     """
-    _input.choice("measure", measure, MEASURES)
+    measure = _input.choice("measure", measure, MEASURES)
     if measure != "hr":
         if at is None:
             raise DataError(f"{measure} needs a time", column="at", allowed="a positive number")
@@ -261,7 +262,7 @@ def _pooled_share(y: FloatArray, v: FloatArray, tau2: str, ci: str) -> float:
     return float(share)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OneStage(Record):
     """A one-stage meta-analysis: Cox's model with a baseline hazard for each trial.
 

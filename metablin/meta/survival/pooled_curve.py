@@ -20,7 +20,7 @@ __all__ = ["PooledCurve", "combine_pooled_curves"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PooledCurve(Record):
     """A summary survival curve at g times.
 

@@ -28,7 +28,7 @@ LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 GRID = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ParametricComparison(Record):
     """Several families fitted to one arm.
 

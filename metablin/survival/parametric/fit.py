@@ -42,7 +42,7 @@ SETTLED = 1e-9
 NODES = special.roots_legendre(128)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ParametricFit(Record):
     """A parametric survival model of one arm.
 
@@ -352,7 +352,7 @@ def fit_parametric(
             allowed="greater than 0 (half a day, say)",
         )
     at = None if cuts is None else _input.numeric("cuts", cuts, above=0.0)
-    _input.choice("cure_interval", cure_interval, ("profile", "wald"))
+    cure_interval = _input.choice("cure_interval", cure_interval, ("profile", "wald"))
     return fit_family(
         family_of_checked(family, p, at), p, _input.level(level), cure_interval == "profile"
     )

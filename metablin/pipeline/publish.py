@@ -10,6 +10,7 @@ from metablin.pipeline import store
 from metablin.pipeline.fingerprint import file_digest
 from metablin.pipeline.runner import MANIFEST
 from metablin.pipeline.verify import ledger
+from metablin.pipeline.workspace import held, write_text
 from metablin.report import MISSING, format_estimate, format_number
 from metablin.report.html import Section, render_report
 
@@ -27,6 +28,11 @@ def publish(out: Path) -> Path:
 
     Both enter the manifest and are written again only when they would change.
     """
+    with held(out, wait=True):
+        return _publish(out)
+
+
+def _publish(out: Path) -> Path:
     from metablin.datasets import load
 
     claims = ledger(out)
@@ -47,7 +53,7 @@ def publish(out: Path) -> Path:
 
 def _write(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        store.write_text(path, text)
+        write_text(path, text)
 
 
 def _folders(out: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 
 from metablin.errors import DataError
 from metablin.pipeline.registry import Analysis
+from metablin.pipeline.workspace import swap_in, write_text
 from metablin.report import Outcome
 
 __all__ = [
@@ -21,18 +21,10 @@ __all__ = [
     "read_table",
     "read_words",
     "save",
-    "write_text",
 ]
 
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary file beside `path`, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
 
 
 def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
@@ -45,7 +37,8 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
 
     out.mkdir(parents=True, exist_ok=True)
     building, final = out / f".{analysis.name}.tmp", out / analysis.name
-    shutil.rmtree(building, ignore_errors=True)
+    if building.exists():
+        shutil.rmtree(building)
     building.mkdir()
     for name, table in outcome.tables.items():
         table.frame.to_csv(
@@ -54,7 +47,7 @@ def save(analysis: Analysis, outcome: Outcome, out: Path) -> Path:
     for name, picture in outcome.figures.items():
         save_figure(picture.figure, building / f"{name}.svg")
     write_text(building / "outcome.json", _dump(_words(analysis, outcome)))
-    _swap(building, final)
+    swap_in(building, final)
     return final
 
 
@@ -79,15 +72,6 @@ def _words(analysis: Analysis, outcome: Outcome) -> dict[str, Any]:
             for n, f in outcome.figures.items()
         },
     }
-
-
-def _swap(building: Path, final: Path) -> None:
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(building, final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _dump(value: object) -> str:

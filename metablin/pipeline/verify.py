@@ -16,6 +16,7 @@ from metablin.pipeline import store
 from metablin.pipeline.claims import STATUSES, check_claims, unexplained
 from metablin.pipeline.registry import names
 from metablin.pipeline.runner import Progress, reproduce
+from metablin.pipeline.workspace import write_text
 from metablin.records import jsonable
 
 __all__ = ["Verification", "expected_values", "ledger", "update_expected", "verify"]
@@ -122,7 +123,7 @@ def update_expected(folder: Path, out: Path) -> list[str]:
     found = names(folder)
     for name in found:
         text = json.dumps(expected_values(out / name), indent=1, ensure_ascii=False)
-        store.write_text(folder / "expected" / f"{name}.json", text + "\n")
+        write_text(folder / "expected" / f"{name}.json", text + "\n")
     return found
 
 

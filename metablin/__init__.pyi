@@ -1,5 +1,11 @@
 # The one list of public names: what is written here is what `import metablin` offers, and where
 # each name is found when it is first used (metablin/__init__.py reads this file).
+from metablin.certainty import absolute_effect as absolute_effect
+from metablin.certainty import absolute_effect_arms as absolute_effect_arms
+from metablin.certainty import grade as grade
+from metablin.certainty import probability_beyond as probability_beyond
+from metablin.certainty import risk_of_bias as risk_of_bias
+from metablin.certainty import summary_of_findings as summary_of_findings
 from metablin.datasets import load as load
 from metablin.datasets import tables as tables
 from metablin.datasets import trace as trace
@@ -10,6 +16,7 @@ from metablin.effects import generic as generic
 from metablin.effects import hazard_ratios as hazard_ratios
 from metablin.effects import hazard_ratios_reported as hazard_ratios_reported
 from metablin.effects import log_effects as log_effects
+from metablin.effects import mean_differences as mean_differences
 from metablin.effects import proportions as proportions
 from metablin.effects import rate_contrasts as rate_contrasts
 from metablin.effects import rates as rates
@@ -36,6 +43,10 @@ from metablin.meta.checks.sequence import cumulative as cumulative
 from metablin.meta.checks.sequence import leave_one_out as leave_one_out
 from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
+from metablin.network import Network as Network
+from metablin.network import NetworkFit as NetworkFit
+from metablin.network import network as network
+from metablin.network import network_pool as network_pool
 from metablin.reconstruct import PseudoIPD as PseudoIPD
 from metablin.reconstruct import SummaryDraws as SummaryDraws
 from metablin.reconstruct import reconstruct_km as reconstruct_km

@@ -15,13 +15,20 @@ __all__ = [
     "EqualTau2",
     "Interval",
     "LogMeasure",
+    "MeanMeasure",
     "Measure",
     "Missing",
     "Model",
+    "NetworkInterval",
+    "NetworkMeasure",
+    "NetworkModel",
     "Prediction",
     "ProportionTransform",
     "RateMeasure",
     "RateTransform",
+    "SmallValues",
+    "SplitMethod",
+    "Start",
     "TableMeasure",
     "Tau2",
     "Ties",
@@ -59,6 +66,17 @@ EqualTau2: TypeAlias = Literal["separate", "common"]
 ConfType: TypeAlias = Literal["log-log", "log", "plain"]
 Ties: TypeAlias = Literal["efron", "breslow"]
 
+Start: TypeAlias = Literal[
+    "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
+]
+"""Kind of evidence, which fixes where its certainty starts."""
+MeanMeasure: TypeAlias = Literal["md", "smd"]
+NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
+NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
+NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]
+SmallValues: TypeAlias = Literal["desirable", "undesirable"]
+SplitMethod: TypeAlias = Literal["back-calculation", "side-splitting"]
+
 SPELLINGS: dict[str, dict[str, str]] = {
     "model": {
         "fixed": "common",  # meta before version 5, RevMan
@@ -84,6 +102,7 @@ SPELLINGS: dict[str, dict[str, str]] = {
         "ft": "freeman-tukey",
         "double-arcsine": "freeman-tukey",
     },
+    "small_values": {"good": "desirable", "bad": "undesirable"},  # netmeta before version 2
     "missing": {"omit": "drop", "fail": "error"},  # na.action
 }
 

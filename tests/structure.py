@@ -29,9 +29,9 @@ RANK = {
     "safety": 5,
     "certainty": 6,
     "plots": 7,
-    "report": 7,
-    "pipeline": 8,
-    "cli": 9,
+    "report": 8,
+    "pipeline": 9,
+    "cli": 10,
 }
 LEAVES = {
     "_frame",

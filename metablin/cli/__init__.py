@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from metablin import __version__
-from metablin.cli import data, pipeline, pool, reconstruct, site, survival
+from metablin.cli import certainty, data, network, pipeline, pool, reconstruct, site, survival
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command()(pool.pool)
+app.command()(certainty.certainty)
+app.command()(network.network)
 app.command()(reconstruct.reconstruct)
 app.command()(reconstruct.reconstruct_summary)
 app.command()(survival.survival)

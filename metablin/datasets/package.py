@@ -7,7 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,12 @@ RULE_KINDS = (
     "together",
     "needs",
     "one_preferred_per",
+    "unique_together",
     "row_ids",
+    "listed_in",
+    "address",
+    "not_future",
+    "falls",
 )
 
 
@@ -71,6 +76,7 @@ class Field:
             "unit": self.unit,
             "required": self.required,
             "enum": list(self.enum),
+            "sources": dict(self.sources),
         }
 
 
@@ -100,14 +106,22 @@ class Rule:
         ``together``: columns that are all filled or all empty;
         ``needs``: columns of which the first, when filled, needs the others filled;
         ``one_preferred_per``: columns that name a quantity, one preferred row for each;
+        ``unique_together``: columns whose values together stand in one row only;
         ``row_ids``: a column of row identifiers, of any table or of the one named in the
-        second column.
+        second column;
+        ``listed_in``: a column of which every value, after `prefix`, is a row of `table`;
+        ``address``: columns of addresses at a host of the package's list, marked as a copy
+        (``copy:``) or ``not recorded``;
+        ``not_future``: columns of dates no later than today;
+        ``falls``: a column that never rises with the second one, within the others.
     columns : tuple of str
         The columns, or the operands of a chain (columns and numbers).
     signs : tuple of str
         The comparisons of a chain.
     when : mapping
         Column to the values that select the rows to check.
+    table, prefix : str
+        Where a ``listed_in`` rule looks.
     """
 
     name: str
@@ -116,6 +130,8 @@ class Rule:
     columns: tuple[str, ...]
     signs: tuple[str, ...]
     when: Mapping[str, tuple[str, ...]]
+    table: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,10 @@ class Table:
         Checks across columns, rows and tables.
     show, quantity, values : tuple of str
         Columns to show first; columns that say what is reported; columns that hold it.
+    hosts : frozenset of str
+        Where an address of the package may lie.
+    written : str
+        Date of the descriptor, as far as it is a date.
     """
 
     name: str
@@ -141,6 +161,8 @@ class Table:
     show: tuple[str, ...]
     quantity: tuple[str, ...]
     values: tuple[str, ...]
+    hosts: frozenset[str] = frozenset()
+    written: str = ""
 
     @property
     def columns(self) -> list[str]:
@@ -245,6 +267,8 @@ def read_package(directory: str | Path) -> Package:
     resources = descriptor.get("resources")
     if not isinstance(resources, list) or not resources:
         raise _broken("has no resources", column="resources", allowed="a list of tables")
+    hosts = _hosts(descriptor)
+    written = str(descriptor.get("created", ""))[:10]
     tables: dict[str, Table] = {}
     files: list[str] = []
     for i, resource in enumerate(resources):
@@ -256,7 +280,7 @@ def read_package(directory: str | Path) -> Package:
             raise _broken("listed twice", column=f"{where}.name", value=name)
         files.append(path)
         if resource.get("type") == "table":
-            tables[name] = _table(resource, where)
+            tables[name] = replace(_table(resource, where), hosts=hosts, written=written)
     for table in tables.values():
         _check_references(table, tables)
     return Package(root, str(descriptor.get("title", "")), tables, tuple(files))
@@ -284,6 +308,13 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _broken("is not a JSON object")
     return content
+
+
+def _hosts(descriptor: dict[str, Any]) -> frozenset[str]:
+    kinds = descriptor.get("hosts", {})
+    if not isinstance(kinds, dict):
+        raise _broken("lacks an object", column="hosts")
+    return frozenset(host for kind in kinds for host in _texts(kinds, kind, "hosts"))
 
 
 def _text(owner: Any, key: str, where: str) -> str:
@@ -405,9 +436,13 @@ def _rule(spec: Any, where: str) -> Rule:
         columns, signs = tuple(tokens[::2]), tuple(tokens[1::2])
     elif kind == "row_ids":
         columns = tuple(_text(spec, key, where) for key in (kind, "table") if key in spec)
+    elif kind == "listed_in":
+        columns = (_text(spec, kind, where),)
     else:
         columns = _texts(spec, kind, where)
     rule = Rule(name, str(spec.get("description", "")), kind, columns, signs, _when(spec, where))
+    if kind == "listed_in":
+        rule = replace(rule, table=_text(spec, "table", where), prefix=str(spec.get("prefix", "")))
     if not _rule_columns(rule) or (kind == "check" and not signs):
         raise _broken("has a rule about nothing", column=f"{where}.{kind}")
     return rule
@@ -439,6 +474,13 @@ def _check_references(table: Table, tables: Mapping[str, Table]) -> None:
     named = named.union(*map(_rule_columns, table.rules))
     for column in sorted(named - known):
         raise _broken("names a column that is not in the table", column=table.name, value=column)
+    for rule in table.rules:
+        if rule.table and rule.table not in tables:
+            raise _broken(
+                "has a rule about a table that is not there",
+                column=f"{table.name}.{rule.name}",
+                value=rule.table,
+            )
     for key in table.foreign_keys:
         if key.table not in tables or key.target != tables[key.table].primary_key:
             raise _broken(

@@ -2,6 +2,7 @@
 
 from metablin.effects.contrasts import generic, hazard_ratios, log_effects
 from metablin.effects.exact import exact_intervals
+from metablin.effects.means import mean_differences
 from metablin.effects.reported import hazard_ratios_reported
 from metablin.effects.single import proportions, rates
 from metablin.effects.sizes import EffectSizes, Excluded
@@ -15,6 +16,7 @@ __all__ = [
     "hazard_ratios",
     "hazard_ratios_reported",
     "log_effects",
+    "mean_differences",
     "proportions",
     "rate_contrasts",
     "rates",

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from metablin.errors import DataError
-from metablin.pipeline import fingerprint, registry, store
-from metablin.pipeline.workspace import foreign_files, held, name_foreign, sweep, write_text
+from metablin.pipeline import fingerprint, registry
+from metablin.pipeline.workspace import held, sweep
+from metablin.report.folder import foreign_files, name_foreign
+from metablin.report.store import Saved, save, write_text
 
 __all__ = ["Run", "reproduce"]
 
@@ -136,20 +138,20 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     chosen = registry.load_analysis(folder, name)
     start = time.perf_counter()
     with house_style():
-        store.save(chosen, chosen.run(), out)
+        save(chosen.about(), chosen.run(), out)
     return name, time.perf_counter() - start
 
 
 def _cache_key(name: str, reads: Sequence[str], folder: Path) -> dict[str, Any]:
     from metablin.datasets import data_directory
 
-    own = sorted(folder.glob(f"{name}.*.csv"))  # inputs an analysis keeps beside itself
-    files = (folder / f"{name}.py", *own, *sorted(folder.glob("_*.py")))
-    code = {p.name: fingerprint.file_digest(p) for p in files}
     return {
         "reads": list(reads),
         "inputs": fingerprint.evidence_files(data_directory(), reads),
-        "code": {**code, "metablin": fingerprint.package_digest()},
+        "code": {
+            **fingerprint.analysis_files(folder, name),
+            "metablin": fingerprint.package_digest(),
+        },
         "versions": fingerprint.library_versions(),
     }
 
@@ -172,7 +174,7 @@ def _is_current(name: str, entry: dict[str, Any] | None, folder: Path, out: Path
 
 
 def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]:
-    reads = store.read_words(out / name)["reads"]
+    reads = Saved(out).words(name)["reads"]
     alien = foreign_files(out / name)
     files = sorted(p for p in (out / name).iterdir() if p.is_file() and p not in alien)
     outputs = {f"{name}/{p.name}": fingerprint.file_digest(p) for p in files}

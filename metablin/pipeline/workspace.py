@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import socket
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError
+from metablin.report.folder import BUILDING, OLD
 
 try:
     import fcntl
 except ImportError:  # pragma: no cover - a system without advisory locks
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK", "foreign_files", "held", "name_foreign", "swap_in", "sweep", "write_text"]
+__all__ = ["LOCK", "held", "sweep"]
 
 LOCK = ".lock"
-BUILDING, OLD = ".tmp", ".old"
-
-WRITTEN = (".csv", ".svg")
-"""Endings of tables and figures."""
 
 
 @contextmanager
@@ -83,18 +77,6 @@ def _lock(out: Path, wait: bool) -> int:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to a fresh file beside `path`, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{BUILDING}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def sweep(out: Path, names: Iterable[str]) -> None:
     """Put right what a run that was stopped left behind, for all analyses.
 
@@ -119,58 +101,3 @@ def sweep(out: Path, names: Iterable[str]) -> None:
                 shutil.rmtree(left)
             else:
                 left.unlink(missing_ok=True)
-
-
-def swap_in(building: Path, final: Path) -> None:
-    """Put a folder that is complete in the place of the earlier one.
-
-    Files that no run wrote stay in the folder, and are named in a warning.
-
-    Raises
-    ------
-    DataError
-        When a result would overwrite one of them.
-    """
-    for path in foreign_files(final):
-        if (building / path.name).exists():
-            raise DataError("a result would overwrite a file that no run wrote",
-                            column="out", value=os.fspath(path),
-                            allowed="another place for that file")  # fmt: skip
-    for path in name_foreign(final):
-        if path.is_dir() and not path.is_symlink():
-            shutil.copytree(path, building / path.name, symlinks=True)
-        else:
-            shutil.copy2(path, building / path.name, follow_symlinks=False)
-    old = final.with_name(f".{final.name}{OLD}")
-    if old.is_dir():
-        shutil.rmtree(old)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(building, final)
-    if old.is_dir():
-        shutil.rmtree(old)
-
-
-def name_foreign(folder: Path) -> list[Path]:
-    """Return `foreign_files` after a warning that names them."""
-    found = foreign_files(folder)
-    if found:
-        names = ", ".join(p.name for p in found)
-        warnings.warn(f"{folder}: {names}: no result of a run, left as it is", MetablinWarning,
-                      stacklevel=5)  # fmt: skip
-    return found
-
-
-def foreign_files(folder: Path) -> list[Path]:
-    """Return what a folder of one analysis holds besides its words, tables and figures."""
-    if not folder.is_dir():
-        return []
-    from metablin.pipeline.store import read_words
-
-    try:
-        words: Any = read_words(folder)
-        own = {"outcome.json", *(f"{n}.csv" for n in words["tables"])}
-        own |= {f"{n}.svg" for n in words["figures"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        own = {p.name for p in folder.iterdir() if p.suffix in WRITTEN} | {"outcome.json"}
-    return sorted(p for p in folder.iterdir() if p.name not in own)

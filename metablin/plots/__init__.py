@@ -30,11 +30,13 @@ from metablin.plots.radial import draw_radial, radial, radial_frame
 from metablin.plots.rmst_curve import draw_rmst_curve, rmst_curve, rmst_frame
 from metablin.plots.sequence import draw_sequence, sequence, sequence_frame
 from metablin.plots.surrogacy import surrogacy, surrogacy_frame
+from metablin.plots.traffic import bias_marks, draw_traffic, traffic, traffic_frame
 from metablin.plots.volcano import volcano, volcano_frame
 
 __all__ = [
     "baujat_frame",
     "baujat_plot",
+    "bias_marks",
     "bubble",
     "bubble_frame",
     "consistency",
@@ -56,6 +58,7 @@ __all__ = [
     "draw_rmst_curve",
     "draw_schoenfeld",
     "draw_sequence",
+    "draw_traffic",
     "drawing",
     "forest",
     "forest_frame",
@@ -87,6 +90,8 @@ __all__ = [
     "sequence_frame",
     "surrogacy",
     "surrogacy_frame",
+    "traffic",
+    "traffic_frame",
     "volcano",
     "volcano_frame",
 ]

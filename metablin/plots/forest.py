@@ -17,7 +17,7 @@ from metablin.plots import style
 if TYPE_CHECKING:
     from metablin.meta import MetaFit
 
-__all__ = ["draw_forest", "forest", "forest_frame"]
+__all__ = ["draw_forest", "forest", "forest_frame", "label_offset"]
 
 COLUMNS = [
     "position",
@@ -341,13 +341,10 @@ def _draw_prediction(ax: Axes, row: Any, low: float, high: float) -> None:
 
 def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     """Put the text columns left and right of the axes, at distances in points."""
-    labels = frame.loc[frame["kind"].isin(["study", "pooled", "prediction"]), "label"]
     has_counts = bool((frame["counts"] != "").any())
-    counts_width = CHARACTER * max(9, int(frame["counts"].str.len().max())) if has_counts else 0.0
-    label_width = CHARACTER * int(labels.str.len().max())
     longest = max(len(heading), int(frame["text"].str.len().max()))
     text_width = CHARACTER * longest + 1.5 * GAP
-    label_x = -(label_width + counts_width + 2 * GAP)
+    label_x = label_offset(frame)
     weight_x = text_width + 7 * CHARACTER + GAP
     head = {"fontweight": "bold"}
     _put(ax, 0, -1, label_x, "Study", "left", **head)
@@ -369,6 +366,14 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
         _put(ax, 1, row.position, text_width, row.text, "right", **words)
         if not np.isnan(row.weight):
             _put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
+
+
+def label_offset(frame: pd.DataFrame) -> float:
+    """Return where study names begin, in points from the left edge of the axes."""
+    labels = frame.loc[frame["kind"].isin(["study", "pooled", "prediction"]), "label"]
+    has_counts = bool((frame["counts"] != "").any())
+    counts_width = CHARACTER * max(9, int(frame["counts"].str.len().max())) if has_counts else 0.0
+    return -(CHARACTER * int(labels.str.len().max()) + counts_width + 2 * GAP)
 
 
 def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:

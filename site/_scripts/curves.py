@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from metablin.datasets import data_directory
 from metablin.pipeline.fingerprint import digest_of, file_digest
 from metablin.plots import draw_km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
-from metablin.report import words as vocabulary
 from metablin.report.readout import readout
-from metablin.report.words import arm_words, outcome_words, patients_words
+from metablin.report.words import outcome_words, patients_words
 
 ENDPOINTS = ("os", "efs", "dfs", "rfs", "pfs", "dor", "post_hsct_survival")
 """In the order in which a page shows them."""
@@ -75,7 +75,10 @@ class Curve:
         )
         ends = self.frame.groupby("group", sort=False).tail(1)
         last = "; ".join(
-            f"{r.group}: {100 * r.survival:.0f}% at {r.time:g} months" for r in ends.itertuples()
+            f"{group}: {100 * survival:.0f}% at {time:g} months"
+            for group, survival, time in zip(
+                ends["group"], ends["survival"], ends["time"], strict=True
+            )
         )
         band = " Band: range over draws, which is no confidence interval." * (len(names) <= BANDS)
         title = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", self.title)
@@ -100,7 +103,9 @@ class Gallery:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         drawing = sorted(Path(style.__file__).parent.glob("*.py"))
-        read = [Path(__file__), Path(vocabulary.__file__), *drawing] + [home / "curves.csv"] * there
+        read = [Path(__file__), data_directory() / "vocabulary.csv", *drawing] + [
+            home / "curves.csv"
+        ] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP
         self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest
@@ -156,7 +161,7 @@ def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> C
 def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
     """Return the shortest words that tell an arm from the others of the picture."""
     parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
-    name = arm_words(arm["arm"]) if arms["arm"].nunique() > 1 or not parts else ""
+    name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
     words = ", ".join(w for w in (name, parts) if w)
     twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
     return f"{words} ({arm['trial']})" if len(twins) > 1 else words

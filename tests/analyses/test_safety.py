@@ -90,7 +90,7 @@ def test_printed_rates_give_the_printed_ratios(outcome: Outcome) -> None:
 def test_every_question_is_answered_or_listed_for_every_population(
     outcome: Outcome, module: Callable[[str], ModuleType]
 ) -> None:
-    populations = len(module("_shared").POPULATIONS)
+    populations = len(module("cohorts.populations").POPULATIONS)
     answered, open_ = frame(outcome, "answers"), frame(outcome, "unanswered")
     assert not set(answered["key"]) & set(open_["key"])
     asked = {"response", "mrd_of_responders"}  # of relapsed patients only
@@ -176,7 +176,7 @@ def test_exposure_is_a_number_of_the_evidence(outcome: Outcome) -> None:
 
 
 def counted(module: Callable[[str], ModuleType]) -> pd.DataFrame:
-    safety, shared = module("_safety"), module("_shared")
+    safety, shared = module("cohorts.harms"), module("cohorts.populations")
     evidence = Evidence(("trials", "references", "safety", "discrepancies"))
     found: pd.DataFrame = safety.counts(
         evidence.load("safety"), shared.known_trials(evidence), evidence.load("discrepancies")

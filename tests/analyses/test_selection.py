@@ -30,7 +30,7 @@ def candidate(**changes: Any) -> dict[str, Any]:
 
 
 def chosen(module: Load, *rows: dict[str, Any]) -> list[str]:
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     found = selection.one_a_cohort(pd.DataFrame(rows), selection.WHOLE)
     return list(found["row_id"])
 
@@ -49,13 +49,13 @@ def test_responders_of_one_trial_are_counted_once(module: Load) -> None:
     responders = [
         candidate(row_id=s, subgroup=f"{s}=yes", denominator="responders") for s in ("cr", "cr_crh")
     ]
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     found = selection.one_a_cohort(pd.DataFrame(responders), selection.RESPONDERS)
     assert found["row_id"].tolist() == ["cr_crh"]
 
 
 def test_responders_of_two_parts_of_a_trial_both_count(module: Load) -> None:
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     parts = [
         candidate(row_id=s, subgroup=s, denominator="responders") for s in selection.RESPONDER_PARTS
     ]
@@ -79,7 +79,7 @@ def test_the_denominator_is_read_from_the_row(
     module: Load, subgroup: str, definition: str, expected: str
 ) -> None:
     row = {"subgroup": subgroup, "definition": definition, "note": ""}
-    assert module("_selection")._denominator(row) == expected
+    assert module("cohorts.responses")._denominator(row) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_the_denominator_is_read_from_the_row(
 )
 def test_populations(module: Load, status: str, age: str, ph: str, expected: str) -> None:
     trial = pd.Series({"disease_status": status, "age_group": age, "ph_status": ph})
-    assert module("_shared").population(trial) == expected
+    assert module("cohorts.populations").population(trial) == expected
 
 
 def test_no_patients_enter_the_response_analysis_twice(module: Load) -> None:
     evidence = Evidence(READS)
-    selection, shared = module("_selection"), module("_shared")
+    selection, shared = module("cohorts.responses"), module("cohorts.populations")
     found = selection.candidates(
         evidence.load("proportions"), shared.known_trials(evidence), selection.RESPONSES
     )
@@ -149,7 +149,7 @@ def test_mrd_response_is_pooled_in_one_place(module: Load) -> None:
 
 def pooled_rows(module: Load, ids: str) -> pd.DataFrame:
     rows = mb.load("proportions").set_index("row_id").loc[ids.split()].reset_index()
-    shared = module("_shared")
+    shared = module("cohorts.populations")
     joined: pd.DataFrame = shared.with_trials(rows, shared.known_trials(Evidence(READS)))
     return joined
 

@@ -115,13 +115,14 @@ def drawn() -> tuple[ModuleType, object, list[object]]:
     from metablin.pipeline.registry import PACKAGE
 
     load_analysis(FOLDER, "landscape")
-    pools = importlib.import_module(f"{PACKAGE}._pools")
-    arms = importlib.import_module(f"{PACKAGE}._arms")
-    shared = importlib.import_module(f"{PACKAGE}._shared")
+    pools = importlib.import_module(f"{PACKAGE}.survival.pools")
+    cohorts = importlib.import_module(f"{PACKAGE}.cohorts.arm_pools")
+    arms = importlib.import_module(f"{PACKAGE}.rebuilt")
+    shared = importlib.import_module(f"{PACKAGE}.cohorts.populations")
     evidence = Evidence(READS)
     trials = shared.known_trials(evidence)
     chosen = ("mt103_211", "alcantara", "mt103_206")
-    question = pools.POOLS[0]
+    question = cohorts.POOLS[0]
     some = arms.rebuild_all(
         evidence.load("survival"),
         trials,
@@ -171,21 +172,22 @@ def test_two_arms_are_too_few_to_pool(drawn: tuple[ModuleType, object, list[obje
 
 
 def test_patients_that_would_count_twice_are_refused(
-    drawn: tuple[ModuleType, object, list[object]],
+    drawn: tuple[ModuleType, object, list[object]], module: Callable[[str], ModuleType]
 ) -> None:
-    pools, _, some = drawn
+    _, _, some = drawn
+    cohorts = module("cohorts.arm_pools")
     whole = some[0].printed
     part = dataclasses.replace(whole, patient_set=f"{whole.patient_set}/ph=positive")
     other = dataclasses.replace(whole, patient_set=f"{whole.patient_set}/ph=negative")
-    pools.no_patient_twice([part, other])
+    cohorts.no_patient_twice([part, other])
     with pytest.raises(DataError, match="counted twice"):
-        pools.no_patient_twice([whole, part])
+        cohorts.no_patient_twice([whole, part])
 
 
 def test_cured_share_over_draws_widens_with_the_draws(
     module: Callable[[str], ModuleType],
 ) -> None:
-    cure = module("_cure")
+    cure = module("survival.cure")
 
     class Fit:
         at_boundary = False
@@ -238,7 +240,7 @@ def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
     table = frame(outcome, "by_design").set_index("key")
     arms = frame(outcome, "arms")
     known = arms.loc[(arms["pool"] == "rr_blinatumomab") & (arms["term"] == "survival at 6")]
-    prospective = known["design"].isin(["rct", "single arm"])
+    prospective = known["design"].isin(["rct", "single_arm"])
     for name, part in (("prospective", known[prospective]), ("other", known[~prospective])):
         line = table.loc[f"rr_blinatumomab.{name}.6"]
         assert line["k"] == len(part)

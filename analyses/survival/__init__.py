@@ -1,0 +1,54 @@
+"""Survival on reconstructed patients: pooled single arms, cure models, randomised differences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from metablin.pipeline import Evidence, Outcome, Words, analysis
+
+from ..cohorts.arm_pools import POOLS, no_patient_twice
+from ..cohorts.arms import printed_arms
+from ..cohorts.comparisons import comparisons
+from ..cohorts.populations import known_trials
+from ..rebuilt import DRAWS, rebuild_all
+from . import methods, pairs, rows
+from .figures import figures
+from .pools import arm_lines, curve_table, sensitivity
+from .rows import RELAPSED
+
+
+@analysis(reads=("trials", "survival", "contrasts", "references"), order=40)
+def survival(evidence: Evidence, words: Words) -> Outcome:
+    """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
+    trials, printed = known_trials(evidence), evidence.load("survival")
+    arms = {p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs)) for p in POOLS}
+    used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
+    for some in used.values():
+        no_patient_twice([a.printed for a in some])
+    curves = rows.pools(used)
+    ratios = comparisons(evidence.load("contrasts"), trials)
+    compared = pairs.pairs(
+        printed_arms(printed, trials), ratios.loc[ratios["population"] == "first_relapse"]
+    )
+    whole, single = pairs.pooled(compared)
+    cures = rows.cure_table(used)
+    chosen = [sensitivity(p, used[p]) for p in RELAPSED]
+    middles = [methods.medians(p, used[p]) for p in RELAPSED]
+    return words.outcome(
+        {
+            "pooled": rows.pooled_table(curves, used),
+            "pooled_curves": curve_table(curves),
+            "arms": pd.DataFrame([x for p, some in used.items() for x in arm_lines(p, some)]),
+            "left_out": rows.left_out(arms, trials),
+            "sensitivity": pd.concat(chosen, ignore_index=True),
+            "medians": pd.concat(middles, ignore_index=True),
+            "by_design": methods.by_design(RELAPSED[0], used[RELAPSED[0]]),
+            "cure_models": cures,
+            "comparisons": pairs.listing(compared),
+            "first_relapse": whole,
+            "first_relapse_trials": single,
+            "first_relapse_apart": pairs.pooled(compared, apart=True)[0],
+        },
+        figures(curves, used, cures, single, whole),
+        draws=DRAWS,
+    )

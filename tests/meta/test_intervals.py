@@ -111,3 +111,12 @@ def test_intervals_of_many_sets_are_those_of_each() -> None:
     for i in range(6):
         one = q_profile(y[i], v[i], 0.9)
         np.testing.assert_allclose([many[0][i], many[1][i]], one, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["q-profile", "profile-likelihood"])
+def test_one_study_has_no_interval_of_heterogeneity(method: str) -> None:
+    with pytest.raises(DataError, match="two studies or more"):
+        heterogeneity(pool(generic([0.3], [0.1])), method=method)
+    two = heterogeneity(pool(generic([0.3, 1.5], [0.1, 0.2])), method=method).to_frame()
+    assert (two["conf_low"] <= two["estimate"]).all()
+    assert (two["estimate"] <= two["conf_high"]).all()

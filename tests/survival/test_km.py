@@ -198,3 +198,11 @@ def test_the_result_speaks():
     assert list(curve.to_frame()["group"].unique()) == ["all"]
     with pytest.raises(ValueError, match="read-only"):
         curve.survival[0] = 0.0
+
+
+def test_the_last_follow_up_is_not_beyond_it():
+    curve = kaplan_meier([1, 2, 3], [1, 1, 0])
+    frame = curve.survival_at([3.0, np.nextafter(3.0, 4.0), 3.1])
+    assert frame["note"].tolist() == ["", "", "beyond follow-up"]
+    assert frame["estimate"].iloc[0] == pytest.approx(1 / 3)
+    np.testing.assert_array_equal(curve.beyond(np.array([3.0, 3.1])), [False, True])

@@ -136,3 +136,10 @@ def test_groups_without_an_event_say_why_there_is_no_test():
     assert {row["note"] for row in rows} == {
         "no event by tau in either group: no variance, no test"
     }
+
+
+def test_a_patient_censored_at_the_last_event_ends_what_is_known():
+    # At 3 one dies and one is censored: the curve is not at 0, so nothing is known beyond.
+    with pytest.raises(DataError, match="column 'tau', value 4: beyond the last follow-up"):
+        rmst([1, 3, 3], [1, 1, 0], 4.0)
+    assert rmst([1, 3, 3], [1, 1, 1], 4.0).estimate[0] == pytest.approx(1 + 2 * 2 / 3)

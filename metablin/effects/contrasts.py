@@ -14,7 +14,7 @@ from scipy import special
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.effects.sizes import EffectSizes, build, readmit
+from metablin.effects.sizes import LARGEST, EffectSizes, build, readmit
 from metablin.errors import DataError, MetablinWarning
 from metablin.options import LogMeasure, Missing, words
 
@@ -268,6 +268,6 @@ def log_effects(
     measure = choice("measure", measure, words(LogMeasure))
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     y = numeric("log_effect", log_effect, studies=known)
-    se = numeric("std_error", std_error, above=0, studies=known)
+    se = numeric("std_error", std_error, above=0, maximum=LARGEST**0.5, studies=known)
     names = labels(known, same_length(log_effect=y, std_error=se))
     return build(y, se**2, names, measure, "log", {})

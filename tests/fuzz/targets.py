@@ -145,8 +145,13 @@ def _on_tables(check: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _frame(columns: dict[str, Any]) -> pd.DataFrame:
+    """Return a table whose odd cells are as they were typed."""
+    return pd.DataFrame({n: pd.Series(list(c), dtype=object) for n, c in columns.items()})
+
+
 def _reported(**columns: Any) -> Any:
-    return mb.hazard_ratios_reported(pd.DataFrame({n: list(c) for n, c in columns.items()}))
+    return mb.hazard_ratios_reported(_frame(columns))
 
 
 def _ratios(**given: Any) -> Any:
@@ -198,7 +203,7 @@ def _network(draw: st.DrawFn) -> Call:
 
 
 def _network_pool(**columns: Any) -> Any:
-    frame = pd.DataFrame({n: list(c) for n, c in columns.items()})
+    frame = _frame(columns)
     return mb.network_pool(mb.network(frame, measure="generic"))
 
 

@@ -12,7 +12,14 @@ from scipy import special
 
 from metablin.errors import DataError
 from metablin.meta.checks.deletion import covariance_at, without_each
-from metablin.meta.checks.refit import Refit, Spec, design_of, effects_only, refit
+from metablin.meta.checks.refit import (
+    Refit,
+    Spec,
+    design_of,
+    effects_only,
+    needs_spread,
+    refit,
+)
 from metablin.meta.checks.sequence import RefitSequence, cumulative, leave_one_out
 from metablin.meta.core.fit import MetaFit
 from metablin.records import Record, freeze, jsonable
@@ -27,9 +34,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-NO_SPREAD = 1e-28
-"""A Hartung-Knapp factor of this size is zero but for rounding."""
 
 MEASURES = ("rstudent", "dffits", "cook_d", "cov_ratio", "tau2_del", "q_del", "hat", "weight")
 
@@ -197,22 +201,8 @@ def influence_of(
         )  # fmt: skip
     full = refit(y, v, np.ones((1, k), dtype=bool), spec, x, names)
     gone = without_each(y, v, spec, x, names)
-    _some_spread(full, gone, names)
+    needs_spread(full, gone, names)
     return _measures(y, v, x, full, gone, names)
-
-
-def _some_spread(full: Refit, gone: Refit, names: tuple[str, ...]) -> None:
-    """Raise where the Hartung-Knapp factor is zero, which would divide changes by nothing."""
-    if full.scale[0] <= NO_SPREAD:
-        raise DataError(
-            "all effects are equal, so the Hartung-Knapp variance is zero",
-            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
-        )  # fmt: skip
-    for i in np.flatnonzero(gone.scale <= NO_SPREAD)[:1]:
-        raise DataError(
-            "without it all effects are equal, so the Hartung-Knapp variance is zero",
-            study=names[int(i)], column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
-        )  # fmt: skip
 
 
 def _measures(

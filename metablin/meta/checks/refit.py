@@ -27,6 +27,7 @@ __all__ = [
     "assemble",
     "design_of",
     "effects_only",
+    "needs_spread",
     "no_moderators",
     "refit",
     "spec_of",
@@ -40,6 +41,9 @@ CHUNK = 4096
 
 CELLS = 1 << 20
 """Subsets times studies fitted in one go, so that memory does not grow with their product."""
+
+NO_SPREAD = 1e-28
+"""A Hartung-Knapp factor of this size is zero but for rounding."""
 
 NO_RANK = 1e-10
 """A design of unit columns whose smallest singular value is below this share of the largest has no
@@ -284,3 +288,17 @@ def _heterogeneity(
         h2[many] = q[many] / df[many]
         i2[many] = np.maximum(0.0, 1 - 1 / np.maximum(h2[many], 1.0))
     return i2, h2
+
+
+def needs_spread(full: Refit, gone: Refit, names: Sequence[str]) -> None:
+    """Raise where the Hartung-Knapp factor is zero, which would divide changes by nothing."""
+    if full.scale[0] <= NO_SPREAD:
+        raise DataError(
+            "all effects are equal, so the Hartung-Knapp variance is zero",
+            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
+    for i in np.flatnonzero(gone.scale <= NO_SPREAD)[:1]:
+        raise DataError(
+            "without it all effects are equal, so the Hartung-Knapp variance is zero",
+            study=names[int(i)], column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip

@@ -189,7 +189,8 @@ def grade(
         Kind of evidence. Non-randomised comparisons start low (Core GRADE), or high when
         they are judged by ROBINS-I.
     risk_of_bias : RiskOfBias or mapping, optional
-        Judgements of every study of the pool; without them the domain is not judged.
+        Judgements of every study of the pool; without them the domain is not judged. Where studies
+        are judged for several outcomes, `outcome` names the one of this pool.
     threshold : float or three floats, optional
         What matters: the smallest important difference, or the limits of small, moderate and large
         effects. Differences in risk (0.05 is 50 per 1,000) with a baseline; without one a ratio

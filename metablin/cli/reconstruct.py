@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,8 +15,11 @@ from metablin.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from metablin.reconstruct import Mended
+
 __all__ = ["reconstruct", "reconstruct_summary"]
 
+Clicked = Literal["auto", "drops", "corners", "points"]
 SINGLE = {
     "n": ("n",),
     "events": ("events",),
@@ -35,6 +38,7 @@ REPEATED = {
     "std_error": ("std_error",),
 }
 NOT_REACHED = {x for name in ("median", "median_low", "median_high") for x in SINGLE[name]}
+MOST_NAMED = 10  # curves named in the line on what was mended
 NEARLY = 0.85  # likeness of a column's name to that of an item from which it is a slip
 
 
@@ -53,6 +57,13 @@ def reconstruct(
     ] = None,
     quality: Annotated[Path | None, typer.Option(help="Write the fit of each curve.")] = None,
     percent: Annotated[bool, typer.Option("--percent", help="Survival is in percent.")] = False,
+    kind: Annotated[
+        Clicked,
+        typer.Option("--clicks", help="Just after falls; above and below them; or at any time."),
+    ] = "auto",
+    noise: Annotated[
+        str | None, typer.Option(metavar="SD|exact", help="Reading error of survival (0 to 1).")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
     """Reconstruct individual patient data from the coordinates of Kaplan-Meier curves.
@@ -69,6 +80,8 @@ def reconstruct(
         sizes,
         jobs,
         percent=percent,
+        kind=kind,
+        noise=_noise(noise),
         quality=quality is not None,
     )
     named = list(batch.errors) != [""] and not (batch.ipd["id"] == "").any()
@@ -80,6 +93,30 @@ def reconstruct(
         typer.echo(f"metablin: {_in_totals(error, sizes, label)}", err=True)
     if batch.errors:
         raise typer.Exit(1)
+    if batch.mended:
+        typer.echo(f"metablin: {_mended(batch.mended)}", err=True)
+
+
+def _noise(text: str | None) -> float | Literal["exact"] | None:
+    """Read the option: a standard deviation, or exact coordinates."""
+    if text is None:
+        return None
+    if text == "exact":
+        return "exact"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--noise: {text!r} is neither a number nor exact") from error
+
+
+def _mended(found: dict[str, tuple[Mended, ...]]) -> str:
+    """Say in one line what of which curves was mended."""
+    parts = [
+        (f"{label}: " if label else "") + ", ".join(x.text for x in mended)
+        for label, mended in list(found.items())[:MOST_NAMED]
+    ]
+    more = len(found) - len(parts)
+    return "mended: " + "; ".join(parts) + (f"; and {more} more curves" if more else "")
 
 
 def reconstruct_summary(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from metablin._input import choice, is_missing, numeric
 from metablin._input import level as check_level
 from metablin.effects import Excluded, generic, hazard_ratios
 from metablin.errors import DataError
-from metablin.network.arms import ARM_COLUMNS, arm_blocks
+from metablin.network.arms import ARM_COLUMNS, arm_blocks, arm_summaries
 from metablin.network.contrasts import contrast_blocks
 from metablin.network.records import Arms, Block, Network
 from metablin.options import DoubleZeros, NetworkMeasure, ZeroRuleSingle, words
 
-__all__ = ["columns_of", "natural", "network", "table_of", "text_of"]
+__all__ = ["SingleArms", "arms_of", "columns_of", "natural", "network", "table_of", "text_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -196,6 +197,34 @@ def _from_arms(
         raise DataError("no study with an effect size", column="study",
                         value=f"{excluded[0].study}: {excluded[0].reason}")  # fmt: skip
     return _trimmed(treatments, measure, transform, blocks, arms, excluded, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleArms:
+    """Arms by themselves: their treatments, and ``(study, treatment, outcome, variance)`` each."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, str, float, float], ...]
+
+
+def arms_of(data: Any, measure: str) -> SingleArms:
+    """Return the outcomes of single arms on the analysis scale of `measure`.
+
+    Raises
+    ------
+    DataError
+        As :func:`network` does.
+    """
+    frame = table_of(data)
+    found = columns_of(frame)
+    _needs(found, ("study", "treatment"), frame)
+    studies = text_of(frame, found["study"], "study")
+    given = text_of(frame, found["treatment"], "treatment")
+    names = tuple(sorted(set(given), key=natural))
+    arms = _arms(frame, found, studies, given, names, _arm_columns(measure, found, frame))
+    y, v = arm_summaries(arms, measure)
+    rows = zip(studies, given, y.tolist(), v.tolist(), strict=True)
+    return SingleArms(names, tuple(rows))
 
 
 def _arm_columns(measure: str, found: Mapping[str, str], frame: pd.DataFrame) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,14 +21,20 @@ from metablin.records import Column, Table
 from metablin.report.folder import BUILDING, OUTCOME, SCHEMA, swap_in, write_text
 from metablin.report.model import Outcome
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
 __all__ = ["RESULT_DIGITS", "Saved", "save", "write_text"]
 
+WriteFigure = Callable[["MplFigure", Path], None]
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
 TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
 
 
-def save(about: Mapping[str, Any], outcome: Outcome, out: Path) -> Path:
+def save(
+    about: Mapping[str, Any], outcome: Outcome, out: Path, write_figure: WriteFigure | None = None
+) -> Path:
     """Write an outcome to ``out/<name>/`` and return that folder.
 
     Tables become CSV with a schema, figures SVG, and ``outcome.json`` holds the words. The folder
@@ -41,9 +47,16 @@ def save(about: Mapping[str, Any], outcome: Outcome, out: Path) -> Path:
     outcome : Outcome
     out : Path
         Folder of results.
-    """
-    from metablin.plots.style import save_figure
+    write_figure : callable, optional
+        Writes a figure to a path; needed where the outcome has figures.
 
+    Raises
+    ------
+    DataError
+        When there is a figure and nothing to write it with.
+    """
+    if outcome.figures and write_figure is None:
+        raise DataError("figures cannot be saved", allowed="write_figure")
     out.mkdir(parents=True, exist_ok=True)
     name = str(about["name"])
     building, final = out / f".{name}{BUILDING}", out / name
@@ -54,7 +67,8 @@ def save(about: Mapping[str, Any], outcome: Outcome, out: Path) -> Path:
         table.frame.to_csv(building / f"{key}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g")
         write_text(building / f"{key}{SCHEMA}", _dump(_schema(table)))
     for key, picture in outcome.figures.items():
-        save_figure(picture.figure, building / f"{key}.svg")
+        if write_figure is not None:
+            write_figure(picture.figure, building / f"{key}.svg")
     write_text(building / OUTCOME, _dump({**about, **_words(outcome)}))
     swap_in(building, final)
     return final
@@ -173,7 +187,8 @@ class Saved:
             if path.count("/") != 1 or not self.has(path):
                 raise DataError("no such result table", value=path, allowed="analysis/table")
             analysis, name = path.split("/")
-            words = self.words(analysis)["tables"].get(name, {})
+            known = self.words(analysis)["tables"] if self.has(analysis) else {}
+            words = known.get(name, {})
             file = self.out / analysis / f"{name}{SCHEMA}"
             schema = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             self._tables[path] = Table(

@@ -55,8 +55,9 @@ class Curve:
         with style.house_style():
             draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
             ax.set_xlim(0.0, months)
-            if names != ["all"] and len(names) == 1:
-                ax.get_legend().remove()
+            legend = ax.get_legend()
+            if legend is not None and names != ["all"] and len(names) == 1:
+                legend.remove()
         style.save_figure(ax.figure, path)
 
     def markdown(self, folder: Path) -> str:

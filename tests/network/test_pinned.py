@@ -114,3 +114,19 @@ def test_the_exact_tau2_that_a_diagonal_covariance_misses():
     # netmeta and its port give .1011 and .0307 (they weigh multi-arm contrasts as independent).
     assert fitted("senn2013", "REML").tau2 == pytest.approx(0.09991, abs=5e-6)
     assert fitted("linde2016", "REML").tau2 == pytest.approx(0.0183, abs=5e-5)
+
+
+def test_the_printed_decomposition_of_senn_2013():
+    # Krahn, Binder, Koenig (2013), doi:10.1186/1471-2288-13-35, as netmeta prints it; netmeta's
+    # contrasts are rounded to the fourth digit, which shows in the last printed one.
+    parts = fitted("senn2013", "common").inconsistency()
+    digit = 0.02
+    close([parts.q, parts.q_within, parts.q_between], [96.99, 74.46, 22.53], digit)
+    rows = parts.designs.set_index("design")
+    within = {"metformin : placebo": 42.16, "placebo : rosiglitazone": 21.27,
+              "benfluorex : placebo": 4.38, "miglitol : placebo": 6.45,
+              "metformin : rosiglitazone": 0.19}  # fmt: skip
+    close(rows.loc[list(within), "q_within"], list(within.values()), digit)
+    detached = {"rosiglitazone : sulfonylurea": 6.77, "metformin : sulfonylurea": 7.51,
+                "placebo : rosiglitazone": 16.29}  # fmt: skip
+    close(rows.loc[list(detached), "q_detached"], list(detached.values()), digit)

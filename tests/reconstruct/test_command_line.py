@@ -71,7 +71,9 @@ def test_a_batch_is_written_with_its_quality(folder):
 def test_a_single_curve_has_no_id_column(folder):
     clicks = pd.read_csv(folder / "clicks.csv")
     clicks[clicks["id"] == "a"].drop(columns="id").to_csv(folder / "one.csv", index=False)
-    result = run("reconstruct", folder / "one.csv", "--out", folder / "one_ipd.csv")
+    (folder / "n.csv").write_text("n\n40\n")
+    result = run("reconstruct", folder / "one.csv", "--totals", folder / "n.csv",
+                 "--out", folder / "one_ipd.csv")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert pd.read_csv(folder / "one_ipd.csv").columns.tolist() == ["time", "event"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._estimate import lay_out
+from metablin.reconstruct.curve._estimate import lay_out
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
 from tests.reconstruct.conftest import lifelines_survival
 
 EVERY = {40: 1, 200: 2, 1500: 9}  # drops per click, by patients
@@ -25,9 +25,8 @@ def at_drops(n: int, seed: int, mode: str) -> bool:
     x = np.maximum(x + rng.normal(0, 0.0008 * time.max(), x.size), 0.0)
     r = np.arange(0.0, time.max(), 5.0)
     counts = np.array([(time >= v).sum() for v in r])
-    curve, _ = check_curve(
-        x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()), None, False, Rows()
-    )
+    given = Given(x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()))
+    curve = check_curve(given, Rows()).curve
     return lay_out(curve)[1].at_drops
 
 

@@ -30,6 +30,10 @@ ENDS = {"proportion": (0.0, 1.0), "rate": (0.0, np.inf), "rd": (-1.0, 1.0)}
 """Ends of the reader's scale, by measure; others have none that a limit could cross."""
 
 
+LONGEST = LARGEST**0.5
+"""Longest time at risk, whose square is a variance."""
+
+
 class Counts(Mapping[str, FloatArray]):
     """Read-only mapping of column name to a read-only array of length k.
 

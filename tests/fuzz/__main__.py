@@ -1,4 +1,4 @@
-"""Try 100,000 random inputs and say how many each function took, and which faults were found.
+"""Try 100,000 random inputs; say how many each function and command took, and what went wrong.
 
 Usage: ``python -m tests.fuzz [--inputs N] [--seed N] [NAME ...]``. Exits with 1 when there is a
 fault; its smallest example is printed.
@@ -7,17 +7,20 @@ fault; its smallest example is printed.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.engine import tried
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.commands import COMMANDS, attempt, tables
+from tests.fuzz.engine import Draw, tried
+from tests.fuzz.targets import TARGETS
 
 
-def run(target: Target, inputs: int, number: int) -> tuple[int, str]:
+def run(once: Callable[[Draw], object], inputs: int, number: int) -> tuple[int, str]:
     """Return how many inputs were tried and the first fault, or an empty text."""
     count = 0
 
@@ -31,7 +34,7 @@ def run(target: Target, inputs: int, number: int) -> tuple[int, str]:
     def attempt(data: st.DataObject) -> None:
         nonlocal count
         count += 1
-        tried(target, data.draw)
+        once(data.draw)
 
     try:
         attempt()
@@ -41,6 +44,10 @@ def run(target: Target, inputs: int, number: int) -> tuple[int, str]:
     return count, ""
 
 
+def _command(name: str, draw: Draw) -> int:
+    return attempt(name, draw(tables(name)), draw(COMMANDS[name]))
+
+
 def main() -> None:
     """Run the functions named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -48,14 +55,16 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=100_000, help="inputs in all")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    names = asked.names or list(TARGETS)
-    unknown = [n for n in names if n not in TARGETS]
+    known = {**{n: functools.partial(tried, t) for n, t in TARGETS.items()},
+             **{f"metablin {n}": functools.partial(_command, n) for n in COMMANDS}}  # fmt: skip
+    names = asked.names or list(known)
+    unknown = [n for n in names if n not in known]
     if unknown:
-        sys.exit(f"unknown function {unknown[0]!r}; there are: {', '.join(TARGETS)}")
+        sys.exit(f"unknown function {unknown[0]!r}; there are: {', '.join(known)}")
     total, faults = 0, {}
     for name in names:
         start = time.process_time()
-        count, fault = run(TARGETS[name], max(1, asked.inputs // len(names)), asked.seed)
+        count, fault = run(known[name], max(1, asked.inputs // len(names)), asked.seed)
         total += count
         print(f"{name}: {count} inputs, {time.process_time() - start:.0f} s of CPU, "
               f"{'a fault' if fault else 'no fault'}", flush=True)  # fmt: skip

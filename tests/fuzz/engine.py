@@ -12,7 +12,7 @@ from tests.fuzz.inputs import FORMS
 from tests.fuzz.rules import answer, check, numbers_of
 from tests.fuzz.targets import Call, Target
 
-__all__ = ["tried"]
+__all__ = ["Draw", "tried"]
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 

@@ -1,6 +1,7 @@
 """Arguments of the wrong kind, anywhere in the library: one clear line, no error of numpy's."""
 
 import datetime
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -193,6 +194,9 @@ def test_a_bad_value_beyond_the_labels_is_still_named(function):
 
 
 FIT = mb.pool(EFFECTS)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", mb.MetablinWarning)
+    EQUAL = mb.pool(mb.generic([0.0, 0.0, 0.0], [1.0, 1.0, 2.0]))
 OPTIONS = {
     "covariates": (lambda: mb.cox(TIME, EVENT, covariates=[1]), "not a table"),
     "no table": (lambda: mb.load(None), "no such table"),
@@ -206,6 +210,23 @@ OPTIONS = {
     "robust": (lambda: robust(FIT, [1, 2, 3, 4]), "not a multilevel fit"),
     "a list as option": (lambda: mb.pool(EFFECTS, model=["random"]), "unknown option"),
     "an array as option": (lambda: mb.pool(EFFECTS, ci=np.array([1, 2])), "unknown option"),
+    "a standard error beyond squares": (lambda: mb.log_effects([1], [1e300]), "'std_error'"),
+    "a time beyond squares": (lambda: mb.rates([1], [1e300], "raw"), "column 'person_time'"),
+    "a number beyond doubles": (
+        lambda: mb.hazard_ratios_reported(
+            pd.DataFrame({"hr": pd.Series([10**400], dtype=object), "p_value": [0.1]})
+        ),
+        "column 'hr'.*a number",
+    ),
+    "no spread for Baujat": (lambda: mb.baujat(EQUAL), "all effects are equal"),
+    "no spread for signs": (lambda: mb.permutation_test(EQUAL), "all effects are equal"),
+    "effects on a line": (
+        lambda: mb.pet_peese(mb.generic([0.0, 1.0, 1.0, 1.0], [2.0, 1.0, 1.0, 1.0])),
+        "all effects lie on the line",
+    ),
+    "draws": (lambda: mb.reconstruct_summary(n=20, median=5, draws="x"), "column 'draws'"),
+    "patients": (lambda: mb.reconstruct_summary(n=10**400, median=5), "column 'n'"),
+    "a negative seed": (lambda: mb.reconstruct_summary(n=20, median=5, seed=-1), "not a seed"),
     "a level beside 1": (lambda: mb.pool(EFFECTS, level=1 - 1e-16), "not a confidence level"),
     "a level beside 0": (lambda: mb.kaplan_meier(TIME, EVENT, level=1e-300), "confidence level"),
 }

@@ -39,8 +39,11 @@ def run(once: Callable[[Draw], object], inputs: int, number: int) -> tuple[int, 
     try:
         attempt()
     except Exception as error:
-        notes = [str(note) for note in getattr(error, "__notes__", ())]
-        return count, "\n".join([f"{type(error).__name__}: {error}", *notes])
+        each = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+        lines = [
+            f"{type(e).__name__}: {e}\n" + "\n".join(getattr(e, "__notes__", ())) for e in each
+        ]
+        return count, "\n".join(lines)
     return count, ""
 
 

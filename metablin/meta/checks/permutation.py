@@ -111,6 +111,11 @@ def permutation_test(fit: MetaFit, n: int = 5000, seed: int = 1) -> PermutationT
     total = math.factorial(fit.k) if fit.regression is not None else 2**fit.k
     exact = total <= n
     observed, qm = _observed(fit)
+    if not np.isfinite(observed).all():
+        raise DataError(
+            "all effects are equal, so the Hartung-Knapp variance is zero",
+            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
     above, above_qm, count = np.zeros(len(observed)), 0, 0
     for statistics, q in _arranged(fit, exact, min(n, total), seed):
         above += (np.abs(statistics) >= np.abs(observed) - COMPARISON_TOLERANCE).sum(0)
@@ -179,7 +184,9 @@ def _statistics(
     if fit.ci_method.startswith("hksj"):
         factor = hksj_factor(wls.rss, float(fit.k - p), fit.ci_method == "hksj-adhoc")
         cov = cov * factor[:, None, None]
-    statistics = wls.beta / np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Signs that make all effects equal leave no variance: the most extreme statistic.
+        statistics = wls.beta / np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
     if fit.regression is None:
         return statistics, np.zeros(len(y))
     at = fit.regression.design.tested

@@ -11,6 +11,8 @@ import pandas as pd
 import metablin as mb
 from metablin.options import ProportionTransform
 
+from .cohorts.coverage import simulated_coverage
+
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the lines of a frame, each by the names of its columns."""
@@ -31,7 +33,7 @@ def by_group(rows: pd.DataFrame, groups: pd.Series) -> mb.MetaFit:
     inverse-variance model.
     """
     names = groups.tolist()
-    whole = mb.pool(effect_sizes(rows), model="glmm", ci="t")
+    whole = mb.pool_cohorts(effect_sizes(rows))
     test = mb.pool(effect_sizes(rows), by=names).subgroup_test
     parts = {
         name: mb.pool_cohorts(effect_sizes(rows.loc[groups == name]))
@@ -63,8 +65,9 @@ def pooled_row(key: str, fit: mb.MetaFit, rows: pd.DataFrame, **more: Any) -> di
         "pred_high": fit.pred_high,
         "tau2": fit.tau2,
         "i2": fit.i2,
-        "q_p": fit.q_p,
+        "q_p": mb.pool(fit.effects).q_p if fit.model == "bayes" else fit.q_p,
         "p_value": fit.p_value,
+        "coverage": simulated_coverage(fit),
         "model": fit.model,
         "tau2_method": fit.tau2_method,
         "ci_method": fit.ci_method,

@@ -101,13 +101,14 @@ def rebuild_all(
     trials: pd.DataFrame,
     draws: int = DRAWS,
     wanted: Callable[[PrintedArm], bool] = lambda arm: True,
+    at_risk: pd.DataFrame | None = None,
 ) -> list[Rebuilt]:
     """Reconstruct every arm, or those for which `wanted` says so."""
 
     def reports(arm: PrintedArm) -> tuple[PrintedArm, ...]:
         return by_report(rows, trials, arm)
 
-    return [rebuild(a, reports, draws) for a in printed_arms(rows, trials) if wanted(a)]
+    return [rebuild(a, reports, draws) for a in printed_arms(rows, trials, at_risk) if wanted(a)]
 
 
 def reach(arm: PrintedArm) -> float:
@@ -115,4 +116,5 @@ def reach(arm: PrintedArm) -> float:
     times = [x[0] for x in arm.landmarks]
     times += [t for t in arm.median or () if t is not None]
     times += [arm.followup] if arm.followup is not None else []
+    times += [t for t, n in arm.at_risk if n]
     return max(times)

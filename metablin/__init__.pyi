@@ -43,6 +43,7 @@ from metablin.meta.checks.sequence import cumulative as cumulative
 from metablin.meta.checks.sequence import leave_one_out as leave_one_out
 from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
+from metablin.meta.cohorts import pool_contrasts as pool_contrasts
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network

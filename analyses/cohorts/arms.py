@@ -40,6 +40,7 @@ class PrintedArm:
     row_ids: tuple[str, ...]
     source_keys: tuple[str, ...]
     note: str
+    at_risk: tuple[tuple[float, int], ...] = ()
 
     @property
     def items(self) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class PrintedArm:
             "median": _median_argument(self.median),
             "landmarks": list(self.landmarks),
             "followup": self.followup,
+            "at_risk": tuple(zip(*self.at_risk, strict=True)) if self.at_risk else None,
         }
 
     @property
@@ -86,15 +88,29 @@ def slug_of(text: str) -> str:
     return ".".join(re.sub(r"[^a-z0-9]+", "_", p).strip("_") for p in lower.split("/"))
 
 
-def printed_arms(rows: pd.DataFrame, trials: pd.DataFrame) -> list[PrintedArm]:
+def printed_arms(
+    rows: pd.DataFrame, trials: pd.DataFrame, at_risk: pd.DataFrame | None = None
+) -> list[PrintedArm]:
     """Return one record for every endpoint of every set of patients.
 
     Rows of the same patients and endpoint are put together whoever reports them. `trials` is what
-    :func:`_shared.known_trials` returns.
+    :func:`known_trials` returns, `at_risk` the table of printed numbers at risk.
     """
     found = with_trials(rows, trials)
     groups = found.groupby(["patient_set", "endpoint"], sort=True)
-    return [_arm(str(s), str(e), part) for (s, e), part in groups]
+    arms = [_arm(str(s), str(e), part) for (s, e), part in groups]
+    return arms if at_risk is None else [_with_numbers(a, at_risk) for a in arms]
+
+
+def _with_numbers(arm: PrintedArm, at_risk: pd.DataFrame) -> PrintedArm:
+    """Return an arm with its printed numbers at risk, and the rows they stand in."""
+    own = at_risk.loc[
+        (at_risk["patient_set"] == arm.patient_set) & (at_risk["endpoint"] == arm.endpoint)
+    ].sort_values("time_months")
+    if own.empty:
+        return arm
+    counts = zip(own["time_months"].astype(float), own["n_at_risk"].astype(int), strict=True)
+    return replace(arm, at_risk=tuple(counts), row_ids=(*arm.row_ids, *own["row_id"]))
 
 
 def _arm(patient_set: str, endpoint: str, part: pd.DataFrame) -> PrintedArm:

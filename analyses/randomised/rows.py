@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 import metablin as mb
 from metablin.datasets import said
+from metablin.meta.bayes import half_normal
 from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import slug
 
-from ..cohorts.comparisons import ENDPOINTS
+from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..lines import join_ids, pooled_row
 
@@ -20,12 +22,35 @@ TITLES = {
     "event_free": "Event-free, disease-free or relapse-free survival",
 }
 AGES = said("age_group", "results")
+GROUPS = {
+    **POPULATIONS,
+    "first_line_adults": "First line, adults",
+    "first_line_children": "First line, children",
+    "all": "All lines: an average over different questions",
+    "consolidation": "Consolidation, the comparisons a regulator pooled",
+    "children_any_line": "Children and young adults, any line",
+}
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "hartung_knapp": ("Hartung-Knapp, REML", {}),
+    "bayes": ("Bayesian, half-normal prior of scale 0.5", {"model": "bayes"}),
+    "bayes_narrow": (
+        "Bayesian, half-normal prior of scale 0.25",
+        {"model": "bayes", "prior": half_normal(0.25)},
+    ),
+    "dersimonian_laird": ("DerSimonian-Laird, Wald", {"tau2": "DL", "ci": "z"}),
+    "common": ("Common effect", {"model": "common", "ci": "z"}),
+}
 
 
 def effect_sizes(rows: pd.DataFrame) -> mb.EffectSizes:
     """Return the log hazard ratios of evidence rows."""
     columns = (rows["estimate"], rows["ci_low"], rows["ci_high"])
     return mb.hazard_ratios(*columns, studies=rows["label"].tolist())
+
+
+def fitted(choices: Sequence[Choice]) -> dict[str, mb.MetaFit]:
+    """Return the pool of every choice by the rule for few studies, by key."""
+    return {c.key: mb.pool_contrasts(effect_sizes(c.rows)) for c in choices}
 
 
 def listing(rows: pd.DataFrame) -> pd.DataFrame:
@@ -47,43 +72,40 @@ def listing(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def pooled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return pooled hazard ratios: all trials, by population, by age group, other models."""
+def pooled(choices: Sequence[Choice], fits: dict[str, mb.MetaFit]) -> pd.DataFrame:
+    """Return pooled hazard ratios: a question a line, then averages over several questions."""
+    ordered = sorted(choices, key=lambda c: (list(TITLES).index(c.endpoint), not c.main))
+    return pd.DataFrame([_line(c, fits[c.key]) for c in ordered])
+
+
+def sensitivity(choices: Sequence[Choice]) -> pd.DataFrame:
+    """Return every pool of two comparisons or more under other models and intervals."""
     lines = []
-    for name in ENDPOINTS:
-        part = rows.loc[rows["group"] == name]
-        groups = {"all": part}
-        groups |= {p: part.loc[part["population"] == p] for p in part["population"].unique()}
-        groups |= {f"age_{a}": part.loc[part["age_group"] == a] for a in part["age_group"].unique()}
-        lines += [_line(name, key, chosen) for key, chosen in groups.items()]
-        lines += [
-            _line(name, key, chosen, "bayes", model="bayes")
-            for key, chosen in groups.items()
-            if len(chosen) > 1
-        ]
-        lines.append(_line(name, "all", part, "common", model="common", ci="z"))
-        lines.append(_line(name, "all", part, "dersimonian_laird", tau2="DL", ci="z"))
+    for choice in (c for c in choices if len(c.rows) > 1):
+        for name, (words, options) in OTHERS.items():
+            fit = mb.pool(effect_sizes(choice.rows), **options)
+            lines.append(_line(choice, fit, f"_{name}") | {"choice": words})
     return pd.DataFrame(lines)
 
 
-def _line(
-    name: str, key: str, rows: pd.DataFrame, variant: str = "", **options: Any
-) -> dict[str, Any]:
-    fit = mb.pool(effect_sizes(rows), **options)
-    full = f"{name}.{key}_{variant}" if variant else f"{name}.{key}"
+def _line(choice: Choice, fit: mb.MetaFit, suffix: str = "") -> dict[str, Any]:
+    rows = choice.rows
     n = int(rows["n_total"].sum())
-    line = pooled_row(full, fit, rows, endpoint=TITLES[name], group=_words(key), n=n)
+    more = {"endpoint": TITLES[choice.endpoint], "group": words_of(choice.name),
+            "main": choice.main, "trials": ", ".join(rows["label"]), "n": n}  # fmt: skip
+    line = pooled_row(f"{choice.key}{suffix}", fit, rows, **more)
     return line | {"row_ids": join_ids([*rows["row_id"], *rows["trial_id"]])}
 
 
-def _words(key: str) -> str:
+def words_of(key: str) -> str:
+    """Return a pool's name in words."""
     if key.startswith("age_"):
-        return AGES[key.removeprefix("age_")]
-    return POPULATIONS.get(key, "All randomised comparisons")
+        return f"{AGES[key.removeprefix('age_')]}, any line"
+    return GROUPS[key]
 
 
 def left_out(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the pooled hazard ratio without each comparison in turn."""
+    """Return the ratio pooled over all lines without each comparison in turn."""
     parts = []
     for name, title in TITLES.items():
         part = rows.loc[rows["group"] == name]

@@ -19,6 +19,7 @@ def simulation(evidence: Evidence, words: Words) -> Outcome:
     return words.outcome(
         tables,
         {
+            "few_studies": figures.few_studies_figure(tables["few_studies_verdict"]),
             "coverage": figures.coverage_figure(tables["coverage"]),
             "transforms": figures.transforms_figure(tables["transforms"]),
             "survival_tests": survival_figures.tests_figure(tables["survival_tests"]),

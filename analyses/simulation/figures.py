@@ -6,9 +6,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure as MplFigure
 
+from metablin.pipeline import Drawn
 from metablin.plots import style
 
-NOMINAL = 0.95
+NOMINAL, TARGET = 0.95, 0.93
+RULE = "half-Cauchy 0.5"
 INTERVALS = {"z": "Wald", "hksj": "Hartung-Knapp", "hksj-adhoc": "Hartung-Knapp, ad hoc"}
 SCALES = {
     "logit": "inverse variance, logit",
@@ -70,3 +72,27 @@ def transforms_figure(frame: pd.DataFrame) -> MplFigure:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(ax=ax)
     return fig
+
+
+def few_studies_figure(frame: pd.DataFrame) -> Drawn:
+    """Draw the lowest coverage of every interval, the widest on top, the adopted one filled."""
+    lines = frame.sort_values("width", ascending=False).to_dict(orient="records")
+    fig, ax = style.figure(5.2, 3.4)
+    for y, row in enumerate(lines):
+        chosen = row["interval"] == RULE
+        colour = COLOURS[1] if chosen else style.SOFT
+        ax.hlines(y, 0.4, row["lowest"], color=colour, lw=0.8, alpha=0.5)
+        ax.plot(row["lowest"], y, "o", ms=7, color=colour, mfc=colour if chosen else "white")
+        ax.text(1.02, y, f"{row['width']:.2f}", va="center", fontsize=9,
+                fontweight="bold" if chosen else "normal")  # fmt: skip
+    ax.text(1.02, -1.0, "width", va="center", fontsize=9, color=style.SOFT)
+    ax.axvline(TARGET, color=style.INK, lw=0.8, ls=(0, (2, 2)))
+    ax.set_yticks(range(len(lines)), [row["interval"] for row in lines])
+    ax.set_ylim(len(lines) - 0.5, -1.3)
+    ax.set_xlim(0.4, 1.0)
+    ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f}%")
+    ax.set_xlabel("Lowest coverage of the 95% interval")
+    sns.despine(ax=ax)
+    rule = frame.set_index("interval").loc[RULE]
+    said = {"rule": RULE, "lowest": f"{100 * rule['lowest']:.1f}%", "width": f"{rule['width']:.2f}"}
+    return Drawn(fig, said)

@@ -13,6 +13,8 @@ DESIGNS = {
     "survival_tests": ["scenario", "test"],
     "cure": ["followup", "cured", "n", "interval"],
     "bands": ["k", "followed", "method"],
+    "few_studies_verdict": ["interval"],
+    "few_studies": ["kind", "k", "tau", "interval"],
 }
 """Columns that say which setting of a simulation a line is."""
 
@@ -20,7 +22,7 @@ DESIGNS = {
 def keyed(name: str, columns: list[str]) -> pd.DataFrame:
     """Return a committed table of simulation results with a key of its design columns."""
     frame = pd.read_csv(HERE / f"{name}.csv")
-    keys = [".".join(f"{c}_{v}" for c, v in zip(columns, row, strict=True)) for row in
-            frame[columns].itertuples(index=False, name=None)]  # fmt: skip
+    keys = [".".join(f"{c}_{v}" for c, v in zip(columns, row, strict=True)).replace(" ", "_")
+            for row in frame[columns].itertuples(index=False, name=None)]  # fmt: skip
     frame.insert(0, "key", keys)
     return frame

@@ -10,8 +10,9 @@ from ..cohorts.arm_pools import POOLS, no_patient_twice
 from ..cohorts.arms import printed_arms
 from ..cohorts.comparisons import comparisons
 from ..cohorts.populations import known_trials
+from ..pairs import pairs
 from ..rebuilt import DRAWS, rebuild_all
-from . import methods, pairs, rows
+from . import differences, methods, rows
 from .figures import figures
 from .pools import arm_lines, curve_table, sensitivity
 from .rows import RELAPSED
@@ -27,10 +28,10 @@ def survival(evidence: Evidence, words: Words) -> Outcome:
         no_patient_twice([a.printed for a in some])
     curves = rows.pools(used)
     ratios = comparisons(evidence.load("contrasts"), trials)
-    compared = pairs.pairs(
+    compared = pairs(
         printed_arms(printed, trials), ratios.loc[ratios["population"] == "first_relapse"]
     )
-    whole, single = pairs.pooled(compared)
+    whole, single = differences.pooled(compared)
     cures = rows.cure_table(used)
     chosen = [sensitivity(p, used[p]) for p in RELAPSED]
     middles = [methods.medians(p, used[p]) for p in RELAPSED]
@@ -44,10 +45,10 @@ def survival(evidence: Evidence, words: Words) -> Outcome:
             "medians": pd.concat(middles, ignore_index=True),
             "by_design": methods.by_design(RELAPSED[0], used[RELAPSED[0]]),
             "cure_models": cures,
-            "comparisons": pairs.listing(compared),
+            "comparisons": differences.listing(compared),
             "first_relapse": whole,
             "first_relapse_trials": single,
-            "first_relapse_apart": pairs.pooled(compared, apart=True)[0],
+            "first_relapse_apart": differences.pooled(compared, apart=True)[0],
         },
         figures(curves, used, cures, single, whole),
         draws=DRAWS,

@@ -16,6 +16,7 @@ from metablin import _input
 from metablin.certainty.scale import RISKS, WORDS, risk_with
 from metablin.errors import DataError
 from metablin.meta import MetaFit
+from metablin.meta.bayes import bayes, prior_of
 from metablin.records import Record, jsonable
 from metablin.survival import KMCurve
 
@@ -321,14 +322,14 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray
-        Upper tail of the predictive distribution: estimate, sqrt(std_error^2 + tau2), and the
-        reference distribution of the prediction interval. One minus it is the probability of lying
-        below.
+        Upper tail of the predictive distribution: of the Bayesian model its own, a mixture of
+        normals over tau; else estimate, sqrt(std_error^2 + tau2), and the reference distribution of
+        the prediction interval. One minus it is the probability of lying below.
 
     Raises
     ------
     DataError
-        When the fit has no such distribution (one study, a common effect, a posterior).
+        When the fit has no such distribution (one study, a common effect).
 
     References
     ----------
@@ -343,7 +344,7 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
     True
     """
     spread = math.sqrt(fit.analysis.std_error**2 + max(fit.tau2, 0.0))
-    if fit.k < 2 or math.isnan(spread) or math.isnan(fit.tau2) or fit.ci_method == "posterior":
+    if fit.k < 2 or math.isnan(spread) or math.isnan(fit.tau2):
         raise DataError("no predictive distribution", column="fit",
                         value=f"model {fit.model}, k = {fit.k}",
                         allowed="a random-effects pool of two studies or more")  # fmt: skip
@@ -353,10 +354,21 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
                         value=fit.effects.transform, allowed=" | ".join(forward))  # fmt: skip
     with np.errstate(divide="ignore", invalid="ignore"):
         cut = forward[fit.effects.transform](np.asarray(threshold, dtype=np.float64))
+        if fit.model == "bayes":
+            return _posterior_beyond(fit, cut)
         z = (cut - fit.analysis.estimate) / spread
     if math.isinf(fit.df):
         return np.asarray(special.ndtr(-z))
     return np.asarray(special.stdtr(fit.df, -z))
+
+
+def _posterior_beyond(fit: MetaFit, cut: FloatArray) -> FloatArray:
+    """Return the posterior predictive probability of an effect above each cut."""
+    known = fit.extra["mu_prior"]
+    found = bayes(fit.effects.yi, fit.effects.vi, prior_of(fit),
+                  mu_prior=None if known is None else tuple(known))  # fmt: skip
+    inner = [found.probability(float(x), "theta_new") for x in np.ravel(cut)]
+    return np.array(inner).reshape(np.shape(cut))
 
 
 def _beyond(fit: MetaFit, p0: FloatArray, threshold: float) -> tuple[FloatArray, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from metablin.certainty.judgements import RiskOfBias
 from metablin.certainty.scale import Scale, decision_scale
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
+from metablin.meta.bayes import prior_of
 from metablin.options import Start
 
 __all__ = [
@@ -111,10 +112,12 @@ def weights_of(fit: MetaFit) -> FloatArray:
 def refit(fit: MetaFit, keep: Any = None, ci: str | None = None) -> MetaFit:
     """Return the same pool of some of its studies, or with another interval.
 
-    A model that a part of the studies cannot carry (a posterior, two levels) becomes the
-    random-effects model.
+    A posterior keeps its prior. A model that a part of the studies cannot carry (two levels)
+    becomes the random-effects model, and so does a posterior when another interval is asked for.
     """
     effects = fit.effects if keep is None else fit.effects.select(keep)
+    if fit.model == "bayes" and effects.k > 1 and ci is None:
+        return pool(effects, model="bayes", level=fit.level, prior=prior_of(fit))
     model = fit.model if fit.model in AGAIN and effects.k > 1 else "random"
     options: dict[str, Any] = {"model": model, "level": fit.level}
     if model == "random" and effects.k > 1 and fit.tau2_method is not None:

@@ -132,13 +132,13 @@ def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
-    from metablin.plots.style import house_style, save_figure
+    from metablin.plots.style import house_style, save_widths
 
     mpl.use("Agg")
     chosen = registry.load_analysis(folder, name)
     start = time.perf_counter()
     with house_style():
-        save(chosen.about(), chosen.run(), out, save_figure)
+        save(chosen.about(), chosen.run(), out, save_widths)
     return name, time.perf_counter() - start
 
 

@@ -8,11 +8,13 @@ from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpec
 
 from metablin.plots._svg import slim_svg
 
@@ -24,8 +26,11 @@ __all__ = [
     "colour",
     "figure",
     "house_style",
+    "narrow",
+    "narrow_as",
     "plain",
     "save_figure",
+    "save_widths",
     "styled",
 ]
 
@@ -45,6 +50,9 @@ _OKABE_ITO = {
 }
 
 PNG_DPI = 200
+
+NARROW_INCHES = 3.5
+"""Width of a figure on a telephone: 390 points across, less its margins, at the size of print."""
 
 INK = "#1c2430"
 SOFT = "#6b7480"
@@ -179,3 +187,61 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_NARROW: WeakKeyDictionary[Figure, Callable[[], Figure]] = WeakKeyDictionary()
+
+
+def narrow_as(picture: Figure, draw: Callable[[], Figure]) -> None:
+    """Remember how a figure is drawn for a telephone, where it needs another layout."""
+    _NARROW[picture] = draw
+
+
+def narrow(picture: Figure) -> Figure:
+    """Return a figure for a telephone: panels below each other, letters of the same size.
+
+    A picture whose layout was not given by :func:`narrow_as` is itself made narrow, so it is to be
+    saved before.
+    """
+    if picture in _NARROW:
+        return _NARROW[picture]()
+    width, height = picture.get_size_inches()
+    if width <= NARROW_INCHES:
+        return picture
+    across = _stack(picture)
+    picture.set_size_inches(NARROW_INCHES, height * across)
+    return picture
+
+
+def _stack(picture: Figure) -> int:
+    """Put panels that stand beside each other below each other; return how many stood so."""
+    places = [ax.get_subplotspec() for ax in picture.axes]
+    if not places or any(p is None for p in places):
+        return 1
+    grids = {id(p.get_gridspec()): p.get_gridspec() for p in places if p is not None}
+    across = max(grid.ncols for grid in grids.values())
+    if len(grids) > 1 or across == 1:
+        return 1
+    rows = next(iter(grids.values())).nrows
+    grid = GridSpec(rows * across, 1, figure=picture, hspace=0.45)
+    for ax, place in zip(picture.axes, places, strict=True):
+        if place is None or place.rowspan.stop - place.rowspan.start > 1:
+            continue
+        ax.set_subplotspec(grid[place.rowspan.start * across + place.colspan.start, 0])
+        ax.tick_params(labelleft=True, labelbottom=True)
+    return across
+
+
+def save_widths(picture: Figure | SubFigure, path: Path) -> None:
+    """Write a figure as ``name.svg`` and ``name.png``, and ``name.narrow.svg`` for a telephone.
+
+    Parameters
+    ----------
+    picture : matplotlib.figure.Figure
+    path : Path
+        Of the SVG.
+    """
+    save_figure(picture, path)
+    save_figure(picture, path.with_suffix(".png"))
+    with house_style():
+        save_figure(narrow(picture.figure), path.with_suffix(".narrow.svg"))

@@ -27,7 +27,7 @@ from metablin.meta.core.options import Options
 from metablin.meta.core.parts import Heterogeneity
 from metablin.records import Record, freeze, jsonable
 
-__all__ = ["BayesFit", "bayes", "fit_bayes"]
+__all__ = ["BayesFit", "bayes", "fit_bayes", "prior_of"]
 
 FloatArray = NDArray[np.float64]
 #: Width of a panel of log(tau), at most this and at most PANEL_SD posterior standard deviations of
@@ -266,6 +266,29 @@ def fit_bayes(e: EffectSizes, options: Options) -> MetaFit:
         prediction=(new["conf_low"], new["conf_high"]),
         extra=fit.to_dict() | {"probability_above_zero": fit.probability(0.0)},
     )  # fmt: skip
+
+
+def prior_of(fit: MetaFit) -> TauPrior:
+    """Return the prior of tau of a fit by the Bayesian model.
+
+    Raises
+    ------
+    DataError
+        When another model made the fit.
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> e = mb.hazard_ratios([0.71, 0.55], [0.55, 0.35], [0.92, 0.86])
+    >>> prior_of(mb.pool(e, model="bayes", prior=half_normal(0.5))).scale
+    0.5
+    """
+    if fit.model != "bayes":
+        raise DataError("no prior of tau", column="fit", value=f"model {fit.model}",
+                        allowed="a fit by model bayes")  # fmt: skip
+    said = fit.extra["prior"]
+    df = math.inf if said["df"] is None else said["df"]
+    return TauPrior(said["family"], said["location"], said["scale"], df)
 
 
 def _check_priors(k: int, prior: TauPrior, mu_prior: tuple[float, float] | None) -> None:

@@ -373,6 +373,8 @@ def make_fit(
 
 
 def _ratio(estimate: float, std_error: float) -> float:
+    if math.isinf(std_error):  # a posterior without a variance
+        return NAN
     if std_error == 0:
         return math.copysign(math.inf, estimate) if estimate else NAN
     return estimate / std_error

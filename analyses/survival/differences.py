@@ -1,27 +1,20 @@
-"""Randomised arms drawn together under the printed hazard ratio, and what they differ by."""
+"""Differences between randomised arms drawn together: first relapse, two-stage."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import metablin as mb
-from metablin.errors import DataError
 from metablin.meta.survival.ipd import TwoStage, two_stage
-from metablin.options import Interval
-from metablin.reconstruct import SummaryDraws, reconstruct_summary, reconstruct_summary_pair
 
-from ..cohorts.arms import PrintedArm
 from ..lines import join_ids
-from ..rebuilt import seed_of
-from .pools import FEWEST
+from ..pairs import CONTROL, Pair, alone
 
-PAIR_DRAWS = 20
 ENDPOINTS = {"os": ("os",), "event_free": ("dfs", "efs", "rfs")}
 TITLES = {"os": "Overall survival", "event_free": "Disease-free or event-free survival"}
 HORIZON = 24.0
@@ -35,71 +28,6 @@ MEASURES: dict[str, tuple[str, float | None, str]] = {
         "Difference in survival at 24 months, percentage points",
     ),
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pair:
-    """A randomised comparison: two printed arms, the printed ratio, and draws of both."""
-
-    treatment: PrintedArm
-    control: PrintedArm
-    ratio: pd.Series
-    draws: tuple[SummaryDraws, SummaryDraws] | None
-    note: str
-
-    @property
-    def key(self) -> str:
-        """Trial and endpoint."""
-        return f"{self.treatment.trial_id}.{self.treatment.endpoint}"
-
-    @property
-    def grade(self) -> str:
-        """The lower of the two arms' grades; empty without draws."""
-        return max(d.grade for d in self.draws) if self.draws else ""
-
-    @property
-    def row_ids(self) -> str:
-        """Evidence rows behind it."""
-        return join_ids((*self.treatment.row_ids, *self.control.row_ids, self.ratio["row_id"]))
-
-
-def pairs(arms: Sequence[PrintedArm], ratios: pd.DataFrame) -> list[Pair]:
-    """Return the randomised comparisons of first relapse with a printed ratio."""
-    found = []
-    for ratio in ratios.to_dict(orient="records"):
-        own = {
-            a.arm: a
-            for a in arms
-            if a.trial_id == ratio["trial_id"]
-            and a.endpoint == ratio["endpoint"]
-            and a.subgroup == "all"
-        }
-        if {"blinatumomab", "chemotherapy"} <= set(own):
-            two = own["blinatumomab"], own["chemotherapy"]
-            found.append(Pair(*two, pd.Series(ratio), *_draw(*two, float(ratio["estimate"]))))
-    return found
-
-
-def _draw(
-    a: PrintedArm, b: PrintedArm, ratio: float
-) -> tuple[tuple[SummaryDraws, SummaryDraws] | None, str]:
-    lacks = "; ".join(f"{x.arm}: {x.missing}" for x in (a, b) if x.missing)
-    if lacks:
-        return None, f"not reconstructed, lacking {lacks}"
-    try:
-        return reconstruct_summary_pair(
-            a.items, b.items, hr=ratio, draws=PAIR_DRAWS, seed=seed_of(a.key), labels=(a.key, b.key)
-        ), ""
-    except DataError as error:
-        return alone(a, b), f"arms drawn apart: {error.message}"
-
-
-def alone(a: PrintedArm, b: PrintedArm) -> tuple[SummaryDraws, SummaryDraws]:
-    """Return draws of both arms that need not meet the printed ratio."""
-    return (
-        reconstruct_summary(**a.items, draws=PAIR_DRAWS, seed=seed_of(a.key)),
-        reconstruct_summary(**b.items, draws=PAIR_DRAWS, seed=seed_of(b.key)),
-    )
 
 
 def patients(found: Sequence[Pair], *, apart: bool = False) -> pd.DataFrame:
@@ -125,7 +53,9 @@ def _line(pair: Pair) -> dict[str, Any]:
     marks = {x[0]: x[1] for x in pair.control.landmarks}
     both = [(t, s - marks[t]) for t, s, *_ in pair.treatment.landmarks if t in marks]
     middle, low, high = np.quantile(ratios, [0.5, 0.0, 1.0]) if len(ratios) else [math.nan] * 3
-    printed = float(pair.ratio["estimate"])
+    ratio = pair.ratio
+    assert ratio is not None
+    printed = float(ratio["estimate"])
     return {
         "key": pair.key,
         "trial": pair.treatment.label,
@@ -133,8 +63,8 @@ def _line(pair: Pair) -> dict[str, Any]:
         "n_blinatumomab": pair.treatment.n,
         "n_chemotherapy": pair.control.n,
         "printed_hr": printed,
-        "printed_low": pair.ratio["ci_low"],
-        "printed_high": pair.ratio["ci_high"],
+        "printed_low": ratio["ci_low"],
+        "printed_high": ratio["ci_high"],
         "reconstructed_hr": middle,
         "lowest_draw": low,
         "highest_draw": high,
@@ -154,11 +84,14 @@ def _ratio(a: Any, b: Any) -> float:
 
 
 def effects(drawn: pd.DataFrame, name: str, measure: str) -> TwoStage:
-    """Return a two-stage analysis of one group of endpoints; two trials get a normal interval."""
+    """Return a two-stage analysis of one group of endpoints.
+
+    No prior of tau is at hand for months and percentage points: the interval is Hartung and
+    Knapp's, which keeps the promise of the rule for few studies too, only wider.
+    """
     own = drawn.loc[drawn["endpoint"].isin(ENDPOINTS[name])]
     kind, at, _ = MEASURES[measure]
-    ci: Interval = "z" if own["trial"].nunique() < FEWEST else "hksj"
-    return two_stage(own, kind, at=at, control="chemotherapy", draw="draw", ci=ci)
+    return two_stage(own, kind, at=at, control=CONTROL, draw="draw", ci="hksj")
 
 
 def pooled(found: Sequence[Pair], *, apart: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -178,7 +111,7 @@ def pooled(found: Sequence[Pair], *, apart: bool = False) -> tuple[pd.DataFrame,
 
 def _printed_line(name: str, own: Sequence[Pair]) -> dict[str, Any]:
     rows = pd.DataFrame([p.ratio for p in own])
-    fit = mb.pool(
+    fit = mb.pool_contrasts(
         mb.hazard_ratios(
             rows["estimate"], rows["ci_low"], rows["ci_high"],
             studies=[p.treatment.label for p in own],
@@ -251,7 +184,7 @@ def _trial_lines(
 def printed_effect(pair: Pair, measure: str) -> float:
     """Return what is printed of the same effect, NaN where nothing is."""
     if measure == "hr":
-        return float(pair.ratio["estimate"])
+        return math.nan if pair.ratio is None else float(pair.ratio["estimate"])
     if not measure.startswith("milestone"):
         return math.nan
     at = HORIZON

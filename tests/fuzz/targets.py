@@ -274,6 +274,10 @@ TARGETS: dict[str, Target] = {
         lambda events, n, level: mb.pool_cohorts(mb.proportions(events, n), level),
         _shares(level=level), tolerance=1e-4,
     ),
+    "pool_contrasts": Target(
+        lambda hr, low, high, level: mb.pool_contrasts(mb.hazard_ratios(hr, low, high), level),
+        _intervals(), tolerance=1e-4,
+    ),
     "pool_many": Target(_pool_many, _calls(EFFECTS, level=level, **FIT)),
     "heterogeneity": Target(
         _on_fit(mb.heterogeneity),

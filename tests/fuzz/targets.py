@@ -265,7 +265,7 @@ TARGETS: dict[str, Target] = {
         _shares(transform=SHARE, level=level, model=st.sampled_from(
             ["random", "common", "bayes", "beta-binomial", "glmm"]), **FIT), tolerance=1e-4,
     ),
-    "pool tables": Target(
+    "pool 2x2": Target(
         _pooled(mb.two_by_two),
         _two_arms(measure=MEASURES, level=level, model=st.sampled_from(
             ["random", "common", "mantel-haenszel", "peto"]), **FIT),

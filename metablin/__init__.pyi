@@ -42,8 +42,10 @@ from metablin.meta.checks.selection import selection_model as selection_model
 from metablin.meta.checks.sequence import cumulative as cumulative
 from metablin.meta.checks.sequence import leave_one_out as leave_one_out
 from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill
+from metablin.meta.clustered import clustered as clustered
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
 from metablin.meta.cohorts import pool_contrasts as pool_contrasts
+from metablin.meta.saved import load_fit as load_fit
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network

@@ -2,18 +2,27 @@
 
 Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
 dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
+
+python benchmarks/reconstruction/scenarios.py [--every K] [--out SCENARIOS.md] [--before FILE]
+    [--save FILE] [--export FOLDER] [--peer PATIENTS.csv]
+
+`--save` keeps the table of one version as CSV, which `--before` sets beside another one's.
+`--export` writes the cases of every sixth trial for `peer.R`, `--peer` reads its patients.
 """
 
 from __future__ import annotations
 
+import argparse
 import time as clock
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
-from truth import Trial
+from truth import Trial, public, simulated
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio
 from metablin.reconstruct import reconstruct_km
@@ -252,10 +261,133 @@ def off_ratio(pair) -> float:
 
 
 def summary(rows: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
-    out = rows.groupby("scenario", sort=False)[
-        ["refused", "dots", "rmse", "rmst", "exact", "seconds"]
-    ].mean()
-    out["refused"] = rows.groupby("scenario", sort=False)["refused"].sum()
-    out["n"] = rows.groupby("scenario", sort=False).size()
+    """One row a scenario: refusals, mean RMSE, log HR, share the same as the truth, seconds."""
+    by = rows.groupby("scenario", sort=False)
+    out = by[["dots", "rmse", "rmst", "exact", "seconds"]].mean()
+    out["alike"] = (rows["rmse"] <= ALIKE).groupby(rows["scenario"], sort=False).mean()
+    out["refused"] = by["refused"].sum()
+    out["arms"] = by.size()
     out["hr"] = ratios.groupby("scenario", sort=False)["hr"].mean()
     return out
+
+
+PEER_EVERY = 6  # trials that the peer, which takes half a second an arm, is run on
+
+
+def export(trials: list[Trial], folder: Path) -> None:
+    """Write clicks and tables of the cases for the peer."""
+    found = cases(trials[::PEER_EVERY])
+    clicks = [pd.DataFrame({"case": i, "time": c.time, "survival": c.survival, "n": c.n,
+                            "events": c.events}) for i, c in enumerate(found)]  # fmt: skip
+    tables = [pd.DataFrame({"case": i, "time": c.table[0], "n_at_risk": c.table[1]})
+              for i, c in enumerate(found)]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.concat(clicks).to_csv(folder / "cases.csv", index=False)
+    pd.concat(tables).to_csv(folder / "tables.csv", index=False)
+
+
+def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
+    """Judge the peer's patients like ours; cases without any are failures."""
+    patients = dict(list(pd.read_csv(path).groupby("case")))
+    rows, ratios, held = [], [], {}
+    for i, case in enumerate(cases(trials[::PEER_EVERY])):
+        got = patients.get(i)
+        got = None if got is None else (got["time"].to_numpy(), got["event"].to_numpy(dtype=int))
+        rows.append({"scenario": case.scenario, "seconds": np.nan, **judge(case, got)})
+        pair = held.setdefault((case.scenario, case.trial), [])
+        pair.append((case, got))
+        if len(pair) == 2 and all(p is not None for _, p in pair):
+            ratios.append({"scenario": case.scenario, "hr": off_ratio(pair)})
+    return summary(pd.DataFrame(rows), pd.DataFrame(ratios))
+
+
+def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame | None) -> str:
+    """One line a scenario; the peer's is over every sixth trial."""
+    lines = [
+        "| clicks | arms | joining the dots | RMSE before | RMSE | log HR before | log HR "
+        "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
+        "|---" * 14 + "|",
+    ]
+    for name, r in now.iterrows():
+        old, other = ("", "", ""), ("", "", "")
+        if before is not None:
+            b = before.loc[name]
+            old = tuple("" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr"))
+            old = (*old, f"{b['refused']:.0f}")
+        if peer is not None:
+            q = peer.loc[name]
+            other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
+        lines.append(
+            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {old[0]} | {r['rmse']:.4f} | {old[1]} "
+            f"| {r['hr']:.4f} | {old[2]} | {r['refused']:.0f} | {r['alike']:.2f} "
+            f"| {1e3 * r['seconds']:.1f} | {other[0]} | {other[1]} | {other[2]} |"
+        )
+    return "\n".join(lines)
+
+
+def mended_text(rows: pd.DataFrame) -> str:
+    """What was mended, by kind: arms and how often."""
+    arms, times = Counter(), Counter()
+    for found in rows["mended"]:
+        for x in found:
+            arms[x.what] += 1
+            times[x.what] += x.count
+    lines = ["| mended | arms | times |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {k} | {v} | {times[k]} |" for k, v in arms.most_common()])
+
+
+def exact_text(trials: list[Trial]) -> str:
+    """Exact corners at several roundings, with and without the total of events."""
+    lines = ["| decimals | total | events right | events and numbers at risk right "
+             "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for decimals in (6, 5, 4, 3):
+        SCENARIOS["corners"] = corners(decimals)
+        for total in (True, False):
+            rows, ratios, _ = run(trials, ["corners"], total=total)
+            s = summary(rows, ratios).iloc[0]
+            right = (rows["events"] == 0).mean()
+            lines.append(f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | "
+                         f"{s['exact']:.3f} | {s['alike']:.3f} | {s['rmse']:.5f} | "
+                         f"{s['hr']:.4f} |")  # fmt: skip
+        del SCENARIOS["corners"]
+    return "\n".join(lines)
+
+
+INTRODUCTION = """# Clicks of every kind
+
+Written by `scenarios.py`; not edited by hand. With numbers at risk and the total of events. RMSE of
+S: mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE
+up to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial. A step of one patient lies anywhere between
+two clicks: where steps are large beside reading error, the straight line through the clicks is
+nearer on average than any whole patients can be.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=1, help="every k-th trial")
+    for name in ("out", "before", "save", "export", "peer"):
+        parser.add_argument(f"--{name}", type=Path)
+    options = parser.parse_args()
+    trials = (public() + list(simulated(60)))[:: options.every]
+    if options.export:
+        export(trials, options.export)
+        return
+    rows, ratios, messages = run(trials)
+    now = summary(rows, ratios)
+    if options.save:
+        now.to_csv(options.save)
+    for message in messages:
+        print(*message)
+    if options.out:
+        before = None if options.before is None else pd.read_csv(options.before, index_col=0)
+        peer = None if options.peer is None else peer_summary(trials, options.peer)
+        parts = [INTRODUCTION, markdown(now, before, peer), "## What was mended\n",
+                 mended_text(rows), "## Exact corners\n", exact_text(trials)]  # fmt: skip
+        options.out.write_text(
+            "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()

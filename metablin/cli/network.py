@@ -20,6 +20,9 @@ __all__ = ["network"]
 Tau2 = Literal["REML", "DL", "ML", "PM"]
 Picture = Literal["graph", "forest", "splits", "heat", "ranks", "contributions", "league"]
 
+COLUMNS = ("study", "treatment", "treat1", "treat2", "events", "n", "person_time", "mean", "sd",
+           "yi", "vi", "estimate", "conf_low", "conf_high")  # fmt: skip
+
 
 def network(
     file: Annotated[
@@ -35,6 +38,8 @@ def network(
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
     league: Annotated[bool, typer.Option("--league", help="Print the league table too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -44,8 +49,9 @@ def network(
     person_time. md, smd: mean, sd, n. generic: yi, vi. Or one row a contrast: study, treat1,
     treat2 and yi, vi (treat1 minus treat2) or estimate, conf_low, conf_high (treat1 over treat2).
     """
-    _io.check_picture(plot)
-    frame = _io.read_csv(file, ())
+    _io.check_picture(plot, file)
+    asked = _io.options(columns, sheet, "error", False, None)
+    frame = _io.read_csv(file, (), asked, COLUMNS)
     from metablin.network import network as network_of
     from metablin.network import network_pool
 
@@ -56,11 +62,10 @@ def network(
     if json:
         _io.print_json(fit.to_dict())
     else:
-        typer.echo(fit.summary())
+        _io.tell(fit.summary())
         if league:
             typer.echo("\n" + fit.league().to_string())
-    for note in n.notes:
-        typer.echo(f"metablin: {note}", err=True)
+    _io.say(frame.attrs["note"], *n.notes)
 
 
 def _draw(fit: NetworkFit, picture: str) -> Axes:

@@ -110,4 +110,4 @@ def trace(
     elif csv:
         typer.echo(found.evidence.to_csv(index=False, lineterminator="\n"), nl=False)
     else:
-        typer.echo(found.summary())
+        _io.tell(found.summary())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec
 
+from metablin.io import write_bytes
 from metablin.plots._svg import slim_svg
 
 __all__ = [
@@ -175,18 +177,17 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     path : Path
         Its ending fixes the format.
     """
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    dated = "CreationDate" if path.suffix == ".pdf" else "Date"
-    metadata = None if path.suffix == ".png" else {dated: None}
-    try:
-        with house_style(), mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
-            picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
-        if path.suffix == ".svg":
-            text = temporary.read_text(encoding="utf-8")
-            temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    kind = path.suffix.lower().removeprefix(".")
+    metadata = None if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
+    out = BytesIO()
+    with house_style(), mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+        picture.figure.savefig(
+            out, format=kind, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata
+        )
+    data = out.getvalue()
+    if kind == "svg":
+        data = slim_svg(data.decode("utf-8")).encode("utf-8")
+    write_bytes(path, data)
 
 
 _NARROW: WeakKeyDictionary[Figure, Callable[[], Figure]] = WeakKeyDictionary()

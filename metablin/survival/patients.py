@@ -176,7 +176,7 @@ def groups(
     if raw.size != n:
         raise DataError(f"{raw.size} labels for {n} patients", column=column)
     first, labels = pd.factorize(raw)
-    missing = np.array([v == "" for v in labels], dtype=bool)
+    missing = np.array([_input.is_missing(v) for v in labels], dtype=bool)
     bad = np.flatnonzero((first < 0) | np.r_[missing, False][first])
     if bad.size:
         raise DataError("missing", row=int(bad[0]) + 1, column=column, allowed="a group label")

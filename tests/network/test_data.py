@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -192,3 +195,13 @@ def test_random_tables_fail_by_name_only():
     assert len(effects) >= 3
     assert all("\n" not in text for text in errors)
     assert all(np.isfinite(d).all() for d in effects)
+
+
+def test_the_folder_and_the_function_of_one_name_are_both_reached():
+    code = (
+        "import metablin.network\nimport metablin as mb\n"
+        "n = mb.network({'study': ['A', 'A'], 'treatment': ['x', 'y'], 'events': [1, 2], "
+        "'n': [9, 9]})\nprint(n.k, mb.network.network_pool is mb.network_pool)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1", "True"]

@@ -107,3 +107,32 @@ def test_the_best_hypotheses_are_one_per_count_and_level():
     assert _search._distinct(same, same, same, s, 0.0025) == [0, 2, 3]
     many = np.arange(2.0 * _search.WIDTH)
     assert _search._distinct(many, many, many, many, 0.0025) == list(range(_search.WIDTH))
+
+
+def test_a_table_time_between_two_clicks_leaves_the_events_on_either_side_open():
+    """By hand: 0.3 (0.9 - 0.7)^2 u (1 - u) with u = 1/4, times (n/S)^2 of each interval."""
+    given = Given([0.0, 4.0, 8.0, 12.0], [1.0, 0.9, 0.7, 0.6], 100, ([0.0, 5.0], [100, 80]))
+    grid = build_grid(check_curve(given, Rows()).curve)
+    z = _fit.monotone(np.array([1.0, 0.9, 0.7, 0.6]))
+    fit = _fit.real_fit(grid, z, _fit.Censoring())
+    variance = 0.3 * 0.2**2 * 0.25 * 0.75
+    s = 0.85  # at the table time, on the line between the clicks
+    expected = [variance * 100.0**2, variance * (80.0 / s) ** 2]
+    assert _counts.between_clicks(grid, fit) == pytest.approx(expected, rel=1e-9)
+    at_click = Given([0.0, 5.0, 12.0], [1.0, 0.85, 0.6], 100, ([0.0, 5.0], [100, 80]))
+    grid = build_grid(check_curve(at_click, Rows()).curve)
+    fit = _fit.real_fit(grid, _fit.monotone(np.array([1.0, 0.85, 0.6])), _fit.Censoring())
+    assert _counts.between_clicks(grid, fit) == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+@pytest.mark.parametrize("noise", [None, "exact"])
+def test_events_come_ahead_of_censorings_of_the_same_time(noise):
+    time = np.array([2.0, 2, 2, 4, 4, 4, 6, 6, 8, 8, 8, 8])
+    event = np.array([1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0])
+    drops = np.array([2.0, 4, 6, 8])
+    y = lifelines_survival(time, event, drops)
+    r = reconstruct_km(np.append(0.0, drops), np.append(1.0, y), n=12, events=5, noise=noise,
+                       clicks="drops")  # fmt: skip
+    same = r.time[1:] == r.time[:-1]
+    assert same.sum() >= 1
+    assert (r.event[1:][same] <= r.event[:-1][same]).all()

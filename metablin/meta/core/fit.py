@@ -18,7 +18,7 @@ from metablin.meta.core.options import Options, needs_effects
 from metablin.meta.core.parts import NAN, Analysis, Heterogeneity, SubgroupTest
 from metablin.meta.core.text import MODEL_NAMES, p_phrase
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, jsonable, record_to_json
 
 __all__ = [
     "Analysis",
@@ -29,6 +29,9 @@ __all__ = [
     "make_fit",
     "needs_fit",
 ]
+
+SAVED = "metablin_fit"
+"""Key that marks a saved fit and the version of its form."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -242,6 +245,10 @@ class MetaFit(Record):
         if self.again is None:
             raise DataError("only what pool returned can be fitted again", column="fit")
         return self.again(**changes)
+
+    def to_json(self) -> str:
+        """Return the whole fit as JSON text that :func:`metablin.load_fit` reads back."""
+        return record_to_json(self, SAVED, skip=("spec", "again"))
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Return the effect a meta-regression expects at new values of its moderators.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin._input import choice
+from metablin._input import choice, is_missing
 from metablin.effects import EffectSizes
 from metablin.errors import DataError, visible
 from metablin.meta.core.fit import MetaFit, make_fit
@@ -75,7 +75,7 @@ def _group(e: EffectSizes, options: Options, name: str) -> MetaFit:
 def _labels(e: EffectSizes, by: Sequence[Any]) -> list[str]:
     values = align(e, "by", by)
     for i, raw in enumerate(values):
-        if raw is None or str(raw).strip() in ("", "nan", "<NA>", "None", "NaT"):
+        if is_missing(raw):
             raise DataError("no subgroup", row=int(e.rows[i]) + 1, column="by", study=e.studies[i])
     return [visible(str(raw)) for raw in values]
 

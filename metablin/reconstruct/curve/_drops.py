@@ -15,6 +15,7 @@ __all__ = [
     "countable",
     "every_drop",
     "falls_of",
+    "regular",
     "step_sizes",
     "visible_gaps",
 ]
@@ -70,7 +71,7 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     """
     t = grid.time[grid.click]
     gap = t[1:] - t[:-1]
-    if gap.size < FEWEST or gap[1:-1].std() < REGULAR * grid.time_sd:
+    if regular(gap, grid.time_sd):
         return False
     fall = survival[:-1] - survival[1:]
     visible = visible_gaps(step, gap, grid.sd)
@@ -81,6 +82,11 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     evidence = _of_counts(fall[seen], step[seen], gap[seen], grid.sd) if many else 0.0
     hidden = ~visible if many else gap > 0
     return evidence + _of_falls(t, survival, step, hidden, grid.sd) > 0.0
+
+
+def regular(gap: FloatArray, time_sd: float) -> bool:
+    """Whether clicks are at regular times, or too few to tell."""
+    return bool(gap.size < FEWEST or gap[1:-1].std() < REGULAR * time_sd)
 
 
 def _of_counts(fall: FloatArray, step: FloatArray, gap: FloatArray, sd: float) -> float:

@@ -118,6 +118,7 @@ def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Gr
     kind = curve.reading.kind
     if kind == "auto":
         at_drops = _drops.clicked_at_drops(grid, curve.survival, step)
+        at_drops = at_drops or _whole.clicked_at_units(curve, grid)
     else:
         at_drops = kind != "points"
     if curve.whole is None:

@@ -7,13 +7,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.reconstruct.curve._drops import chance_of_events, count_likelihood, visible_gaps
+from metablin.reconstruct.curve._drops import (
+    chance_of_events,
+    count_likelihood,
+    regular,
+    visible_gaps,
+)
 from metablin.reconstruct.curve._fit import TINY
 from metablin.reconstruct.curve._grid import Grid
 from metablin.reconstruct.curve.clicks import Curve
 from metablin.reconstruct.reading import FUZZ
 
-__all__ = ["in_whole_units", "to_whole_units"]
+__all__ = ["clicked_at_units", "in_whole_units", "to_whole_units"]
 
 FloatArray = NDArray[np.float64]
 
@@ -39,6 +44,12 @@ def in_whole_units(curve: Curve, grid: Grid, step: FloatArray, at_drops: bool) -
         else _falls_at_units(t, curve.survival, step, sd, curve.reading.sd)
     )
     return _snapped(curve, sd, at_drops) if whole else curve
+
+
+def clicked_at_units(curve: Curve, grid: Grid) -> bool:
+    """Whether clicks lie at whole units though not at regular times: on drops, where drops are."""
+    t, sd = curve.time, curve.reading.time_sd * curve.end
+    return sd <= TOO_FINE and not regular(t[1:] - t[:-1], grid.time_sd) and _near_units(t[1:-1], sd)
 
 
 def _near_units(t: FloatArray, sd: float) -> bool:

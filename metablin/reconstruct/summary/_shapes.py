@@ -33,6 +33,9 @@ MOST_WARP_SD = 0.5  # the same over a long one, and ahead of the first anchor
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3
+SCANNED = 0.5  # probability that events are seen at visits
+VISITS = (0.15, 0.95)  # time between visits, over that of the first anchor
+SEEN_AT_ONCE = 0.2  # share of the events that are seen on their day all the same
 PLATEAU = 0.2  # probability that the hazard all but stops after the last anchor
 LOG_POWER_SD = 0.9
 POWER = 1.6
@@ -149,8 +152,23 @@ def _hazard(
     sd = np.full(knots.shape, MOST_WARP_SD)
     sd[:, 1:] = np.minimum(WARP_SD * np.sqrt(doublings), MOST_WARP_SD)
     bend = np.take_along_axis(np.exp(sd * rng.normal(size=knots.shape)), j, axis=1)
-    share = np.clip((time - left) / width, 0.0, 1.0) ** bend
+    share = np.clip((time - left) / width, 0.0, 1.0)
+    share = np.where(j == 1, at_visits(share, rng), share) ** bend
     return np.maximum.accumulate(monotone_cubic(knots, h, j, share), axis=1)
+
+
+def at_visits(share: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Hold events ahead of the first anchor back to visits, in some candidates.
+
+    Progression is seen at scans: S stays up to the first one and falls at each. Some events, such
+    as deaths, are seen on their day all the same. Shape (m, q), shares of the way to the anchor.
+    """
+    many = share.shape[0]
+    every = np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), many))[:, None]
+    last = np.floor(1.0 / every) * every
+    held = np.minimum(np.floor(share / every) * every / last, 1.0)
+    mixed = (1.0 - SEEN_AT_ONCE) * held + SEEN_AT_ONCE * share
+    return np.where(rng.random(many)[:, None] < SCANNED, mixed, share)
 
 
 def _tail(

@@ -96,7 +96,8 @@ def check_curve(given: Given, rows: Rows) -> Checked:
         counts = np.concatenate([[size], counts]).astype(np.int64)
     t, y = with_origin(t, y, starts, counts)
     upright = at_corners(t, y) if given.clicks in ("auto", "corners") else None
-    reading = estimated_reading(t, y, size, given.noise, given.clicks, upright)
+    step = np.maximum(y, 1.0 / size) / np.maximum(np.interp(t, starts, counts), 1.0)
+    reading = estimated_reading(t, y, size, step, given.noise, given.clicks, upright)
     _check_against_curve(t, y, (size, total), (starts, counts), reading.sd, rows)
     starts, counts = used_table(starts, counts)
     if upright is not None:

@@ -21,7 +21,8 @@ BoolArray = NDArray[np.bool_]
 CLOSE = 0.004  # of the time axis: several horizontal reading errors
 NEAR = 0.012  # of the time axis: as far apart two clicks at one fall may lie when S rises
 RISE = 0.05  # of survival: beyond reading noise, a curve does not rise
-RISE_ERRORS = 8.0  # the same in reading errors, where they are larger
+RISE_ERRORS = 8.0  # the same in reading errors, where they are larger,
+MOST_RISE = 0.15  # but no more than this
 NOTED = 0.02  # of survival: smaller rises at a fall are reading noise and not worth a word
 BACK = 0.0025  # of the time axis: smaller steps back are reading noise
 AGAIN = 0.5  # of the time axis: times that go back so far start again
@@ -127,7 +128,7 @@ def _fall(y: FloatArray, origin: IntArray, start: int, stop: int) -> None:
 def _without_strays(clicks: Clicks, rows: Rows) -> Clicks:
     """Leave out the few clicks without which S does not rise; refuse when they are not few."""
     y = clicks.survival
-    rise = max(RISE, RISE_ERRORS * _rough_error(y))
+    rise = min(max(RISE, RISE_ERRORS * _rough_error(y)), MOST_RISE)
     low = np.minimum.accumulate(y)
     bad = np.flatnonzero(y[1:] > low[:-1] + rise) + 1
     if bad.size == 0:

@@ -23,6 +23,7 @@ UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicke
 FEWEST = 3  # verticals
 LEVELS = 1.5  # degrees of freedom that a level of a monotone fit takes
 ENOUGH = 8.0  # degrees of freedom from which the clicks tell their reading error
+ROUGH = 1.4  # of the error of careful clicking: an estimate up to here is none of its own
 PRIOR = 20.0  # degrees of freedom that careful clicking counts for
 FINE = 0.0012  # of survival: reading errors below are those of programs, and taken as they are
 FINEST = 3e-7  # of survival: six decimals
@@ -100,6 +101,7 @@ def estimated_reading(
     t: FloatArray,
     y: FloatArray,
     n: int,
+    step: FloatArray,
     noise: float | str | None,
     kind: Kind,
     upright: BoolArray | None = None,
@@ -108,8 +110,8 @@ def estimated_reading(
 
     Clicks at corners read every plateau twice. Otherwise it is residuals of a monotone fit, less
     its degrees of freedom (Meyer and Woodroofe 2000, doi:10.1214/aos/1015956708), beside what
-    careful clicking achieves. Rounding of the values is the least there can be. The first click
-    is the origin.
+    careful clicking achieves. Rounding of the values is the least there can be. `step` is the fall
+    of one patient at each click; the first click is the origin.
     """
     if noise == "exact":
         return reading_of(max(decimals(y), FINEST), kind)
@@ -117,12 +119,19 @@ def estimated_reading(
         return reading_of(float(noise), kind)
     freedom, squares, enough = _residuals(y, upright)
     if freedom < enough:
-        return Reading(kind)
+        freedom, squares = _roughness(t, y, step)
+        return _by_hand(squares, freedom, kind)
     sd = math.sqrt(squares / freedom)
     if sd >= FINE:
-        return reading_of(min(shrunk(squares, freedom), MOST), kind)
+        return _by_hand(squares, freedom, kind)
     rounded = rounding(y, n)
     return reading_of(max(sd, rounded, FINEST), kind, time_rounding(t) if rounded else 0.0)
+
+
+def _by_hand(squares: float, freedom: float, kind: Kind) -> Reading:
+    """Return the reading of clicks made by hand: careful ones unless they are clearly rough."""
+    sd = min(shrunk(squares, freedom), MOST)
+    return reading_of(sd, kind) if sd > ROUGH * READING_SD else Reading(kind)
 
 
 def _residuals(y: FloatArray, upright: BoolArray | None) -> tuple[float, float, float]:
@@ -134,6 +143,29 @@ def _residuals(y: FloatArray, upright: BoolArray | None) -> tuple[float, float, 
     levels = 1 + int(np.count_nonzero(fit[1:] < fit[:-1]))
     away = y[1:] - fit
     return fit.size - LEVELS * levels, float(away @ away), ENOUGH
+
+
+def _roughness(t: FloatArray, y: FloatArray, step: FloatArray) -> tuple[float, float]:
+    """Degrees of freedom and sum of squares by the distance of clicks to the line of their two.
+
+    After Gasser, Sroka and Jennen-Steinmetz (1986, doi:10.1093/biomet/73.3.625); whole patients
+    make a curve rough as well: so much as events at random, of a fall `step` each, would is taken
+    off. Neighbours are joined by time, and by number as for clicks on drops; the smoother counts.
+    """
+    if t.size < LEAST_LEVELS:
+        return 0.0, 0.0
+    fall = np.maximum(y[:-2] - y[2:], 0.0)
+    width = np.maximum(t[2:] - t[:-2], SAME)
+    found = []
+    for w in ((t[1:-1] - t[:-2]) / width, np.full(t.size - 2, 0.5)):
+        usual = 1.0 + w**2 + (1.0 - w) ** 2
+        away = y[1:-1] - (1.0 - w) * y[:-2] - w * y[2:]
+        whole = fall * step[1:-1] * np.maximum(w * (1.0 - w), 0.05)
+        trust = 1.0 / (1.0 + whole / (usual * READING_SD**2)) ** 2
+        freedom = 0.5 * float(trust.sum())
+        variance = float((trust * (away**2 - whole)).sum() / (trust * usual).sum())
+        found.append((freedom, freedom * max(variance, 0.0)))
+    return min(found, key=lambda x: x[1])
 
 
 def shrunk(squares: float, freedom: float) -> float:

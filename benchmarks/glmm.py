@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from metablin.meta.glmm import glmm_proportions
+from metablin.meta.counts.glmm.fit import glmm_proportions
 
 REPEATS = 15
 POINTS = 7

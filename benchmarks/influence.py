@@ -18,10 +18,10 @@ import numpy as np
 
 from metablin.effects import generic
 from metablin.meta import MetaFit, pool
-from metablin.meta.gosh import gosh
-from metablin.meta.influence import influence, leave_one_out
-from metablin.meta.selection import selection_model
-from metablin.meta.trimfill import trim_and_fill
+from metablin.meta.checks.gosh import gosh
+from metablin.meta.checks.influence import influence, leave_one_out
+from metablin.meta.checks.selection import selection_model
+from metablin.meta.checks.trimfill import trim_and_fill
 
 SIZES = (10, 20, 60)
 REPEATS = 9

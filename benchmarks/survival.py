@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from metablin.meta.ipd import two_stage
+from metablin.meta.survival.ipd import two_stage
 from metablin.survival import (
     bootstrap_hazard_ratios,
     fit_parametric,

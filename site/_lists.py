@@ -6,11 +6,12 @@ import json
 from html import escape
 
 import pandas as pd
-from _page import RESULTS, missing, raw, render, say, slug
+from _page import RESULTS, missing, place, raw, say, slug
 
 import metablin as mb
-from metablin.report import format_number
-from metablin.report.words import short_names, spoken, typeset
+from metablin.datasets import entry
+from metablin.report import Column, Table, format_number
+from metablin.report.words import short_names
 
 __all__ = [
     "agreement",
@@ -25,12 +26,7 @@ __all__ = [
 ]
 
 CLAIMS = "claims.csv"
-WORDS = {
-    "rct": "randomised",
-    "meta_analysis": "meta-analysis",
-    "adult": "adults",
-    "paediatric": "children",
-}
+KINDS = ("design", "disease_status", "age_group", "ph_status")
 DESIGNS = ("Design", "Disease", "Age", "Ph")
 
 
@@ -68,18 +64,19 @@ def evidence_counts() -> pd.Series:
         "safety",
         "pharmacokinetics",
     )
-    return pd.concat([mb.load(t, all_rows=True)["trial_id"] for t in tables]).value_counts()
+    counts: pd.Series = pd.concat([mb.load(t, all_rows=True)["trial_id"] for t in tables])
+    return counts.value_counts()
 
 
 def trial_line(trial: pd.Series, labels: dict[str, str], counts: pd.Series) -> str:
     """Return one trial as a line of an HTML table."""
     name, n = trial["trial_id"], trial["n_total"]
     label = escape(labels[name])
-    kinds = (trial[c] for c in ("design", "disease_status", "age_group", "ph_status"))
+    kinds = (entry(c, str(trial[c])).words for c in KINDS)
     found = int(counts.get(name, 0))
     return (
         f'<tr><td><a href="trials/{name}.html">{label}</a></td>'
-        + "".join(f"<td>{escape(WORDS.get(k, spoken(str(k))))}</td>" for k in kinds)
+        + "".join(f"<td>{escape(k)}</td>" for k in kinds)
         + f'<td class="num" data-value="{0 if n != n else int(n)}">{format_number(n, "count")}</td>'
         + f'<td class="num" data-value="{found}">{found}</td></tr>'
     )
@@ -90,66 +87,84 @@ def read_claims() -> pd.DataFrame:
     return pd.read_csv(RESULTS / CLAIMS, dtype=str, keep_default_na=False)
 
 
+def listed(
+    frame: pd.DataFrame,
+    columns: tuple[Column, ...],
+    label: str,
+    title: str,
+    behind: str = "",
+    note: str = "",
+) -> None:
+    """Show a list, all of it, as a table with a caption and links to what stands behind it."""
+    keyed = frame.drop(columns="key", errors="ignore").reset_index(drop=True)
+    keyed.insert(0, "key", keyed.index.astype(str))
+    place(Table(keyed, columns, title, note), label, behind, most=len(keyed))
+
+
+def behind(data: str, source: str = "") -> str:
+    """Return the links under a list."""
+    return f" [Data]({data})" + (f" · [Source]({source})" if source else "")
+
+
 def claims_by(column: str, label: str) -> None:
     """Show how many claims ended in which status, by a column of the ledger."""
     counts = pd.crosstab(read_claims()[column], read_claims()["status"], margins=True)
-    counts = counts.rename(index={"All": "all"}, columns={"All": "all"})
-    frame = counts.reset_index().rename(columns={column: label}).astype(str)
-    frame[label] = frame[label].str.replace("_", " ")
-    frame.columns = [c.capitalize() for c in frame.columns]
-    caption(f"claims-by-{slug(column)}", render(frame, f"by-{column}"), "Claims by outcome.")
+    counts = counts.rename(index={"All": "all"}, columns={"All": "all"}).reset_index()
+    counts[column] = counts[column].str.replace("_", " ")
+    heads = [Column(str(c), str(c).capitalize(), "count") for c in counts.columns if c != column]
+    columns = (Column(column, label), *heads)
+    links = behind(f"results/{CLAIMS}", "evidence/claims.csv")
+    listed(counts, columns, f"claims-by-{slug(column)}", "Claims by outcome", links)
+
+
+LEDGER = (
+    Column("statement", "Statement", codes="text"),
+    Column("printed", "Printed"),
+    Column("computed", "Computed", "number"),
+    Column("status", "Outcome"),
+    Column("reason", "Reason", codes="text"),
+    Column("claim_id", "Claim"),
+)
 
 
 def ledger(status: str = "", *, words: str, label: str) -> None:
     """Show the lines of the ledger with a status (default: all of them)."""
     frame = read_claims()
     frame = frame.loc[frame["status"] == status] if status else frame
-    shown = frame[["statement", "printed", "computed", "status", "reason", "claim_id"]].copy()
-    shown["computed"] = [format_number(float(c)) if c else "–" for c in shown["computed"]]
-    shown.columns = ["Statement", "Printed", "Computed", "Outcome", "Reason", "Claim"]
-    if status:
-        shown = shown.drop(columns="Outcome")
-    caption(label, folded(shown, label), words)
+    frame = frame.assign(computed=pd.to_numeric(frame["computed"], errors="coerce"))
+    columns = tuple(c for c in LEDGER if c.name != "status" or not status)
+    listed(frame, columns, label, words, behind(f"results/{CLAIMS}", "evidence/claims.csv"))
 
 
-def folded(frame: pd.DataFrame, name: str) -> str:
-    """Return a long table behind a line that says how long it is."""
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(typeset(str(v)))}</td>" for v in values) + "</tr>"
-        for values in frame.itertuples(index=False, name=None)
-    )
-    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in frame.columns)
-    return (
-        f"<details><summary>{len(frame)} rows</summary>"
-        f'<div class="scroll"><table id="{name}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div></details>"
-    )
-
-
-def caption(
-    label: str,
-    body: str,
-    words: str,
-    data: str = f"results/{CLAIMS}",
-    source: str = "evidence/claims.csv",
-) -> None:
-    """Show an HTML table with a caption and links to its data and to the evidence behind it."""
-    more = f" · [Source]({source})" if source else ""
-    say(f"::: {{#tbl-{label}}}\n{raw(body)}\n\n{words} [Data]({data}){more}\n:::")
+DISAGREEMENTS = (
+    Column("trial_id", "Trial", codes="names"),
+    Column("item", "What", codes="text"),
+    Column("value_a", "One source", codes="text"),
+    Column("value_b", "Another", codes="text"),
+    Column("used", "Used here", codes="text"),
+    Column("reason", "Why", codes="text"),
+    Column("discrepancy_id", "Number"),
+)
 
 
 def disagreements() -> None:
     """Show where sources disagree and what is used here."""
-    frame = mb.load("discrepancies")
-    labels = short_names()
-    shown = frame.assign(trial=frame["trial_id"].map(labels).fillna("–"))
-    shown = shown[["trial", "item", "value_a", "value_b", "used", "reason", "discrepancy_id"]]
-    shown.columns = ["Trial", "What", "One source", "Another", "Used here", "Why", "Number"]
-    words = (
-        "Where sources contradict each other or themselves. Both numbers stay in the evidence base."
+    listed(
+        mb.load("discrepancies"),
+        DISAGREEMENTS,
+        "disagreements",
+        "Where sources contradict each other or themselves",
+        behind("evidence/discrepancies.csv", "trials.qmd"),
+        "Both numbers stay in the evidence base.",
     )
-    file = "evidence/discrepancies.csv"
-    caption("disagreements", folded(shown, "all-disagreements"), words, file, "trials.qmd")
+
+
+MANIFEST = (
+    Column("analysis", "Analysis"),
+    Column("reads", "Evidence tables"),
+    Column("outputs", "Files written", "count"),
+    Column("seconds", "Seconds", "number", digits=1),
+)
 
 
 def manifest() -> None:
@@ -157,24 +172,38 @@ def manifest() -> None:
     entries = json.loads((RESULTS / "manifest.json").read_text("utf-8"))["analyses"]
     rows = [
         {
-            "Analysis": name.replace("_", " "),
-            "Evidence tables": ", ".join(entry["reads"]),
-            "Files written": str(len(entry["outputs"])),
-            "Seconds": f"{entry['seconds']:.1f}",
+            "analysis": name.replace("_", " "),
+            "reads": ", ".join(entry["reads"]),
+            "outputs": len(entry["outputs"]),
+            "seconds": entry["seconds"],
         }
         for name, entry in entries.items()
     ]
-    body = render(pd.DataFrame(rows), "manifest")
-    words = "Analyses of this edition; the manifest has the digest of every file read and written."
-    caption("manifest", body, words, "results/manifest.json", "")
+    listed(
+        pd.DataFrame(rows),
+        MANIFEST,
+        "manifest",
+        "Analyses of this edition",
+        behind("results/manifest.json"),
+        "The manifest has the digest of every file read and written.",
+    )
 
 
 def versions() -> None:
     """Show the versions of the libraries that can move a number."""
     found = json.loads((RESULTS / "manifest.json").read_text("utf-8"))["versions"]
-    frame = pd.DataFrame({"Library": list(found), "Version": list(found.values())})
-    body = render(frame, "versions")
-    caption("versions", body, "Libraries of this edition.", "results/manifest.json", "")
+    frame = pd.DataFrame({"library": list(found), "version": list(found.values())})
+    columns = (Column("library", "Library"), Column("version", "Version"))
+    links = behind("results/manifest.json")
+    listed(frame, columns, "versions", "Libraries of this edition", links)
+
+
+AGREEMENT = (
+    Column("family", "Estimator"),
+    Column("sets", "Data sets", "count"),
+    Column("values", "Values compared", "count"),
+    Column("largest", "Largest relative difference"),
+)
 
 
 def agreement() -> None:
@@ -183,23 +212,14 @@ def agreement() -> None:
         missing("agreement")
         return
     frame = pd.read_csv(RESULTS / "agreement.csv")
-    shown = pd.DataFrame(
-        {
-            "Estimator": frame["family"],
-            "Data sets": frame["sets"].astype(str),
-            "Values compared": frame["values"].map("{:,}".format),
-            "Largest relative difference": frame["largest_relative_difference"].map(
-                "{:.0e}".format
-            ),
-        }
-    )
-    caption(
+    frame = frame.assign(largest=frame["largest_relative_difference"].map("{:.0e}".format))
+    listed(
+        frame,
+        AGREEMENT,
         "agreement",
-        render(shown, "agreement"),
         "Estimates, standard errors, confidence and prediction limits against metafor, over four "
-        "kinds of interval.",
-        "results/agreement.csv",
-        "",
+        "kinds of interval",
+        behind("results/agreement.csv"),
     )
 
 

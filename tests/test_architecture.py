@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -10,110 +9,70 @@ from pathlib import Path
 import pytest
 
 import metablin
+from tests import structure
 
-PACKAGE = Path(metablin.__file__).parent
-ROOT = PACKAGE.parent
+ROOT = structure.PACKAGE.parent
 
-# A folder may import the folders of lower rank, its own, and the leaves. Folders of one rank do
-# not know each other.
-RANK = {
-    "effects": 0,
-    "reconstruct": 0,
-    "survival": 0,
-    "meta": 1,
-    "mrd": 2,
-    "safety": 2,
-    "plots": 3,
-    "report": 3,
-    "pipeline": 4,
-    "cli": 5,
-}
-LEAVES = {"datasets", "errors", "_input", "records"}
 MAX_LINES = 550
+MAX_FILES = 17
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "lifelines", "sksurv", "statsmodels"}
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@pytest.fixture(scope="module")
+def graph() -> structure.Arrows:
+    return structure.arrows(structure.modules())
 
 
-def imports(tree: ast.Module) -> list[tuple[str, int]]:
-    """Every ``metablin.x...`` a module imports, except under TYPE_CHECKING and in ``plot``.
-
-    A result's ``plot`` method hands itself to ``metablin.plots``; that one upward call is the
-    convention, and it happens only when somebody asks for a picture.
-    """
-    found: list[tuple[str, int]] = []
-
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            return
-        if isinstance(node, ast.FunctionDef) and node.name == "plot":
-            return
-        if isinstance(node, ast.Import):
-            found.extend((a.name, node.lineno) for a in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.module == "metablin":
-                found.extend((f"metablin.{a.name}", node.lineno) for a in node.names)
-            else:
-                found.append((str(node.module), node.lineno))
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(tree)
-    return [(name, line) for name, line in found if name.split(".")[0] == "metablin"]
+def test_every_folder_has_a_place_in_the_tree() -> None:
+    rooms = {structure.room(name) for name in structure.modules()} - {"", "__main__"}
+    assert rooms - set(structure.RANK) - structure.LEAVES == set()
 
 
-def wrong_arrows(home: str, tree: ast.Module) -> list[str]:
-    wrong = []
-    for name, line in imports(tree):
-        parts = name.split(".")
-        target = parts[1] if len(parts) > 1 else ""
-        if target not in RANK or target == home:
-            continue
-        if home in LEAVES or RANK[target] >= RANK[home]:
-            wrong.append(f"line {line}: {home} imports {target}")
-    return wrong
+def test_imports_point_one_way(graph: structure.Arrows) -> None:
+    assert structure.upward(graph) == []
 
 
-def test_imports_point_one_way() -> None:
-    wrong = {}
-    for path in modules():
-        home = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if home == "__init__":
-            continue
-        assert home in RANK or home in LEAVES, f"{home} has no place in the tree"
-        found = wrong_arrows(home, ast.parse(path.read_text(encoding="utf-8")))
-        if found:
-            wrong[str(path.relative_to(ROOT))] = found
-    assert wrong == {}
+def test_no_circles_counting_imports_for_types_and_inside_functions(
+    graph: structure.Arrows,
+) -> None:
+    assert structure.circles(graph) == []
+
+
+def test_private_modules_stay_at_home(graph: structure.Arrows) -> None:
+    assert structure.private(graph) == []
 
 
 @pytest.mark.parametrize(
-    ("home", "code"),
+    ("home", "target"),
     [
-        ("effects", "from metablin.meta import pool"),
-        ("effects", "import metablin.survival"),
-        ("meta", "def f():\n    from metablin.plots import forest"),
-        ("datasets", "from metablin.effects import generic"),
-        ("plots", "from metablin.report import slug"),
-        ("report", "from metablin import pipeline"),
+        ("effects.sizes", "meta.pooling"),
+        ("effects.sizes", "survival.km"),
+        ("meta.core.fit", "plots.forest"),
+        ("datasets.package", "effects.sizes"),
+        ("plots.forest", "report.format"),
+        ("report.html", "pipeline.runner"),
     ],
 )
-def test_a_turned_arrow_is_noticed(home: str, code: str) -> None:
-    assert len(wrong_arrows(home, ast.parse(code))) == 1
+def test_a_turned_arrow_is_noticed(home: str, target: str) -> None:
+    assert len(structure.upward({f"metablin.{home}": {f"metablin.{target}"}})) == 1
 
 
-def test_leaves_import_only_leaves() -> None:
-    for path in modules():
-        home = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if home in LEAVES:
-            targets = {
-                name.split(".")[1]
-                for name, _ in imports(ast.parse(path.read_text(encoding="utf-8")))
-                if "." in name
-            }
-            assert targets <= LEAVES, path
+def test_a_circle_is_noticed_through_types_and_functions(tmp_path: Path) -> None:
+    package = tmp_path / "metablin"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("def f():\n    from metablin import b\n")
+    (package / "b.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from metablin.a import f\n"
+    )
+    graph = structure.arrows(structure.modules(package))
+    assert structure.circles(graph) == [["metablin.a", "metablin.b"]]
+
+
+def test_folders_stay_small() -> None:
+    table = structure.table()
+    crowded = table[(table["files"] > MAX_FILES) & (table["folder"] != "metablin.plots")]
+    assert crowded["folder"].tolist() == []
 
 
 def test_files_stay_short() -> None:
@@ -151,6 +110,7 @@ def test_every_exported_name_exists_and_is_documented() -> None:
         assert value.__doc__, name
 
 
-def test_lazy_names_and_exports_are_the_same_list() -> None:
-    own = {"ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning", "__version__"}
-    assert set(metablin._HOME) | own == set(metablin.__all__)
+def test_the_stub_is_the_list_of_public_names() -> None:
+    stub = Path(metablin.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    named = {line.rsplit(" as ")[1] for line in stub.splitlines() if line.startswith("from ")}
+    assert named == set(metablin.__all__) - {"__version__"}

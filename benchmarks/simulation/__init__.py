@@ -16,7 +16,7 @@ from benchmarks.simulation.coverage import coverage
 from benchmarks.simulation.transforms import transforms
 
 HERE = Path(__file__).parent
-ANALYSES = HERE.parents[1] / "analyses"
+ANALYSIS = HERE.parents[1] / "analyses" / "simulation"
 
 TEXT = """# Simulations
 
@@ -74,6 +74,8 @@ medians. The error is over pools.
 
 
 def main() -> None:
+    from benchmarks.simulation import few_studies  # which is a program of its own, too
+
     start = time.perf_counter()
     tables = {
         "coverage": coverage(),
@@ -86,6 +88,7 @@ def main() -> None:
         write(frame, name)
         print(frame.to_string(index=False))
     (HERE / "RESULTS.md").write_text(report(tables), encoding="utf-8")
+    few_studies.main()
     print(f"{time.perf_counter() - start:.0f} s")
 
 
@@ -98,7 +101,7 @@ def report(tables: dict[str, pd.DataFrame]) -> str:
 
 def write(frame: pd.DataFrame, name: str) -> None:
     """Write a table beside the analysis ``simulation``."""
-    path = ANALYSES / f"simulation.{name}.csv"
+    path = ANALYSIS / f"{name}.csv"
     frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metablin.errors import ConvergenceError, MetablinWarning
-from metablin.meta.curves import pool_curves
+from metablin.meta.survival.curves import pool_curves
 from metablin.survival import (
     KMCurve,
     fit_parametric,

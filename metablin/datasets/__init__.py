@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from metablin.datasets._load import describe, load, tables
-from metablin.datasets._package import Field, Table, data_directory
-from metablin.datasets._trace import find_trial, trace
+from metablin.datasets._load import copies, describe, load, tables
+from metablin.datasets.package import Field, Table, data_directory
+from metablin.datasets.tracing import find_trial, trace
 from metablin.datasets.validation import ValidationReport, Violation, validate
+from metablin.datasets.vocabulary import Entry, entries, entry, said
 
 __all__ = [
+    "Entry",
     "Field",
     "Table",
     "ValidationReport",
     "Violation",
+    "copies",
     "data_directory",
     "describe",
+    "entries",
+    "entry",
     "find_trial",
     "load",
+    "said",
     "tables",
     "trace",
     "validate",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from metablin.datasets._package import Field, Table
+from metablin.datasets.package import Field, Table
 
 __all__ = ["Raw", "Violation", "check_cells", "number", "read_raw"]
 

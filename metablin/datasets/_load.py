@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from metablin.datasets._asof import known
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
-from metablin.datasets._package import Field, Table, data_directory, read_package
+from metablin.datasets._rules import COPY, NOT_RECORDED
+from metablin.datasets.package import Field, Table, data_directory, read_package
 from metablin.errors import DataError
 
-__all__ = ["describe", "load", "tables"]
+__all__ = ["copies", "describe", "load", "tables"]
 
 
-def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> pd.DataFrame:
+def load(
+    table: str,
+    all_rows: bool = False,
+    path: str | Path | None = None,
+    as_of: str | None = None,
+) -> pd.DataFrame:
     """Load one table of the evidence base, typed and checked.
 
     Parameters
@@ -26,6 +33,13 @@ def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> 
         without a column ``preferred`` give all rows either way.
     path : path, optional
         Directory of an evidence base; by default the one that belongs to the package.
+    as_of : str, optional
+        Only what was public on this date (``YYYY``, ``YYYY-MM`` or ``YYYY-MM-DD``, the end of
+        it). A row is public since the ``public_date`` of its reference; a date known to the month
+        or year counts from its last day, and a reference without a date is left out. A row that
+        gave way to a later report (``replaced_by``) is the preferred one as long as that report
+        was not public. A trial is there when any report about it was, described as it is today.
+        Tables without sources are given whole.
 
     Returns
     -------
@@ -34,7 +48,7 @@ def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> 
         empty cell; whole numbers are int64 when the column has no empty cell by rule and float64
         otherwise; ``preferred`` is bool. Times are in months, probabilities in 0..1, ratios are
         treatment over control. ``.attrs`` carries ``table``, ``title``, ``description``, ``path``
-        (file name), ``primary_key``, ``all_rows`` and ``fields`` (per column: ``type``,
+        (file name), ``primary_key``, ``all_rows``, ``as_of`` and ``fields`` (per column: ``type``,
         ``description``, ``unit``, ``required``, ``enum``).
 
     Raises
@@ -50,12 +64,16 @@ def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> 
     True
     >>> responses.attrs["fields"]["n"]["unit"]
     'patients'
+    >>> "litzow2024" in set(load("contrasts", as_of="2023-06-30")["source_key"])
+    False
     """
     package = read_package(data_directory(path))
     spec = package.table(table)
     raw = _checked(package.directory, spec)
     columns = {f.name: _typed(f, raw.columns[f.name]) for f in spec.fields}
     frame = pd.DataFrame(columns)
+    if as_of is not None:
+        frame = known(frame, spec, package, as_of)
     if not all_rows and "preferred" in frame:
         frame = frame[frame["preferred"]].reset_index(drop=True)
     frame.attrs = {
@@ -65,6 +83,7 @@ def load(table: str, all_rows: bool = False, path: str | Path | None = None) -> 
         "path": spec.path,
         "primary_key": spec.primary_key,
         "all_rows": all_rows,
+        "as_of": as_of or "",
         "fields": {f.name: f.to_dict() for f in spec.fields},
     }
     return frame
@@ -104,6 +123,44 @@ def tables(path: str | Path | None = None) -> pd.DataFrame:
             (spec.name, len(raw.rows), marks.count("true"), spec.title, spec.description)
         )
     return pd.DataFrame(listing, columns=["table", "rows", "preferred", "title", "description"])
+
+
+def copies(path: str | Path | None = None) -> pd.DataFrame:
+    """List the rows whose report is known from a copy only, or whose address is not known.
+
+    Parameters
+    ----------
+    path : path, optional
+        Directory of an evidence base; by default the one that belongs to the package.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``table, row_id, source_key, kind, source_url``; ``kind`` is ``copy`` or
+        ``not recorded``.
+
+    Raises
+    ------
+    DataError
+        When a file cannot be read.
+
+    Examples
+    --------
+    >>> sorted(set(copies()["kind"]))
+    ['copy', 'not recorded']
+    """
+    package = read_package(data_directory(path))
+    rows: list[tuple[str, ...]] = []
+    for spec in package.tables.values():
+        if "source_url" not in spec.columns:
+            continue
+        cells = _checked(package.directory, spec).columns
+        keys = cells.get("source_key", [""] * len(cells["source_url"]))
+        for row, key, url in zip(cells[spec.primary_key], keys, cells["source_url"], strict=True):
+            if url == NOT_RECORDED or url.startswith(COPY):
+                kind = NOT_RECORDED if url == NOT_RECORDED else COPY.rstrip(":")
+                rows.append((spec.name, row, key, kind, url))
+    return pd.DataFrame(rows, columns=["table", "row_id", "source_key", "kind", "source_url"])
 
 
 def describe(table: str, path: str | Path | None = None) -> Table:

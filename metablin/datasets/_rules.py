@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
+import difflib
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 from metablin.datasets._cells import Raw, Violation, number
-from metablin.datasets._package import Rule, nearest
+from metablin.datasets.package import Rule, nearest
 
-__all__ = ["check_foreign_keys", "check_rules"]
+__all__ = ["COPY", "NOT_RECORDED", "check_foreign_keys", "check_rules"]
+
+COPY = "copy:"  # before the address of a report of which only a copy was found
+NOT_RECORDED = "not recorded"  # in place of an address that is not known
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
@@ -187,6 +194,70 @@ def _row_ids(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
                 yield i, column, f"{value} must be a row of {where}"
 
 
+def _unique(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    first: dict[tuple[str, ...], int] = {}
+    for i in rows:
+        key = tuple(raw.columns[c][i] for c in rule.columns)
+        if key in first:
+            yield i, rule.columns[-1], f"row {raw.rows[first[key]]} has {', '.join(key)} already"
+        first.setdefault(key, i)
+
+
+def _listed(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    known, column = keys[rule.table], rule.columns[0]
+    for i in rows:
+        wanted = rule.prefix + raw.columns[column][i]
+        if known is not None and wanted not in known:
+            yield i, column, f"must have a row {wanted} in {rule.table}"
+
+
+def _address(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    for column in rule.columns:
+        for i in rows:
+            text = raw.columns[column][i]
+            if not text or text == NOT_RECORDED:
+                continue
+            parts = urlsplit(text.removeprefix(COPY))
+            if parts.scheme not in ("http", "https") or not parts.netloc or " " in text:
+                yield i, column, f"must be an address, {COPY}<address> or '{NOT_RECORDED}'"
+            elif not text.startswith(COPY) and parts.netloc not in raw.table.hosts:
+                yield i, column, _elsewhere(parts.netloc, raw)
+
+
+def _elsewhere(host: str, raw: Raw) -> str:
+    close = difflib.get_close_matches(host, sorted(raw.table.hosts), n=1)
+    return (
+        f"{host} is not among the allowed hosts; give the report's own address (DOI, PubMed, "
+        f"publisher, registry, regulator) or, where only a copy exists, {COPY}<address>"
+        + (f"; nearest: {close[0]}" if close else "")
+    )
+
+
+def _not_future(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    # A clock that is slow is no fault of a row: nothing written in the base by the date of its
+    # descriptor is in the future.
+    today = max(datetime.date.today().isoformat(), raw.table.written)
+    for column in rule.columns:
+        for i in rows:
+            text = raw.columns[column][i]
+            if re.match("[0-9]{4}", text) and text > today[: len(text)]:
+                yield i, column, f"must not lie in the future; today is {today}"
+
+
+def _falls(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
+    value, order, *group = (raw.columns[c] for c in rule.columns)
+    series: dict[tuple[str, ...], list[tuple[float, float, int]]] = {}
+    for i in rows:
+        x, y = number(order[i]), number(value[i])
+        if x is not None and y is not None:
+            series.setdefault(tuple(c[i] for c in group), []).append((x, y, i))
+    for points in series.values():
+        for (x0, y0, _), (x1, y1, i) in pairwise(sorted(points)):
+            if y1 > y0:
+                message = f"must not rise: {y0:g} at {x0:g}, {y1:g} at {x1:g}"
+                yield i, rule.columns[0], message
+
+
 KINDS: dict[str, Callable[[Rule, Raw, Sequence[int], Keys], Found]] = {
     "check": _check,
     "filled": _filled,
@@ -196,5 +267,10 @@ KINDS: dict[str, Callable[[Rule, Raw, Sequence[int], Keys], Found]] = {
     "together": _together,
     "needs": _needs,
     "one_preferred_per": _one_preferred,
+    "unique_together": _unique,
     "row_ids": _row_ids,
+    "listed_in": _listed,
+    "address": _address,
+    "not_future": _not_future,
+    "falls": _falls,
 }

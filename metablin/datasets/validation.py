@@ -9,18 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import Record
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
-from metablin.datasets._package import DESCRIPTOR, Package, data_directory, read_package
-from metablin.datasets._rules import check_foreign_keys, check_rules
+from metablin.datasets._rules import COPY, NOT_RECORDED, check_foreign_keys, check_rules
+from metablin.datasets.package import DESCRIPTOR, Package, data_directory, read_package
+from metablin.datasets.vocabulary import check_words
 from metablin.errors import DataError
+from metablin.records import Record
 
 __all__ = ["ValidationReport", "Violation", "validate"]
 
 COLUMNS = ["file", "row", "line", "column", "value", "rule", "message"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ValidationReport(Record):
     """What was checked and what is wrong.
 
@@ -32,11 +33,15 @@ class ValidationReport(Record):
         Data rows checked, by table; a table that could not be read is absent.
     violations : tuple of Violation
         In order of table, row and column; empty when the base is valid.
+    copies : int
+        Rows whose report is known from a copy only, or whose address is not known
+        (:func:`metablin.datasets.copies` lists them).
     """
 
     directory: str
     rows: Mapping[str, int]
     violations: tuple[Violation, ...]
+    copies: int = 0
 
     @property
     def ok(self) -> bool:
@@ -60,6 +65,8 @@ class ValidationReport(Record):
     def summary(self) -> str:
         """Return one line per violation and a last line that counts them."""
         checked = f"{sum(self.rows.values())} rows in {len(self.rows)} tables"
+        if self.ok and self.copies:
+            checked += f", {self.copies} of them with a copy or no address"
         n = len(self.violations)
         verdict = "valid" if self.ok else f"{n} violation{'s' if n > 1 else ''}"
         return "\n".join([*map(str, self.violations), f"{checked}: {verdict}"])
@@ -70,7 +77,8 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
 
     Cells are checked for type and constraints; rows for their number of cells and the rules of
     the descriptor (``events <= n``, an interval contains its estimate, one preferred row per
-    patient set and quantity); tables for keys that point to each other. A base in which nothing
+    patient set and quantity); tables for keys that point to each other; codes for words in the
+    vocabulary. A base in which nothing
     is wrong is also passed to frictionless, so that any reader of Data Packages accepts it.
 
     Parameters
@@ -112,12 +120,18 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
     keys = {name: raws[name].keys if name in raws else None for name in package.tables}
     for raw in raws.values():
         problems += [*check_cells(raw), *check_foreign_keys(raw, keys), *check_rules(raw, keys)]
+    problems += check_words(raws, problems)
     if not problems:
         problems = _frictionless(package)
     order = {path: i for i, path in enumerate(package.files)}
     problems.sort(key=lambda v: (order.get(v.file, len(order)), v.row or 0))
     rows = {name: len(raw.rows) for name, raw in raws.items()}
-    return ValidationReport(str(root), rows, tuple(problems))
+    return ValidationReport(str(root), rows, tuple(problems), _copies(raws))
+
+
+def _copies(raws: Mapping[str, Raw]) -> int:
+    urls = (url for raw in raws.values() for url in raw.columns.get("source_url", []))
+    return sum(url == NOT_RECORDED or url.startswith(COPY) for url in urls)
 
 
 def _of_descriptor(error: DataError) -> Violation:

@@ -1,7 +1,8 @@
 """Effect sizes: what papers print, put on the scale on which studies are pooled."""
 
-from metablin.effects.contrasts import generic, hazard_ratios
+from metablin.effects.contrasts import generic, hazard_ratios, log_effects
 from metablin.effects.exact import exact_intervals
+from metablin.effects.means import mean_differences
 from metablin.effects.reported import hazard_ratios_reported
 from metablin.effects.single import proportions, rates
 from metablin.effects.sizes import EffectSizes, Excluded
@@ -14,6 +15,8 @@ __all__ = [
     "generic",
     "hazard_ratios",
     "hazard_ratios_reported",
+    "log_effects",
+    "mean_differences",
     "proportions",
     "rate_contrasts",
     "rates",

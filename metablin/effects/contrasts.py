@@ -5,18 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from metablin._input import items, labels, numeric, same_length
+from metablin._frame import reads
+from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.effects.sizes import EffectSizes, build
+from metablin.effects.sizes import LARGEST, EffectSizes, build, readmit
 from metablin.errors import DataError, MetablinWarning
+from metablin.options import LogMeasure, Missing, words
 
-__all__ = ["INTERVAL_ASYMMETRY", "generic", "hazard_ratios", "log_interval"]
+__all__ = ["INTERVAL_ASYMMETRY", "generic", "hazard_ratios", "log_effects", "log_interval"]
 
 FloatArray = NDArray[np.float64]
 
@@ -25,13 +27,17 @@ INTERVAL_ASYMMETRY = 0.05
 passes without a warning once rounding of the printed figures is allowed for."""
 
 
+@reads("hr", "low", "high", optional=("level", "studies"), after=readmit)
 def hazard_ratios(
     hr: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
     level: ArrayLike = 0.95,
     studies: Iterable[Any] | None = None,
-    sides: int = 2,
+    sides: Literal[1, 2] = 2,
+    *,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> EffectSizes:
     """Return log hazard ratios and variances from printed estimates with confidence intervals.
 
@@ -48,6 +54,11 @@ def hazard_ratios(
     sides : {2, 1}
         1 when `level` is that of each limit alone: one-sided 97.5% limits are a two-sided 95%
         interval.
+    data : data frame or mapping, optional
+        Table whose columns the other arguments may name (pandas, polars, pyarrow, a mapping).
+    missing : {"error", "drop"}
+        What becomes of a row with a missing value; rows that are dropped are listed in
+        ``excluded``.
 
     Returns
     -------
@@ -158,12 +169,20 @@ def _asymmetry(estimate: FloatArray, low: FloatArray, high: FloatArray) -> Float
 
 
 def _last_digit(figures: Iterable[float]) -> float:
-    """Size of the last printed digit, at most 0.01, judged from the figure with most digits."""
+    """Size of the last printed digit, at most 1, judged from the figure with most digits."""
     exponents = [Decimal(repr(float(x))).normalize().as_tuple().exponent for x in figures]
-    return 10.0 ** min(-2, *(int(e) for e in exponents))
+    return 10.0 ** min(0, *(int(e) for e in exponents))
 
 
-def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) -> EffectSizes:
+@reads("yi", "vi", optional=("studies",), after=readmit)
+def generic(
+    yi: ArrayLike,
+    vi: ArrayLike,
+    studies: Iterable[Any] | None = None,
+    *,
+    data: Any = None,
+    missing: Missing = "error",
+) -> EffectSizes:
     """Return effect sizes that are already on the analysis scale.
 
     Parameters
@@ -174,6 +193,11 @@ def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) 
         Sampling variances, all positive.
     studies : iterable of str, optional
         Labels.
+    data : data frame or mapping, optional
+        Table whose columns the other arguments may name (pandas, polars, pyarrow, a mapping).
+    missing : {"error", "drop"}
+        What becomes of a row with a missing value; rows that are dropped are listed in
+        ``excluded``.
 
     Returns
     -------
@@ -195,3 +219,55 @@ def generic(yi: ArrayLike, vi: ArrayLike, studies: Iterable[Any] | None = None) 
     v = numeric("vi", vi, above=0, studies=known)
     names = labels(known, same_length(yi=y, vi=v))
     return build(y, v, names, "generic", "none", {})
+
+
+@reads("log_effect", "std_error", optional=("studies",), after=readmit)
+def log_effects(
+    log_effect: ArrayLike,
+    std_error: ArrayLike,
+    measure: LogMeasure = "hr",
+    studies: Iterable[Any] | None = None,
+    *,
+    data: Any = None,
+    missing: Missing = "error",
+) -> EffectSizes:
+    """Return ratios given as their logarithms with standard errors; ratios stay ratios.
+
+    Parameters
+    ----------
+    log_effect : array-like, shape (k,)
+        Natural logarithms of the ratios, treatment over control (``TE`` in meta).
+    std_error : array-like, shape (k,)
+        Their standard errors, all positive (``seTE`` in meta).
+    measure : {"hr", "or", "rr", "irr"}
+        What the ratios are.
+    studies : iterable of str, optional
+        Labels.
+    data : data frame or mapping, optional
+        Table whose columns the other arguments may name (pandas, polars, pyarrow, a mapping).
+    missing : {"error", "drop"}
+        What becomes of a row with a missing value; rows that are dropped are listed in
+        ``excluded``.
+
+    Returns
+    -------
+    EffectSizes
+        ``yi = log_effect`` and ``vi = std_error**2``, shown as ratios.
+
+    Raises
+    ------
+    DataError
+        Naming the study whose value is missing or whose standard error is not positive.
+
+    Examples
+    --------
+    >>> e = log_effects([-0.34, -0.51], [0.13, 0.24], measure="hr")
+    >>> e.limits()[0].round(3).tolist()
+    [0.712, 0.6]
+    """
+    measure = choice("measure", measure, words(LogMeasure))
+    known = None if studies is None else [str(s) for s in items("studies", studies)]
+    y = numeric("log_effect", log_effect, studies=known)
+    se = numeric("std_error", std_error, above=0, maximum=LARGEST**0.5, studies=known)
+    names = labels(known, same_length(log_effect=y, std_error=se))
+    return build(y, se**2, names, measure, "log", {})

@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin.effects._scales import freeman_tukey
-from metablin.effects.sizes import EffectSizes, build
+from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
 from metablin.errors import DataError
+from metablin.options import (
+    Missing,
+    ProportionTransform,
+    RateTransform,
+    ZeroRuleSingle,
+    words,
+)
 
 __all__ = [
     "PROPORTION_TRANSFORMS",
@@ -25,20 +33,24 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-PROPORTION_TRANSFORMS = ("logit", "log", "raw", "arcsine", "freeman-tukey")
-RATE_TRANSFORMS = ("log", "sqrt", "raw")
-ZERO_RULES_SINGLE = ("only-needed", "all", "none")
+PROPORTION_TRANSFORMS = words(ProportionTransform)
+RATE_TRANSFORMS = words(RateTransform)
+ZERO_RULES_SINGLE = words(ZeroRuleSingle)
 
 HALF = 0.5
 """What is added to events and to non-events when a zero cell needs it."""
 
 
+@reads("events", "n", optional=("studies",), after=readmit)
 def proportions(
     events: ArrayLike,
     n: ArrayLike,
-    transform: str = "logit",
+    transform: ProportionTransform = "logit",
     studies: Iterable[Any] | None = None,
-    zero_cells: str = "only-needed",
+    zero_cells: ZeroRuleSingle = "only-needed",
+    *,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> EffectSizes:
     """Return effect sizes of single proportions.
 
@@ -54,6 +66,11 @@ def proportions(
         For logit, log and raw: add 1/2 to events and to non-events in studies with no event or
         with nothing but events, in all studies, or nowhere (then such studies are set aside and
         listed in ``excluded``). Arcsine and Freeman-Tukey need no correction and get none.
+    data : data frame or mapping, optional
+        Table whose columns the other arguments may name (pandas, polars, pyarrow, a mapping).
+    missing : {"error", "drop"}
+        What becomes of a row with a missing value; rows that are dropped are listed in
+        ``excluded``.
 
     Returns
     -------
@@ -82,6 +99,9 @@ def proportions(
     >>> e = proportions([3, 0], [10, 12], studies=["A", "B"])
     >>> e.yi.round(4).tolist(), e.corrected.tolist()
     ([-0.8473, -3.2189], [False, True])
+    >>> table = {"responders": [3, 0], "treated": [10, 12]}
+    >>> proportions("responders", "treated", data=table).yi.round(4).tolist()
+    [-0.8473, -3.2189]
     """
     transform = choice("transform", transform, PROPORTION_TRANSFORMS)
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
@@ -153,12 +173,16 @@ def _proportion_effects(
     return freeman_tukey(x, n), 1 / (4 * n + 2)
 
 
+@reads("events", "person_time", optional=("studies",), after=readmit)
 def rates(
     events: ArrayLike,
     person_time: ArrayLike,
-    transform: str = "log",
+    transform: RateTransform = "log",
     studies: Iterable[Any] | None = None,
-    zero_cells: str = "only-needed",
+    zero_cells: ZeroRuleSingle = "only-needed",
+    *,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> EffectSizes:
     """Return effect sizes of single incidence rates.
 
@@ -176,6 +200,11 @@ def rates(
         For log and raw: add 1/2 to the events of studies without events, of all, or nowhere (then
         studies without events are set aside and listed in ``excluded``). The square root needs no
         correction and gets none.
+    data : data frame or mapping, optional
+        Table whose columns the other arguments may name (pandas, polars, pyarrow, a mapping).
+    missing : {"error", "drop"}
+        What becomes of a row with a missing value; rows that are dropped are listed in
+        ``excluded``.
 
     Returns
     -------
@@ -201,7 +230,7 @@ def rates(
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     x = numeric("events", events, minimum=0, integer=True, studies=known)
-    t = numeric("person_time", person_time, above=0, studies=known)
+    t = numeric("person_time", person_time, above=0, maximum=LONGEST, studies=known)
     names = labels(known, same_length(events=x, person_time=t))
     none = x == 0
     smooth = transform == "sqrt"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,27 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from metablin._frame import Dropped
 from metablin._input import level as check_level
-from metablin.records import Record, freeze, jsonable
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
+from metablin.records import Record, freeze, jsonable
 
-__all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded"]
+__all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
 
 FloatArray = NDArray[np.float64]
 
 LARGEST = 1e60
 """Largest effect and variance, and inverse of the smallest variance: the models multiply up to two
 squared weights with a squared effect, and that must stay below 1e308."""
+
+
+ENDS = {"proportion": (0.0, 1.0), "rate": (0.0, np.inf), "rd": (-1.0, 1.0)}
+"""Ends of the reader's scale, by measure; others have none that a limit could cross."""
+
+
+LONGEST = LARGEST**0.5
+"""Longest time at risk, whose square is a variance."""
 
 
 class Counts(Mapping[str, FloatArray]):
@@ -77,7 +86,7 @@ class Excluded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EffectSizes(Record):
     """Effect sizes on the analysis scale with sampling variances, ready to pool.
 
@@ -131,6 +140,9 @@ class EffectSizes(Record):
     def back(self, x: ArrayLike, n: ArrayLike | None = None) -> FloatArray:
         """Return values of the analysis scale on the reader's scale.
 
+        Limits beyond the end of the scale (a proportion above 1, a rate below 0, a risk difference
+        above 1) are the end.
+
         Parameters
         ----------
         x : array-like
@@ -146,9 +158,13 @@ class EffectSizes(Record):
         """
         x = np.asarray(x, dtype=np.float64)
         if self.transform != "freeman-tukey":
-            return np.asarray(back_transform(self.transform)(x))
+            return np.asarray(np.clip(back_transform(self.transform)(x), *self._ends))
         size = self.harmonic_n if n is None else np.asarray(n, dtype=np.float64)
         return from_freeman_tukey(x, size)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return ENDS.get(self.measure, (-np.inf, np.inf))
 
     @property
     def harmonic_n(self) -> float:
@@ -260,4 +276,19 @@ def build(
         zero_cells=zero_cells,
         corrected=marks[keep],
         excluded=tuple(Excluded(studies[i], i + 1, why) for i, why in sorted(reasons.items())),
+    )
+
+
+def readmit(e: EffectSizes, gone: Dropped, labels: Sequence[Any] | None) -> EffectSizes:
+    """Return `e` with its rows counted as in the table before incomplete rows were left out."""
+    names = [f"study {i + 1}" for i in range(gone.n_rows)] if labels is None else list(labels)
+    rows = gone.kept[e.rows]
+    left = [Excluded(x.study, int(gone.kept[x.row - 1]) + 1, x.reason) for x in e.excluded]
+    left += [Excluded(str(names[row]), row + 1, why) for row, why in gone.reasons]
+    return replace(
+        e,
+        rows=rows,
+        n_rows=gone.n_rows,
+        studies=e.studies if labels is not None else tuple(names[i] for i in rows),
+        excluded=tuple(sorted(left, key=lambda x: x.row)),
     )

@@ -8,9 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
-from metablin.effects.sizes import EffectSizes, build
+from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
 from metablin.errors import DataError
+from metablin.options import (
+    DoubleZeros,
+    Missing,
+    RateMeasure,
+    TableMeasure,
+    ZeroRule,
+    ZeroRuleSingle,
+    words,
+)
 
 __all__ = [
     "RATE_MEASURES",
@@ -23,23 +33,27 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Pair = tuple[FloatArray, FloatArray]
 
-TABLE_MEASURES = ("or", "rr", "rd", "peto", "asd")
-RATE_MEASURES = ("irr", "ird", "irsd")
-ZERO_RULES = ("only-needed", "all", "treatment-arm", "none")
+TABLE_MEASURES = words(TableMeasure)
+RATE_MEASURES = words(RateMeasure)
+ZERO_RULES = words(ZeroRule)
 
 HALF = 0.5
 """What a continuity correction adds to every cell."""
 
 
+@reads("a", "n1", "c", "n2", optional=("studies",), after=readmit)
 def two_by_two(
     a: ArrayLike,
     n1: ArrayLike,
     c: ArrayLike,
     n2: ArrayLike,
-    measure: str = "or",
+    measure: TableMeasure = "or",
     studies: Iterable[Any] | None = None,
-    zero_cells: str = "only-needed",
-    double_zeros: str = "keep",
+    zero_cells: ZeroRule = "only-needed",
+    double_zeros: DoubleZeros = "keep",
+    *,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> EffectSizes:
     """Return effect sizes of 2x2 tables, treatment against control.
 
@@ -87,7 +101,7 @@ def two_by_two(
     """
     measure = choice("measure", measure, TABLE_MEASURES)
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES)
-    drop = choice("double_zeros", double_zeros, ("keep", "drop")) == "drop"
+    drop = choice("double_zeros", double_zeros, words(DoubleZeros)) == "drop"
     counts, names = _table(a, n1, c, n2, studies)
     x1, m1, x2, m2 = counts.values()
     zero = (x1 == 0) | (x2 == 0) | (x1 == m1) | (x2 == m2)
@@ -181,14 +195,18 @@ _TABLES: dict[str, Callable[[FloatArray, FloatArray, FloatArray, FloatArray], Pa
 }
 
 
+@reads("x1", "t1", "x2", "t2", optional=("studies",), after=readmit)
 def rate_contrasts(
     x1: ArrayLike,
     t1: ArrayLike,
     x2: ArrayLike,
     t2: ArrayLike,
-    measure: str = "irr",
+    measure: RateMeasure = "irr",
     studies: Iterable[Any] | None = None,
-    zero_cells: str = "only-needed",
+    zero_cells: ZeroRuleSingle = "only-needed",
+    *,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> EffectSizes:
     """Return effect sizes of pairs of incidence rates, treatment against control.
 
@@ -226,14 +244,14 @@ def rate_contrasts(
     [-0.1924, -1.5141]
     """
     measure = choice("measure", measure, RATE_MEASURES)
-    zero_cells = choice("zero_cells", zero_cells, ("only-needed", "all", "none"))
+    zero_cells = choice("zero_cells", zero_cells, words(ZeroRuleSingle))
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     counts = {}
     for arm, x, t in (("treatment", x1, t1), ("control", x2, t2)):
         column = f"events_{arm}"
         counts[column] = numeric(column, x, minimum=0, integer=True, studies=known)
         column = f"person_time_{arm}"
-        counts[column] = numeric(column, t, above=0, studies=known)
+        counts[column] = numeric(column, t, above=0, maximum=LONGEST, studies=known)
     names = labels(known, same_length(**counts))
     a, s, c, t_c = counts.values()
     rule = "none" if measure == "irsd" else zero_cells

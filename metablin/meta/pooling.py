@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
+from metablin._frame import column_of
 from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
-from metablin.meta.fit import MetaFit
-from metablin.meta.models import MODELS, Options, fitter, needs_effects
-from metablin.meta.subgroups import add_subgroups
+from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.models import MODELS, fit_model
+from metablin.meta.core.options import Options, needs_effects
+from metablin.meta.normal.subgroups import add_subgroups
+from metablin.options import EqualTau2, Interval, Model, Prediction, Tau2, words
 
 __all__ = ["pool"]
 
 
 def pool(
     e: EffectSizes,
-    model: str = "random",
-    tau2: str | float = "REML",
-    ci: str | None = None,
+    model: Model = "random",
+    tau2: Tau2 | float = "REML",
+    ci: Interval | None = None,
     level: float = 0.95,
     by: str | Sequence[Any] | None = None,
     moderators: str | None = None,
     data: Any = None,
-    subgroup_tau2: str = "separate",
-    prediction: str = "match",
+    subgroup_tau2: EqualTau2 = "separate",
+    prediction: Prediction = "match",
     **extra: Any,
 ) -> MetaFit:
     """Pool effect sizes.
@@ -37,7 +42,7 @@ def pool(
         From :func:`metablin.proportions`, :func:`metablin.hazard_ratios` and their kin.
     model : str
         ``random`` (default), ``common``, or another name of
-        :data:`metablin.meta.models.MODELS`.
+        :data:`metablin.meta.core.models.MODELS`.
     tau2 : str or float
         Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
         ``SJ``, ``ML``, ``EB`` or ``PM``, or a known value.
@@ -70,7 +75,13 @@ def pool(
     Raises
     ------
     DataError
-        For an unknown option or data the model cannot take, naming the study.
+        For an unknown option or data the model cannot take, naming the study; for a ratio when
+        nobody, or everybody, had the event in both arms of all studies.
+
+    Notes
+    -----
+    Where no patient, or every patient, of single arms had the event, the fit is the exact interval
+    of all patients together (``model`` is ``"exact"``), as in :func:`metablin.pool_cohorts`.
 
     Examples
     --------
@@ -81,41 +92,47 @@ def pool(
     (0.715, 3)
     """
     needs_effects(e)
-    spec = MODELS[choice("model", model, MODELS)]
+    given_ci = ci
+    model = choice("model", model, MODELS)
+    spec = MODELS[model]
     ci = choice("ci", spec.ci[0] if ci is None else ci, spec.ci)
-    prediction = choice("prediction", prediction, ("match", "hts"))
+    prediction = choice("prediction", prediction, words(Prediction))
     options = Options(model, ci, tau2, check_level(level), extra, prediction)
     if e.k == 0:
         why = "; ".join(f"{x.study}: {x.reason}" for x in e.excluded)
         raise DataError(f"no study to pool ({why})" if why else "no study to pool")
     if moderators is not None:
-        return _with_moderators(e, options, moderators, data, by is not None)
-    fit = fitter(model)(e, options)
-    if by is None:
-        return fit
-    return add_subgroups(fit, options, _labels(by, data), subgroup_tau2)
+        fit = _with_moderators(e, options, moderators, data, by is not None)
+    else:
+        fit = fit_model(e, options)
+        if by is not None:
+            fit = add_subgroups(fit, options, _labels(by, data), subgroup_tau2)
+    asked: dict[str, Any] = {"model": model, "tau2": tau2, "ci": given_ci, "level": level, "by": by}
+    asked |= {"moderators": moderators, "data": data, "subgroup_tau2": subgroup_tau2}
+    again = functools.partial(pool, e, **asked, prediction=prediction, **extra)
+    return dataclasses.replace(fit, again=again)
 
 
 def _labels(by: str | Sequence[Any], data: Any) -> Sequence[Any]:
     """Return the subgroup labels, from a column of `data` when `by` is its name."""
     if not isinstance(by, str):
         return by
-    columns = [] if data is None else list(data)
-    if by not in columns:
+    if data is None:
         raise DataError(
-            "no such column in data",
+            "the name of a column without a table to find it in",
             column="by",
             value=repr(by),
-            allowed=", ".join(str(c) for c in columns) or "one label per row",
+            allowed="data=, or one label per row",
         )
-    labels: Sequence[Any] = data[by]
+    labels: Sequence[Any] = column_of(data, by)[1]
     return labels
 
 
 def _with_moderators(
     e: EffectSizes, options: Options, formula: str, data: Any, grouped: bool
 ) -> MetaFit:
-    from metablin.meta.regression import design_matrix, fit_regression
+    from metablin.meta.core.moderators import design_matrix
+    from metablin.meta.normal.regression import fit_regression
 
     if options.model not in ("random", "common"):
         raise DataError(

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.records import freeze
 from metablin.errors import DataError
+from metablin.records import freeze
 
 __all__ = ["Pairs", "trial_pairs"]
 

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError
 from metablin.mrd._pairs import Pairs, trial_pairs
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["BivariateEffects", "bivariate_effects"]
 
@@ -32,7 +32,7 @@ FLAT = 1e-10
 """A variance below this share of the spread of the estimates is none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BivariateEffects(Record):
     """Means and covariance of the true effects, and the regression they imply.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from metablin._input import numeric, same_length
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import DataError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["Consistency", "mixture_bounds", "mixture_check", "mixture_median"]
 
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Consistency(Record):
     """The survival of all patients, of responders and of the rest, with what each implies.
 
@@ -68,12 +65,6 @@ class Consistency(Record):
         """Return the check as JSON-ready Python types."""
         out: dict[str, Any] = jsonable({"share": self.share, "times": self.to_frame()})
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves and the implied range of non-responders."""
-        from metablin.plots.consistency import consistency
-
-        return consistency(self, ax=ax)
 
 
 def mixture_check(

@@ -15,10 +15,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice, labels, numeric, same_length
-from metablin.records import Record, jsonable
 from metablin.errors import DataError, MetablinWarning
+from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
-from metablin.survival.km import KMCurve, kaplan_meier
+from metablin.survival.km import KMCurve
+from metablin.survival.landmark import simon_makuch as survival_by_response
+from metablin.survival.ties import join, onto
 
 __all__ = [
     "METHODS",
@@ -38,7 +40,7 @@ REFUSAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PostBaseline(Record):
     """The hazard ratio of those who changed group over those who did not.
 
@@ -137,7 +139,7 @@ def compare_groups_after_baseline(
     >>> found.n, found.n_changed, found.n_left_out
     (5, 3, 1)
     """
-    choice("method", method, METHODS)
+    method = choice("method", method, METHODS)
     if landmark is not None and method != "landmark":
         raise DataError("only a landmark comparison has one", column="landmark", value=landmark,
                         allowed="method='landmark'")  # fmt: skip
@@ -228,47 +230,15 @@ cannot be compared from its start: whoever reached the later group had to surviv
 def simon_makuch(
     time: ArrayLike, event: ArrayLike, changed_at: ArrayLike, *, landmark: float = 0.0
 ) -> tuple[KMCurve, KMCurve]:
-    """Return curves of a group that patients join over time, and of those not yet in it.
-
-    Patients count in the first group up to their change and in the second from then on; both
-    curves start at `landmark` among those still followed.
-
-    Returns
-    -------
-    changed, unchanged : KMCurve
-        Time counts from the start of treatment.
-
-    Raises
-    ------
-    DataError
-        When nobody is left after the landmark, or one group never has a patient.
-
-    References
-    ----------
-    Simon R, Makuch RW (1984). A non-parametric graphical representation of the relationship
-    between survival and the occurrence of an event. Stat Med 3:35-44. doi:10.1002/sim.4780030106
-
-    Examples
-    --------
-    >>> later, never = simon_makuch([3, 5, 9, 12], [1, 1, 0, 1], [None, 2, None, 4])
-    >>> later.n, never.n
-    (2.0, 4.0)
-    """
-    t, e, at = _checked(time, event, changed_at)
-    start = float(numeric("landmark", landmark, minimum=0)[0])
-    keep = t > start
-    if not keep.any():
-        raise DataError("nobody is followed beyond the landmark", column="landmark", value=start)
-    entry, exit_, failed, later = spells(t[keep], e[keep], at[keep])
-    entry = np.maximum(entry, start)
-    alive = exit_ > entry
-    curves = []
-    for value, name in ((1, "changed"), (0, "unchanged")):
-        part = alive & (later == value)
-        if not part.any():
-            raise DataError("no patient is ever in this group", column="changed_at", value=name)
-        curves.append(kaplan_meier(exit_[part], failed[part], entry=entry[part], label=name))
-    return curves[0], curves[1]
+    """Return the curves of :func:`metablin.simon_makuch`, which took the place of this function."""
+    warnings.warn(
+        "metablin.mrd.simon_makuch is now metablin.simon_makuch(...).curves; the old name goes "
+        "with version 0.2",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    curves = survival_by_response(time, event, changed_at, landmark).curves
+    return curves["responder"], curves["non-responder"]
 
 
 def immortal_time_bounds(
@@ -338,6 +308,7 @@ def _checked(
     t, e = numeric("time", time, minimum=0), numeric("event", event, minimum=0, maximum=1)
     at = numeric("changed_at", changed_at, minimum=0, missing=True)
     names = labels(None, same_length(time=t, event=e, changed_at=at))
+    t, at = join(t)[0], onto(at, np.unique(t))
     late = np.flatnonzero(at > t)
     if late.size:
         i = int(late[0])

@@ -11,18 +11,18 @@ import pandas as pd
 
 from metablin._input import choice, needed
 from metablin._input import level as check_level
-from metablin.records import Record, jsonable
 from metablin.effects import proportions
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool
 from metablin.meta.cohorts import pool_cohorts
+from metablin.records import Record, jsonable
 
 __all__ = ["ResponsePools", "response_rates"]
 
 KEYS = ("denominator", "threshold", "timepoint")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponsePools(Record):
     """Pooled response rates by stratum.
 
@@ -119,7 +119,7 @@ def response_rates(
     >>> int(found["k"][0]), round(float(found["estimate"][0]), 3)
     (3, 0.733)
     """
-    model = choice("model", model, ("auto", "random", "common", "beta-binomial"))
+    chosen = choice("model", model, ("auto", "random", "common", "beta-binomial"))
     level = check_level(level)
     strata = (by,) if isinstance(by, str) else tuple(by)
     if not strata:
@@ -139,7 +139,7 @@ def response_rates(
         if _denominators(part, key, mix_denominators):
             mixed.add(key)
         e = proportions(part["events"], part["n"], studies=part["study"].tolist())
-        fits[key] = pool_cohorts(e, level) if model == "auto" else pool(e, model, level=level)
+        fits[key] = pool_cohorts(e, level) if chosen == "auto" else pool(e, chosen, level=level)
     return ResponsePools(strata, fits, frozenset(mixed))
 
 

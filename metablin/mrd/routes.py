@@ -13,10 +13,10 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import needed, numeric
-from metablin.records import Record, jsonable
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
+from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 
 __all__ = [
@@ -268,7 +268,7 @@ def expected_events(n: float, median: float, followup: float) -> float:
     return float(n * -np.expm1(-np.log(2) * followup / median))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponderHR(Record):
     """Log hazard ratios of responders over non-responders, one row a comparison.
 

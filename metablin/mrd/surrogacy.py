@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from metablin._input import choice, numeric, one
-from metablin.records import Record, jsonable
+from metablin._input import seed as check_seed
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
 from metablin.mrd._pairs import Pairs, trial_pairs
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.records import Record, jsonable
 
 __all__ = ["Association", "Surrogacy", "surrogacy"]
 
@@ -78,7 +76,7 @@ class Association:
         return y, y - half, y + half
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Surrogacy(Record):
     """Trial-level association of two treatment effects.
 
@@ -106,7 +104,7 @@ class Surrogacy(Record):
 
     def association(self, method: str) -> Association:
         """Return the line of a method."""
-        choice("method", method, METHODS)
+        method = choice("method", method, METHODS)
         return self.weighted if method == "weighted" else self.daniels_hughes
 
     def predict(self, x: ArrayLike, method: str = "daniels-hughes") -> pd.DataFrame:
@@ -133,7 +131,7 @@ class Surrogacy(Record):
         DataError
             With fewer than four trials: three would leave two to draw a line through.
         """
-        choice("method", method, METHODS)
+        method = choice("method", method, METHODS)
         if self.k <= FEWEST:
             raise DataError("too few trials to leave one out", column="k", value=self.k,
                             allowed=f"at least {FEWEST + 1}")  # fmt: skip
@@ -170,12 +168,6 @@ class Surrogacy(Record):
         out: dict[str, Any] = jsonable({"k": self.k, "correlation": p.correlation,
                                         "trials": trials, "lines": self.to_frame()})  # fmt: skip
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw trials, line and prediction band."""
-        from metablin.plots.surrogacy import surrogacy as draw
-
-        return draw(self, ax=ax)
 
 
 def surrogacy(
@@ -240,7 +232,7 @@ def surrogacy(
     """
     data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
     count = int(one("draws", draws, minimum=2, integer=True))
-    seed = int(one("seed", seed, minimum=0, integer=True))
+    seed = check_seed(seed)
     crit = _critical(data)
     return Surrogacy(
         data,

@@ -10,15 +10,18 @@ from metablin.pipeline.registry import (
     load_analysis,
     names,
 )
+from metablin.pipeline.words import Drawn, Words
 from metablin.report import Figure, Headline, Outcome, Table, slug
 
 __all__ = [
     "Analysis",
+    "Drawn",
     "Evidence",
     "Figure",
     "Headline",
     "Outcome",
     "Table",
+    "Words",
     "analysis",
     "find_analyses",
     "load_analysis",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.errors import DataError
-from metablin.pipeline.store import Results
+from metablin.report import Saved
 
 __all__ = ["STATUSES", "agrees", "check_claims", "unexplained"]
 
@@ -17,6 +17,10 @@ DOCUMENTED = "differs (documented)"
 NOT_COMPUTABLE = "not computable"
 UNEXPLAINED = "differs (unexplained)"
 STATUSES = (REPRODUCED, DOCUMENTED, NOT_COMPUTABLE, UNEXPLAINED)
+
+# Results that hold the number another source prints: an agreement of sources, no recomputation.
+ELSEWHERE = "elsewhere"
+QUOTED = "another source prints the same number"
 
 # A printed value stands for everything that rounds to it: half a unit of its last digit, plus
 # room for the binary representation of a value that lies exactly on the boundary.
@@ -52,7 +56,7 @@ def check_claims(out: Path, claims: pd.DataFrame, discrepancies: pd.DataFrame) -
         difference, status, reason, result``; one row a claim, in the order given.
     """
     reasons = dict(zip(discrepancies["discrepancy_id"], discrepancies["reason"], strict=True))
-    results = Results(out)
+    results = Saved(out)
     rows = [_check(results, dict(claim), reasons) for claim in claims.to_dict(orient="records")]
     return pd.DataFrame(rows)
 
@@ -61,7 +65,7 @@ def _text(value: Any) -> str:
     return "" if value is None or value is pd.NA or value != value else str(value)
 
 
-def _check(results: Results, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
+def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
     result, documented = _text(claim["result"]), _text(claim["discrepancy_id"])
     computed: float | None = None
     status, reason = NOT_COMPUTABLE, _text(claim["why_not"])
@@ -72,6 +76,8 @@ def _check(results: Results, claim: dict[Any, Any], reasons: dict[str, str]) -> 
             status, reason = UNEXPLAINED, str(error)
         else:
             status, reason = _verdict(computed, claim, documented, reasons)
+            if status == REPRODUCED and f"/{ELSEWHERE}/" in result:
+                reason = QUOTED
     elif not reason:
         status, reason = UNEXPLAINED, "neither a result nor a reason why there is none"
     copied = ("claim_id", "seed", "locator", "kind", "statement", "printed", "unit", "value")

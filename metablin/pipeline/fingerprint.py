@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import platform
@@ -12,7 +13,15 @@ from pathlib import Path
 
 import metablin
 
-__all__ = ["LIBRARIES", "digest_of", "evidence_files", "file_digest", "library_versions"]
+__all__ = [
+    "LIBRARIES",
+    "analysis_files",
+    "digest_of",
+    "evidence_files",
+    "file_digest",
+    "library_versions",
+    "package_digest",
+]
 
 # The libraries whose release can move a number or a picture.
 LIBRARIES = (
@@ -45,8 +54,8 @@ def library_versions() -> dict[str, str]:
 
 
 def evidence_files(directory: Path, tables: Sequence[str]) -> dict[str, str]:
-    """Return the digest of each table and of the descriptor, by file name."""
-    names = sorted(["datapackage.json", *(f"{t}.csv" for t in tables)])
+    """Return the digest of each table, of the descriptor and of the vocabulary, by file name."""
+    names = sorted({"datapackage.json", "vocabulary.csv", *(f"{t}.csv" for t in tables)})
     return {name: file_digest(directory / name) for name in names if (directory / name).is_file()}
 
 
@@ -56,6 +65,40 @@ def package_digest() -> str:
     root = Path(metablin.__file__).parent
     files = sorted(p for p in root.rglob("*.py"))
     return digest_of({str(p.relative_to(root)): file_digest(p) for p in files})
+
+
+def analysis_files(folder: Path, name: str) -> dict[str, str]:
+    """Return the digest of every file of an analysis and of the modules it imports, by name.
+
+    Its own folder counts whole: code, words, and data beside them. Of what several analyses share
+    only the modules that it imports count, and those that they import.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``analyses``.
+    name : str
+        Of the analysis.
+    """
+    own = {p for p in (folder / name).rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    found, waiting = set(own), [p for p in own if p.suffix == ".py"]
+    while waiting:
+        fresh = _imported(waiting.pop()) - found
+        found |= fresh
+        waiting += fresh
+    return {str(p.relative_to(folder)): file_digest(p) for p in sorted(found)}
+
+
+def _imported(path: Path) -> set[Path]:
+    """Return the files that the relative imports of a module lead to."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        start = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        places = [start, *(start / alias.name for alias in node.names)]
+        found |= {p for x in places for p in (x.with_suffix(".py"), x / "__init__.py")}
+    return {p for p in found if p.is_file()}
 
 
 def digest_of(parts: object) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from metablin.pipeline import store
 from metablin.pipeline.fingerprint import file_digest
 from metablin.pipeline.runner import MANIFEST
 from metablin.pipeline.verify import ledger
-from metablin.report import MISSING, format_estimate, format_number
+from metablin.pipeline.workspace import held
 from metablin.report.html import Section, render_report
+from metablin.report.render import headlines, to_terminal
+from metablin.report.store import Saved, write_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["headline_rows", "headline_table", "publish"]
+__all__ = ["headline_table", "publish"]
 
 LEDGER = "claims.csv"
 REPORT = "report.html"
@@ -27,14 +28,20 @@ def publish(out: Path) -> Path:
 
     Both enter the manifest and are written again only when they would change.
     """
+    with held(out, wait=True):
+        return _publish(out)
+
+
+def _publish(out: Path) -> Path:
     from metablin.datasets import load
 
     claims = ledger(out)
     _write(out / LEDGER, claims.to_csv(index=False, lineterminator="\n"))
     manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    saved = Saved(out)
     html = render_report(
-        sections=[_section(folder) for folder in _folders(out)],
-        headlines=headline_rows(out),
+        sections=[_section(saved, name) for name in saved.analyses],
+        headlines=headlines(saved, saved.analyses),
         claims=claims,
         discrepancies=load("discrepancies"),
         versions=manifest["versions"],
@@ -47,58 +54,25 @@ def publish(out: Path) -> Path:
 
 def _write(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        store.write_text(path, text)
+        write_text(path, text)
 
 
-def _folders(out: Path) -> list[Path]:
-    """Return the folders of saved outcomes in the order of the report."""
-    folders = sorted(p.parent for p in out.glob("*/outcome.json"))
-    return sorted(folders, key=lambda folder: store.read_words(folder)["order"])
-
-
-def _section(folder: Path) -> Section:
-    words = store.read_outcome(folder)
+def _section(saved: Saved, name: str) -> Section:
+    words = saved.words(name)
     return Section(
-        name=words["name"],
+        name=name,
         title=words["title"],
         question=words["question"],
         notes=tuple(words["notes"]),
-        tables=[(name, words["tables"][name], frame) for name, frame in words["frames"].items()],
+        tables={table: saved.table(f"{name}/{table}") for table in words["tables"]},
         figures=[
-            (name, words["figures"][name], (folder / f"{name}.svg").read_text(encoding="utf-8"))
-            for name in words["figures"]
+            (key, said, (saved.out / name / f"{key}.svg").read_text(encoding="utf-8"))
+            for key, said in words["figures"].items()
         ],
     )
 
 
-def headline_rows(out: Path) -> list[dict[str, str]]:
-    """Return the headline results of every analysis in `out`, formatted for people."""
-    rows = []
-    for folder in _folders(out):
-        words = store.read_outcome(folder)
-        for line in words["headlines"]:
-            frame = words["frames"][line["table"]]
-            row: dict[str, Any] = frame.loc[frame["key"] == line["key"]].iloc[0].to_dict()
-            low, high = (format_number(row.get(c), line["unit"]) for c in ("pred_low", "pred_high"))
-            rows.append(
-                {
-                    "analysis": words["name"],
-                    "result": line["label"],
-                    "estimate": format_estimate(row, line["unit"]),
-                    "prediction": "" if MISSING in (low, high) else f"{low} to {high}",
-                    "studies": format_number(row.get("k"), "count") if "k" in row else "",
-                }
-            )
-    return rows
-
-
 def headline_table(out: Path) -> Table:
     """Return the headline results as a table for the terminal."""
-    from rich.table import Table
-
-    table = Table(title="Headline results", title_justify="left")
-    for name in ("Result", "Estimate (95% interval)", "Prediction interval", "Studies"):
-        table.add_column(name, justify="right" if name == "Studies" else "left")
-    for row in headline_rows(out):
-        table.add_row(row["result"], row["estimate"], row["prediction"], row["studies"])
-    return table
+    saved = Saved(out)
+    return to_terminal(headlines(saved, saved.analyses))

@@ -1,4 +1,4 @@
-"""Analyses: small functions from evidence to an outcome, found in a folder of modules."""
+"""Analyses: small functions from evidence to an outcome, each in a folder with its words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metablin.errors import DataError
+from metablin.pipeline.words import WORDS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,9 @@ class Evidence:
         return load(table, all_rows=all_rows)
 
 
+Function = Callable[[Evidence, Words], "Outcome"]
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """A registered analysis.
@@ -58,51 +62,58 @@ class Analysis:
     Attributes
     ----------
     name : str
-        Module name, also the folder of its results.
-    title, question : str
-        For people.
+        Of its folder in ``analyses/``, also the folder of its results.
+    words : Words
+        Title and question, and what its tables and figures say.
     order : int
         Place in reports; ties are broken by name.
     reads : tuple of str
         Evidence tables.
     function : callable
-        From :class:`Evidence` to :class:`metablin.report.Outcome`.
+        From :class:`Evidence` and :class:`Words` to :class:`metablin.report.Outcome`.
     source : Path
-        The file it is in.
+        Its folder.
     """
 
     name: str
-    title: str
-    question: str
+    words: Words
     order: int
     reads: tuple[str, ...]
-    function: Callable[[Evidence], Outcome]
+    function: Function
     source: Path
+
+    def about(self) -> dict[str, object]:
+        """Return what is saved of it beside its outcome."""
+        return {
+            "name": self.name,
+            "title": self.words.title,
+            "question": self.words.question,
+            "order": self.order,
+            "reads": list(self.reads),
+        }
 
     def run(self) -> Outcome:
         """Return the outcome computed from the evidence base."""
-        return self.function(Evidence(self.reads))
+        return self.function(Evidence(self.reads), self.words)
 
 
-def analysis(
-    *, title: str, question: str, reads: tuple[str, ...], order: int = 50
-) -> Callable[[Callable[[Evidence], Outcome]], Analysis]:
-    """Register a function of a module in ``analyses/`` as that module's analysis.
+def analysis(*, reads: tuple[str, ...], order: int = 50) -> Callable[[Function], Analysis]:
+    """Register the function of a folder in ``analyses/`` as that folder's analysis.
+
+    Its words are read from ``words.toml`` beside it.
 
     Parameters
     ----------
-    title, question : str
-        Heading and the question answered, for people.
     reads : tuple of str
         Tables of the evidence base the function may load.
     order : int
         Place in reports: lower comes first.
     """
 
-    def register(function: Callable[[Evidence], Outcome]) -> Analysis:
-        module = sys.modules[function.__module__]
-        source = Path(str(module.__file__))
-        return Analysis(source.stem, title, question, order, reads, function, source)
+    def register(function: Function) -> Analysis:
+        folder = Path(str(sys.modules[function.__module__].__file__)).parent
+        words = Words.read(folder / WORDS)
+        return Analysis(folder.name, words, order, reads, function, folder)
 
     return register
 
@@ -128,26 +139,26 @@ def find_analyses(start: Path | None = None) -> Path:
 def names(folder: Path) -> list[str]:
     """Return the names of the analyses in a folder, in alphabetical order, without loading them.
 
-    Modules whose name starts with an underscore hold shared helpers and are passed over.
+    An analysis is a folder with ``words.toml``; other modules and packages hold what several share.
 
     Raises
     ------
     DataError
         When there is none.
     """
-    found = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+    found = sorted(p.parent.name for p in folder.glob(f"*/{WORDS}"))
     if not found:
         raise DataError(f"no analysis in {folder}")
     return found
 
 
 def load_analysis(folder: Path, name: str) -> Analysis:
-    """Return one analysis of a folder, read afresh from its file.
+    """Return one analysis of a folder, read afresh from its files.
 
     Raises
     ------
     DataError
-        When there is no such module, or it registers no analysis or more than one.
+        When there is no such folder, or it registers no analysis or more than one.
     """
     if name not in names(folder):
         raise DataError("no such analysis", value=name, allowed=" | ".join(names(folder)))
@@ -155,7 +166,7 @@ def load_analysis(folder: Path, name: str) -> Analysis:
     module = importlib.import_module(f"{PACKAGE}.{name}")
     registered = [v for v in vars(module).values() if isinstance(v, Analysis)]
     if len(registered) != 1:
-        raise DataError(f"{name}.py registers {len(registered)} analyses", allowed="one")
+        raise DataError(f"{name} registers {len(registered)} analyses", allowed="one")
     return registered[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import jsonable
 from metablin.datasets import describe, load, tables
-from metablin.datasets._trace import COLUMNS, _rows, _sources
+from metablin.datasets.tracing import COLUMNS, _rows, _sources
 from metablin.errors import DataError
-from metablin.pipeline import store
-from metablin.report import format_number
-from metablin.report.inline import Inline
+from metablin.records import Table, jsonable
+from metablin.report import Saved, format_number
+from metablin.report.render import shown
 from metablin.report.words import typeset
 
 __all__ = ["ResultTrace", "evidence_rows", "trace_result"]
@@ -33,6 +33,8 @@ class ResultTrace:
         Of the table the result is in.
     row : mapping
         The whole line of that table.
+    shown : mapping
+        The same as people see it: headings and cells.
     value : object
         The cell asked for; None when the key names no column.
     evidence : pandas.DataFrame
@@ -43,6 +45,7 @@ class ResultTrace:
     title: str
     caption: str
     row: Mapping[str, Any]
+    shown: Mapping[str, str]
     value: Any
     evidence: pd.DataFrame
 
@@ -62,11 +65,7 @@ class ResultTrace:
         lines = [f"{self.result}: {self.title}"]
         if self.value is not None:
             lines.append(f"  value: {format_number(self.value)}")
-        lines += [
-            f"  {name}: {format_number(cell)}"
-            for name, cell in self.row.items()
-            if name not in ("key", "row_ids") and cell == cell
-        ]
+        lines += [f"  {heading}: {cell}" for heading, cell in self.shown.items()]
         lines.append(f"{len(self.evidence)} evidence rows")
         for row in self.evidence.to_dict(orient="records"):
             lines.append(f"  {row['row_id']}  {row['item']}: {row['reported']}")
@@ -94,18 +93,28 @@ def trace_result(result: str, out: Path) -> ResultTrace:
     if len(parts) not in (3, 4) or not all(parts):
         raise DataError("not a result key", value=result, allowed="analysis/table/key[/column]")
     analysis, table, key = parts[:3]
-    row = Inline(out).row(f"{analysis}/{table}/{key}")
-    value = store.Results(out).value(result) if len(parts) == 4 else None
-    words = store.read_words(out / analysis)["tables"][table]
+    saved = Saved(out)
+    found = saved.table(f"{analysis}/{table}")
+    row = saved.row(f"{analysis}/{table}/{key}")
+    value = saved.value(result) if len(parts) == 4 else None
     ids = row.get("row_ids")
     return ResultTrace(
         result=result,
-        title=words["title"],
-        caption=words["caption"],
+        title=found.title,
+        caption=found.note,
         row=row,
+        shown=_line(found, key),
         value=value,
         evidence=evidence_rows(ids.split() if isinstance(ids, str) else ()),
     )
+
+
+def _line(table: Table, key: str) -> dict[str, str]:
+    if not table.columns:
+        return {}
+    frame = table.frame.loc[table.frame["key"] == key]
+    found = shown(dataclasses.replace(table, frame=frame)).frame.iloc[0]
+    return {str(heading): str(cell) for heading, cell in found.items()}
 
 
 def evidence_rows(ids: Iterable[str] | None = None) -> pd.DataFrame:

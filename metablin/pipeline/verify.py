@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.records import jsonable
 from metablin.errors import DataError
-from metablin.pipeline import store
 from metablin.pipeline.claims import STATUSES, check_claims, unexplained
 from metablin.pipeline.registry import names
 from metablin.pipeline.runner import Progress, reproduce
+from metablin.records import jsonable
+from metablin.report.store import Saved, write_text
 
 __all__ = ["Verification", "expected_values", "ledger", "update_expected", "verify"]
 
@@ -95,12 +95,9 @@ def expected_values(folder: Path) -> dict[str, Any]:
 
     Of a table that rests on random draws, the number of rows and the mean of every column.
     """
-    outcome = store.read_outcome(folder)
-    frames: dict[str, pd.DataFrame] = outcome["frames"]
-    return {
-        name: _means(frame) if outcome["tables"][name].get("drawn") else _rows(frame)
-        for name, frame in sorted(frames.items())
-    }
+    saved, analysis = Saved(folder.parent), folder.name
+    tables = {n: saved.table(f"{analysis}/{n}") for n in sorted(saved.words(analysis)["tables"])}
+    return {n: _means(t.frame) if t.drawn else _rows(t.frame) for n, t in tables.items()}
 
 
 def _rows(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -122,7 +119,7 @@ def update_expected(folder: Path, out: Path) -> list[str]:
     found = names(folder)
     for name in found:
         text = json.dumps(expected_values(out / name), indent=1, ensure_ascii=False)
-        store.write_text(folder / "expected" / f"{name}.json", text + "\n")
+        write_text(folder / "expected" / f"{name}.json", text + "\n")
     return found
 
 

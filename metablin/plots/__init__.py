@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metablin.plots._draw import drawing
 from metablin.plots.baujat import baujat_frame, baujat_plot, draw_baujat
 from metablin.plots.bubble import bubble, bubble_frame, draw_bubble
 from metablin.plots.consistency import consistency
@@ -29,11 +30,13 @@ from metablin.plots.radial import draw_radial, radial, radial_frame
 from metablin.plots.rmst_curve import draw_rmst_curve, rmst_curve, rmst_frame
 from metablin.plots.sequence import draw_sequence, sequence, sequence_frame
 from metablin.plots.surrogacy import surrogacy, surrogacy_frame
+from metablin.plots.traffic import bias_marks, draw_traffic, traffic, traffic_frame
 from metablin.plots.volcano import volcano, volcano_frame
 
 __all__ = [
     "baujat_frame",
     "baujat_plot",
+    "bias_marks",
     "bubble",
     "bubble_frame",
     "consistency",
@@ -55,6 +58,8 @@ __all__ = [
     "draw_rmst_curve",
     "draw_schoenfeld",
     "draw_sequence",
+    "draw_traffic",
+    "drawing",
     "forest",
     "forest_frame",
     "funnel",
@@ -85,6 +90,8 @@ __all__ = [
     "sequence_frame",
     "surrogacy",
     "surrogacy_frame",
+    "traffic",
+    "traffic_frame",
     "volcano",
     "volcano_frame",
 ]

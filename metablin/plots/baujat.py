@@ -11,7 +11,7 @@ from metablin.plots import style
 from metablin.plots._axes import POINT, place_labels
 
 if TYPE_CHECKING:
-    from metablin.meta.baujat import Baujat
+    from metablin.meta.checks.baujat import Baujat
 
 __all__ = ["baujat_frame", "baujat_plot", "draw_baujat"]
 
@@ -27,6 +27,7 @@ def baujat_frame(result: Baujat) -> pd.DataFrame:
     return frame
 
 
+@style.styled
 def baujat_plot(result: Baujat, ax: Axes | None = None) -> Axes:
     """Draw Baujat's plot and return its axes."""
     if ax is None:
@@ -34,6 +35,7 @@ def baujat_plot(result: Baujat, ax: Axes | None = None) -> Axes:
     return draw_baujat(baujat_frame(result), ax)
 
 
+@style.styled
 def draw_baujat(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the points of :func:`baujat_frame` on `ax` and return it."""
     ax.scatter(frame["heterogeneity"], frame["influence"], s=24, color=POINT, lw=0, zorder=3)

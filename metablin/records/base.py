@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Record", "freeze", "jsonable"]
 
@@ -53,6 +57,26 @@ class Record:
     def summary(self) -> str:
         """Return the result as text for people."""
         return self.to_frame().to_string(index=False, na_rep="")
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the result and return its axes.
+
+        The drawing function is the one that :mod:`metablin.plots` names for this type of record;
+        `options` are its own.
+
+        Raises
+        ------
+        TypeError
+            When this kind of result has no picture.
+        """
+        # By name: a result does not import its picture.
+        axes: Axes = importlib.import_module("metablin.plots").drawing(type(self))(
+            self, ax=ax, **options
+        )
+        return axes
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _repr_html_(self) -> str:
         return self.to_frame().to_html(

@@ -1,18 +1,24 @@
-"""Results for people: nouns, number formats and the self-contained HTML report."""
+"""Results for people: nouns, their store, number formats, and one renderer."""
 
 from __future__ import annotations
 
-from metablin.report.format import MISSING, format_estimate, format_number
-from metablin.report.model import UNITS, Figure, Headline, Outcome, Table, slug
+from metablin.records import UNITS, Column, Table
+from metablin.report.format import MISSING, format_estimate, format_number, format_range
+from metablin.report.model import Figure, Headline, Outcome, slug
+from metablin.report.store import Saved, save
 
 __all__ = [
     "MISSING",
     "UNITS",
+    "Column",
     "Figure",
     "Headline",
     "Outcome",
+    "Saved",
     "Table",
     "format_estimate",
     "format_number",
+    "format_range",
+    "save",
     "slug",
 ]

@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import pandas as pd
 
-from metablin.report.format import MISSING
+from metablin.records import Column, Table
+from metablin.report.render import IN_FILE, Page, to_page
 
 __all__ = ["Section", "render_report"]
 
 STYLE = """
-:root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--paper:#fff;--band:#f5f7fa;--accent:#0b5d8a;
---good:#1d7a4c;--warn:#9a6700;--bad:#b3261e}
+:root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--paper:#fff;--band:#f5f7fa;--accent:#0b5d8a}
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#a3adba;--line:#343c47;
---paper:#14181d;--band:#1b2027;--accent:#6db9e3;--good:#5fc792;--warn:#e0b04f;--bad:#ff8f86}
+--paper:#14181d;--band:#1b2027;--accent:#6db9e3}
 figure svg{background:#fff;border-radius:6px}}
 *{box-sizing:border-box}html{scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);
@@ -33,7 +32,7 @@ margin:16px 0}a{color:var(--accent)}
 table{border-collapse:collapse;font-size:.87rem;min-width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{background:var(--band);font-weight:600}
-td.num,th.num{text-align:right;white-space:nowrap}
+.gt_right{text-align:right;white-space:nowrap}.gt_group_heading{font-weight:600}
 caption{caption-side:bottom;text-align:left;padding:6px 0;font-size:.87rem}
 figure{margin:18px 0 28px}figure .scroll{margin:0}
 figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
@@ -41,21 +40,10 @@ figure svg{max-width:100%;min-width:min(640px,100%);height:auto}
 @media (max-width:700px){figure svg{max-width:none;width:640px}}
 figcaption{font-size:.92rem;max-width:85ch;margin-top:6px}
 details{margin:10px 0}summary{cursor:pointer;color:var(--accent)}
-.reproduced{color:var(--good)}.documented{color:var(--warn)}.unexplained{color:var(--bad);
-font-weight:600}.tag{white-space:nowrap}
 footer{color:var(--soft);font-size:.85rem;padding:32px 20px 48px}
 @media print{details>*{display:block}nav{display:none}body{font-size:11px}h2{break-after:avoid}
 figure,tr{break-inside:avoid}}
 """
-
-# Tables longer than this are folded away behind a line that says how long they are.
-OPEN_ROWS = 25
-
-# And tables longer than this stay in their files, so that the page opens quickly.
-MAX_ROWS = 500
-
-# Long lists for machines; the CSV files carry them.
-MACHINE_COLUMNS = ("row_ids", "trials", "sources")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +55,7 @@ class Section:
     name, title, question : str
     notes : tuple of str
         Caveats.
-    tables : sequence of (name, words, frame)
-        ``words`` holds ``title`` and ``caption``.
+    tables : mapping of str to Table
     figures : sequence of (name, words, svg)
         ``words`` holds ``title``, ``caption`` and ``alt``; ``svg`` is the picture's text.
     """
@@ -77,14 +64,14 @@ class Section:
     title: str
     question: str
     notes: tuple[str, ...]
-    tables: Sequence[tuple[str, Mapping[str, str], pd.DataFrame]]
+    tables: Mapping[str, Table]
     figures: Sequence[tuple[str, Mapping[str, str], str]]
 
 
 def render_report(
     *,
     sections: Sequence[Section],
-    headlines: Sequence[Mapping[str, str]],
+    headlines: Table,
     claims: pd.DataFrame,
     discrepancies: pd.DataFrame,
     versions: Mapping[str, str],
@@ -94,8 +81,8 @@ def render_report(
     Parameters
     ----------
     sections : sequence of Section
-    headlines : sequence of mapping
-        Columns ``result, estimate, prediction, studies``.
+    headlines : Table
+        See :func:`metablin.report.render.headlines`.
     claims, discrepancies : pandas.DataFrame
         The claim ledger and the record of disagreements.
     versions : mapping
@@ -133,15 +120,11 @@ def _header(sections: Sequence[Section]) -> str:
     )
 
 
-def _headlines(rows: Sequence[Mapping[str, str]]) -> str:
-    frame = pd.DataFrame(rows, columns=["result", "estimate", "prediction", "studies"])
-    frame.columns = pd.Index(
-        ["Result", "Estimate (95% interval)", "Prediction interval", "Studies"]
-    )
+def _headlines(table: Table) -> str:
     return (
         '<h2 id="headlines">Headlines</h2><p>Where several studies were pooled, the prediction '
         "interval says where the result of a new, similar study would be expected.</p>"
-        + html_table(frame, "")
+        + _table(table, "headlines").body
     )
 
 
@@ -161,97 +144,65 @@ def _section(section: Section, place: str, letters: Letters) -> str:
             f'<div class="scroll">{picture}</div>'
             f"<figcaption>{escape(words['caption'])}</figcaption></figure>"
         )
-    for name, words, frame in section.tables:
-        parts.append(f"<h3>{escape(words['title'])}</h3>")
+    for name, table in section.tables.items():
+        parts.append(f"<h3>{escape(table.title)}</h3>")
         file = f"Data: {section.name}/{name}.csv, with the evidence rows behind every line."
-        parts.append(_folded(_for_people(frame), f"{words['caption']} {file}".strip()))
+        parts.append(_captioned(_table(table, f"{place}-{name}"), f"{table.note} {file}"))
     return "\n".join(parts)
 
 
-def _for_people(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without the lists of evidence rows and with headings in words."""
-    shown = frame.drop(columns=[c for c in frame.columns if c in MACHINE_COLUMNS])
-    return shown.rename(columns=lambda c: str(c).replace("_", " "))
+def _table(table: Table, name: str, most: int = IN_FILE) -> Page:
+    return to_page(table, name, most=most, styled=False)
 
 
-def _folded(frame: pd.DataFrame, caption: str) -> str:
-    if len(frame) > MAX_ROWS:
-        return f'<p class="soft">{len(frame)} rows. {escape(caption)}</p>'
-    table = html_table(frame, caption)
-    if len(frame) <= OPEN_ROWS:
-        return table
-    return f"<details><summary>{len(frame)} rows</summary>{table}</details>"
+def _captioned(page: Page, caption: str) -> str:
+    text = f'<p class="soft">{escape(caption.strip())}</p>'
+    return f"{page.body}{text}" if page.body else f'<p class="soft">{page.rows} rows.</p>{text}'
+
+
+CLAIMS = (
+    Column("statement", "Statement"),
+    Column("printed", "Printed"),
+    Column("computed", "Computed", "number"),
+    Column("status", "Outcome"),
+    Column("reason", "Reason", codes="text"),
+    Column("result", "Result"),
+)
+DISCREPANCIES = (
+    Column("trial_id", "Trial", codes="names"),
+    Column("item", "What", codes="text"),
+    Column("value_a", "One source", codes="text"),
+    Column("value_b", "Another", codes="text"),
+    Column("used", "Used here", codes="text"),
+    Column("reason", "Why", codes="text"),
+)
 
 
 def _claims(claims: pd.DataFrame) -> str:
     counts = claims["status"].value_counts()
     summary = ", ".join(f"{n} {escape(str(status))}" for status, n in counts.items())
-    shown = claims[["claim_id", "statement", "printed", "computed", "status", "reason", "result"]]
+    table = Table(claims.rename(columns={"claim_id": "key"}), CLAIMS, "Claim ledger")
     return (
         '<h2 id="claims">Claim ledger</h2>'
         "<p>Numbers printed in five review articles, each against the value recomputed from the "
-        f"evidence: {len(claims)} claims, {summary}.</p>" + _folded(shown, "")
+        f"evidence: {len(claims)} claims, {summary}.</p>"
+        + _table(table, "ledger", len(claims)).body
     )
 
 
 def _discrepancies(discrepancies: pd.DataFrame) -> str:
-    names = ["discrepancy_id", "trial_id", "item", "value_a", "value_b", "used", "reason"]
+    frame = discrepancies.rename(columns={"discrepancy_id": "key"})
+    table = Table(frame, DISCREPANCIES, "Disagreements")
     return (
         '<h2 id="discrepancies">Disagreements between sources</h2>'
         "<p>Where sources contradict each other or themselves, and what is used here instead.</p>"
-        + _folded(discrepancies[names], "")
+        + _table(table, "disagreements").body
     )
 
 
 def _footer(versions: Mapping[str, str]) -> str:
     text = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"<footer>Computed with {escape(text)}.</footer>"
-
-
-def html_table(frame: pd.DataFrame, caption: str) -> str:
-    """Return a frame as an HTML table: numbers to the right with four significant digits.
-
-    Examples
-    --------
-    >>> "<td>BLAST</td>" in html_table(pd.DataFrame({"study": ["BLAST"]}), "")
-    True
-    """
-    numeric = [pd.api.types.is_numeric_dtype(t) for t in frame.dtypes]
-    head = "".join(
-        f'<th class="num" scope="col">{escape(str(c))}</th>'
-        if is_number
-        else f'<th scope="col">{escape(str(c))}</th>'
-        for c, is_number in zip(frame.columns, numeric, strict=True)
-    )
-    rows = "".join(
-        "<tr>" + "".join(map(_cell, values, numeric)) + "</tr>"
-        for values in frame.itertuples(index=False, name=None)
-    )
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll"><table>{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _cell(value: Any, is_number: bool) -> str:
-    if is_number:
-        return f'<td class="num">{_number(value)}</td>'
-    text = MISSING if value is None or value is pd.NA or value != value else str(value)
-    kind = {
-        "reproduced": "reproduced",
-        "differs (documented)": "documented",
-        "differs (unexplained)": "unexplained",
-    }.get(text)
-    return f'<td class="tag {kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
-
-
-def _number(value: Any) -> str:
-    if value is None or value is pd.NA or value != value:
-        return MISSING
-    if float(value).is_integer() and abs(value) < 1e12:
-        return f"{value:.0f}"
-    return f"{value:.4g}"
 
 
 GLYPH = re.compile(r'<path id="((?:DejaVu|STIX|Cm)[\w-]*)" ([^>]*)/>')

@@ -3,107 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from difflib import get_close_matches
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import pandas as pd
 
 from metablin.errors import DataError
 from metablin.report.format import format_number
+from metablin.report.store import Saved
 
 __all__ = ["Inline"]
 
+WIDE = 0.05
+"""Width of an interval of a proportion from which it is said in whole per cent."""
 
-class Inline:
-    r"""The saved results of a folder, as text for a sentence; each table is read once.
 
-    Every method fails when its key leads nowhere, so a page that names a result which no longer
-    exists cannot be rendered.
+class Inline(Saved):
+    r"""The saved results of a folder, as text for a sentence.
+
+    Units are those that the tables declare. Every method fails when its key leads nowhere, so a
+    page that names a result which no longer exists cannot be rendered.
 
     Parameters
     ----------
     out : Path
-        Folder of results: ``<analysis>/<table>.csv`` with unique keys in the column ``key``.
+        Folder of results.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from metablin.records import Column, Table
+    >>> from metablin.report import Outcome, save
+    >>> row = {"key": "os.all", "k": 5, "estimate": 0.5885, "low": 0.4211, "high": 0.8224}
+    >>> columns = (Column("estimate", "Hazard ratio", "ratio", low="low", high="high"),)
     >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "randomised").mkdir()
-    >>> text = "key,k,estimate,conf_low,conf_high\nos.all,5,0.5885,0.4211,0.8224\n"
-    >>> _ = (folder / "randomised" / "pooled.csv").write_text(text)
-    >>> Inline(folder).estimate("randomised/pooled/os.all", "ratio")
+    >>> pooled = Table(pd.DataFrame([row]), columns, "Pooled")
+    >>> _ = save({"name": "randomised", "order": 1}, Outcome({"pooled": pooled}), folder)
+    >>> Inline(folder).estimate("randomised/pooled/os.all")
     '0.59 (95% CI 0.42 to 0.82)'
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self._tables: dict[str, pd.DataFrame] = {}
-
-    def has(self, path: str) -> bool:
-        """Tell whether an analysis, a table of one or a row of one exists.
-
-        Parameters
-        ----------
-        path : str
-            ``analysis``, ``analysis/table`` or ``analysis/table/key``.
-        """
-        parts = path.split("/")
-        if len(parts) == 1:
-            return (self.out / path / "outcome.json").is_file()
-        table = self.out / parts[0] / f"{parts[1]}.csv"
-        if len(parts) == 2 or not table.is_file():
-            return table.is_file()
-        return parts[2] in self.table("/".join(parts[:2])).index
-
-    def table(self, path: str) -> pd.DataFrame:
-        """Return the result table ``analysis/table``, indexed by key.
-
-        Raises
-        ------
-        DataError
-            When there is no such table.
-        """
-        if path not in self._tables:
-            file = self.out / f"{path}.csv"
-            if path.count("/") != 1 or not file.is_file():
-                raise DataError("no such result table", value=path, allowed="analysis/table")
-            frame = pd.read_csv(
-                file,
-                dtype={"key": str, "row_ids": str},
-                keep_default_na=False,
-                na_values=[""],
-            )
-            self._tables[path] = frame.set_index("key", drop=False)
-        return self._tables[path]
-
-    def row(self, result: str) -> Mapping[str, Any]:
-        """Return one line of a result table, by its key ``analysis/table/key``.
-
-        Raises
-        ------
-        DataError
-            When there is no such line, with the nearest keys.
-        """
-        path, _, key = result.rpartition("/")
-        frame = self.table(path)
-        if key not in frame.index:
-            near = get_close_matches(key, list(frame.index), n=3, cutoff=0.3)
-            raise DataError("no such result", value=result, allowed=" | ".join(near) or None)
-        return {str(name): value for name, value in frame.loc[key].items()}
-
-    def estimate(self, result: str, unit: str = "number") -> str:
+    def estimate(self, result: str) -> str:
         """Return an estimate with its interval.
 
         Parameters
         ----------
         result : str
-            ``analysis/table/key`` of a line with ``estimate``, ``conf_low`` and ``conf_high``,
-            and ``conf_level`` where it is not 0.95.
-        unit : str
-            See :func:`metablin.report.format_number`.
+            ``analysis/table/key`` of a line with an estimate and its limits, and ``conf_level``
+            where it is not 0.95.
 
         Raises
         ------
@@ -111,13 +58,14 @@ class Inline:
             When the line or one of these numbers is missing.
         """
         row = self.row(result)
-        value, low, high = (
-            _number(row, c, unit, result) for c in ("estimate", "conf_low", "conf_high")
-        )
+        column = self.table(result.rpartition("/")[0]).column("estimate")
+        if column is None or not column.low:
+            raise DataError("the table shows no estimate with an interval", value=result)
+        value, low, high = self._rounded(row, column.needed, result)
         level = row.get("conf_level", 0.95)
         return f"{value} ({100 * level:.3g}% CI {low} to {high})"
 
-    def prediction(self, result: str, unit: str = "number") -> str:
+    def prediction(self, result: str) -> str:
         """Return a prediction interval, e.g. ``0.35 to 0.98``.
 
         Raises
@@ -126,11 +74,11 @@ class Inline:
             When the line or one of its limits is missing.
         """
         row = self.row(result)
-        low, high = (_number(row, c, unit, result) for c in ("pred_low", "pred_high"))
+        low, high = self._rounded(row, ("pred_low", "pred_high"), result)
         return f"{low} to {high}"
 
-    def value(self, result: str, unit: str = "number") -> str:
-        """Return one cell, by its key ``analysis/table/key/column``.
+    def text(self, result: str) -> str:
+        """Return one cell as text, by its key ``analysis/table/key/column``.
 
         Raises
         ------
@@ -138,13 +86,28 @@ class Inline:
             When there is no such cell or nothing in it.
         """
         path, _, column = result.rpartition("/")
-        return _number(self.row(path), column, unit, result)
+        return self._text(self.row(path), column, path)
 
+    def _rounded(
+        self, row: Mapping[str, Any], names: Sequence[str], result: str
+    ) -> tuple[str, ...]:
+        """Return cells as text; percentages whole where their interval is wider than five points.
 
-def _number(row: Mapping[str, Any], column: str, unit: str, result: str) -> str:
-    if column not in row:
-        raise DataError("the result has no such column", column=column, value=result)
-    value = row[column]
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise DataError("the result is empty", column=column, value=result)
-    return format_number(value, unit)
+        A decimal would promise what the interval takes back.
+        """
+        text = tuple(self._text(row, name, result) for name in names)
+        if text[0].endswith("%") and row[names[-1]] - row[names[-2]] > WIDE:
+            return tuple(format_number(row[name], "proportion", 0) for name in names)
+        return text
+
+    def _text(self, row: Mapping[str, Any], name: str, result: str) -> str:
+        if name not in row:
+            raise DataError("the result has no such column", column=name, value=result)
+        value = row[name]
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            raise DataError("the result is empty", column=name, value=result)
+        column = self.table(result.rpartition("/")[0]).column(name)
+        if column is None:
+            return format_number(value)
+        unit = str(row["unit"]) if column.unit == "row" else column.unit
+        return format_number(value, unit, column.digits)

@@ -15,7 +15,7 @@ from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.effects import two_by_two
 from metablin.errors import DataError
-from metablin.meta.stratified import mantel_haenszel, peto
+from metablin.meta.counts.stratified import mantel_haenszel, peto
 
 __all__ = ["event_difference", "event_differences"]
 
@@ -171,7 +171,7 @@ def event_difference(
     >>> round(found["estimate"], 2), round(found["conf_low"], 3), round(found["p_value"], 3)
     (-0.1, -0.199, 0.073)
     """
-    choice("measure", measure, ("rd", "rr", "or"))
+    measure = choice("measure", measure, ("rd", "rr", "or"))
     level = check_level(level)
     (x1, m1), (x2, m2) = (_arm(x, n, arm) for x, n, arm in
                           ((a, n1, "treatment"), (c, n2, "control")))  # fmt: skip

@@ -16,8 +16,8 @@ from scipy import special, stats
 
 from metablin._input import choice, one
 from metablin._input import level as check_level
-from metablin.records import Record, jsonable
 from metablin.errors import DataError
+from metablin.records import Record, jsonable
 
 __all__ = ["ASSUMPTIONS", "ExposureComparison", "compare_by_exposure", "exposure_rate"]
 
@@ -70,7 +70,7 @@ def exposure_rate(
     >>> {a: round(exposure_rate(20, 40, 2.0, a)["estimate"], 4) for a in ASSUMPTIONS}
     {'total': 0.25, 'fixed': 0.3466, 'exponential': 0.3466}
     """
-    choice("assumption", assumption, ASSUMPTIONS)
+    assumption = choice("assumption", assumption, ASSUMPTIONS)
     x, m, t = _checked(patients, n, exposure)
     tail = (1 - check_level(level)) / 2
     if assumption == "total":
@@ -100,7 +100,7 @@ def _hazard(p: float, t: float, assumption: str) -> float:
     return float(np.log(2) / t * p / (1 - p))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExposureComparison(Record):
     """An event between two arms, without and with regard to time on treatment.
 

@@ -14,8 +14,8 @@ from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceWarning, DataError
+from metablin.records import Record, freeze, jsonable
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
 
@@ -31,7 +31,7 @@ REACH = 8.0
 """Box for the logs of the parameters: beyond exp(8) a gamma is a point for any table seen here."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class GammaShrinkage(Record):
     """Empirical-Bayes ratios of observed to expected counts.
 

@@ -1,5 +1,6 @@
 """One trial: Kaplan-Meier, restricted means, tests, Cox, parametric and cure models."""
 
+from metablin.numerics.rubin import rubin
 from metablin.survival.bootstrap import bootstrap_hazard_ratios
 from metablin.survival.comparison import (
     LogRank,
@@ -9,7 +10,7 @@ from metablin.survival.comparison import (
     milestone_difference,
 )
 from metablin.survival.cox import CoxFit, cox, proportional_hazards_test, schoenfeld_residuals
-from metablin.survival.draws import combine_curves, rubin
+from metablin.survival.draws import combine_curves
 from metablin.survival.hazard import (
     HazardCurve,
     nelson_aalen,

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
+from metablin._frame import reads
 from metablin.errors import DataError
-from metablin.survival._data import Groups, Patients, groups, patients, two_arms
-from metablin.survival._mvn import outside_cube
+from metablin.numerics.mvn import outside_cube
+from metablin.options import Missing
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, two_sided
 from metablin.survival.km import curve_of
+from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
 
 __all__ = ["LogRank", "MaxCombo", "logrank", "max_combo", "milestone_difference"]
 
@@ -29,7 +31,7 @@ RANK = 1e-10
 MAX_COMBO = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LogRank(Record):
     """A (weighted, stratified) log-rank test of k groups.
 
@@ -183,6 +185,7 @@ def _check_pair(pair: object) -> tuple[float, float]:
     return rho, gamma
 
 
+@reads("time", "event", "group", optional=("strata", "entry"))
 def logrank(
     time: ArrayLike,
     event: ArrayLike,
@@ -192,6 +195,8 @@ def logrank(
     strata: Iterable[Any] | None = None,
     control: object = None,
     entry: ArrayLike | None = None,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> LogRank:
     r"""Test that k groups have one survival curve.
 
@@ -263,7 +268,7 @@ def _some_events(p: Patients) -> None:
         raise DataError("no events", column="event", allowed="at least one event")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MaxCombo(Record):
     """The largest of several weighted log-rank statistics, tested jointly.
 
@@ -322,6 +327,7 @@ class MaxCombo(Record):
         return out
 
 
+@reads("time", "event", "group", optional=("strata",))
 def max_combo(
     time: ArrayLike,
     event: ArrayLike,
@@ -330,6 +336,8 @@ def max_combo(
     *,
     strata: Iterable[Any] | None = None,
     control: object = None,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> MaxCombo:
     """Test two groups by the largest of several Fleming-Harrington statistics.
 
@@ -385,6 +393,7 @@ def max_combo(
     )
 
 
+@reads("time", "event", "group")
 def milestone_difference(
     time: ArrayLike,
     event: ArrayLike,
@@ -393,6 +402,8 @@ def milestone_difference(
     *,
     control: object = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> pd.DataFrame:
     """Compare the survival of two groups at fixed times.
 

@@ -12,23 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
+from metablin._frame import reads
 from metablin.errors import ConvergenceError, DataError
-from metablin.survival._data import Patients, groups, patients
+from metablin.options import Missing, Ties, words
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import ratio_row
-from metablin.survival._partial import PartialFit, Stratum, evaluate, maximise, strata_of
 from metablin.survival.km import curve_of
+from metablin.survival.partial import PartialFit, Stratum, evaluate, maximise, strata_of
+from metablin.survival.patients import Patients, groups, patients
 
 __all__ = ["CoxFit", "cox", "proportional_hazards_test", "schoenfeld_residuals"]
 
 FloatArray = NDArray[np.float64]
 
-TIES = ("efron", "breslow")
+TIES = words(Ties)
 TRANSFORMS = ("km", "rank", "identity", "log")
 FEW_TIMES = "too few informative event times to test proportional hazards"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CoxFit(Record):
     """A fitted Cox model with p terms.
 
@@ -132,7 +134,7 @@ def _design(
             names.append(f"{g.levels[i]} vs {g.levels[0]}")
             columns.append((g.codes == i).astype(np.float64))
     if covariates is not None:
-        for name in covariates.columns:
+        for name in _input.needed(covariates, ()).columns:
             values = _input.numeric(str(name), covariates[name].to_numpy())
             _input.same_length(time=p.time, **{str(name): values})
             names.append(str(name))
@@ -150,7 +152,7 @@ def _prepare(
     strata: Iterable[Any] | None,
     ties: str,
 ) -> tuple[tuple[str, ...], tuple[Stratum, ...]]:
-    _input.choice("ties", ties, TIES)
+    ties = _input.choice("ties", ties, TIES)
     names, x = _design(p, group, control, covariates)
     if not p.event.any():
         raise DataError("no events", column="event", allowed="at least one event")
@@ -158,6 +160,7 @@ def _prepare(
     return names, strata_of(p, x, codes, ties)
 
 
+@reads("time", "event", optional=("group", "strata", "entry", "weights"))
 def cox(
     time: ArrayLike,
     event: ArrayLike,
@@ -166,10 +169,12 @@ def cox(
     *,
     covariates: pd.DataFrame | None = None,
     control: object = None,
-    ties: str = "efron",
+    ties: Ties = "efron",
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> CoxFit:
     """Fit a proportional-hazards model.
 
@@ -259,6 +264,7 @@ def _clock(p: Patients, strata: tuple[Stratum, ...], transform: str) -> list[Flo
     return [1.0 - before[np.searchsorted(km.time, s.times)] for s in strata]
 
 
+@reads("time", "event", optional=("group", "strata", "entry"))
 def proportional_hazards_test(
     time: ArrayLike,
     event: ArrayLike,
@@ -267,9 +273,11 @@ def proportional_hazards_test(
     *,
     covariates: pd.DataFrame | None = None,
     control: object = None,
-    ties: str = "efron",
+    ties: Ties = "efron",
     entry: ArrayLike | None = None,
     transform: str = "km",
+    data: Any = None,
+    missing: Missing = "error",
 ) -> pd.DataFrame:
     """Test proportional hazards, that is whether a coefficient changes with g(t).
 
@@ -301,7 +309,7 @@ def proportional_hazards_test(
     """
     p = patients(time, event, entry)
     names, sorted_strata = _prepare(p, group, control, covariates, strata, ties)
-    _input.choice("transform", transform, TRANSFORMS)
+    transform = _input.choice("transform", transform, TRANSFORMS)
     beta = maximise(sorted_strata).beta
     k = beta.size
     clocks = _clock(p, sorted_strata, transform)
@@ -338,7 +346,7 @@ def schoenfeld_residuals(
     *,
     covariates: pd.DataFrame | None = None,
     control: object = None,
-    ties: str = "efron",
+    ties: Ties = "efron",
     entry: ArrayLike | None = None,
 ) -> pd.DataFrame:
     r"""Return Schoenfeld residuals, raw and scaled to the coefficient at that time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze
 from metablin.errors import ConvergenceError, DataError
-from metablin.survival._data import Groups, Patients, count, patients, two_arms
+from metablin.records import Record, freeze
 from metablin.survival._normal import critical, ratio_row
-from metablin.survival._partial import maximise, strata_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.partial import maximise, strata_of
+from metablin.survival.patients import Groups, Patients, count, patients, two_arms
+from metablin.survival.ties import onto
 
 __all__ = [
     "HazardCurve",
@@ -83,7 +81,7 @@ def nelson_aalen(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HazardCurve(Record):
     """A hazard, or a hazard ratio, over time with pointwise limits; arrays of shape (g,).
 
@@ -126,12 +124,6 @@ class HazardCurve(Record):
                 "conf_level": self.level,
             }
         )
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curve with its band."""
-        from metablin.plots.hazard import hazard
-
-        return hazard([self], ax=ax)
 
 
 def smoothed_hazard(
@@ -247,7 +239,8 @@ def piecewise_hazard_ratio(
     p = patients(time, event)
     g = two_arms(group, p.n, control)
     confidence = _input.level(level)
-    edges = np.r_[0.0, np.unique(_input.numeric("cuts", cuts, above=0.0)), np.inf]
+    inner = onto(_input.numeric("cuts", cuts, above=0.0), np.unique(p.time))
+    edges = np.r_[0.0, np.unique(inner), np.inf]
     rows = [_interval(p, g, float(low), float(high), confidence) for low, high in pairwise(edges)]
     return pd.DataFrame(rows)
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin.records import Record, jsonable
+from metablin._frame import reads
 from metablin.errors import DataError, MetablinWarning
-from metablin.survival._data import Patients, patients
+from metablin.options import Missing
+from metablin.records import Record, jsonable
 from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, curve_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, patients
+from metablin.survival.ties import onto
 
 __all__ = ["ResponseComparison", "landmark_analysis", "simon_makuch"]
 
@@ -27,8 +27,13 @@ FloatArray = NDArray[np.float64]
 
 NAMES = ("non-responder", "responder")
 
+NAIVE = (
+    "responders are compared with non-responders without a landmark: responders had to live until "
+    "their response (immortal time)"
+)
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResponseComparison(Record):
     """Survival by a response that is reached after baseline.
 
@@ -37,9 +42,10 @@ class ResponseComparison(Record):
     method : str
         ``landmark``, ``simon-makuch`` or ``naive``.
     landmark : float
-        Time the clock starts; 0 without a landmark.
+        From here on groups are compared; 0 without a landmark.
     curves : dict of str to KMCurve
-        ``non-responder`` and ``responder``; time runs from the landmark.
+        ``non-responder`` and ``responder``; time runs from the landmark in a landmark analysis,
+        else from the start of treatment.
     test : LogRank
         Log-rank test; with time-dependent membership it is Mantel and Byar's.
     hazard_ratio : CoxFit
@@ -83,19 +89,14 @@ class ResponseComparison(Record):
         )
         return out
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves with their number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km(list(self.curves.values()), ax=ax)
-
 
 def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:
     """Return response times, infinite for patients who never responded."""
     raw = np.asarray(response_time, dtype=object).ravel()
-    cleaned = [np.nan if x is None or x in ("", np.inf) else x for x in raw]
+    cleaned = [np.nan if x is None or x is pd.NA or x in ("", np.inf) else x for x in raw]
     times = _input.numeric("response_time", cleaned, minimum=0.0, missing=True)
     _input.same_length(time=p.time, response_time=times)
+    times = onto(times, np.unique(p.time))
     late = np.flatnonzero(times > p.time)
     if late.size:
         i = int(late[0])
@@ -109,13 +110,17 @@ def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:
     return np.where(np.isnan(times), np.inf, times)
 
 
+@reads("time", "event")
 def landmark_analysis(
     time: ArrayLike,
     event: ArrayLike,
     response_time: ArrayLike,
     landmark: float | None = None,
     *,
+    allow_naive: bool = False,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> ResponseComparison:
     """Compare responders with non-responders from a landmark on.
 
@@ -129,18 +134,25 @@ def landmark_analysis(
     response_time : array-like, shape (n,)
         Time of response; missing or infinite where there was none.
     landmark : float, optional
-        Without one, everyone who ever responds counts as a responder from time 0, which favours
-        responders: they had to live until their response.
+        Needed, unless `allow_naive`.
+    allow_naive : bool
+        Compare everyone who ever responds, from time 0, with the others. It favours responders,
+        who had to live until their response; only to describe the bias.
     level : float
 
     Returns
     -------
     ResponseComparison
 
+    Raises
+    ------
+    DataError
+        Without a landmark, unless the naive comparison was allowed in so many words.
+
     Warns
     -----
     MetablinWarning
-        Without a landmark (immortal time).
+        When it was.
 
     References
     ----------
@@ -157,18 +169,24 @@ def landmark_analysis(
     p = patients(time, event)
     response = _responses(p, response_time)
     if landmark is None:
-        warnings.warn(
-            "responders are compared with non-responders without a landmark: responders had to "
-            "live until their response (immortal time); give a landmark or use simon_makuch",
-            MetablinWarning,
-            stacklevel=2,
-        )
+        if not allow_naive:
+            raise DataError(NAIVE, column="landmark", value="missing",
+                            allowed="a time; simon_makuch; or allow_naive=True to describe the "
+                            "bias")  # fmt: skip
+        warnings.warn(NAIVE, MetablinWarning, stacklevel=2)
         return _compare("naive", 0.0, p, np.isfinite(response), 0, level)
-    start = float(_input.numeric("landmark", landmark, minimum=0.0)[0])
+    start = _start(p, landmark)
     keep = p.time > start
     kept = p.take(keep)
     moved = Patients(kept.time - start, kept.event, None, None)
-    return _compare("landmark", start, moved, (response <= start)[keep], int((~keep).sum()), level)
+    early = onto(response, np.array([start])) <= start
+    return _compare("landmark", start, moved, early[keep], int((~keep).sum()), level)
+
+
+def _start(p: Patients, landmark: float) -> float:
+    """Return a landmark, moved onto a time of follow-up it equals but for rounding."""
+    at = _input.one("landmark", landmark, minimum=0.0)
+    return float(onto(np.array(at), np.unique(p.time)))
 
 
 def _compare(
@@ -197,6 +215,7 @@ def _compare(
     )
 
 
+@reads("time", "event")
 def simon_makuch(
     time: ArrayLike,
     event: ArrayLike,
@@ -204,19 +223,21 @@ def simon_makuch(
     landmark: float = 0.0,
     *,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> ResponseComparison:
     """Compare responders with non-responders, membership changing at the response.
 
     A patient is at risk as a non-responder until the response and as a responder from then on
     (late entry), so no time is counted before it was earned. Patients whose follow-up ended at or
-    before the landmark are left out, and time runs from it.
+    before the landmark are left out; time runs from the start of treatment all the same.
 
     Parameters
     ----------
     time, event, response_time : array-like, shape (n,)
         As in `landmark_analysis`.
     landmark : float
-        Start of the clock; 0 by default.
+        Both groups are followed from here on; 0 by default.
     level : float
 
     Returns
@@ -240,17 +261,17 @@ def simon_makuch(
     6.0
     """
     p = patients(time, event)
-    start = float(_input.numeric("landmark", landmark, minimum=0.0)[0])
+    start = _start(p, landmark)
     keep = p.time > start
-    t = p.time[keep] - start
-    e = p.event[keep]
-    response = np.maximum(_responses(p, response_time)[keep] - start, 0.0)
+    t, e = p.time[keep], p.event[keep]
+    response = onto(_responses(p, response_time)[keep], np.array([start]))
+    response = np.maximum(response, start)
     # A response in the instant follow-up ends adds no time at risk as a responder.
     switched = response < t
-    before = response > 0.0
+    before = response > start
     times = np.r_[np.minimum(response, t)[before], t[switched]]
     events = np.r_[np.where(switched, 0.0, e)[before], e[switched]]
-    entry = np.r_[np.zeros(int(before.sum())), response[switched]]
+    entry = np.r_[np.full(int(before.sum()), start), response[switched]]
     responder = np.r_[np.zeros(int(before.sum()), bool), np.ones(int(switched.sum()), bool)]
     split = patients(times, events, entry)
     return _compare("simon-makuch", start, split, responder, int((~keep).sum()), level)

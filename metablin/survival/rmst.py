@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
+from metablin._frame import reads
 from metablin.errors import DataError
-from metablin.survival._data import Patients, count, groups, patients
+from metablin.options import Missing
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.km import product_limit
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, count, groups, patients
+from metablin.survival.ties import onto
 
 __all__ = ["RMST", "RMSTCurve", "rmst", "rmst_curve"]
 
@@ -28,7 +28,7 @@ NO_TEST = "one group: nothing to test"
 NO_VARIANCE = "no event by tau in either group: no variance, no test"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RMST(Record):
     """Restricted means of k groups at one tau.
 
@@ -105,6 +105,7 @@ class RMST(Record):
         return out
 
 
+@reads("time", "event", optional=("group", "entry", "weights"))
 def rmst(
     time: ArrayLike,
     event: ArrayLike,
@@ -115,6 +116,8 @@ def rmst(
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> RMST:
     r"""Estimate the area under the survival curve up to `tau`, and compare groups.
 
@@ -190,7 +193,7 @@ def horizon_of(parts: dict[str, Patients], tau: float | None) -> float:
         return min(float(part.time.max()) for part in parts.values())
     horizon = _input.one("tau", tau, above=0.0)
     for name, part in parts.items():
-        if horizon > _furthest(part):
+        if float(onto(np.array(horizon), np.unique(part.time))) > _furthest(part):
             where = f" of group {name}" if name else ""
             raise DataError(
                 f"beyond the last follow-up{where}",
@@ -225,7 +228,7 @@ def area(p: Patients, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     return total, np.sqrt(np.maximum(variance, 0.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RMSTCurve(Record):
     """Restricted means over a grid of horizons.
 
@@ -267,13 +270,8 @@ class RMSTCurve(Record):
         frame.insert(0, "tau", self.tau)
         return frame
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the means, or the difference of two groups, over tau."""
-        from metablin.plots.rmst_curve import rmst_curve as draw
 
-        return draw(self, ax=ax)
-
-
+@reads("time", "event", optional=("group", "entry", "weights"))
 def rmst_curve(
     time: ArrayLike,
     event: ArrayLike,
@@ -284,6 +282,8 @@ def rmst_curve(
     entry: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     level: float = 0.95,
+    data: Any = None,
+    missing: Missing = "error",
 ) -> RMSTCurve:
     """Estimate restricted means at every horizon of a grid (50 steps when none is given).
 

@@ -6,24 +6,23 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
-from metablin.survival._data import Groups, Patients, groups, patients
+from metablin.options import ConfType
+from metablin.records import Record, jsonable
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
 from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
 from metablin.survival.parametric import ParametricComparison, compare_parametric
+from metablin.survival.patients import Groups, Patients, groups, patients
 from metablin.survival.rmst import RMST, rmst
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.ties import onto
 
 __all__ = ["TrialSurvival", "analyse_trial"]
 
@@ -32,7 +31,7 @@ _AFTER_BASELINE = re.compile(r"respon|remission|\bmrd\b|mrd_|_mrd|\bcr\b")
 LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrialSurvival(Record):
     """Survival of one trial, by arm.
 
@@ -134,12 +133,6 @@ class TrialSurvival(Record):
         ready: dict[str, Any] = jsonable(out)
         return ready
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves with their number-at-risk table."""
-        from metablin.plots.km import km
-
-        return km(list(self.curves.values()), ax=ax)
-
 
 def _triple(curve: KMCurve) -> dict[str, float]:
     row = curve.quantile().iloc[0]
@@ -159,7 +152,7 @@ def analyse_trial(
     at: ArrayLike | None = None,
     models: Sequence[str] = (),
     control: object = None,
-    conf_type: str = "log-log",
+    conf_type: ConfType = "log-log",
     level: float = 0.95,
     group_name: str = "",
 ) -> TrialSurvival:
@@ -252,7 +245,8 @@ def _landmarks(at: ArrayLike | None, curves: dict[str, KMCurve]) -> np.ndarray[A
     if at is not None:
         return _input.numeric("at", at, minimum=0.0)
     last = min(float(c.time[-1]) for c in curves.values())
-    return np.array([t for t in LANDMARKS if t <= last])
+    marks = np.array(LANDMARKS)
+    return marks[onto(marks, np.array([last])) <= last]
 
 
 def _compare(
@@ -279,7 +273,7 @@ def _compare(
         if "logrank" in out:
             out["max_combo"] = max_combo(p.time, p.event, names, control=first)
         last = min(float(p.time[g.codes == i].max()) for i in (0, 1))
-        reached = times[times <= last]
+        reached = times[onto(times, np.array([last])) <= last]
         if reached.size:
             out["milestones"] = milestone_difference(
                 p.time, p.event, names, reached, control=first, level=level

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -41,7 +42,7 @@ def write(pins: Path, target: Path) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def family(method: str, words: str, grid: dict) -> dict:
+def family(method: str, words: str, grid: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return one line: the values compared and the largest relative difference."""
     found = [d for data in grid.values() for d in differences(method, data)]
     return {
@@ -53,13 +54,14 @@ def family(method: str, words: str, grid: dict) -> dict:
     }
 
 
-def differences(method: str, data: dict) -> list[float]:
+def differences(method: str, data: dict[str, Any]) -> list[float]:
     """Return the relative differences of one estimator on one data set, over all intervals."""
     effects = generic(data["yi"], data["vi"])
-    model, tau2 = ("common", "REML") if method == "FE" else ("random", method)
+    model = {"model": "common"} if method == "FE" else {"model": "random", "tau2": method}
     found = []
     for test, cell in data["fits"][method]["tests"].items():
-        fit = pool(effects, model=model, tau2=tau2, ci=TESTS[test]).analysis
+        options: dict[str, Any] = {**model, "ci": TESTS[test]}
+        fit = pool(effects, **options).analysis
         for name in VALUES:
             theirs = cell.get(name)
             if theirs is not None and abs(theirs) > ZERO:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from metablin.datasets import data_directory
 from metablin.pipeline.fingerprint import digest_of, file_digest
 from metablin.plots import draw_km, style
 from metablin.plots._survival import TOP, group_colours, time_ticks
 from metablin.plots._svg import curve_area
-from metablin.report import words as vocabulary
 from metablin.report.readout import readout
-from metablin.report.words import arm_words, outcome_words, patients_words
+from metablin.report.words import outcome_words, patients_words
 
 ENDPOINTS = ("os", "efs", "dfs", "rfs", "pfs", "dor", "post_hsct_survival")
 """In the order in which a page shows them."""
@@ -55,18 +55,23 @@ class Curve:
         with style.house_style():
             draw_km(steps.assign(n_censored=0), risk, ax, band=len(names) <= BANDS)
             ax.set_xlim(0.0, months)
-            if names != ["all"] and len(names) == 1:
-                ax.get_legend().remove()
-        style.save_figure(ax.figure, path)
+            legend = ax.get_legend()
+            if legend is not None and names != ["all"] and len(names) == 1:
+                legend.remove()
+        style.save_widths(ax.figure, path)
 
     def markdown(self, folder: Path) -> str:
         """Return the figure, its caption and its values."""
-        svg = (folder / f"{self.name}.svg").read_text("utf-8")
+        wide, narrow = (
+            curve_area((folder / f"{self.name}{kind}.svg").read_text("utf-8"))
+            for kind in ("", ".narrow")
+        )
         names = list(dict.fromkeys(self.frame["group"]))
         label = "fig-" + self.name.replace("_", "-").replace(".", "-")
         table = readout(
             self.frame,
-            curve_area(svg),
+            wide,
+            narrow=narrow,
             figure=label,
             top=TOP,
             interval="Range over draws",
@@ -75,14 +80,17 @@ class Curve:
         )
         ends = self.frame.groupby("group", sort=False).tail(1)
         last = "; ".join(
-            f"{r.group}: {100 * r.survival:.0f}% at {r.time:g} months" for r in ends.itertuples()
+            f"{group}: {100 * survival:.0f}% at {time:g} months"
+            for group, survival, time in zip(
+                ends["group"], ends["survival"], ends["time"], strict=True
+            )
         )
         band = " Band: range over draws, which is no confidence interval." * (len(names) <= BANDS)
         title = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", self.title)
-        alt = self.title.replace('"', "'")
+        alt = f"{self.title}, reconstructed. {last}.".replace('"', "'").replace("%", " per cent")
         return (
             f"::: {{#{label}}}\n"
-            f'![]({FOLDER}/{self.name}.svg){{fig-alt="{alt}, reconstructed. {last}."}}\n\n'
+            f'![]({FOLDER}/{self.name}.svg){{fig-alt="{alt}"}}\n\n'
             f"{title}, reconstructed from what is printed, with the patients at risk in the "
             f"reconstruction.{band} Grade: {self.grades}. [Data](../results/reconstruction/"
             "curves.csv) · [Source](../sources/reconstruction.qmd#curves)\n:::\n\n"
@@ -100,7 +108,9 @@ class Gallery:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         drawing = sorted(Path(style.__file__).parent.glob("*.py"))
-        read = [Path(__file__), Path(vocabulary.__file__), *drawing] + [home / "curves.csv"] * there
+        read = [Path(__file__), data_directory() / "vocabulary.csv", *drawing] + [
+            home / "curves.csv"
+        ] * there
         self._digest = digest_of({path.name: file_digest(path) for path in read})
         stamp = folder / STAMP
         self._fresh = stamp.is_file() and stamp.read_text("utf-8") == self._digest
@@ -113,12 +123,12 @@ class Gallery:
             path = self._folder / f"{curve.name}.svg"
             if not (self._fresh and path.is_file()):
                 curve.draw(path)
-            self._names.add(path.name)
+            self._names |= {path.with_suffix(e).name for e in (".svg", ".png", ".narrow.svg")}
         return "\n\n".join(curve.markdown(self._folder) for curve in found)
 
     def close(self) -> None:
         """Drop pictures of trials that are gone and remember what was drawn."""
-        for path in self._folder.glob("*.svg"):
+        for path in self._folder.glob("*.*g"):
             if path.name not in self._names:
                 path.unlink()
         (self._folder / STAMP).write_text(self._digest, encoding="utf-8")
@@ -156,7 +166,7 @@ def _curve(name: str, title: str, arms: pd.DataFrame, values: pd.DataFrame) -> C
 def _group(arm: pd.Series, arms: pd.DataFrame) -> str:
     """Return the shortest words that tell an arm from the others of the picture."""
     parts = "" if arm["patients"] == "all" else patients_words(arm["patients"])
-    name = arm_words(arm["arm"]) if arms["arm"].nunique() > 1 or not parts else ""
+    name = arm["arm"] if arms["arm"].nunique() > 1 or not parts else ""
     words = ", ".join(w for w in (name, parts) if w)
     twins = arms.loc[(arms["arm"] == arm["arm"]) & (arms["patients"] == arm["patients"])]
     return f"{words} ({arm['trial']})" if len(twins) > 1 else words

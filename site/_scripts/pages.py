@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from curves import AS_IT_IS, FOLDER, Gallery
 from rows import sentences, share
 
-from metablin.datasets import load
+from metablin.datasets import entry, load, said
 from metablin.pipeline.trace import evidence_rows
 from metablin.report import format_number
 from metablin.report.words import (
@@ -20,7 +21,6 @@ from metablin.report.words import (
     outcome_words,
     patients_words,
     short_names,
-    spoken,
     typeset,
 )
 
@@ -49,16 +49,7 @@ FACTS = {
     "source_key": "Main source",
     "note": "Notes",
 }
-WORDS = {
-    "rct": "randomised",
-    "meta_analysis": "meta-analysis",
-    "expanded access": "expanded access",
-}
-CONFIDENCE = {
-    "primary": "primary",
-    "secondary": "quoted elsewhere",
-    "derived": "derived",
-}
+KNOWN = {**said("endpoint"), **said("outcome")}
 LEGEND = (
     "Rows in grey are kept for the record; another report of the same quantity is used in the "
     "analyses. *Primary*: read in the trial's own paper, abstract, register or label; *quoted "
@@ -165,7 +156,6 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
     arms = arms.fillna("").assign(
-        arm=arms["arm"].map(arm_words),
         patients=arms["patients"].map(patients_words),
         endpoint=arms["endpoint"].map(outcome_words),
         landmarks=arms["landmarks"].fillna("").map(landmark_words),
@@ -202,9 +192,9 @@ def discrepancy_words(rows: pd.DataFrame) -> str:
 def evidence() -> pd.DataFrame:
     """Return every row of the evidence with ``what`` and ``value`` as sentences."""
     rows = evidence_rows().join(sentences(), on="row_id")
-    said = rows[["item", "reported"]].map(lambda text: spoken(str(text).replace("=", " ")))
-    rows["what"] = rows["what"].fillna(said["item"]).map(typeset)
-    rows["value"] = rows["value"].fillna(said["reported"]).map(typeset)
+    plain = rows[["item", "reported"]].map(lambda text: re.sub("[_=]", " ", typeset(str(text))))
+    rows["what"] = rows["what"].fillna(plain["item"]).map(typeset)
+    rows["value"] = rows["value"].fillna(plain["reported"]).map(typeset)
     rows["trial"] = rows["trial_id"].map(short_names())
     return rows.fillna({"trial": ""})
 
@@ -217,12 +207,14 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
         value = trial[column]
         if value == "" or value != value:
             continue
-        if column in ("design", "phase"):
-            value = WORDS.get(str(value), spoken(str(value)))
+        if column == "design":
+            value = entry("design", str(value)).words
+        elif column == "phase":
+            value = str(value).replace("_", " ")
         elif column == "arms":
             value = arm_words(str(value))
         elif column == "primary_endpoint":
-            value = re.sub(r"[a-z]\w*", lambda m: outcome_words(m[0]), str(value))
+            value = re.sub(r"[a-z]\w*", lambda m: KNOWN.get(m[0], m[0]), str(value))
         text = format_number(value, "months" if "months" in column else "count")
         text = escape(typeset(text))
         if column == "source_key" and own:
@@ -290,7 +282,7 @@ def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
     )
 
 
-def evidence_line(row: dict, link: bool, printed: bool) -> str:
+def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
     """Return one evidence row as a line of an HTML table."""
     name = escape(row["row_id"])
     place = f' id="{name}"'
@@ -304,7 +296,8 @@ def evidence_line(row: dict, link: bool, printed: bool) -> str:
     note = f"<br><small>{escape(typeset(row['note']))}</small>" if row["note"] else ""
     kind = "" if row["preferred"] else ' class="aside"'
     as_printed = f"<td>{escape(typeset(row['printed']))}</td>" if printed else ""
-    where = f"{typeset(row['locator'])} ({CONFIDENCE.get(row['confidence'], row['confidence'])})"
+    confidence = entry("confidence", row["confidence"]).words if row["confidence"] else ""
+    where = f"{typeset(row['locator'])} ({confidence})"
     return (
         f'<tr{place}{kind}>{trial}<td class="what">{escape(row["what"])}</td>'
         f'<td class="value">{escape(row["value"])}</td>{as_printed}'
@@ -313,7 +306,7 @@ def evidence_line(row: dict, link: bool, printed: bool) -> str:
     )
 
 
-def citation(row: dict) -> str:
+def citation(row: Mapping[Any, Any]) -> str:
     """Return a citation with a link to the work, or to the page on which the number was read."""
     text = escape(typeset(row["citation"] or row["source_key"]))
     if row["doi"]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import importlib
 import inspect
 import re
-import tempfile
+import textwrap
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-import yaml
 from click import Command
-from griffe import DocstringSectionWarns
-from plum import dispatch
-from quartodoc import Builder, MdRenderer
-from quartodoc.renderers.md_renderer import ParamRow
+from griffe import Docstring, DocstringSection
 
 import metablin
 
@@ -33,22 +30,20 @@ MODULES = {
     "plots": ("Figures", "From results to pictures."),
     "report": ("Reports", "Tables and words for people."),
     "pipeline": ("Pipeline", "Analyses, runner and verification."),
+    "network": ("Networks", "Indirect comparisons and network meta-analysis."),
+    "certainty": ("Certainty", "Risk of bias, GRADE, absolute effects."),
+    "digitise": ("Figures to curves", "Read published Kaplan-Meier figures."),
 }
 
-
-class Renderer(MdRenderer):
-    """quartodoc's renderer, with the docstring section that it does not know."""
-
-    style = "metablin"
-
-    @dispatch
-    def render(self, el: DocstringSectionWarns):
-        """Return the warnings a function gives as a table, like its errors."""
-        rows = [
-            ParamRow(None, w.description, annotation=self.render_annotation(w.annotation))
-            for w in el.value
-        ]
-        return self._render_table(rows, ["Name", "Type", "Description"], "returns")
+LINE = 88
+LISTS = {
+    "parameters": "Parameters",
+    "attributes": "Attributes",
+    "returns": "Returns",
+    "yields": "Yields",
+    "raises": "Raises",
+    "warns": "Warns",
+}
 
 
 def commands() -> str:
@@ -81,86 +76,95 @@ def command_names(command: Command, words: tuple[str, ...] = ()) -> Iterator[tup
         yield from command_names(inner, (*words, name))
 
 
-def python_pages(config: Path) -> dict[str, str]:
+def python_pages() -> dict[str, str]:
     """Return the pages of the Python reference by file name, one a folder of the package.
 
     A page a folder, not a name: on many disks ``rmst.qmd`` and ``RMST.qmd`` are one file.
     """
-    settings = yaml.safe_load(config.read_text("utf-8"))
-    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about types that the parser reads from the source itself
-        settings["quartodoc"]["dir"] = scratch
-        settings["quartodoc"]["sections"] = sections()
-        settings["quartodoc"]["renderer"] = Renderer()
-        builder = Builder.from_quarto_config(settings)
-        builder.out_inventory = str(Path(scratch) / "objects.json")
-        builder.build()
-        written = [p for p in sorted(Path(scratch).rglob("*.qmd")) if p.stem != "index"]
-        pages = {p.name: tidy(p.read_text("utf-8"), p.stem) for p in written}
+    pages = {f"{module}.qmd": page(module) for module in MODULES if public(module)}
     return {"index.qmd": index(), **pages}
 
 
-def sections() -> list[dict]:
-    """Return quartodoc's sections: the public names of every folder that has any."""
-    found = []
-    for module, (title, about) in MODULES.items():
-        names = public(module)
-        if not names:
-            continue
-        page = {
-            "kind": "page",
-            "path": module,
-            "summary": {"name": title, "desc": about},
-            "contents": [{"name": place(module, name)} for name in names],
-        }
-        found.append({"title": title, "desc": about, "contents": [page]})
-    return found
+def page(module: str) -> str:
+    """Return the page of a folder: its functions, then its classes with their methods."""
+    title, about = MODULES[module]
+    parts = [head(title, about)]
+    for name, value in public(module).items():
+        parts += entry(value, name, f"{HOME}.{module}.{name}", "##")
+        if inspect.isclass(value):
+            for method, inner in methods(value):
+                parts += entry(inner, f"{name}.{method}", f"{HOME}.{module}.{name}.{method}", "###")
+    return "\n\n".join(parts) + "\n"
 
 
-def place(module: str, name: str) -> str:
-    """Return where the parser finds a name: inside its file when it has the file's name."""
-    file = importlib.util.find_spec(f"{HOME}.{module}.{name}")
-    return f"{module}.{name}" if file is None else f"{module}.{name}.{name}"
+def methods(value: type) -> Iterator[tuple[str, Any]]:
+    """Yield the documented public methods that a class defines itself."""
+    for name, inner in vars(value).items():
+        if not name.startswith("_") and inspect.isfunction(inner) and inspect.getdoc(inner):
+            yield name, inner
 
 
-def public(module: str) -> list[str]:
-    """Return the documented public names of a folder of the package: functions, then classes."""
+def entry(value: Any, name: str, anchor: str, mark: str) -> Iterator[str]:
+    """Yield heading, signature and the sections of the docstring of one name."""
+    yield f"{mark} {name} {{#{anchor}}}"
+    with contextlib.suppress(TypeError, ValueError):  # no signature: an alias or a mapping
+        yield f"```python\n{readable(name, inspect.signature(value))}\n```"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # types that stand in the signature, not in the docstring
+        for section in Docstring(inspect.getdoc(value) or "", parser="numpy").parse("numpy"):
+            yield from section_text(section, mark)
+
+
+def readable(name: str, signature: inspect.Signature) -> str:
+    """Return a call with its parameters and defaults; types stand in the list below it."""
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    text = name + str(signature.replace(parameters=bare, return_annotation=signature.empty))
+    return textwrap.fill(text, LINE, subsequent_indent="    ", break_long_words=False)
+
+
+def section_text(section: DocstringSection, mark: str) -> Iterator[str]:
+    """Yield one section of a docstring as Markdown."""
+    kind = section.kind.value
+    if kind == "text":
+        yield plain(section.value)
+    elif kind == "examples":
+        code = "\n\n".join(text for what, text in section.value if what.value == "examples")
+        yield f"{mark}# Examples\n\n```python\n{code}\n```"
+    elif kind == "admonition":
+        yield f"{mark}# {section.title}\n\n{plain(section.value.description)}"
+    elif kind in LISTS:
+        yield f"{mark}# {LISTS[kind]}"
+        yield "\n".join(item(x) for x in section.value)
+
+
+def item(x: Any) -> str:
+    """Return one parameter, attribute, result or error as an entry of a list."""
+    name, kind = getattr(x, "name", "") or "", str(x.annotation or "")
+    words = ", ".join(part for part in (f"`{name}`" if name else "", plain(kind)) if part)
+    return f"- {words}: {plain(' '.join(x.description.split()))}".removesuffix(": ")
+
+
+def plain(text: str) -> str:
+    """Return text of a docstring as Markdown: roles and double backticks become plain code."""
+    text = re.sub(r":(?:\w+:)?\w+:`~?([^`]+)`", r"`\1`", text)
+    return re.sub(r"(?<!`)``(?!`)", "`", text)
+
+
+def public(module: str) -> dict[str, Any]:
+    """Return the documented public names of a folder and what they are: functions, then classes.
+
+    Names of the folder itself, and names that `metablin` offers from files below it.
+    """
     try:
         home = importlib.import_module(f"{HOME}.{module}")
     except ImportError:
-        return []
-    own = (n for n in getattr(home, "__all__", ()) if callable(getattr(home, n)))
-    names = [n for n in own if inspect.getdoc(getattr(home, n))]
-    return sorted(names, key=lambda n: (inspect.isclass(getattr(home, n)), n.lower()))
-
-
-def tidy(text: str, stem: str) -> str:
-    """Return a page as Quarto needs it: a title, headings below it, roles as plain code."""
-    title, about = MODULES[stem]
-    body = re.sub(r"\A---\n.*?\n---\n|\A# [^\n]*\n", "", text, flags=re.S)
-    body = body.strip().removeprefix(about).strip()
-    body = re.sub(rf"\b({stem}\.(\w+))\.\2(?!\w)", r"\1", body)
-    body = re.sub(r":(?:\w+:)?\w+:`~?([^`]+)`", r"`\1`", body)
-    body = re.sub(r"(?<!`)``(?!`)", "`", body)
-    body = body.replace("array - like", "array-like").replace(", shape(", ", shape (")
-    body = without_dead_links("\n".join(below(body.splitlines())))
-    return f"{head(title, about)}\n\n{body}\n"
-
-
-def without_dead_links(text: str) -> str:
-    """Return text without links to fields that are listed but have no section of their own."""
-    places = set(re.findall(r"\{ ?#([\w.]+) ?\}", text))
-    link = re.compile(r"\[([^\]]+)\]\(#([\w.]+)\)")
-    return link.sub(lambda m: m[0] if m[2] in places else f"`{m[1]}`", text)
-
-
-def below(lines: list[str]) -> list[str]:
-    """Return lines with every heading outside code one level down."""
-    found, code = [], False
-    for line in lines:
-        code ^= line.startswith("```")
-        found.append(f"#{line}" if line.startswith("#") and not code else line)
-    return found
+        return {}
+    found = {name: getattr(home, name) for name in getattr(home, "__all__", ())}
+    for name, place in metablin._HOME.items():
+        if place.startswith(f"{HOME}.{module}."):
+            found[name] = getattr(metablin, name)
+    own = {n: v for n, v in found.items() if callable(v) and inspect.getdoc(v)}
+    return dict(sorted(own.items(), key=lambda x: (inspect.isclass(x[1]), x[0].lower())))
 
 
 def head(title: str, about: str) -> str:
@@ -180,13 +184,12 @@ def index() -> str:
         names = public(module)
         if names:
             parts.append(f"## [{title}]({module}.qmd)\n\n{about}")
-            parts.append("\n".join(index_line(module, name) for name in names))
+            parts.append("\n".join(index_line(module, name, names[name]) for name in names))
     return "\n\n".join(parts) + "\n"
 
 
-def index_line(module: str, name: str) -> str:
+def index_line(module: str, name: str, value: Any) -> str:
     """Return one entry of the index."""
-    value = getattr(importlib.import_module(f"{HOME}.{module}"), name)
     first = str(inspect.getdoc(value)).split("\n\n")[0].replace("\n", " ").replace("``", "`")
     target = f"{module}.qmd#{HOME}.{module}.{name}"
     return f"- [`{name}`]({target}): {re.sub(r':[a-z]+:(?=`)', '', first)}"

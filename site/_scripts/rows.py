@@ -7,33 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from metablin.datasets import load
+from metablin.datasets import entry, load
 from metablin.report import format_number
 from metablin.report.words import (
-    GRADES,
     arm_words,
     outcome_words,
     patients_words,
-    spoken,
     typeset,
 )
 
-MEASURES = {
-    "hr": "hazard ratio",
-    "or": "odds ratio",
-    "rr": "risk ratio",
-    "rd": "risk difference",
-}
-PARAMETERS = {
-    "half_life": "half-life",
-    "dissociation_constant_cd3": "dissociation constant, CD3",
-    "dissociation_constant_cd19": "dissociation constant, CD19",
-    "ec90_in_vitro": "EC90 in vitro",
-    "cyp_substrate_exposure_ratio": "exposure ratio of CYP substrates",
-}
-UNSAID = {"not stated": "", "iv_continuous": "continuous infusion"}
 NOTHING = "see the note"
-STATES = {"NR": "not reached", "NE": "not estimable"}
 
 Row = Mapping[str, Any]
 
@@ -42,7 +25,8 @@ def sentences() -> pd.DataFrame:
     """Return ``what`` and ``value`` of every row of the tables of results, by row identifier."""
     lines = {}
     for table, (what, value) in TABLES.items():
-        for row in load(table, all_rows=True).to_dict(orient="records"):
+        for line in load(table, all_rows=True).to_dict(orient="records"):
+            row = {str(name): value for name, value in line.items()}
             text = what(row)
             lines[row["row_id"]] = (text[:1].upper() + text[1:], value(row) or NOTHING)
     return pd.DataFrame.from_dict(lines, orient="index", columns=["what", "value"])
@@ -63,10 +47,15 @@ def share(value: float) -> str:
     return f"{100 * value:.4g}%"
 
 
+def state(code: str) -> str:
+    """Return why a median or a limit is no number; nothing where it is not said."""
+    return entry("state", code).words if code else ""
+
+
 def limits(row: Row, low: str, high: str, words: Callable[[float], str]) -> str:
     """Return an interval in brackets; a side in words where it is not a number, or nothing."""
     ends = [
-        words(row[n]) if known(row, n) else STATES.get(str(row.get(f"{n}_state", "")), "")
+        words(row[n]) if known(row, n) else state(str(row.get(f"{n}_state", "")))
         for n in (low, high)
     ]
     return f" ({ends[0]} to {ends[1]})" if all(ends) else ""
@@ -117,7 +106,7 @@ def survival_value(row: Row) -> str:
         parts.append(f"median {plain_number(row['median_months'])}{ends} months")
     elif row["median_state"]:
         ends = limits(row, "median_ci_low", "median_ci_high", plain_number)
-        parts.append(f"median {STATES.get(row['median_state'], row['median_state'])}{ends}")
+        parts.append(f"median {state(row['median_state'])}{ends}")
     if known(row, "survival"):
         ends = limits(row, "survival_ci_low", "survival_ci_high", share)
         when = f" at {plain_number(row['time_months'])} months" if known(row, "time_months") else ""
@@ -139,7 +128,7 @@ def contrast_what(row: Row) -> str:
 
 def contrast_value(row: Row) -> str:
     """Return the measure with its interval and p-value."""
-    words = MEASURES.get(row["measure"], spoken(row["measure"]))
+    words = entry("measure", row["measure"]).words
     number = share if row["measure"] == "rd" else plain_number
     ends = limits(row, "ci_low", "ci_high", number)
     known_level = ends and known(row, "ci_level") and row["ci_level"] != 0.95
@@ -150,7 +139,7 @@ def contrast_value(row: Row) -> str:
 
 def mrd_what(row: Row) -> str:
     """Say which responders were compared with the others, and when they were told apart."""
-    about = joined(spoken(row["population"]), spoken(row["mrd_timepoint"]))
+    about = joined(row["population"], row["mrd_timepoint"])
     return f"MRD responders against others: {outcome_words(row['endpoint'])}, {about}"
 
 
@@ -172,13 +161,13 @@ def mrd_value(row: Row) -> str:
 
 def _median(row: Row, side: str) -> str:
     name = f"median_{side}"
-    return plain_number(row[name]) if known(row, name) else STATES.get(row[f"{name}_state"], "–")
+    return plain_number(row[name]) if known(row, name) else state(row[f"{name}_state"]) or "–"
 
 
 def safety_what(row: Row) -> str:
     """Say which event of which grade in which arm."""
-    grade = GRADES.get(row["grade"], spoken(row["grade"]))
-    return joined(f"{arm_words(row['arm'])}: {spoken(row['term'])}", grade)
+    grade = entry("grade", row["grade"]).words if row["grade"] else ""
+    return joined(f"{arm_words(row['arm'])}: {row['term']}", grade)
 
 
 def safety_value(row: Row) -> str:
@@ -186,7 +175,7 @@ def safety_value(row: Row) -> str:
     parts = [counted(row)]
     if known(row, "exposure"):
         ends = limits(row, "exposure_low", "exposure_high", plain_number)
-        parts.append(f"{plain_number(row['exposure'])}{ends} {spoken(row['exposure_unit'])}")
+        parts.append(f"{plain_number(row['exposure'])}{ends} {row['exposure_unit']}")
     if known(row, "events_per_patient_year"):
         parts.append(f"{plain_number(row['events_per_patient_year'])} events a patient-year")
     return joined(*parts)
@@ -197,8 +186,9 @@ def pharmacokinetic_what(row: Row) -> str:
     dose = ""
     if known(row, "dose"):
         dose = f"{plain_number(row['dose'])} {typeset(row['dose_unit'])}"
-    about = (UNSAID.get(row[name], spoken(row[name])) for name in ("population", "route"))
-    return joined(PARAMETERS.get(row["parameter"], spoken(row["parameter"])), dose, *about)
+    whom = "" if row["population"] == "not stated" else row["population"]
+    route = entry("route", row["route"], "pharmacokinetics").words if row["route"] else ""
+    return joined(entry("parameter", row["parameter"]).words, dose, whom, route)
 
 
 def pharmacokinetic_value(row: Row) -> str:
@@ -206,7 +196,7 @@ def pharmacokinetic_value(row: Row) -> str:
     unit = typeset(str(row["unit"]))
     parts = []
     if known(row, "estimate"):
-        kind = "" if row["estimate_type"] in ("", "point") else f"{spoken(row['estimate_type'])} "
+        kind = "" if row["estimate_type"] in ("", "point") else f"{row['estimate_type']} "
         spread = ""
         if known(row, "spread"):
             spread = f" ({row['spread_type'].upper()} {plain_number(row['spread'])})"

@@ -96,12 +96,12 @@ def test_curves_fall_and_lie_inside_their_bands(outcome: Outcome) -> None:
 def test_subgroups_that_differ_in_a_sign_have_different_keys(
     module: Callable[[str], ModuleType],
 ) -> None:
-    arms = module("_arms")
+    arms = module("cohorts.arms")
     assert arms.slug_of("a/b/age=<55") != arms.slug_of("a/b/age=>=55")
 
 
 def _arm(module: Callable[[str], ModuleType], **changes: object) -> object:
-    arms = module("_arms")
+    arms = module("cohorts.arms")
     plain = arms.PrintedArm(
         key="a.os", trial_id="a", label="A", arm="blinatumomab", subgroup="all", endpoint="os",
         population="mrd_positive", age_group="adult", design="single_arm", patient_set="a/b",
@@ -114,7 +114,7 @@ def _arm(module: Callable[[str], ModuleType], **changes: object) -> object:
 def test_a_conflict_is_reported_and_what_remains_is_used(
     module: Callable[[str], ModuleType],
 ) -> None:
-    arms = module("_arms")
+    arms = module("rebuilt")
     narrow = _arm(module, median=None, landmarks=((12.0, 0.4, 0.39, 0.41),))
     found = arms.rebuild(narrow, draws=2)
     assert found.status == "reconstructed without what conflicts"
@@ -125,21 +125,21 @@ def test_a_conflict_is_reported_and_what_remains_is_used(
 def test_items_that_cannot_be_saved_stay_inconsistent(
     module: Callable[[str], ModuleType],
 ) -> None:
-    arms = module("_arms")
+    arms = module("rebuilt")
     found = arms.rebuild(_arm(module, landmarks=((12.0, 0.8),)), draws=2)
     assert found.status == "inconsistent"
     assert "median" in found.conflict
 
 
 def test_without_a_size_nothing_is_drawn(module: Callable[[str], ModuleType]) -> None:
-    arms = module("_arms")
+    arms = module("rebuilt")
     found = arms.rebuild(_arm(module, n=None), draws=2)
     assert found.status == "too little printed"
     assert found.printed.missing == "number of patients"
 
 
 def test_the_same_arm_gives_the_same_draws(module: Callable[[str], ModuleType]) -> None:
-    arms = module("_arms")
+    arms = module("rebuilt")
     one, two = (arms.rebuild(_arm(module), draws=2).draws.to_frame() for _ in range(2))
     pd.testing.assert_frame_equal(one, two)
 
@@ -147,7 +147,7 @@ def test_the_same_arm_gives_the_same_draws(module: Callable[[str], ModuleType]) 
 def test_relapse_free_longer_than_alive_is_a_conflict(
     module: Callable[[str], ModuleType],
 ) -> None:
-    checks = module("_arm_checks")
+    checks = module("reconstruction.checks")
     free = _arm(module, key="a.rfs", endpoint="rfs", median=(12.0, None, None))
     found = checks.endpoint_conflicts([_arm(module), free])
     assert found["conflict"].tolist() == ["median RFS 12 months exceeds median OS 9 months"]

@@ -13,7 +13,7 @@ import metablin as mb
 from metablin.pipeline import Evidence
 
 Load = Callable[[str], ModuleType]
-READS = ("trials", "proportions", "references")
+READS = ("trials", "proportions", "references", "screening")
 
 
 def candidate(**changes: Any) -> dict[str, Any]:
@@ -25,12 +25,13 @@ def candidate(**changes: Any) -> dict[str, Any]:
         "population": "paediatric_rr",
         "denominator": "treated",
         "rank": 0,
+        "design": "single_arm",
     }
     return {**base, **changes}
 
 
 def chosen(module: Load, *rows: dict[str, Any]) -> list[str]:
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     found = selection.one_a_cohort(pd.DataFrame(rows), selection.WHOLE)
     return list(found["row_id"])
 
@@ -49,13 +50,13 @@ def test_responders_of_one_trial_are_counted_once(module: Load) -> None:
     responders = [
         candidate(row_id=s, subgroup=f"{s}=yes", denominator="responders") for s in ("cr", "cr_crh")
     ]
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     found = selection.one_a_cohort(pd.DataFrame(responders), selection.RESPONDERS)
     assert found["row_id"].tolist() == ["cr_crh"]
 
 
 def test_responders_of_two_parts_of_a_trial_both_count(module: Load) -> None:
-    selection = module("_selection")
+    selection = module("cohorts.responses")
     parts = [
         candidate(row_id=s, subgroup=s, denominator="responders") for s in selection.RESPONDER_PARTS
     ]
@@ -63,8 +64,14 @@ def test_responders_of_two_parts_of_a_trial_both_count(module: Load) -> None:
     assert sorted(found["row_id"]) == sorted(selection.RESPONDER_PARTS)
 
 
-def test_cohorts_left_out_by_name_do_not_enter(module: Load) -> None:
-    assert chosen(module, candidate(trial_id="yin2024_short")) == []
+def test_cohorts_that_screening_leaves_out_do_not_enter(module: Load) -> None:
+    evidence = Evidence(READS)
+    selection, shared = module("cohorts.responses"), module("cohorts.populations")
+    trials = shared.known_trials(evidence)
+    assert trials.set_index("trial_id").loc["yin2024_short", "left_out"] != ""
+    found = selection.candidates(evidence.load("proportions"), trials, selection.RESPONSES)
+    assert "yin2024_short" in set(evidence.load("proportions")["trial_id"])
+    assert not set(found["trial_id"]) & set(trials.loc[trials["left_out"] != "", "trial_id"])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,7 @@ def test_the_denominator_is_read_from_the_row(
     module: Load, subgroup: str, definition: str, expected: str
 ) -> None:
     row = {"subgroup": subgroup, "definition": definition, "note": ""}
-    assert module("_selection")._denominator(row) == expected
+    assert module("cohorts.responses")._denominator(row) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,17 +98,18 @@ def test_the_denominator_is_read_from_the_row(
         ("mrd_positive", "adult", "negative", "mrd_positive"),
         ("mrd_positive", "mixed", "negative", "mrd_positive_young"),
         ("mrd_positive", "paediatric", "negative", "mrd_positive_young"),
-        ("newly_diagnosed", "adult", "positive", "first_line"),
+        ("newly_diagnosed", "adult", "positive", "first_line_ph_positive"),
+        ("newly_diagnosed", "adult", "negative", "first_line"),
     ],
 )
 def test_populations(module: Load, status: str, age: str, ph: str, expected: str) -> None:
     trial = pd.Series({"disease_status": status, "age_group": age, "ph_status": ph})
-    assert module("_shared").population(trial) == expected
+    assert module("cohorts.populations").population(trial) == expected
 
 
 def test_no_patients_enter_the_response_analysis_twice(module: Load) -> None:
     evidence = Evidence(READS)
-    selection, shared = module("_selection"), module("_shared")
+    selection, shared = module("cohorts.responses"), module("cohorts.populations")
     found = selection.candidates(
         evidence.load("proportions"), shared.known_trials(evidence), selection.RESPONSES
     )
@@ -129,6 +137,7 @@ def test_definitions_of_response_mix_only_where_asked(module: Load) -> None:
     for name in ("pooled", "by_definition"):
         for line in outcome.tables[name].frame.to_dict(orient="records"):
             assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
+            assert rows.loc[line["row_ids"].split(), "design"].nunique() == 1
     for line in outcome.tables["sensitivity"].frame.to_dict(orient="records"):
         if "any_definition" not in line["key"]:
             assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
@@ -149,7 +158,7 @@ def test_mrd_response_is_pooled_in_one_place(module: Load) -> None:
 
 def pooled_rows(module: Load, ids: str) -> pd.DataFrame:
     rows = mb.load("proportions").set_index("row_id").loc[ids.split()].reset_index()
-    shared = module("_shared")
+    shared = module("cohorts.populations")
     joined: pd.DataFrame = shared.with_trials(rows, shared.known_trials(Evidence(READS)))
     return joined
 

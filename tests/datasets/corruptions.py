@@ -249,7 +249,7 @@ def row_with_too_few_cells(copy: Copy) -> list[Expected]:
     rows = copy.read("proportions.csv")
     rows[7] = rows[7][:-1]
     copy.write("proportions.csv", rows)
-    return [("proportions.csv", 7, 8, "preferred", "", "too_few_cells")]
+    return [("proportions.csv", 7, 8, "replaced_by", "", "too_few_cells")]
 
 
 @corruption
@@ -400,6 +400,93 @@ def quote_that_is_never_closed(copy: Copy) -> list[Expected]:
         stream.write(",".join(tail[:3]) + ',"' + ",".join(tail[4:]) + "\n")
     n = len(rows) - 1
     return [("landscape.csv", n, n + 1, rows[0][4], "", "too_few_cells")]
+
+
+@corruption
+def address_at_a_mirror(copy: Copy) -> list[Expected]:
+    url = "http://47.251.13.51:8081/39047240"
+    return cell(copy, "contrasts.csv", "cont-e1910-001", "source_url", url, "known_address")
+
+
+@corruption
+def address_that_is_words(copy: Copy) -> list[Expected]:
+    words = "conference abstract"
+    return cell(copy, "survival.csv", "surv-tower-003", "source_url", words, "known_address")
+
+
+@corruption
+def copy_of_nothing(copy: Copy) -> list[Expected]:
+    return cell(copy, "safety.csv", "safe-tower-001", "source_url", "copy:", "known_address")
+
+
+@corruption
+def report_from_the_future(copy: Copy) -> list[Expected]:
+    date = "2999-01"
+    return cell(copy, "references.csv", "kantarjian2017", "public_date", date, "not_in_the_future")
+
+
+@corruption
+def search_in_the_future(copy: Copy) -> list[Expected]:
+    return cell(copy, "searches.csv", "search-001", "date", "2999", "not_in_the_future")
+
+
+@corruption
+def reason_without_a_code(copy: Copy) -> list[Expected]:
+    number = copy.find("screening.csv", row_id="scr-tower")
+    copy.set("screening.csv", number, reason="patients of another cohort")
+    return [("screening.csv", number, number + 1, "reason_code", "", "reason_has_code")]
+
+
+@corruption
+def left_out_without_a_reason(copy: Copy) -> list[Expected]:
+    number = copy.find("screening.csv", row_id="scr-tower")
+    copy.set("screening.csv", number, decision="left_out")
+    place = ("screening.csv", number, number + 1)
+    return [(*place, name, "", "left_out_has_reason") for name in ("reason_code", "reason")]
+
+
+@corruption
+def trial_that_was_not_screened(copy: Copy) -> list[Expected]:
+    rows = copy.read("screening.csv")
+    copy.write("screening.csv", [row for row in rows if row[0] != "scr-tower"])
+    number = copy.find("trials.csv", trial_id="tower")
+    return [("trials.csv", number, number + 1, "trial_id", "tower", "screened")]
+
+
+@corruption
+def unknown_domain_of_bias(copy: Copy) -> list[Expected]:
+    return cell(copy, "risk_of_bias.csv", "rob-tower-001", "domain", "attrition", "enum")
+
+
+@corruption
+def unknown_answer(copy: Copy) -> list[Expected]:
+    return cell(copy, "risk_of_bias.csv", "rob-tower-001", "answer", "maybe", "enum")
+
+
+@corruption
+def question_answered_twice(copy: Copy) -> list[Expected]:
+    rows = copy.read("risk_of_bias.csv")
+    number = copy.find("risk_of_bias.csv", row_id="rob-tower-001")
+    again = [cell if cell != "rob-tower-001" else "rob-tower-999" for cell in rows[number]]
+    copy.write("risk_of_bias.csv", [*rows, again])
+    n = len(rows)
+    return [("risk_of_bias.csv", n, n + 1, "question", "1.1", "answered_once")]
+
+
+@corruption
+def more_patients_at_risk_later(copy: Copy) -> list[Expected]:
+    return cell(copy, "at_risk.csv", "risk-aall1731-002", "n_at_risk", "719", "falls_with_time")
+
+
+@corruption
+def rule_about_a_table_that_is_not_there(copy: Copy) -> list[Expected]:
+    def change(content: dict) -> None:  # type: ignore[type-arg]
+        (rule,) = (r for r in content["resources"][0]["rules"] if r["name"] == "screened")
+        rule["table"] = "screenings"
+
+    copy.descriptor(change)
+    place = ("datapackage.json", None, None)
+    return [(*place, "trials.screened", "screenings", "descriptor")]
 
 
 @corruption

@@ -5,7 +5,7 @@ import pytest
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.batch import COLUMNS, pool_many
+from metablin.meta.normal.batch import COLUMNS, pool_many
 
 SAME = 1e-10
 """One formula on both ways; tau2 is iterated to rounding."""

@@ -10,8 +10,8 @@ from scipy import integrate, stats
 
 import metablin as mb
 from metablin.errors import DataError
-from metablin.meta.bayes import bayes
-from metablin.meta.priors import (
+from metablin.meta.bayes.fit import bayes
+from metablin.meta.bayes.priors import (
     TURNER_COMPARISONS,
     TURNER_OUTCOMES,
     half_cauchy,

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 import metablin as mb
 from metablin.errors import ConvergenceError, DataError
-from metablin.meta.betabinomial import beta_binomial
+from metablin.meta.counts.betabinomial import beta_binomial
 
 SETS = {
     "plain": ([3, 10, 4, 18, 7], [20, 31, 25, 40, 22]),

@@ -11,9 +11,9 @@ import pytest
 from metablin.effects import EffectSizes, generic, hazard_ratios, proportions, two_by_two
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
-from metablin.meta.bias import SmallStudyTest, begg, egger, harbord, peters
-from metablin.meta.petpeese import pet_peese
-from metablin.meta.trimfill import trim_and_fill
+from metablin.meta.checks.bias import SmallStudyTest, begg, egger, harbord, peters
+from metablin.meta.checks.petpeese import pet_peese
+from metablin.meta.checks.trimfill import trim_and_fill
 from tests.reference import pinned, table
 
 CLOSED = 1e-10

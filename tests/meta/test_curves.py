@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from metablin.errors import DataError
-from metablin.meta.curves import (
+from metablin.meta.survival.curves import (
     between_covariance,
     combine_pooled_curves,
     conditional_survival,
     log_cumulative_hazard,
     pool_curves,
 )
-from metablin.meta.pooled_curve import falling
+from metablin.meta.survival.pooled_curve import falling
 from metablin.plots.km import pooled_curve
 from metablin.survival import kaplan_meier
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from metablin.meta.curves import pool_curves
+from metablin.meta.survival.curves import pool_curves
 from metablin.survival import kaplan_meier
 from tests.reference import pinned
 

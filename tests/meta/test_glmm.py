@@ -11,8 +11,8 @@ from scipy.special import expit, logit
 import metablin as mb
 from metablin.effects import rate_contrasts, rates, two_by_two
 from metablin.errors import ConvergenceError, DataError
-from metablin.meta import _aghq, _mixed
-from metablin.meta.glmm import (
+from metablin.meta.counts.glmm import newton, quadrature
+from metablin.meta.counts.glmm.fit import (
     glmm_proportions,
     glmm_rate_ratios,
     glmm_rates,
@@ -130,8 +130,8 @@ def test_two_random_effects_agree_with_dense_double_integration():
     m = np.tile([-1.3, -0.9], (3, 1))
     y, n = np.stack([d["a"], d["c"]], 1), np.stack([d["n1"], d["n2"]], 1)
     z = np.broadcast_to(np.array([[1, 0.5], [1, -0.5]]), (3, 2, 2))
-    counts = _aghq.Counts(y.astype(float), n.astype(float), z, False)
-    rows = _aghq.marginal(m, lam, counts, 21)
+    counts = quadrature.Counts(y.astype(float), n.astype(float), z, False)
+    rows = quadrature.marginal(m, lam, counts, 21)
 
     # the trapezoid rule converges geometrically for an analytic integrand that dies out
     grid = np.arange(-9, 9, 0.03)
@@ -165,14 +165,14 @@ def test_gradient_and_curvature_match_differences_of_the_value(q, poisson):
     y = rng.binomial(n.astype(int), 0.3).astype(float)
     z = np.ones((6, 2, q))
     z[:, :, -1] = [0.5, -0.5]
-    c = _aghq.Counts(y, np.ones_like(n) if poisson else n, z, poisson)
+    c = quadrature.Counts(y, np.ones_like(n) if poisson else n, z, poisson)
     at = np.concatenate([rng.normal(1 if poisson else -1, 0.3, (6, 2)), np.full((6, q), 0.7)], 1)
 
     def value(x):
-        return _aghq.marginal(x[:, :2], x[:, 2:], c, 5)
+        return quadrature.marginal(x[:, :2], x[:, 2:], c, 5)
 
     base = value(at)
-    hess = _aghq.curvature(at[:, :2], at[:, 2:], c, 5, base.mode)
+    hess = quadrature.curvature(at[:, :2], at[:, 2:], c, 5, base.mode)
     for j in range(2 + q):
         e = np.zeros(2 + q)
         e[j] = 1e-5
@@ -187,11 +187,11 @@ def test_the_short_code_for_one_arm_equals_the_general_code(poisson):
     n = rng.integers(5, 60, (9, 1)).astype(float)
     y = rng.binomial(n.astype(int), 0.3).astype(float)
     z = np.ones((9, 1, 1))
-    short = _aghq.Counts(y, np.ones_like(n) if poisson else n, z, poisson)
+    short = quadrature.Counts(y, np.ones_like(n) if poisson else n, z, poisson)
     # the sign of a random effect is immaterial, and code -1 takes the general way
-    general = _aghq.Counts(y, short.n, -z, poisson)
+    general = quadrature.Counts(y, short.n, -z, poisson)
     m, lam = rng.normal(0, 1, (9, 1)), rng.uniform(0.2, 2, (9, 1))
-    one, two = _aghq.marginal(m, lam, short, 9), _aghq.marginal(m, lam, general, 9)
+    one, two = quadrature.marginal(m, lam, short, 9), quadrature.marginal(m, lam, general, 9)
     assert one.value == pytest.approx(two.value, rel=1e-12)
     assert one.grad == pytest.approx(two.grad, rel=1e-9, abs=1e-10)
 
@@ -206,10 +206,10 @@ def test_the_short_search_for_one_arm_finds_what_the_general_search_finds(poisso
     found = []
     for code in (1.0, -1.0):
         size = np.ones_like(n) if poisson else n
-        counts = _aghq.Counts(y, size, np.full((12, 1, 1), code), poisson)
-        problem = _mixed.Problem(counts, design, offset, False, 11)
+        counts = quadrature.Counts(y, size, np.full((12, 1, 1), code), poisson)
+        problem = newton.Problem(counts, design, offset, False, 11)
         start = np.array([-1.0, 0.0, 0.6])
-        found.append(_mixed.maximise(problem, start, np.ones(3, dtype=bool)))
+        found.append(newton.maximise(problem, start, np.ones(3, dtype=bool)))
     one, two = found
     assert one.theta == pytest.approx(two.theta, rel=1e-9)
     assert one.loglik == pytest.approx(two.loglik, rel=1e-12)

@@ -6,7 +6,7 @@ from scipy import integrate, optimize, stats
 from scipy.special import expit, logit
 
 import metablin as mb
-from metablin.meta.glmm import glmm_proportions
+from metablin.meta.counts.glmm.fit import glmm_proportions
 from tests.reference import pinned
 
 PINNED = pinned("glmm_boundary")

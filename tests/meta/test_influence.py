@@ -11,9 +11,9 @@ import pytest
 from metablin.effects import generic, proportions, two_by_two
 from metablin.errors import DataError, MetablinWarning
 from metablin.meta import MetaFit, pool
-from metablin.meta.baujat import baujat
-from metablin.meta.influence import cumulative, influence, influence_of, leave_one_out
-from metablin.meta.priors import half_normal
+from metablin.meta.bayes.priors import half_normal
+from metablin.meta.checks.baujat import baujat
+from metablin.meta.checks.influence import cumulative, influence, influence_of, leave_one_out
 from metablin.plots.influence import influence_frame
 from tests.reference import pinned, table
 
@@ -285,7 +285,7 @@ def test_records_are_read_only_and_carry_tables_and_text() -> None:
 
 
 def test_arrays_without_labels_get_study_numbers() -> None:
-    from metablin.meta._refit import Spec
+    from metablin.meta.checks.refit import Spec
 
     inf = influence_of(np.array([0.1, 0.2, 0.9]), np.ones(3), Spec(None, None, "z", 0.95))
     assert inf.studies == ("study 1", "study 2", "study 3")

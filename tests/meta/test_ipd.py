@@ -8,7 +8,7 @@ from scipy import integrate
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.ipd import one_stage, two_stage
+from metablin.meta.survival.ipd import one_stage, two_stage
 from metablin.survival import cox, milestone_difference, rmst, rubin
 
 

@@ -100,7 +100,7 @@ def test_equal_effects_warn_of_a_zero_hartung_knapp_error() -> None:
         ({"level": 95}, "between 0 and 1"),
         ({"tau2": -1.0}, "at least 0"),
         ({"tau2": None}, "at least 0"),
-        ({"by": "g"}, "no such column in data; allowed: one label per row"),
+        ({"by": "g"}, "allowed: data=, or one label per row"),
         ({"by": "g", "data": {"h": [1, 2]}}, "no such column in data; allowed: h"),
         ({"prediction": "none"}, "allowed: match | hts"),
         ({"by": ["a", "b"], "subgroup_tau2": "mine"}, "allowed: separate | common"),

@@ -5,7 +5,7 @@ import pytest
 
 from metablin.effects import generic, two_by_two
 from metablin.meta import pool
-from metablin.meta.intervals import heterogeneity
+from metablin.meta.checks.intervals import heterogeneity
 from tests.reference import table
 
 COLUMNS = ["events_treatment", "n_treatment", "events_control", "n_control"]

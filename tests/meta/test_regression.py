@@ -9,7 +9,7 @@ import pytest
 from metablin.effects import generic, two_by_two
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.permutation import permutation_test
+from metablin.meta.checks.permutation import permutation_test
 from tests.reference import pinned, table
 
 CLOSED = 1e-9
@@ -164,7 +164,7 @@ D = pd.DataFrame(
         ("C(id)", "5 coefficients for 5 studies"),
         ("x +", "not a formula"),
         ("log(x - 1)", "not finite"),
-        ("x + y ~ g", "no such column"),
+        ("x + y ~ g", "not a formula"),
     ],
 )
 def test_moderators_that_cannot_be_used_are_named(formula: str, words: str) -> None:

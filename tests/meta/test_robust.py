@@ -8,8 +8,8 @@ import pytest
 from scipy import linalg, stats
 
 from metablin.errors import DataError
-from metablin.meta.multilevel import multilevel
-from metablin.meta.robust import cluster_robust, robust
+from metablin.meta.normal.multilevel import multilevel
+from metablin.meta.normal.robust import cluster_robust, robust
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "robust.json").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from scipy import integrate, optimize, special
 from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.selection import SelectionModel, _climb, _Problem, selection_model
+from metablin.meta.checks.selection import SelectionModel, _climb, _Problem, selection_model
 from tests.reference import pinned
 
 PIN = pinned("bias")["grid"]

@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from metablin.effects import rate_contrasts, two_by_two
 from metablin.errors import DataError
 from metablin.meta import pool
-from metablin.meta.stratified import mantel_haenszel, mantel_haenszel_rates, peto
+from metablin.meta.counts.stratified import mantel_haenszel, mantel_haenszel_rates, peto
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference" / "stratified.json").read_text(encoding="utf-8")

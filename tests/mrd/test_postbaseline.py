@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+import metablin as mb
 from metablin.errors import DataError, MetablinWarning
 from metablin.mrd import (
     compare_counts_after_baseline,
@@ -82,10 +83,15 @@ def test_changes_at_time_zero_make_all_three_comparisons_one() -> None:
 
 def test_simon_makuch_counts_patients_where_they_are() -> None:
     # by hand: changes at 2 and 4; deaths at 3 (unchanged), 5 and 12 (changed); one censored at 9
-    later, never = simon_makuch([3, 5, 9, 12], [1, 1, 0, 1], [None, 2, None, 4])
+    data = ([3, 5, 9, 12], [1, 1, 0, 1], [None, 2, None, 4])
+    curves = mb.simon_makuch(*data).curves
+    later, never = curves["responder"], curves["non-responder"]
     assert never.survival[never.time == 3][0] == pytest.approx(2 / 3)
     assert later.survival[later.time == 5][0] == pytest.approx(1 / 2)
     assert later.survival[later.time == 12][0] == pytest.approx(0.0)
+    with pytest.warns(DeprecationWarning, match=r"metablin\.simon_makuch"):
+        old = simon_makuch(*data)
+    assert np.array_equal(old[0].survival, later.survival)
 
 
 def test_bounds_start_at_the_naive_ratio_and_grow_with_the_window() -> None:

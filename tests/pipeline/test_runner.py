@@ -9,27 +9,50 @@ from pathlib import Path
 import pytest
 
 from metablin.errors import DataError
-from metablin.pipeline import find_analyses, load_analysis, runner, store
+from metablin.pipeline import find_analyses, load_analysis, runner
+from metablin.report import Saved
 
 MODULE = """
 import pandas as pd
 from matplotlib.figure import Figure as MplFigure
-from metablin.pipeline import Figure, Headline, Outcome, Table, analysis
-from ._shared import FACTOR
+from metablin.pipeline import Drawn, analysis
+from ..{shared} import FACTOR
 
 
-@analysis(title="{name}", question="How many trials?", reads=("trials",))
-def run(evidence):
+@analysis(reads=("trials",))
+def run(evidence, words):
     n = len(evidence.load("trials")) * FACTOR
     frame = pd.DataFrame({{"key": ["all"], "estimate": [float(n)], "row_ids": ["tower blast"]}})
     picture = MplFigure(figsize=(2, 2))
     picture.add_subplot().plot([0, n], [0, 1])
-    return Outcome(
-        tables={{"count": Table(frame, "Trials")}},
-        figures={{"line": Figure(picture, "Line", "A line.", "A rising line.", "count")}},
-        headlines=(Headline("Trials", "count", "all", "count"),),
-    )
+    return words.outcome({{"count": frame}}, {{"line": Drawn(picture, {{"n": 1}})}}, kind="Trials")
 """
+WORDS = """
+title = "{title}"
+question = "How many trials?"
+
+[[headlines]]
+label = "Trials"
+table = "count"
+key = "all"
+
+[tables.count]
+title = "{{kind}}"
+columns = [{{ name = "estimate", heading = "Trials", unit = "count" }}]
+
+[figures.line]
+title = "Line"
+caption = "A line."
+alt = "A rising line, {{n}}."
+data = "count"
+"""
+
+
+def write(analyses: Path, name: str, code: str = MODULE, **changes: str) -> None:
+    said = {"title": name, "shared": f"{name}_shared", **changes}
+    (analyses / name).mkdir(exist_ok=True)
+    (analyses / name / "__init__.py").write_text(code.format(**said))
+    (analyses / name / "words.toml").write_text(WORDS.format(**said))
 
 
 @pytest.fixture
@@ -37,9 +60,10 @@ def folder(tmp_path: Path) -> Path:
     analyses = tmp_path / "analyses"
     analyses.mkdir()
     (analyses / "__init__.py").write_text('"""Analyses."""\n')
-    (analyses / "_shared.py").write_text("FACTOR = 1\n")
+    (analyses / "factor.py").write_text("FACTOR = 1\n")
     for name in ("alpha", "beta"):
-        (analyses / f"{name}.py").write_text(MODULE.format(name=name))
+        (analyses / f"{name}_shared.py").write_text("from .factor import FACTOR\n")
+        write(analyses, name)
     return analyses
 
 
@@ -62,26 +86,69 @@ def test_two_jobs_write_the_bytes_of_one(folder: Path, tmp_path: Path) -> None:
     runner.reproduce(folder=folder, out=tmp_path / "one", jobs=1)
     runner.reproduce(folder=folder, out=tmp_path / "two", jobs=2)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
-    assert len(digests(tmp_path / "one")) == 6
+    assert len(digests(tmp_path / "one")) == 8
 
 
-def test_changed_code_or_damaged_output_runs_that_analysis_again(
+def test_changed_words_or_damaged_output_run_that_analysis_again(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
     runner.reproduce(folder=folder, out=out)
-    (folder / "beta.py").write_text(MODULE.format(name="beta, better"))
+    write(folder, "beta", title="beta, better")
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [True, False]
+    assert Saved(out).words("beta")["title"] == "beta, better"
     (out / "alpha" / "count.csv").write_text("damaged\n")
     assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [False, True]
-    assert store.Results(out).value("alpha/count/all/estimate") > 0
+    assert Saved(out).value("alpha/count/all/estimate") > 0
 
 
-def test_a_changed_helper_runs_every_analysis_again(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changed", "cached"),
+    [
+        ("factor.py", [False, False]),
+        ("beta_shared.py", [True, False]),
+        ("beta/__init__.py", [True, False]),
+        ("beta/data.csv", [True, False]),
+        ("nobody_imports_it.py", [True, True]),
+    ],
+)
+def test_only_what_rests_on_a_changed_file_runs_again(
+    folder: Path, tmp_path: Path, changed: str, cached: list[bool]
+) -> None:
     out = tmp_path / "results"
     runner.reproduce(folder=folder, out=out)
-    (folder / "_shared.py").write_text("FACTOR = 1.0\n")
-    assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == [False, False]
+    with (folder / changed).open("a") as file:
+        file.write("# changed\n")
+    assert [r.cached for r in runner.reproduce(folder=folder, out=out)] == cached
+
+
+def test_an_analysis_says_what_its_words_say(folder: Path) -> None:
+    outcome = load_analysis(folder, "alpha").run()
+    assert outcome.tables["count"].title == "Trials"
+    assert outcome.figures["line"].alt == "A rising line, 1."
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (MODULE.replace('"count": frame', '"other": frame'), "no words for tables.other"),
+        (MODULE.replace(', kind="Trials"', ""), r"no value for \{kind\} of tables.count"),
+        (MODULE.replace('{{"n": 1}}', "{{}}"), r"no value for \{n\} of figures.line"),
+    ],
+)
+def test_what_has_no_words_is_refused(folder: Path, code: str, message: str) -> None:
+    write(folder, "alpha", code)
+    with pytest.raises(DataError, match=message):
+        load_analysis(folder, "alpha").run()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("title = ", "cannot be read"), ('title = "A"', "has no question")]
+)
+def test_words_that_cannot_be_read_are_named(folder: Path, text: str, message: str) -> None:
+    (folder / "alpha" / "words.toml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_analysis(folder, "alpha")
 
 
 def test_force_runs_what_is_up_to_date(folder: Path, tmp_path: Path) -> None:
@@ -96,8 +163,9 @@ def test_the_manifest_names_inputs_outputs_and_versions(folder: Path, tmp_path: 
     runner.reproduce(folder=folder, out=out)
     manifest = json.loads((out / "manifest.json").read_text())
     entry = manifest["analyses"]["alpha"]
-    assert set(entry["inputs"]) == {"datapackage.json", "trials.csv"}
-    assert set(entry["outputs"]) == {"alpha/count.csv", "alpha/line.svg", "alpha/outcome.json"}
+    assert set(entry["inputs"]) == {"datapackage.json", "trials.csv", "vocabulary.csv"}
+    names = ("count.csv", "count.schema.json", "line.svg", "outcome.json")
+    assert set(entry["outputs"]) == {f"alpha/{name}" for name in names}
     digest = hashlib.sha256((out / "alpha/count.csv").read_bytes()).hexdigest()
     assert entry["outputs"]["alpha/count.csv"] == digest
     assert {"python", "numpy", "metablin"} <= set(manifest["versions"])
@@ -108,11 +176,7 @@ def test_a_failing_analysis_leaves_earlier_results_alone(folder: Path, tmp_path:
     out = tmp_path / "results"
     runner.reproduce(folder=folder, out=out)
     before = digests(out)
-    (folder / "beta.py").write_text(
-        MODULE.format(name="beta").replace(
-            'Table(frame, "Trials")', 'Table(frame[["estimate"]], "")'
-        )
-    )
+    write(folder, "beta", MODULE.replace('"count": frame', '"count": frame[["estimate"]]'))
     with pytest.raises(DataError, match="first column of a result table is 'key'"):
         runner.reproduce(folder=folder, out=out)
     assert digests(out) == before
@@ -124,9 +188,7 @@ def test_an_unknown_name_lists_the_analyses(folder: Path, tmp_path: Path) -> Non
 
 
 def test_an_undeclared_table_is_refused(folder: Path) -> None:
-    (folder / "alpha.py").write_text(
-        MODULE.format(name="a").replace('load("trials")', 'load("safety")')
-    )
+    write(folder, "alpha", MODULE.replace('load("trials")', 'load("safety")'))
     with pytest.raises(DataError, match="'safety' is not declared"):
         load_analysis(folder, "alpha").run()
 
@@ -146,7 +208,7 @@ def test_no_analyses_folder_is_a_clear_error(tmp_path: Path) -> None:
     ("key", "message"),
     [
         ("alpha/count/all", "not a result key"),
-        ("gamma/count/all/estimate", "no result table gamma/count"),
+        ("gamma/count/all/estimate", "no such result table"),
         ("alpha/count/none/estimate", "has no key 'none'"),
         ("alpha/count/all/median", "has no column 'median'"),
     ],
@@ -157,4 +219,4 @@ def test_a_result_key_that_leads_nowhere_says_where_it_stops(
     out = tmp_path / "results"
     runner.reproduce(["alpha"], folder=folder, out=out)
     with pytest.raises(DataError, match=message):
-        store.Results(out).value(key)
+        Saved(out).value(key)

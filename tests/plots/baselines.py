@@ -18,7 +18,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
-from metablin.plots import draw_bubble, draw_forest, draw_funnel, draw_labbe, style
+from metablin.plots import (
+    draw_bubble,
+    draw_forest,
+    draw_funnel,
+    draw_labbe,
+    draw_traffic,
+    style,
+    traffic_frame,
+)
 from metablin.plots.km import draw_km, draw_pooled_curve
 from metablin.plots.models import draw_model_curves
 
@@ -69,6 +77,10 @@ def _models(ax: Axes) -> Axes:
     return draw_model_curves(frame("models"), ax, steps=frame("km").query("group == 'old'"))
 
 
+def _traffic(ax: Axes) -> Axes:
+    return draw_traffic(traffic_frame(frame("traffic")), ax)
+
+
 PICTURES: dict[str, tuple[float, float, Callable[[Axes], Axes]]] = {
     "forest": (3.9, 5.4, _forest),
     "proportions": (3.9, 2.4, _proportions),
@@ -78,6 +90,7 @@ PICTURES: dict[str, tuple[float, float, Callable[[Axes], Axes]]] = {
     "labbe": (4.6, 4.6, _labbe),
     "bubble": (5.2, 4.0, _bubble),
     "models": (5.2, 3.2, _models),
+    "traffic": (1.7, 1.0, _traffic),
 }
 
 

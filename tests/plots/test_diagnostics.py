@@ -22,13 +22,13 @@ from metablin.effects import (
 )
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
-from metablin.meta.baujat import baujat
-from metablin.meta.bias import begg, egger, harbord
-from metablin.meta.gosh import gosh
-from metablin.meta.influence import cumulative, influence, leave_one_out
-from metablin.meta.petpeese import pet_peese
-from metablin.meta.selection import selection_model
-from metablin.meta.trimfill import trim_and_fill
+from metablin.meta.checks.baujat import baujat
+from metablin.meta.checks.bias import begg, egger, harbord
+from metablin.meta.checks.gosh import gosh
+from metablin.meta.checks.influence import cumulative, influence, leave_one_out
+from metablin.meta.checks.petpeese import pet_peese
+from metablin.meta.checks.selection import selection_model
+from metablin.meta.checks.trimfill import trim_and_fill
 from metablin.plots import (
     baujat_frame,
     bubble,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metablin.meta.curves import pool_curves
+from metablin.meta.survival.curves import pool_curves
 from metablin.plots.diagnostics import schoenfeld, schoenfeld_frame
 from metablin.plots.hazard import hazard, hazard_frame
 from metablin.plots.km import km, km_frame, log_log, log_log_frame, pooled_curve, risk_frame

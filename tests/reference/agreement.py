@@ -14,7 +14,7 @@ import numpy as np
 
 from metablin.effects import generic, proportions, rate_contrasts, rates, two_by_two
 from metablin.meta import pool
-from metablin.meta.intervals import heterogeneity
+from metablin.meta.checks.intervals import heterogeneity
 from tests.meta.test_metafor_grid import ANALYSIS, GRID, METHODS, TESTS
 from tests.meta.test_regression import CELLS, NEW, data_of
 from tests.reference import pinned, table

@@ -76,7 +76,6 @@ TOP = {
     "link-citations",
     "execute",
     "format",
-    "quartodoc",
 }
 LABEL = re.compile(r"\{\s?#([A-Za-z][\w:.-]*)")
 HTML_ID = re.compile(r'\bid="([^"]+)"')
@@ -136,8 +135,8 @@ def floats_apart(document: Document, text: str) -> Iterator[str]:
         last = without_code(body).strip().split("\n\n")[-1]
         if not last or last.startswith(("![", "<")):
             yield problem(document, 0, "caption", f"{name} has none")
-    for before in re.findall(r"^(.+)\n::: \{#(?:fig|tbl)-", text, flags=re.M):
-        yield problem(document, 0, "blank line", f"a figure or table follows {before[:40]!r}")
+    for before in re.findall(r"^(?!:::)(.+)\n:::+ ?\{", without_code(text), flags=re.M):
+        yield problem(document, 0, "blank line", f"a block follows {before[:40]!r}")
 
 
 def tables(document: Document, text: str) -> Iterator[str]:

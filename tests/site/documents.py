@@ -145,13 +145,18 @@ def execute(document: Document) -> Document:
     folder = {"metadata": {"path": str(document.path.parent)}}
     NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", resources=folder).execute()
     for owner, cell in zip(owners, notebook.cells, strict=True):
-        text = "\n\n".join(map(_output, cell.outputs))
+        text = "".join(map(_ended, map(_output, cell.outputs)))
         if isinstance(owner, Cell):
             owner.output = text
             owner.pictures = sum("image/png" in o.get("data", {}) for o in cell.outputs)
         elif owner:
-            document.values[owner] = text
+            document.values[owner] = text.removesuffix("\n")
     return document
+
+
+def _ended(text: str) -> str:
+    """End an output as Quarto does: with one newline, whatever comes next."""
+    return text if text.endswith("\n") or not text else f"{text}\n"
 
 
 def _output(output: Any) -> str:

@@ -104,7 +104,7 @@ def test_the_python_reference_has_every_public_name(site: Path) -> None:
         home = importlib.import_module(f"metablin.{module}")
         for name in home.__all__:
             if callable(getattr(home, name)):
-                assert f"#metablin.{module}.{name} }}" in page, name
+                assert f"{{#metablin.{module}.{name}}}" in page, name
     index = (site / "reference" / "index.qmd").read_text(encoding="utf-8")
     assert "`mb.pool`" in index
 
@@ -112,7 +112,7 @@ def test_the_python_reference_has_every_public_name(site: Path) -> None:
 def test_survival_figures_are_in_the_reference(site: Path) -> None:
     page = (site / "reference" / "plots.qmd").read_text(encoding="utf-8")
     for name in ("km", "pooled_curve", "hazard", "model_curves", "rmst_curve", "schoenfeld"):
-        assert f"#metablin.plots.{name} }}" in page
+        assert f"{{#metablin.plots.{name}}}" in page
 
 
 def test_pages_of_trials_speak_to_readers(site: Path) -> None:

@@ -4,34 +4,56 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from metablin import DataError
+from metablin.report import Column, Outcome, Table, save
 from metablin.report.inline import Inline
 
-TABLE = """key,k,estimate,conf_low,conf_high,pred_low,pred_high,conf_level,row_ids
-os.all,5,0.5885,0.4211,0.8224,0.3526,0.9824,0.95,a b
-single,1,0.71,,,,,0.9,a
-wide,3,0.5,0.25,1,0.1,2,0.9,a
-"""
+NAMES = ("key", "k", "estimate", "conf_low", "conf_high", "pred_low", "pred_high", "conf_level")
+ROWS = (
+    ("os.all", 5, 0.5885, 0.4211, 0.8224, 0.3526, 0.9824, 0.95),
+    ("single", 1, 0.71, None, None, None, None, 0.9),
+    ("wide", 3, 0.5, 0.25, 1, 0.1, 2, 0.9),
+)
+COLUMNS = (
+    Column("k", "Studies", "count"),
+    Column("estimate", "Hazard ratio", "ratio", low="conf_low", high="conf_high"),
+    Column("pred_low", "Prediction interval", "ratio", "range", high="pred_high"),
+)
 
 
 @pytest.fixture
 def inline(tmp_path: Path) -> Inline:
-    (tmp_path / "randomised").mkdir()
-    (tmp_path / "randomised" / "pooled.csv").write_text(TABLE)
-    (tmp_path / "randomised" / "outcome.json").write_text("{}")
+    pooled = Table(pd.DataFrame(ROWS, columns=NAMES), COLUMNS, "Pooled")
+    save({"name": "randomised", "order": 1}, Outcome({"pooled": pooled}), tmp_path)
     return Inline(tmp_path)
 
 
 def test_an_estimate_carries_its_interval_and_level(inline: Inline) -> None:
-    assert inline.estimate("randomised/pooled/os.all", "ratio") == "0.59 (95% CI 0.42 to 0.82)"
-    assert inline.estimate("randomised/pooled/wide", "ratio") == "0.50 (90% CI 0.25 to 1.00)"
+    assert inline.estimate("randomised/pooled/os.all") == "0.59 (95% CI 0.42 to 0.82)"
+    assert inline.estimate("randomised/pooled/wide") == "0.50 (90% CI 0.25 to 1.00)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.40, 0.50, "45% (95% CI 40% to 50%)"), (0.44, 0.46, "44.8% (95% CI 44.0% to 46.0%)")],
+)
+def test_percentages_are_as_fine_as_their_interval(
+    tmp_path: Path, low: float, high: float, said: str
+) -> None:
+    frame = pd.DataFrame(
+        {"key": ["all"], "estimate": [0.448], "conf_low": [low], "conf_high": [high]}
+    )
+    column = Column("estimate", "Response", "proportion", low="conf_low", high="conf_high")
+    save({"name": "response", "order": 1}, Outcome({"p": Table(frame, (column,), "P")}), tmp_path)
+    assert Inline(tmp_path).estimate("response/p/all") == said
 
 
 def test_prediction_and_value(inline: Inline) -> None:
-    assert inline.prediction("randomised/pooled/os.all", "ratio") == "0.35 to 0.98"
-    assert inline.value("randomised/pooled/os.all/k", "count") == "5"
+    assert inline.prediction("randomised/pooled/os.all") == "0.35 to 0.98"
+    assert inline.text("randomised/pooled/os.all/k") == "5"
 
 
 @pytest.mark.parametrize(
@@ -41,8 +63,8 @@ def test_prediction_and_value(inline: Inline) -> None:
         ("estimate", "randomised/pooled/os.al", ["os.al", "os.all"]),
         ("estimate", "randomised/pooled/single", ["conf_low", "empty"]),
         ("prediction", "randomised/pooled/single", ["pred_low", "empty"]),
-        ("value", "randomised/pooled/os.all/kk", ["'kk'", "no such column"]),
-        ("value", "os.all", ["no such result table"]),
+        ("text", "randomised/pooled/os.all/kk", ["'kk'", "no such column"]),
+        ("text", "os.all", ["no such result table"]),
     ],
 )
 def test_a_key_that_leads_nowhere_fails(

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from metablin.errors import DataError
+from metablin.numerics.mvn import outside_cube
 from metablin.survival import kaplan_meier, logrank, max_combo, milestone_difference
-from metablin.survival._mvn import outside_cube
 from tests.reference import pinned, table
 
 CLOSED = 1e-8

@@ -21,9 +21,11 @@ def trial():
     return follow, (time <= censor).astype(int), np.where(response < follow, response, np.nan)
 
 
-def test_without_a_landmark_a_warning_names_immortal_time(trial):
+def test_without_a_landmark_the_comparison_is_refused_or_named(trial):
+    with pytest.raises(DataError, match="allow_naive=True"):
+        landmark_analysis(*trial)
     with pytest.warns(MetablinWarning, match="immortal time"):
-        naive = landmark_analysis(*trial)
+        naive = landmark_analysis(*trial, allow_naive=True)
     # A response without effect looks like a cure.
     assert naive.hazard_ratio.hr < 0.6
     assert naive.method == "naive"
@@ -90,3 +92,13 @@ def test_the_result_speaks(trial):
     found = landmark_analysis(*trial, landmark=4.0)
     assert "landmark at 4" in found.summary()
     assert found.to_dict()["medians"]["responder"]["estimate"] > 0
+
+
+def test_simon_makuch_from_a_landmark_counts_from_the_start_of_treatment(trial):
+    found = simon_makuch(*trial, landmark=4.0)
+    time, event, response = trial
+    late = time > 4.0
+    assert found.curves["responder"].time.max() == time[late & (response < time)].max()
+    # Moving the clock of everybody moves no risk set.
+    moved = simon_makuch(time[late] - 4, event[late], np.maximum(response[late] - 4, 0.0))
+    assert found.hazard_ratio.hr == pytest.approx(moved.hazard_ratio.hr, rel=1e-12)

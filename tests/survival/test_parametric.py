@@ -10,14 +10,13 @@ from sksurv.metrics import integrated_brier_score as sksurv_ibs
 from sksurv.util import Surv
 
 from metablin.errors import DataError, MetablinWarning
+from metablin.numerics.newton import hessian, jacobian
 from metablin.survival import (
     DEFAULT_FAMILIES,
     compare_parametric,
     fit_parametric,
     integrated_brier_score,
 )
-from metablin.survival._data import patients
-from metablin.survival.parametric._newton import hessian, jacobian
 from metablin.survival.parametric.families import SIMPLE
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
@@ -25,6 +24,7 @@ from metablin.survival.parametric.likelihood import (
     rough_start,
 )
 from metablin.survival.parametric.names import family_of
+from metablin.survival.patients import patients
 from tests.reference import pinned, table
 
 OPTIMISED = 1e-6

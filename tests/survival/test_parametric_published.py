@@ -12,9 +12,9 @@ from scipy import special
 from sksurv.datasets import load_gbsg2
 
 from metablin.survival import fit_parametric
-from metablin.survival._data import patients
 from metablin.survival.parametric.fit import fit_family
 from metablin.survival.parametric.spline import royston_parmar
+from metablin.survival.patients import patients
 
 PRINTED = 1.1e-5
 """Stata prints five decimals of a log likelihood; one more unit for its optimiser's stop."""

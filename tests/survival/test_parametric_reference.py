@@ -7,9 +7,9 @@ from sksurv.datasets import load_gbsg2
 
 from metablin.errors import ConvergenceError
 from metablin.survival import fit_parametric
-from metablin.survival._data import patients
 from metablin.survival.parametric.families import SIMPLE
 from metablin.survival.parametric.likelihood import log_likelihood
+from metablin.survival.patients import patients
 from tests.reference import pinned, table
 
 CLOSED = 1e-10

@@ -5,22 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
-from metablin.records import Record, jsonable
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
-from metablin.survival._data import Patients, patients
+from metablin.records import Record, jsonable
 from metablin.survival.km import KMCurve, curve_of
 from metablin.survival.parametric.fit import ParametricFit, fit_parametric
 from metablin.survival.parametric.names import ALLOWED, DEFAULT, check_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, patients
+from metablin.survival.ties import onto
 
 __all__ = ["ParametricComparison", "brier_score", "compare_parametric", "integrated_brier_score"]
 
@@ -30,7 +28,7 @@ LANDMARKS = (12.0, 24.0, 36.0, 60.0)
 GRID = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ParametricComparison(Record):
     """Several families fitted to one arm.
 
@@ -97,12 +95,6 @@ class ParametricComparison(Record):
             {"table": self.to_frame(), "fits": [f.to_dict() for f in self.fits]}
         )
         return out
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the fitted curves over the Kaplan-Meier curve."""
-        from metablin.plots.models import model_curves
-
-        return model_curves(list(self.fits), curve=self.curve, ax=ax)
 
 
 def compare_parametric(
@@ -252,6 +244,7 @@ def brier_score(
 def _brier(s: FloatArray, t: FloatArray, p: Patients) -> FloatArray:
     censoring = curve_of(Patients(p.time, 1.0 - p.event, p.entry, p.weights), "plain", 0.95, "")
     g = np.r_[1.0, censoring.survival]
+    t = onto(t, censoring.time)
     before = g[np.searchsorted(censoring.time, p.time, side="left")]
     at = g[np.searchsorted(censoring.time, t, side="right")]
     order = np.argsort(p.time, kind="stable")

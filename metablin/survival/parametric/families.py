@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin.survival.parametric._special import (
+from metablin.numerics.special import (
     log_gamma_lower,
     log_gamma_upper,
     stirling_error,

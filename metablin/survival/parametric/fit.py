@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.records import Record, freeze, jsonable
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
-from metablin.survival._data import Patients, patients
+from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
+from metablin.numerics.profile import profile_limits
+from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import critical
-from metablin.survival.parametric._newton import Derivatives, Optimum, hessian, jacobian, maximise
-from metablin.survival.parametric._profile import profile_limits
 from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
@@ -25,9 +24,7 @@ from metablin.survival.parametric.likelihood import (
     rough_start,
 )
 from metablin.survival.parametric.names import family_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from metablin.survival.patients import Patients, patients
 
 __all__ = ["ParametricFit", "fit_family", "fit_parametric"]
 
@@ -45,7 +42,7 @@ SETTLED = 1e-9
 NODES = special.roots_legendre(128)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ParametricFit(Record):
     """A parametric survival model of one arm.
 
@@ -279,12 +276,6 @@ class ParametricFit(Record):
         )
         return out
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the fitted curve with its band."""
-        from metablin.plots.models import model_curves
-
-        return model_curves([self], ax=ax)
-
 
 def fit_parametric(
     time: ArrayLike,
@@ -361,7 +352,7 @@ def fit_parametric(
             allowed="greater than 0 (half a day, say)",
         )
     at = None if cuts is None else _input.numeric("cuts", cuts, above=0.0)
-    _input.choice("cure_interval", cure_interval, ("profile", "wald"))
+    cure_interval = _input.choice("cure_interval", cure_interval, ("profile", "wald"))
     return fit_family(
         family_of_checked(family, p, at), p, _input.level(level), cure_interval == "profile"
     )

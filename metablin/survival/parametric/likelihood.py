@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from metablin.survival._data import Patients, count
+from metablin.numerics.newton import Derivatives
 from metablin.survival.km import product_limit
-from metablin.survival.parametric._newton import Derivatives
 from metablin.survival.parametric.families import Family, Start
+from metablin.survival.patients import Patients, count
 
 __all__ = ["curve_points", "exact_derivatives", "log_likelihood", "rough_start"]
 

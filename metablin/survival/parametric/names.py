@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin.errors import DataError
-from metablin.survival._data import Patients
 from metablin.survival.parametric.cure import with_cure
 from metablin.survival.parametric.families import SIMPLE, Family
 from metablin.survival.parametric.likelihood import curve_points
@@ -20,6 +19,7 @@ from metablin.survival.parametric.spline import (
     royston_parmar,
     spline_knots,
 )
+from metablin.survival.patients import Patients
 
 __all__ = ["ALLOWED", "DEFAULT", "check_name", "family_of"]
 

@@ -1,0 +1,42 @@
+"""The randomised comparisons: hazard ratios of blinatumomab against chemotherapy."""
+
+from __future__ import annotations
+
+from metablin.pipeline import Evidence, Outcome, Words, analysis
+
+from ..cohorts.arms import printed_arms
+from ..cohorts.comparisons import ENDPOINTS, choices, comparisons
+from ..cohorts.populations import known_trials
+from . import absolute
+from .figures import absolute_figure, forest_by, left_out_of
+from .rows import fitted, left_out, listing, pooled, sensitivity
+
+
+@analysis(reads=("trials", "contrasts", "references", "screening", "survival", "at_risk"), order=20)
+def randomised(evidence: Evidence, words: Words) -> Outcome:
+    """Pool hazard ratios line by line, and say what they mean in patients and months."""
+    trials = known_trials(evidence)
+    rows = comparisons(evidence.load("contrasts"), trials)
+    pools = list(choices(rows))
+    fits = fitted(pools)
+    arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
+    drawn = absolute.drawn_pairs(arms, rows, rows["trial_id"].unique().tolist())
+    known = absolute.curves(drawn, dict(zip(trials["trial_id"], trials["population"], strict=True)))
+    gains = absolute.by_comparison(known)
+    return words.outcome(
+        {
+            "pooled": pooled(pools, fits),
+            "absolute": gains,
+            "absolute_pooled": absolute.by_pool(pools, fits, known, arms),
+            "comparisons": listing(rows),
+            "sensitivity": sensitivity(pools),
+            "leave_one_out": left_out(rows),
+            "not_drawn": absolute.not_drawn(drawn),
+        },
+        {
+            **{name: forest_by(rows, name) for name in ENDPOINTS},
+            "absolute": absolute_figure(gains),
+            **{f"left_out_{name}": left_out_of(rows, name) for name in ENDPOINTS},
+        },
+        draws=absolute.PAIR_DRAWS,
+    )

@@ -1,0 +1,75 @@
+"""``metablin network``: a CSV of arms or contrasts in, a network meta-analysis out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from metablin.cli import _io
+from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from metablin.network import NetworkFit
+
+__all__ = ["network"]
+
+Tau2 = Literal["REML", "DL", "ML", "PM"]
+Picture = Literal["graph", "forest", "splits", "heat", "ranks", "contributions", "league"]
+
+COLUMNS = ("study", "treatment", "treat1", "treat2", "events", "n", "person_time", "mean", "sd",
+           "yi", "vi", "estimate", "conf_low", "conf_high")  # fmt: skip
+
+
+def network(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV of arms or contrasts.")
+    ],
+    measure: Annotated[NetworkMeasure, typer.Option(help="What the columns hold.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Treatment the others are compared with.")
+    ] = None,
+    model: Annotated[NetworkModel, typer.Option(help="How studies combine.")] = "random",
+    tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
+    ci: Annotated[NetworkInterval, typer.Option(help="Interval of the effects.")] = "z",
+    level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    missing: Annotated[Missing, typer.Option(help="What to do with empty cells.")] = "error",
+    plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
+    picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
+    league: Annotated[bool, typer.Option("--league", help="Print the league table too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare every treatment of FILE with every other, directly and through the network.
+
+    One row an arm: study, treatment and by measure: or, rr, rd: events, n. rate: events,
+    person_time. md, smd: mean, sd, n. generic: yi, vi. Or one row a contrast: study, treat1,
+    treat2 and yi, vi (treat1 minus treat2) or estimate, conf_low, conf_high (treat1 over treat2).
+    """
+    _io.check_picture(plot, file)
+    asked = _io.options(columns, sheet, "error", False, None)
+    frame = _io.read_csv(file, (), asked, COLUMNS)
+    from metablin.network import network as network_of
+    from metablin.network import network_pool
+
+    n = network_of(frame, measure, missing=missing)
+    fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference)
+    if plot is not None:
+        _io.save_plot(_draw(fit, picture), plot)
+    if json:
+        _io.print_json(fit.to_dict())
+    else:
+        _io.tell(fit.summary())
+        if league:
+            typer.echo("\n" + fit.league().to_string())
+    _io.say(frame.attrs["note"], *n.notes)
+
+
+def _draw(fit: NetworkFit, picture: str) -> Axes:
+    from metablin.plots.network import network_picture
+
+    return network_picture(fit, picture=picture)

@@ -1,0 +1,172 @@
+"""Where the numbers about one trial come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metablin.datasets._load import load
+from metablin.datasets.package import Table, data_directory, nearest, read_package
+from metablin.errors import DataError
+
+__all__ = ["find_trial", "trace"]
+
+COLUMNS = [
+    "table",
+    "row_id",
+    "item",
+    "reported",
+    "printed",
+    "preferred",
+    "confidence",
+    "source_key",
+    "citation",
+    "doi",
+    "source_url",
+    "locator",
+    "note",
+]
+
+
+def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
+    """Return every row about a trial, of every table, with its source.
+
+    Parameters
+    ----------
+    trial_id : str
+        A row of ``trials``.
+    path : path, optional
+        Directory of an evidence base; by default the one that belongs to the package.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``table, row_id``; ``item`` (what is reported: arm, subgroup, outcome, ...) and
+        ``reported`` (the values, as ``column=value``); ``printed``; ``preferred`` (bool);
+        ``confidence``; the source as ``source_key, citation, doi, source_url, locator``; and
+        ``note``. Preferred rows and the others alike; empty text where a table has no such
+        column. Rows of tables that point to rows (discrepancies, cells of the reviews, sums) are
+        included when they point to one about the trial.
+
+    Raises
+    ------
+    DataError
+        When there is no such trial, with the nearest names.
+
+    Examples
+    --------
+    >>> rows = trace("tower")
+    >>> rows.loc[rows["table"] == "trials", "row_id"].tolist()
+    ['tower']
+    >>> bool((rows["source_key"][rows["table"] == "proportions"] != "").all())
+    True
+    """
+    package = read_package(data_directory(path))
+    find_trial(trial_id, path)
+    sources = _sources(load("references", path=path))
+    parts: list[pd.DataFrame] = []
+    ids: set[str] = set()
+    for table in sorted(package.tables.values(), key=_points_to_rows):
+        frame = load(table.name, all_rows=True, path=path)
+        part = _rows(table, frame[_about(table, frame, trial_id, ids)])
+        ids |= set(part["row_id"])
+        parts.append(part)
+    rows = pd.concat(parts, ignore_index=True)
+    for column in ("citation", "doi"):
+        rows[column] = rows["source_key"].map(sources[column]).fillna("")
+    return rows[COLUMNS]
+
+
+def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
+    """Return the row of a trial.
+
+    Parameters
+    ----------
+    trial_id : str
+        A row of ``trials``.
+    path : path, optional
+        Directory of an evidence base; by default the one that belongs to the package.
+
+    Returns
+    -------
+    dict
+        Column to value.
+
+    Raises
+    ------
+    DataError
+        When there is no such trial, with the nearest names.
+
+    Examples
+    --------
+    >>> find_trial("tower")["design"]
+    'rct'
+    """
+    trials = load("trials", all_rows=True, path=path)
+    found = trials[trials["trial_id"] == trial_id]
+    if found.empty:
+        raise DataError(
+            "no such trial",
+            column="trial_id",
+            value=repr(trial_id),
+            allowed=nearest(trial_id, trials["trial_id"]),
+        )
+    return {str(k): v for k, v in found.iloc[0].items()}
+
+
+def _points_to_rows(table: Table) -> bool:
+    return any(rule.kind == "row_ids" for rule in table.rules)
+
+
+def _about(table: Table, frame: pd.DataFrame, trial_id: str, ids: set[str]) -> list[bool]:
+    """Tell which rows name the trial, or name a row about it."""
+    own = "trial_id" if "trial_id" in frame else None
+    pointers = [rule.columns[0] for rule in table.rules if rule.kind == "row_ids"]
+    return [
+        (own is not None and row[own] == trial_id)
+        or any(not ids.isdisjoint(str(row[column]).split()) for column in pointers)
+        for row in frame.to_dict(orient="records")
+    ]
+
+
+def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    out = pd.DataFrame(index=frame.index)
+    out["table"] = table.name
+    out["row_id"] = frame[table.primary_key]
+    out["item"] = [_join(row, table.quantity, names=False) for _, row in frame.iterrows()]
+    out["reported"] = [_join(row, table.values, names=True) for _, row in frame.iterrows()]
+    out["preferred"] = frame.get("preferred", True)
+    for column in ("printed", "confidence", "source_key", "source_url", "locator", "note"):
+        out[column] = frame.get(column, "")
+    for field in table.fields:
+        if field.sources:
+            out["source_key"] = frame[field.name].map(dict(field.sources)).fillna("")
+    return out
+
+
+def _join(row: pd.Series, columns: tuple[str, ...], *, names: bool) -> str:
+    cells = ((c, _text(row[c])) for c in columns)
+    return "; ".join(f"{c}={text}" if names else text for c, text in cells if text)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:g}"
+    return str(value)
+
+
+def _sources(references: pd.DataFrame) -> pd.DataFrame:
+    table = references.set_index("source_key")
+    table["citation"] = [_citation(row) for _, row in table.iterrows()]
+    return table[["citation", "doi"]]
+
+
+def _citation(row: pd.Series) -> str:
+    year = _text(row["year"])
+    who = f"{row['first_author']} et al." if row["first_author"] else str(row["title"])
+    where = " ".join(x for x in (row["journal"], row["volume"]) if x)
+    if where and row["pages"]:
+        where = f"{where}:{row['pages']}"
+    return ", ".join(x for x in (who, year, where) if x)

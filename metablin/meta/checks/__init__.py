@@ -1,0 +1,1 @@
+"""What a pool rests on: influence, deletion, accumulation, small-study effects, selection."""

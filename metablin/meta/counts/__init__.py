@@ -1,0 +1,1 @@
+"""Models of counts: binomial and Poisson mixed models, beta-binomial, Mantel-Haenszel, Peto."""

@@ -1,0 +1,1 @@
+"""Models of normal effects: inverse variance, regression, subgroups, multilevel, many at once."""

@@ -1,0 +1,1 @@
+"""Survival across trials: pooled curves, and patients of several trials in one or two stages."""

@@ -1,0 +1,126 @@
+"""Tests and intervals from an estimate, its standard error and a reference distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from metablin.numerics.gls import gls
+from metablin.numerics.tau2 import solve_q
+
+__all__ = ["chi2_tail", "critical", "f_tail", "hksj_factor", "i2_h2", "q_profile", "two_sided"]
+
+FloatArray = NDArray[np.float64]
+
+
+def critical(level: float, df: FloatArray | float) -> FloatArray:
+    """Return the two-sided critical value: normal where `df` is infinite, else Student's t.
+
+    Examples
+    --------
+    >>> critical(0.95, np.array([np.inf, 2.0])).round(6).tolist()
+    [1.959964, 4.302653]
+    """
+    upper = (1 + level) / 2
+    df = np.asarray(df, dtype=np.float64)
+    finite = np.where(np.isfinite(df) & (df > 0), df, 1.0)
+    t = special.stdtrit(finite, upper)
+    return np.asarray(np.where(np.isfinite(df), t, special.ndtri(upper)))
+
+
+def two_sided(statistic: FloatArray | float, df: FloatArray | float) -> FloatArray:
+    """Return the two-sided p-value of a z (`df` infinite) or t statistic.
+
+    Examples
+    --------
+    >>> float(two_sided(-1.959964, np.inf).round(6))
+    0.05
+    """
+    s = -np.abs(np.asarray(statistic, dtype=np.float64))
+    df = np.asarray(df, dtype=np.float64)
+    finite = np.where(np.isfinite(df) & (df > 0), df, 1.0)
+    return np.asarray(2 * np.where(np.isfinite(df), special.stdtr(finite, s), special.ndtr(s)))
+
+
+def chi2_tail(q: FloatArray | float, df: FloatArray | float) -> FloatArray:
+    """Return P(chi2_df > q), and 1 where there are no degrees of freedom."""
+    df = np.asarray(df, dtype=np.float64)
+    tail = special.chdtrc(np.where(df > 0, df, 1.0), np.maximum(q, 0.0))
+    return np.asarray(np.where(df > 0, tail, 1.0))
+
+
+def f_tail(f: FloatArray | float, df1: float, df2: float) -> FloatArray:
+    """Return P(F > f) with `df1` and `df2` degrees of freedom.
+
+    Examples
+    --------
+    >>> float(f_tail(4.0, 1, 1e9).round(4))
+    0.0455
+    """
+    return np.asarray(special.fdtrc(df1, df2, np.maximum(f, 0.0)))
+
+
+def hksj_factor(rss: FloatArray, df: FloatArray | float, ad_hoc: bool = False) -> FloatArray:
+    """Return the factor on the variance after Hartung and Knapp; at least 1 in the ad-hoc form.
+
+    Parameters
+    ----------
+    rss : ndarray
+        Weighted residual sum of squares at the estimated tau2.
+    df : float
+        Studies less coefficients.
+    ad_hoc : bool
+        Never narrower than the Wald interval.
+
+    References
+    ----------
+    Hartung J, Knapp G (2001), eq. 6. doi:10.1002/sim.791
+    Sidik K, Jonkman JN (2002). doi:10.1002/sim.1262
+    Knapp G, Hartung J (2003), the ad-hoc form. doi:10.1002/sim.1482
+    """
+    factor = rss / df
+    return np.asarray(np.maximum(factor, 1.0) if ad_hoc else factor)
+
+
+def i2_h2(
+    v: FloatArray, tau2: FloatArray | float, x: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return I2 (0 to 1) and H2 from tau2 and the typical sampling variance.
+
+    References
+    ----------
+    Higgins JPT, Thompson SG (2002), eq. 9. doi:10.1002/sim.1186
+    """
+    p = 1 if x is None else x.shape[-1]
+    df = np.isfinite(v).sum(-1) - p
+    typical = df / gls(np.zeros_like(v), 1 / v, x).trace_p()
+    return np.asarray(tau2 / (typical + tau2)), np.asarray(tau2 / typical + 1)
+
+
+def q_profile(
+    y: FloatArray, v: FloatArray, level: float, x: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Q-profile interval of tau2.
+
+    A limit below zero is given as zero; when both are, no tau2 fits the data at this level and
+    both limits are zero.
+
+    References
+    ----------
+    Viechtbauer W (2007). Confidence intervals for the amount of heterogeneity in meta-analysis.
+    doi:10.1002/sim.2514
+
+    Examples
+    --------
+    >>> y, v = np.array([0.1, 0.5, 0.9]), np.array([0.04, 0.05, 0.03])
+    >>> low, high = q_profile(y, v, 0.95)
+    >>> float(low.round(4)), float(high.round(4))
+    (0.0085, 6.2847)
+    """
+    p = 1 if x is None else x.shape[-1]
+    df = np.isfinite(v).sum(-1) - p
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    target = special.chdtri(np.maximum(df, 1), tails.reshape(2, *[1] * (y.ndim - 1)))
+    low, high = solve_q(y, v, target, x)
+    return np.asarray(low), np.asarray(high)

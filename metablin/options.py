@@ -1,0 +1,118 @@
+"""The words every option may take: the API, the command line and the errors read them here.
+
+R's spellings are understood where they cannot mislead: upper and lower case are one (``"OR"``,
+``"reml"``), and :data:`SPELLINGS` lists the words that R's packages use for the same thing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, get_args
+
+__all__ = [
+    "SPELLINGS",
+    "ConfType",
+    "DoubleZeros",
+    "EqualTau2",
+    "Interval",
+    "LogMeasure",
+    "MeanMeasure",
+    "Measure",
+    "Missing",
+    "Model",
+    "NetworkInterval",
+    "NetworkMeasure",
+    "NetworkModel",
+    "Prediction",
+    "ProportionTransform",
+    "RateMeasure",
+    "RateTransform",
+    "SmallValues",
+    "SplitMethod",
+    "Start",
+    "TableMeasure",
+    "Tau2",
+    "Ties",
+    "ZeroRule",
+    "ZeroRuleSingle",
+    "words",
+]
+
+Measure: TypeAlias = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
+TableMeasure: TypeAlias = Literal["or", "rr", "rd", "peto", "asd"]
+LogMeasure: TypeAlias = Literal["hr", "or", "rr", "irr"]
+RateMeasure: TypeAlias = Literal["irr", "ird", "irsd"]
+ProportionTransform: TypeAlias = Literal["logit", "log", "raw", "arcsine", "freeman-tukey"]
+RateTransform: TypeAlias = Literal["log", "sqrt", "raw"]
+ZeroRuleSingle: TypeAlias = Literal["only-needed", "all", "none"]
+ZeroRule: TypeAlias = Literal["only-needed", "all", "treatment-arm", "none"]
+DoubleZeros: TypeAlias = Literal["keep", "drop"]
+Missing: TypeAlias = Literal["error", "drop"]
+
+Model: TypeAlias = Literal[
+    "random",
+    "common",
+    "glmm",
+    "mantel-haenszel",
+    "peto",
+    "beta-binomial",
+    "multilevel",
+    "bayes",
+]
+Tau2: TypeAlias = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
+Interval: TypeAlias = Literal["hksj", "hksj-adhoc", "z", "t", "posterior"]
+Prediction: TypeAlias = Literal["match", "hts"]
+EqualTau2: TypeAlias = Literal["separate", "common"]
+
+ConfType: TypeAlias = Literal["log-log", "log", "plain"]
+Ties: TypeAlias = Literal["efron", "breslow"]
+
+Start: TypeAlias = Literal[
+    "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
+]
+"""Kind of evidence, which fixes where its certainty starts."""
+MeanMeasure: TypeAlias = Literal["md", "smd"]
+NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
+NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
+NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]
+SmallValues: TypeAlias = Literal["desirable", "undesirable"]
+SplitMethod: TypeAlias = Literal["back-calculation", "side-splitting"]
+
+SPELLINGS: dict[str, dict[str, str]] = {
+    "model": {
+        "fixed": "common",  # meta before version 5, RevMan
+        "fe": "common",  # metafor, method="FE"
+        "ee": "common",  # metafor, method="EE"
+        "ce": "common",  # metafor, method="CE"
+        "mh": "mantel-haenszel",
+    },
+    "ci": {
+        "knha": "hksj",  # metafor, test="knha"
+        "hk": "hksj",  # meta, method.random.ci="HK"
+        "adhoc": "hksj-adhoc",  # metafor, test="adhoc"
+        "classic": "z",  # meta, method.random.ci="classic"
+    },
+    "transform": {
+        "plogit": "logit",  # meta, sm="PLOGIT"
+        "plo": "logit",  # metafor, measure="PLO"
+        "pln": "log",
+        "praw": "raw",
+        "pr": "raw",
+        "pas": "arcsine",
+        "pft": "freeman-tukey",
+        "ft": "freeman-tukey",
+        "double-arcsine": "freeman-tukey",
+    },
+    "small_values": {"good": "desirable", "bad": "undesirable"},  # netmeta before version 2
+    "missing": {"omit": "drop", "fail": "error"},  # na.action
+}
+
+
+def words(option: Any) -> tuple[str, ...]:
+    """Return the words of an option type.
+
+    Examples
+    --------
+    >>> words(Prediction)
+    ('match', 'hts')
+    """
+    return tuple(get_args(option))

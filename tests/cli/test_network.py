@@ -1,0 +1,59 @@
+"""``metablin network``: its JSON object, summary, pictures, and one line on bad data."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.cli.runner import assert_one_line_error, metablin
+from tests.network.pinned import cells, fitted
+
+
+@pytest.fixture(scope="module")
+def smoking(tmp_path_factory):
+    path = tmp_path_factory.mktemp("network") / "smoking.csv"
+    pd.DataFrame(cells()["hasselblad1998"]["data"]).to_csv(path, index=False)
+    return path
+
+
+def test_json_is_the_object_of_the_fit(smoking):
+    result = metablin("network", smoking, "--measure", "or", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == json.loads(
+        json.dumps(fitted("hasselblad1998", "REML").to_dict())
+    )
+
+
+def test_summary_league_and_picture(smoking, tmp_path):
+    plot = tmp_path / "graph.png"
+    result = metablin("network", smoking, "--measure", "or", "--reference", "no_contact",
+                      "--tau2", "DL", "--ci", "hksj", "--league", "--plot", plot)  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "against no_contact" in result.stdout
+    assert "P-scores" in result.stdout
+    assert plot.stat().st_size > 10_000
+
+
+def test_what_was_understood_is_said_on_stderr(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Trial,Treat,events,n\nA,01,1,20\nA,1,2,20\n")
+    result = metablin("network", path, "--measure", "rr", "--json")
+    assert result.returncode == 0
+    assert "Trial read as study" in result.stderr
+    assert json.loads(result.stdout)["treatments"] in (["1", "01"], ["01", "1"])
+
+
+def test_bad_data_is_one_line(tmp_path, smoking):
+    path = tmp_path / "b.csv"
+    path.write_text("study,treatment,events,n\nA,x,1,20\nA,y,2,20\nB,z,1,9\nB,w,2,9\n")
+    assert_one_line_error(metablin("network", path, "--measure", "or"), "{w, z}", "{x, y}")
+    path.write_text("study,treatment,events,n\nA,x,1,20\nA,y,2,20\nB,z,1,9\n")
+    assert_one_line_error(metablin("network", path, "--measure", "or"), "B", "one arm", "z")
+    bad = metablin("network", smoking, "--measure", "or", "--reference", "nobody")
+    assert_one_line_error(bad, "'reference'", "nobody", "no_contact")
+
+
+def test_an_unknown_measure_is_bad_usage(smoking):
+    assert metablin("network", smoking, "--measure", "odds").returncode == 2

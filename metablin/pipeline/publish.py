@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from metablin.pipeline.fingerprint import file_digest
 from metablin.pipeline.runner import MANIFEST
 from metablin.pipeline.verify import ledger
+from metablin.pipeline.workspace import held
 from metablin.report.html import Section, render_report
 from metablin.report.render import headlines, to_terminal
 from metablin.report.store import Saved, write_text
@@ -27,6 +28,11 @@ def publish(out: Path) -> Path:
 
     Both enter the manifest and are written again only when they would change.
     """
+    with held(out, wait=True):
+        return _publish(out)
+
+
+def _publish(out: Path) -> Path:
     from metablin.datasets import load
 
     claims = ledger(out)

@@ -11,11 +11,14 @@ from typing import Any
 
 from metablin.errors import DataError
 from metablin.pipeline import fingerprint, registry
+from metablin.pipeline.workspace import held, sweep
+from metablin.report.folder import foreign_files, name_foreign
 from metablin.report.store import Saved, save, write_text
 
 __all__ = ["Run", "reproduce"]
 
 MANIFEST = "manifest.json"
+TOP_LEVEL = (MANIFEST, "claims.csv", "report.html")
 
 Progress = Callable[[str, str], None]
 
@@ -72,9 +75,18 @@ def reproduce(
     Raises
     ------
     DataError
-        When a name is not an analysis.
+        When a name is not an analysis, another run writes to `out`, or `out` cannot be written.
     """
-    chosen = _select(registry.names(folder), names)
+    every = registry.names(folder)
+    chosen = _select(every, names)
+    with held(out):
+        sweep(out, (*every, *TOP_LEVEL))
+        return _reproduce(chosen, folder, out, jobs, force, progress)
+
+
+def _reproduce(
+    chosen: list[str], folder: Path, out: Path, jobs: int, force: bool, progress: Progress | None
+) -> list[Run]:
     entries = _read_manifest(out)
     fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
@@ -154,6 +166,7 @@ def _is_current(name: str, entry: dict[str, Any] | None, folder: Path, out: Path
     key = _cache_key(name, entry.get("reads", ()), folder)
     if any(entry.get(part) != key[part] for part in key):
         return False
+    name_foreign(out / name)
     return all(
         (out / path).is_file() and fingerprint.file_digest(out / path) == digest
         for path, digest in entry["outputs"].items()
@@ -162,7 +175,8 @@ def _is_current(name: str, entry: dict[str, Any] | None, folder: Path, out: Path
 
 def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]:
     reads = Saved(out).words(name)["reads"]
-    files = sorted(p for p in (out / name).iterdir() if p.is_file())
+    alien = foreign_files(out / name)
+    files = sorted(p for p in (out / name).iterdir() if p.is_file() and p not in alien)
     outputs = {f"{name}/{p.name}": fingerprint.file_digest(p) for p in files}
     key = _cache_key(name, reads, folder)
     return {**key, "outputs": outputs, "seconds": round(seconds, 3)}
@@ -175,9 +189,21 @@ def _read_manifest(out: Path) -> dict[str, Any]:
         return {}
     try:
         analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return {}
-    return {name: entry for name, entry in analyses.items() if (out / name).is_dir()}
+    found = analyses.items() if isinstance(analyses, dict) else ()
+    return {name: entry for name, entry in found if _is_entry(entry) and (out / name).is_dir()}
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell whether an entry of a manifest has the shape that this module gives it."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("reads"), list)
+        and all(isinstance(name, str) for name in entry["reads"])
+        and isinstance(entry.get("outputs"), dict)
+        and isinstance(entry.get("seconds"), int | float)
+    )
 
 
 def _write_manifest(out: Path, entries: dict[str, Any]) -> None:

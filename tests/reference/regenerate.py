@@ -1,9 +1,9 @@
 """Compute the pinned values again with R and say how far they moved.
 
 Usage: ``python -m tests.reference.regenerate [NAME ...]``. Every script ``NAME.R``, here or in a
-folder of its own (``network/networks``), writes ``NAME.json``; ``data.R`` writes the inputs and runs
-first. Values are compared as numbers, because bytes differ between processors and linear-algebra
-libraries.
+folder of its own (``network/networks``), writes ``NAME.json``; ``data.R`` writes the inputs and
+runs first. Values are compared as numbers, because bytes differ between processors and
+linear-algebra libraries.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metablin.cli import _io
-from metablin.options import NetworkInterval, NetworkMeasure, NetworkModel
+from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +36,7 @@ def network(
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
     ci: Annotated[NetworkInterval, typer.Option(help="Interval of the effects.")] = "z",
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    missing: Annotated[Missing, typer.Option(help="What to do with empty cells.")] = "error",
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
     columns: _io.Columns = None,
@@ -55,7 +56,7 @@ def network(
     from metablin.network import network as network_of
     from metablin.network import network_pool
 
-    n = network_of(frame, measure)
+    n = network_of(frame, measure, missing=missing)
     fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference)
     if plot is not None:
         _io.save_plot(_draw(fit, picture), plot)

@@ -190,12 +190,12 @@ class Package:
         DataError
             When there is none, with the nearest names.
         """
-        if name not in self.tables:
+        if not isinstance(name, str) or name not in self.tables:
             raise DataError(
                 "no such table",
                 column="table",
                 value=repr(name),
-                allowed=nearest(name, self.tables),
+                allowed=nearest(str(name), self.tables),
             )
         return self.tables[name]
 

@@ -385,6 +385,9 @@ class NetworkFit(Record):
         if self.inverse_variance:
             out["inconsistency"] = self.inconsistency().to_dict()
             out["splits"] = self.splits()
+        else:  # Mantel-Haenszel's Q is the one between designs; exact likelihoods have none
+            out["inconsistency"] = {"q_between": self.q, "df": self.q_df, "p": self.q_p}
+            out["splits"] = []
         out["excluded"] = self.network.to_dict()["excluded"]
         out["notes"] = [*self.network.notes, *self.notes]
         out.update(self.extra)

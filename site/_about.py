@@ -110,7 +110,7 @@ def flow() -> None:
     )
     caption = sentences(
         "Flow of reports and cohorts",
-        "After the PRISMA statement; counts of the first searches were not kept and are not guessed",
+        "After the PRISMA statement; what the first searches found was not kept and is not guessed",
     )
     boxes = raw(f'<div class="flow">{body}</div>')
     say(f"::: {{#fig-about-flow}}\n\n{boxes}\n\n{caption} [Data](evidence/screening.csv)\n\n:::")

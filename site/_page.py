@@ -27,6 +27,7 @@ __all__ = [
     "curve",
     "everything",
     "figure",
+    "findings",
     "first",
     "number",
     "say",
@@ -211,6 +212,26 @@ def table(path: str, where: str = "") -> None:
     if where:
         found = dataclasses.replace(found, frame=found.frame.query(where))
     place(found, slug(analysis, name), links(analysis, name))
+
+
+def findings(keys: str) -> None:
+    """Show the summary of findings of a topic, certainty beside every answer.
+
+    Parameters
+    ----------
+    keys : str
+        Regular expression that the keys of its lines contain.
+    """
+    path = "certainty/summary_of_findings"
+    if missing("certainty"):
+        return
+    found = number.table(path)
+    chosen = found.frame["key"].str.contains(re.sub(r"\((?!\?)", "(?:", keys))
+    place(
+        dataclasses.replace(found, frame=found.frame.loc[chosen]),
+        "findings",
+        f"{links('certainty', 'summary_of_findings')} · [Reasons](certainty.qmd)",
+    )
 
 
 def place(

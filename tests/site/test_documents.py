@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from metablin.report.store import Saved
-
 from tests.site import checker
 from tests.site.conftest import ROOT
 from tests.site.documents import execute, parse

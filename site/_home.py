@@ -78,7 +78,7 @@ def card(answer: Answer) -> str:
         else '<a href="about.html#certainty">certainty</a>: not rated yet'
     )
     return (
-        f'<section class="card-answer"><h3>{escape(answer.title)}</h3>{alive(answer)}'
+        f'<section class="card-answer"><h2>{escape(answer.title)}</h2>{alive(answer)}'
         f"<p>Hazard ratio of death {escape(number.estimate(path))}; {escape(str(studies))}, "
         f"{format_number(row['n'], 'count')} patients</p>{small(row)}"
         f'<p>{sure} · <a href="survival.html">more</a> · <a href="explore.html#q=os&amp;from=os.'

@@ -35,7 +35,7 @@ YEARS = {12: "one year", 24: "two years", 36: "three years"}
 SCALE = (0.15, 2.5)
 """Ends of the small axes of hazard ratios."""
 LINES = 3
-LETTERS = 170
+LETTERS = 110
 
 
 def banner() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from metablin.cli import _io
 from metablin.errors import DataError
+from metablin.options import Clicks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["reconstruct", "reconstruct_summary"]
 
-Clicked = Literal["auto", "drops", "corners", "points"]
 SINGLE = {
     "n": ("n",),
     "events": ("events",),
@@ -58,7 +58,7 @@ def reconstruct(
     quality: Annotated[Path | None, typer.Option(help="Write the fit of each curve.")] = None,
     percent: Annotated[bool, typer.Option("--percent", help="Survival is in percent.")] = False,
     kind: Annotated[
-        Clicked,
+        Clicks,
         typer.Option("--clicks", help="Just after falls; above and below them; or at any time."),
     ] = "auto",
     noise: Annotated[

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from metablin.errors import DataError
-from metablin.reconstruct.reading import CLICKS, READING_SD, READING_TIME_SD, Kind, Reading
+from metablin.options import Clicks, words
+from metablin.reconstruct.reading import READING_SD, READING_TIME_SD, Kind, Reading
 
 __all__ = ["at_corners", "check_noise", "collapsed", "estimated_reading"]
 
@@ -39,8 +40,9 @@ DECIMALS = 6
 
 def check_noise(noise: float | str | None, kind: str) -> None:
     """Refuse a reading error or a kind of clicks that is none."""
-    if kind not in CLICKS:
-        raise DataError("no such kind", column="clicks", value=kind, allowed=" | ".join(CLICKS))
+    if kind not in words(Clicks):
+        allowed = " | ".join(words(Clicks))
+        raise DataError("no such kind", column="clicks", value=kind, allowed=allowed)
     if noise is None or noise == "exact":
         return
     good = isinstance(noise, int | float | np.number) and 0.0 < float(noise) <= MOST

@@ -168,7 +168,7 @@ def at_visits(share: FloatArray, rng: np.random.Generator) -> FloatArray:
     last = np.floor(1.0 / every) * every
     held = np.minimum(np.floor(share / every) * every / last, 1.0)
     mixed = (1.0 - SEEN_AT_ONCE) * held + SEEN_AT_ONCE * share
-    return np.where(rng.random(many)[:, None] < SCANNED, mixed, share)
+    return np.where(rng.random((many, 1)) < SCANNED, mixed, share)
 
 
 def _tail(

@@ -8,35 +8,47 @@ from dataclasses import dataclass
 from metablin.errors import DataError
 
 from .arms import PrintedArm
-from .responses import EXCLUDED, IN_REMISSION, WHOLE, WORDS
+from .designs import MAIN
+from .responses import IN_REMISSION, WHOLE, WORDS
 
 ADULT = ("adult_rr_ph_negative", "adult_rr_ph_positive")
 CONTROLS = ("chemotherapy", "historical_control")
-LEFT_OUT = {
-    **EXCLUDED,
-    "alcantara_extcontrol": "its estimate borrows the control patients of another trial here",
-}
+# Its estimate borrows the control patients of another trial here.
+BORROWED = ("alcantara_extcontrol",)
 PARTS = {**WORDS, "matched=yes": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A question about single arms: who belongs to it, and in which words."""
+    """A question about single arms: who belongs to it, and in which words.
+
+    Arms of its main design are pooled; those of other designs stand beside them.
+    """
 
     name: str
     title: str
     endpoint: str
     belongs: Callable[[PrintedArm], bool]
     colour: str
+    design: str = MAIN
+
+    def main(self, arm: PrintedArm) -> bool:
+        """Return whether an arm that belongs is of the main design."""
+        return arm.design == self.design
 
 
-def _relapsed(arm: PrintedArm, treatments: tuple[str, ...]) -> bool:
+def _ph_positive(arm: PrintedArm) -> bool:
+    return arm.population == "adult_rr_ph_positive" or "ph=positive" in arm.subgroup
+
+
+def _relapsed(arm: PrintedArm, treatments: tuple[str, ...], positive: bool = False) -> bool:
     return (
         arm.endpoint == "os"
         and arm.population in ADULT
+        and _ph_positive(arm) == positive
         and arm.arm in treatments
         and arm.subgroup.split(";source=")[0] in WHOLE
-        and arm.trial_id not in LEFT_OUT
+        and (arm.left_out == "" if "blinatumomab" in treatments else arm.trial_id not in BORROWED)
     )
 
 
@@ -44,13 +56,14 @@ def _mrd_positive(arm: PrintedArm, endpoint: str) -> bool:
     own = arm.population == "mrd_positive" and arm.subgroup == "all"
     part = arm.population in ADULT and arm.subgroup in IN_REMISSION
     adult = arm.age_group == "adult"
-    return arm.endpoint == endpoint and arm.arm == "blinatumomab" and adult and (own or part)
+    mine = arm.endpoint == endpoint and arm.arm == "blinatumomab" and arm.left_out == ""
+    return mine and adult and (own or part)
 
 
 POOLS = (
     Pool(
         "rr_blinatumomab",
-        "Overall survival on blinatumomab, relapsed or refractory adults",
+        "Overall survival on blinatumomab, relapsed or refractory adults, Ph-negative or mixed",
         "os",
         lambda a: _relapsed(a, ("blinatumomab",)),
         "blinatumomab",
@@ -61,6 +74,14 @@ POOLS = (
         "os",
         lambda a: _relapsed(a, CONTROLS),
         "chemotherapy",
+        "rct",
+    ),
+    Pool(
+        "rr_ph_positive",
+        "Overall survival on blinatumomab, relapsed or refractory adults, Ph-positive",
+        "os",
+        lambda a: _relapsed(a, ("blinatumomab",), positive=True),
+        "adult_rr_ph_positive",
     ),
     Pool(
         "mrd_rfs",

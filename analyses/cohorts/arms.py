@@ -41,6 +41,7 @@ class PrintedArm:
     source_keys: tuple[str, ...]
     note: str
     at_risk: tuple[tuple[float, int], ...] = ()
+    left_out: str = ""
 
     @property
     def items(self) -> dict[str, Any]:
@@ -137,6 +138,7 @@ def _arm(patient_set: str, endpoint: str, part: pd.DataFrame) -> PrintedArm:
         followup=_longest(part["followup_months"]),
         row_ids=tuple(part["row_id"]),
         source_keys=tuple(dict.fromkeys(part["source_key"])),
+        left_out=str(first["left_out"]),
         note=f"reports differ in size: {', '.join(map(str, sizes))}" if len(sizes) > 1 else "",
     )
 

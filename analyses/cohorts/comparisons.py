@@ -53,6 +53,7 @@ def comparisons(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     found = with_trials(rows, trials)
     kept = found.loc[
         (found["design"] == "rct")
+        & (found["left_out"] == "")
         & (found["measure"] == "hr")
         & found["arm_treatment"].isin(BLINATUMOMAB)
         & (found["arm_control"] == "chemotherapy")

@@ -53,7 +53,7 @@ def counts(rows: pd.DataFrame, trials: pd.DataFrame, discrepancies: pd.DataFrame
     Doubtful are single terms in every patient, severe counts above the same term of any grade, and
     any-grade counts of a review that a listed disagreement names.
     """
-    found = with_trials(rows, trials)
+    found = with_trials(rows, trials.rename(columns={"left_out": "left_out_cohort"}))
     found = found.loc[found["events"].notna() & found["n"].notna() & (found["grade"] != "")]
     found = found.assign(term=_one_word(found), study=found["label"])
     found = found.sort_values("row_id", kind="stable")
@@ -94,6 +94,7 @@ def cohorts(found: pd.DataFrame) -> pd.DataFrame:
     """
     kept = found.loc[
         found["arm"].isin(BLINATUMOMAB)
+        & (found["left_out_cohort"] == "")
         & found["term"].isin(POOLED_TERMS)
         & found["grade"].isin(list(GRADES))
         & found["design"].isin(PROSPECTIVE)

@@ -22,7 +22,7 @@ def population(trial: pd.Series) -> str:
     """Return the population of a trial from its disease status, age group and Ph status."""
     status, age = str(trial["disease_status"]), str(trial["age_group"])
     if status == "newly_diagnosed":
-        return "first_line"
+        return _first_line(trial)
     if status == "first_relapse":
         return status
     if status == "mrd_positive":
@@ -34,20 +34,39 @@ def population(trial: pd.Series) -> str:
     return "paediatric_rr"
 
 
+def _first_line(trial: pd.Series) -> str:
+    if str(trial["ph_status"]) == "positive":
+        return "first_line_ph_positive"
+    infants = str(trial.get("age_range", "")).startswith("<1 ")
+    return "first_line_infants" if infants else "first_line"
+
+
 def mrd_positive(age_group: str) -> str:
     """Return the population of patients in remission with MRD."""
     return "mrd_positive" if age_group == "adult" else "mrd_positive_young"
 
 
 def known_trials(evidence: Evidence) -> pd.DataFrame:
-    """Return every trial with its label, design, population and number of patients.
+    """Return every trial with its label, design, population, patients, and why it is left out.
 
-    The label is the acronym or name or, without one, first author and year.
+    The label is the acronym or name or, without one, first author and year. ``left_out`` is empty
+    for a cohort whose patients may enter pools; which they are says the table ``screening``.
     """
     trials = evidence.load("trials", all_rows=True)
     labels = trials["trial_id"].map(trial_labels(trials, evidence.load("references")))
     columns = ["trial_id", "design", "age_group", "ph_status", "disease_status", "n_total"]
-    return trials[columns].assign(population=trials.apply(population, axis=1), label=labels)
+    reasons = left_out(evidence.load("screening"))
+    return trials[columns].assign(
+        population=trials.apply(population, axis=1),
+        label=labels,
+        left_out=trials["trial_id"].map(reasons).fillna(""),
+    )
+
+
+def left_out(screening: pd.DataFrame) -> dict[str, str]:
+    """Return why cohorts are left out of every pool of patients on blinatumomab, by trial."""
+    rows = screening.loc[(screening["stage"] == "cohort") & (screening["decision"] == "left_out")]
+    return dict(zip(rows["trial_id"], rows["reason"], strict=True))
 
 
 def with_trials(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

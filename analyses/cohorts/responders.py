@@ -22,7 +22,9 @@ def responder_rows(
     """
     rows = with_trials(stratified.rename(columns={"population": "among"}), trials)
     rows = rows.loc[
-        ~rows["mrd_timepoint"].str.contains("before") & rows["endpoint"].isin(list(ENDPOINTS))
+        ~rows["mrd_timepoint"].str.contains("before")
+        & (rows["left_out"] == "")
+        & rows["endpoint"].isin(list(ENDPOINTS))
     ]
     extra = all_trials.set_index("trial_id")
     whole = survival.loc[

@@ -58,31 +58,17 @@ WORDS = {
     "blasts=>=5": "blasts 5% or more",
 }
 
-# Not blinatumomab as these populations get it.
-EXCLUDED = {
-    "yin2024_short": "short course, not the labelled schedule",
-    "blina_nivo_ipi": "given with checkpoint inhibitors",
-    "genomics_44": "chosen for a genomic study; may overlap trials",
-    "schlegel2014": "ten years of the same centre are reported later, probably with these patients",
-    "blissphall": "with a kinase inhibitor",
-    "olv_blina_china": "with olverembatinib",
-    "ponatinib_blina": "with ponatinib",
-    "couturier_ph": "with ponatinib",
-    "gimema_all2820": "both drugs differ between its arms",
-    "hcvad_blina": "with hyper-CVAD",
-    "hcvad_blina_ino": "with hyper-CVAD, and inotuzumab in the second cohort",
-    "hovon146": "with chemotherapy, Ph-positive patients included",
-    "mini_hcvd_ino_blina": "with inotuzumab and chemotherapy",
-    "china113": "several states of disease; few relapsed patients given it as induction",
-}
-
 
 def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ...]) -> pd.DataFrame:
-    """Return counted blinatumomab rows of the outcomes, with trial, population and denominator."""
+    """Return counted blinatumomab rows of the outcomes, with trial, population and denominator.
+
+    Cohorts that `screening` leaves out give none.
+    """
     found = with_trials(rows, trials)
     found = found.loc[
         found["arm"].str.contains("blinatumomab")
         & found["outcome"].isin(outcomes)
+        & (found["left_out"] == "")
         & found["events"].notna()
         & found["n"].notna()
     ]
@@ -96,9 +82,10 @@ def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ..
 def _population(row: dict[str, str]) -> str:
     """Return the population of a row: its trial's, unless its subgroup says otherwise."""
     subgroup, population = row["subgroup"], row["population"]
-    # whose remission with MRD was given blinatumomab, in first line or later
     if subgroup in IN_REMISSION and population != "first_relapse":
-        return mrd_positive(row["age_group"])
+        # a conversion within first-line treatment is not the response of MRD-positive disease
+        first = population.startswith("first_line")
+        return "first_line_mrd" if first else mrd_positive(row["age_group"])
     if subgroup == "population=relapsed":
         return "adult_rr_ph_negative"
     if population.startswith("adult_rr") and subgroup == "ph=positive":
@@ -115,7 +102,7 @@ def _denominator(row: dict[str, str]) -> str:
 
 def one_a_cohort(rows: pd.DataFrame, subgroups: tuple[str, ...]) -> pd.DataFrame:
     """Return one row a cohort: the best-ranked outcome; parts only where there is no whole."""
-    kept = rows.loc[rows["subgroup"].isin(subgroups) & ~rows["trial_id"].isin(list(EXCLUDED))]
+    kept = rows.loc[rows["subgroup"].isin(subgroups)]
     kept = kept.assign(choice=kept["subgroup"].map(_responder_rank))
     kept = kept.sort_values(["trial_id", "choice", "subgroup", "rank"], kind="stable")
     kept = kept.drop_duplicates(["trial_id", "subgroup", "denominator"])

@@ -9,7 +9,7 @@ from .figures import programme
 from .rows import cross, evidence_base, totals
 
 
-@analysis(reads=("landscape", "trials", "references"), order=80)
+@analysis(reads=("landscape", "trials", "references", "screening"), order=80)
 def landscape(evidence: Evidence, words: Words) -> Outcome:
     """Count registered trials by phase and status, and the trials of the evidence base."""
     rows = evidence.load("landscape")

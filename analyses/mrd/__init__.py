@@ -10,9 +10,11 @@ from ..cohorts.responders import responder_rows
 from ..cohorts.responses import MRD_RESPONSES, response_cohorts, transplant_cohorts
 from .figures import figures
 from .rows import (
+    POOLS,
     SIMULATIONS,
     anchors,
     bias_bounds,
+    by_mrd_status,
     by_threshold,
     cohort_table,
     consistency_of_medians,
@@ -23,7 +25,9 @@ from .rows import (
 )
 from .transplant import outcomes_by_transplant, survival_by_transplant
 
-READS = ("trials", "references", "proportions", "survival", "contrasts", "mrd_stratified")
+READS = (
+    "trials", "references", "screening", "proportions", "survival", "contrasts", "mrd_stratified",
+)  # fmt: skip
 
 
 @analysis(reads=READS, order=30)
@@ -32,7 +36,7 @@ def mrd(evidence: Evidence, words: Words) -> Outcome:
     trials, current = known_trials(evidence), evidence.load("trials")
     rows, survival = evidence.load("proportions"), evidence.load("survival")
     cohorts = response_cohorts(rows, trials, MRD_RESPONSES)
-    pools = response_rates(cohorts)
+    pools = response_rates(cohorts, POOLS)
     transplants = transplant_cohorts(rows, trials, set(current["trial_id"]))
     compared = responder_rows(
         evidence.load("mrd_stratified"), trials, evidence.load("trials", all_rows=True), survival
@@ -48,10 +52,11 @@ def mrd(evidence: Evidence, words: Words) -> Outcome:
             "response_detailed": by_threshold(cohorts),
             "responders": responders_table(found, compared),
             "responders_pooled": pooled(main, compared.loc[whole].reset_index(drop=True)),
+            "by_mrd_status": by_mrd_status(evidence.load("contrasts"), trials),
             "anchors": anchors(evidence.load("contrasts"), trials),
             "immortal_time": bias_bounds(compared, found.frame, current["dose"]),
             "consistency": consistency_of_medians(compared),
-            "transplant": response_table(response_rates(transplants), transplants),
+            "transplant": response_table(response_rates(transplants, POOLS), transplants),
             "transplant_outcomes": outcomes_by_transplant(rows, trials),
             "transplant_survival": survival_by_transplant(survival, trials),
             "simulation": biased,

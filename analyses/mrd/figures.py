@@ -9,17 +9,20 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 import metablin as mb
 from metablin import simon_makuch
-from metablin.datasets import entries
+from metablin.datasets import entries, said
 from metablin.mrd import ResponderHR, ResponsePools, simulate_cohort
 from metablin.pipeline import Drawn
 from metablin.plots import forest, style
 from metablin.survival.km import kaplan_meier
 
+from ..cohorts.designs import DESIGNS as PLACES
+from ..cohorts.designs import MAIN
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.responders import ENDPOINTS
 from ..lines import by_group, records
 from .rows import DENOMINATORS, SEED, WINDOWS
 
+DESIGNS = said("design")
 METHODS = {"naive": "#D55E00", "landmark": "#009E73", "time-dependent": "#0072B2"}
 HANDLED = {"landmark": "landmark", "time-dependent": "time-dependent"}
 PANELS = {
@@ -37,20 +40,24 @@ WORDS = {
 def response_forest(cohorts: pd.DataFrame, population: str) -> MplFigure:
     """Draw the MRD response of one population, a block a denominator."""
     part = cohorts.loc[cohorts["population"] == population]
-    return _figure(forest(by_group(part, part["denominator"].map(DENOMINATORS)), overall=False))
+    blocks = part["denominator"].map(DENOMINATORS) + ": " + part["design"].map(DESIGNS)
+    return _figure(forest(by_group(part, blocks), overall=False))
 
 
 def among_responders(cohorts: pd.DataFrame) -> MplFigure:
     """Draw the MRD response of haematological responders, a block a population."""
     part = cohorts.loc[cohorts["denominator"] == "responders"]
-    return _figure(forest(by_group(part, part["population"].map(POPULATIONS)), overall=False))
+    blocks = part["population"].map(POPULATIONS) + ": " + part["design"].map(DESIGNS)
+    return _figure(forest(by_group(part, blocks), overall=False))
 
 
 def pools_figure(pools: ResponsePools) -> MplFigure:
     """Draw pooled response by population and denominator, with prediction intervals."""
     frame = pools.to_frame()
     frame = frame.assign(order=frame["population"].map(list(POPULATIONS).index))
-    frame = frame.sort_values(["order", "denominator"], kind="stable").reset_index(drop=True)
+    frame = frame.assign(place=frame["design"].map(PLACES.index))
+    frame = frame.sort_values(["order", "denominator", "place"], kind="stable")
+    frame = frame.reset_index(drop=True)
     lines: list[pd.Series | str] = []
     for population, part in frame.groupby("population", sort=False):
         lines += [POPULATIONS[str(population)], *(row for _, row in part.iterrows())]
@@ -66,13 +73,18 @@ def pools_figure(pools: ResponsePools) -> MplFigure:
         ax.text(1.03, y, f"{row['events']:.0f} of {row['n']:.0f}, k = {row['k']}", va="center",
                 fontsize=9, color=style.SOFT)  # fmt: skip
     rates = {y: row for y, row in enumerate(lines) if not isinstance(row, str)}
-    ax.set_yticks(list(rates), [DENOMINATORS[row["denominator"]] for row in rates.values()])
+    ax.set_yticks(list(rates), [_label(row) for row in rates.values()])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.set_xlim(0, 1)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_xlabel("MRD response")
     return fig
+
+
+def _label(row: pd.Series) -> str:
+    design = "" if row["design"] == MAIN else f", {DESIGNS[row['design']]}"
+    return f"{DENOMINATORS[row['denominator']]}{design}"
 
 
 def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigure:
@@ -85,7 +97,7 @@ def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigu
         for r in records(rows)
     ]
     e = ResponderHR(rows.assign(study=named)).effects()
-    return _figure(forest(mb.pool(e)))
+    return _figure(forest(mb.pool_contrasts(e)))
 
 
 def _figure(ax: object) -> MplFigure:

@@ -18,6 +18,8 @@ from metablin.mrd import (
     simulate_immortal_time,
 )
 
+from ..cohorts.coverage import simulated_coverage
+from ..cohorts.designs import suffix
 from ..cohorts.populations import POPULATIONS, with_trials
 from ..cohorts.responders import ENDPOINTS
 from ..lines import join_ids, pooled_row
@@ -28,7 +30,8 @@ SEED = 20240607
 SIMULATIONS = 1000
 TRUTHS = (1.0, 0.5)
 WINDOWS = (1.5, 3.0, 6.0)
-DETAILED = ("population", "denominator", "outcome", "timepoint")
+POOLS = ("population", "denominator", "design")
+DETAILED = ("population", "denominator", "outcome", "timepoint", "design")
 THRESHOLDS = said("threshold", "results")
 
 
@@ -39,12 +42,14 @@ def response_table(pools: ResponsePools, cohorts: pd.DataFrame) -> pd.DataFrame:
     for key in pools.fits:
         same = [cohorts[c] == v for c, v in zip(pools.by, key, strict=True)]
         ids.append(join_ids(cohorts["row_id"][np.logical_and.reduce(same)]))
-    keys = [".".join(k.replace(" ", "_") for k in key) for key in pools.fits]
+    keys = [".".join(k.replace(" ", "_") for k in key[:-1]) + suffix(key[-1]) for key in pools.fits]
     outcomes = cohorts.set_index("row_id")["outcome"]
     frame = frame.assign(
         definitions=[_definitions(outcomes[cell.split()]) for cell in ids],
         group=frame["population"].map(POPULATIONS),
         of_whom=frame["denominator"].map(DENOMINATORS),
+        studies=[", ".join(fit.effects.studies) for fit in pools.fits.values()],
+        coverage=[simulated_coverage(fit) for fit in pools.fits.values()],
         row_ids=ids,
     ).drop(columns=["population", "denominator"])
     frame.insert(0, "key", keys)
@@ -183,29 +188,64 @@ def responders_table(found: ResponderHR, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled(found: ResponderHR, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return pooled hazard ratios: all, only handled time, only without assumed distributions."""
+    """Return pooled hazard ratios: of comparisons that handle time; the others are context."""
     lines = []
     usable = found.frame["log_hr"].notna()
     for name, title in ENDPOINTS.items():
         here = usable & (found.frame["endpoint"] == name)
+        handled = here & ~found.frame["immortal_time"]
         choices = {
-            "all": ("All comparisons", here),
-            "time_handled": (
-                "Landmark or time-dependent only", here & ~found.frame["immortal_time"]
-            ),
-            "time_not_handled": ("Time before response not handled",
+            "time_handled": ("Landmark or time-dependent", handled),
+            "time_not_handled": ("Context: time before response not handled",
                                  here & found.frame["immortal_time"]),
-            "exact_routes": ("Without assumed distributions", here & ~found.frame["approximate"]),
-            "adults": ("Adults only", here & (rows["age_group"] == "adult")),
-            "relapsed": ("Relapsed or refractory disease only",
+            "all": ("Context: all comparisons", here),
+            "exact_routes": ("Context: without assumed distributions",
+                             here & ~found.frame["approximate"]),
+            "adults": ("Context: adults only", here & (rows["age_group"] == "adult")),
+            "relapsed": ("Context: relapsed or refractory disease only",
                          here & (rows["disease_status"] == "relapsed_refractory")),
         }  # fmt: skip
         for key, (words, mask) in choices.items():
             if mask.any() and (key == "all" or not mask.equals(here)):
                 part = ResponderHR(found.frame.loc[mask].reset_index(drop=True))
-                fit = mb.pool(part.effects())
-                more = {"endpoint": title, "choice": words}
+                fit = mb.pool_contrasts(part.effects())
+                more = {"endpoint": title, "choice": words,
+                        "studies": ", ".join(rows.loc[mask, "study"])}  # fmt: skip
                 lines.append(pooled_row(f"{name}.{key}", fit, rows.loc[mask], **more))
+    return pd.DataFrame(lines)
+
+
+STRATA = {"e1910": "MRD-negative, randomised", "e1910_mrdpos": "MRD-positive"}
+"""The parts of the trial that has both, by MRD after intensification."""
+
+
+def by_mrd_status(contrasts: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return hazard ratios of blinatumomab by MRD status of the randomised, or that none is read.
+
+    Parameters
+    ----------
+    contrasts : pandas.DataFrame
+    trials : pandas.DataFrame
+        What ``known_trials`` returns.
+    """
+    known = trials.set_index("trial_id")
+    lines = []
+    for trial, who in STRATA.items():
+        about = {"study": known.loc[trial, "label"], "who": who, "n": known.loc[trial, "n_total"]}
+        rows = contrasts.loc[
+            (contrasts["trial_id"] == trial)
+            & (contrasts["measure"] == "hr")
+            & contrasts["subgroup"].str.fullmatch(r"all(;.*)?")
+            & contrasts[["estimate", "ci_low", "ci_high"]].notna().all(axis=1)
+        ]
+        for row in rows.to_dict(orient="records"):
+            values = {"estimate": row["estimate"], "conf_low": row["ci_low"],
+                      "conf_high": row["ci_high"]}  # fmt: skip
+            lines.append({"key": row["row_id"], **about, "endpoint": row["endpoint"], **values,
+                          "note": "", "row_ids": f"{row['row_id']} {trial}"})  # fmt: skip
+        if rows.empty:
+            note = known.loc[trial, "left_out"]
+            lines.append({"key": trial, **about, "endpoint": "os", "note": note, "row_ids": trial})
     return pd.DataFrame(lines)
 
 

@@ -12,7 +12,7 @@ from .figures import absolute_figure, forest_by, left_out_of
 from .rows import fitted, left_out, listing, pooled, sensitivity
 
 
-@analysis(reads=("trials", "contrasts", "references", "survival", "at_risk"), order=20)
+@analysis(reads=("trials", "contrasts", "references", "screening", "survival", "at_risk"), order=20)
 def randomised(evidence: Evidence, words: Words) -> Outcome:
     """Pool hazard ratios line by line, and say what they mean in patients and months."""
     trials = known_trials(evidence)

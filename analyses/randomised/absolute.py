@@ -33,8 +33,8 @@ __all__ = [
     "not_drawn",
 ]
 
-HALF, TIMES = 6.0, (12.0, 24.0, 36.0, 60.0)
-"""Months: one, two, three, five years; half a year where nobody is followed for one."""
+HALF, TIMES = 6.0, (12.0, 24.0, 36.0, 48.0, 60.0)
+"""Months: one to five years; half a year where nobody is followed for one."""
 THRESHOLD = 0.05
 """Smallest difference in risk that counts as one: 50 of 1,000 patients."""
 Z = 1.959963984540054

@@ -13,10 +13,12 @@ from .figures import GRADES, panels
 from .rows import PAGES, inconsistent, listed, missing, page, summary
 
 
-@analysis(reads=("trials", "survival", "references"), order=30)
+@analysis(reads=("trials", "survival", "references", "screening", "at_risk"), order=30)
 def reconstruction(evidence: Evidence, words: Words) -> Outcome:
     """Reconstruct every arm with enough in print, grade it and compare it with the print."""
-    arms = rebuild_all(evidence.load("survival"), known_trials(evidence))
+    arms = rebuild_all(
+        evidence.load("survival"), known_trials(evidence), at_risk=evidence.load("at_risk")
+    )
     rebuilt = [a for a in arms if a.draws is not None]
     drawn = {a.printed.key: curves_of(a) for a in rebuilt}
     checks = pd.concat([comparison(a, drawn[a.printed.key]) for a in rebuilt], ignore_index=True)

@@ -12,36 +12,38 @@ from .figures import forest_by
 from .rows import (
     SPLIT_LABELS,
     by_definition,
+    by_population,
     cohorts,
     excluded,
-    group_and_definition,
+    group_and_design,
     ordered,
     pooled,
     sensitivity,
 )
 
 
-@analysis(reads=("trials", "proportions", "references"), order=10)
+@analysis(reads=("trials", "proportions", "references", "screening"), order=10)
 def response(evidence: Evidence, words: Words) -> Outcome:
     """Pool haematological response by population and definition, with sensitivity analyses."""
-    found = candidates(evidence.load("proportions"), known_trials(evidence), RESPONSES)
+    trials = known_trials(evidence)
+    found = candidates(evidence.load("proportions"), trials, RESPONSES)
     haematological = one_a_cohort(found, WHOLE)
     haematological = haematological.loc[haematological["population"].isin(RELAPSED)]
     same = one_definition(found)
     splits = {name: split(same, levels) for name, levels in SPLITS.items()}
     parts = [pooled(part, "subgroup", SPLITS[name]) for name, part in splits.items()]
-    drawn = ordered(haematological)
+    drawn = ordered(one_definition(haematological))
     return words.outcome(
         {
             "cohorts": cohorts(haematological),
-            "pooled": pooled(one_definition(haematological), "population", RELAPSED),
+            "pooled": by_population(one_definition(haematological)),
             "by_definition": by_definition(haematological),
             "splits": pd.concat(parts, ignore_index=True),
             "sensitivity": sensitivity(haematological),
-            "excluded": excluded(),
+            "excluded": excluded(trials),
         },
         {
-            "haematological": forest_by(drawn, group_and_definition(drawn)),
+            "haematological": forest_by(drawn, group_and_design(drawn)),
             **{
                 name: forest_by(
                     part,

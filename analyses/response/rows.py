@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
+from metablin.datasets import said
 
+from ..cohorts.designs import DESIGNS, MAIN, by_design, suffix
 from ..cohorts.populations import POPULATIONS, PROSPECTIVE, RELAPSED
-from ..cohorts.responses import EXCLUDED, one_definition
+from ..cohorts.responses import one_definition
 from ..lines import effect_sizes, pooled_row
 
 DEFINITIONS = {
@@ -27,34 +29,55 @@ SPLIT_LABELS = {
 
 
 def ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return cohorts by population and, within it, by definition, CR/CRh first."""
+    """Return cohorts by population and, within it, by design, single-arm trials first."""
     place = [RELAPSED.index(p) for p in rows["population"]]
-    rank = [list(DEFINITIONS).index(o) for o in rows["outcome"]]
+    rank = [DESIGNS.index(d) for d in rows["design"]]
     sorted_rows = rows.assign(place=place, rank=rank).sort_values(
         ["place", "rank", "label"], kind="stable"
     )
     return sorted_rows.reset_index(drop=True)
 
 
-def group_and_definition(rows: pd.DataFrame) -> pd.Series:
-    """Return population and definition of every cohort as words."""
-    return rows["population"].map(POPULATIONS) + ": " + rows["outcome"].map(DEFINITIONS)
+def group_and_design(rows: pd.DataFrame) -> pd.Series:
+    """Return population and design of every cohort as words."""
+    return rows["population"].map(POPULATIONS) + ": " + rows["design"].map(said("design"))
 
 
 def by_definition(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one pooled line for every population and definition with any cohort."""
+    """Return one pooled line for every population, definition and design with any cohort."""
     lines = []
     order = dict.fromkeys(DEFINITIONS.values())
     for population in RELAPSED:
         for words in order:
             here = (rows["population"] == population) & (rows["outcome"].map(DEFINITIONS) == words)
             part = rows.loc[here]
-            if part.empty:
-                continue
-            more = {"group": POPULATIONS[population], "definition": words,
-                    "events": part["events"].sum(), "n": part["n"].sum()}  # fmt: skip
             key = f"{population}.{'_or_'.join(sorted(set(part['outcome'])))}"
-            lines.append(pooled_row(key, mb.pool_cohorts(effect_sizes(part)), part, **more))
+            lines += [
+                _line(f"{key}{suffix(design)}", some, design, definition=words)
+                for design, some in by_design(part)
+            ]
+    return pd.DataFrame(lines)
+
+
+def _line(key: str, rows: pd.DataFrame, design: str, **more: Any) -> dict[str, Any]:
+    """Return a pooled line of cohorts of one population and design."""
+    about = {
+        "group": POPULATIONS[rows["population"].iloc[0]],
+        "design": design,
+        "studies": ", ".join(rows["study"]),
+        "events": rows["events"].sum(),
+        "n": rows["n"].sum(),
+    }
+    return pooled_row(key, mb.pool_cohorts(effect_sizes(rows)), rows, **about, **more)
+
+
+def by_population(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one pooled line for every population and design: designs never share a pool."""
+    lines = [
+        _line(f"{population}{suffix(design)}", part, design)
+        for population in RELAPSED
+        for design, part in by_design(rows.loc[rows["population"] == population])
+    ]
     return pd.DataFrame(lines)
 
 
@@ -107,8 +130,9 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
         part = rows.loc[rows["population"] == population]
         for name, changes in CHOICES.items():
             chosen = part if name.startswith("any_definition") else one_definition(part)
-            if name.endswith("prospective"):
-                chosen = chosen.loc[chosen["design"].isin(PROSPECTIVE)]
+            designs = DESIGNS_OF.get(name.removeprefix("any_definition_"), (MAIN,))
+            if name not in MIXED:
+                chosen = chosen.loc[chosen["design"].isin(designs)]
             # one cohort leaves nothing to choose
             if chosen.empty or (len(chosen) == 1 and "rule" not in changes):
                 continue
@@ -124,20 +148,30 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 CHOICES: dict[str, dict[str, Any]] = {
-    "main": {"words": "Main: CR or CRh, binomial-normal model", "rule": "cohorts"},
+    "main": {"words": "Main: CR or CRh, single-arm trials, rule for few studies", "rule": "few"},
+    "mixed_model": {"words": "Binomial-normal model, t interval", "model": "glmm", "ci": "t"},
+    "half_normal": {"words": "Bayesian, half-normal prior of scale 0.5", "model": "bayes"},
     "inverse_variance": {"words": "Inverse variance: logit, REML, Hartung-Knapp"},
     "dersimonian_laird": {"words": "DerSimonian-Laird, Wald interval", "tau2": "DL", "ci": "z"},
     "common": {"words": "Common effect", "model": "common", "ci": "z"},
     "freeman_tukey": {"words": "Freeman-Tukey scale", "transform": "freeman-tukey"},
     "arcsine": {"words": "Arcsine scale", "transform": "arcsine"},
-    "any_definition": {"words": "Any definition of remission, mixed", "rule": "cohorts"},
+    "prospective": {"words": "Single-arm and randomised trials together", "rule": "few"},
+    "any_design": {"words": "All designs together", "rule": "few"},
+    "any_definition": {"words": "Any definition of remission, all designs", "rule": "few"},
     "any_definition_prospective": {
-        "words": "Any definition, prospective cohorts only",
-        "rule": "cohorts",
+        "words": "Any definition, single-arm and randomised trials together",
+        "rule": "few",
     },
 }
+MIXED = ("any_design", "any_definition")
+DESIGNS_OF = {"prospective": PROSPECTIVE}
 
 
-def excluded() -> pd.DataFrame:
-    """Return the cohorts left out by name."""
-    return pd.DataFrame({"key": list(EXCLUDED), "reason": list(EXCLUDED.values())})
+def excluded(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the cohorts that no pool takes patients from, with the reason in `screening`."""
+    rows = trials.loc[trials["left_out"] != ""]
+    return pd.DataFrame(
+        {"key": rows["trial_id"].to_numpy(), "study": rows["label"].to_numpy(),
+         "reason": rows["left_out"].to_numpy(), "row_ids": rows["trial_id"].to_numpy()}
+    )  # fmt: skip

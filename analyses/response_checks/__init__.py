@@ -23,7 +23,7 @@ from .rows import (
 )
 
 
-@analysis(reads=("trials", "proportions", "references"), order=15)
+@analysis(reads=("trials", "proportions", "references", "screening"), order=15)
 def response_checks(evidence: Evidence, words: Words) -> Outcome:
     """Regress response on cohort features; check influence and small-study effects."""
     found = candidates(evidence.load("proportions"), known_trials(evidence), RESPONSES)

@@ -9,7 +9,10 @@ from ..cohorts.populations import known_trials
 from . import answers, described, rows
 from .figures import EXPOSED, figures
 
-READS = ("trials", "references", "safety", "terms", "reporting", "proportions", "discrepancies")
+READS = (
+    "trials", "references", "screening", "safety", "terms", "reporting", "proportions",
+    "discrepancies",
+)  # fmt: skip
 
 
 @analysis(reads=READS, order=55)

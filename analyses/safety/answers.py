@@ -1,17 +1,20 @@
-"""Of 100 such patients, how many: answers with prediction intervals and a computed grade."""
+"""Of 100 such patients, how many: answers with prediction intervals and their certainty."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-import metablin as mb
+from metablin.datasets import said
 from metablin.pipeline import Evidence
-from metablin.safety import EventRate, event_rate, predicted_count
+from metablin.safety import event_rate
 
+from ..cohorts.designs import by_design, suffix
 from ..cohorts.populations import POPULATIONS, PROSPECTIVE, RELAPSED
+from ..cohorts.rates import ACCEPTED, rated_rate
 from ..cohorts.responses import (
     MRD_RESPONSES,
     RESPONSES,
@@ -24,17 +27,9 @@ from ..cohorts.responses import (
 from ..lines import join_ids
 
 PATIENTS = 100
-TWO = 2
-ENOUGH_COHORTS, ENOUGH_PATIENTS, NARROW = 5, 300, 30
-DIFFER = 0.1  # the usual level of the test of heterogeneity, which has little power
-GRADES = {4: "good", 3: "fair", 2: "weak", 1: "very weak", 0: "very weak"}
-RULE = {
-    "cohorts": ENOUGH_COHORTS,
-    "patients": ENOUGH_PATIENTS,
-    "narrow": NARROW,
-    "of": PATIENTS,
-}
-"""What the words about the grade name."""
+SLACK = 1e-9  # a whole number that rounding has moved is whole
+RULE = {"accepted": round(PATIENTS * ACCEPTED), "of": PATIENTS}
+"""What the words about certainty name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +40,29 @@ class Question:
     words: str
     rows: pd.DataFrame
     populations: tuple[str, ...] = tuple(POPULATIONS)
-    harm: bool = True
 
 
 def answers(questions: list[Question]) -> pd.DataFrame:
-    """Return one line for every question and population with any cohort.
+    """Return one line for every question, population and design with any cohort.
 
+    Prospective designs stand side by side; others answer only where no prospective cohort does.
     Rows need ``population, design, study, events, n, row_id``.
     """
     lines = []
     for question in questions:
         for population in question.populations:
-            part = question.rows.loc[question.rows["population"] == population]
-            if not part.empty:
-                lines.append(_answer(question, population, part))
+            lines += [
+                _answer(question, population, design, rows, i == 0)
+                for i, (design, rows) in enumerate(by_population(question, population))
+            ]
     return pd.DataFrame(lines)
+
+
+def by_population(question: Question, population: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the cohorts of a population that answer a question, a design after the other."""
+    part = question.rows.loc[question.rows["population"] == population]
+    planned = part.loc[part["design"].isin(PROSPECTIVE)]
+    return list(by_design(part if planned.empty else planned))
 
 
 def unanswered(questions: list[Question]) -> pd.DataFrame:
@@ -74,36 +77,29 @@ def unanswered(questions: list[Question]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["key", "group", "question"])
 
 
-def _unseen(part: pd.DataFrame, rate: EventRate) -> bool:
-    """Tell whether trials differ by Cochran's Q while the model found no variance between them."""
-    if rate.tau2 > 0:
-        return False
-    e = mb.proportions(part["events"], part["n"], studies=part["study"].tolist())
-    return bool(mb.pool(e).q_p < DIFFER)
-
-
-def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str, Any]:
-    # as pool_cohorts does: one question has one answer, on whichever page it stands
-    split = 0 < part["events"].sum() < part["n"].sum()
-    model = "bayes" if not question.harm and len(part) == TWO and split else "auto"
-    rate = event_rate(part["events"], part["n"], studies=part["study"].tolist(), model=model)
-    expected, low, high = predicted_count(rate, PATIENTS)
+def _answer(
+    question: Question, population: str, design: str, part: pd.DataFrame, first: bool
+) -> dict[str, Any]:
+    # as pool_cohorts does: one question has one answer and one range, on whichever page it stands
+    rate = event_rate(part["events"], part["n"], studies=part["study"].tolist())
+    foretold = math.isfinite(rate.pred_low)
+    low, high = (rate.pred_low, rate.pred_high) if foretold else (rate.conf_low, rate.conf_high)
     prospective = part.loc[part["design"].isin(PROSPECTIVE), "n"].sum() / part["n"].sum()
-    points = (
-        (rate.k >= ENOUGH_COHORTS)
-        + (rate.n >= ENOUGH_PATIENTS)
-        + (rate.model != "exact" and high - low <= NARROW and not _unseen(part, rate))
-        + (prospective >= 0.5)
-    )
+    rated = rated_rate(part, question.key, outcome=question.words)
+    several = f"{rate.k} {said('design')[design]} cohorts"
     return {
-        "key": f"{population}.{question.key}",
+        "key": f"{population}.{question.key}{'' if first else suffix(design) or '.' + design}",
         "group": POPULATIONS[population],
         "question": question.words,
-        "expected": expected,
-        "low": low,
-        "high": high,
+        "design": design,
+        "who": several if rate.k > 1 else part["study"].iloc[0],
+        "expected": PATIENTS * rate.estimate,
+        "low": math.floor(PATIENTS * low + SLACK),
+        "high": math.ceil(PATIENTS * high - SLACK),
+        "range": "a new cohort" if foretold else "this study",
         "of": PATIENTS,
-        "grade": GRADES[int(points)],
+        "certainty": rated.word,
+        "lowered": ", ".join(d.domain for d in rated.domains if d.final < 0),
         "k": rate.k,
         "events": rate.events,
         "n": rate.n,
@@ -111,8 +107,8 @@ def _answer(question: Question, population: str, part: pd.DataFrame) -> dict[str
         "estimate": rate.estimate,
         "conf_low": rate.conf_low,
         "conf_high": rate.conf_high,
-        "pred_low": low / PATIENTS,
-        "pred_high": high / PATIENTS,
+        "pred_low": rate.pred_low,
+        "pred_high": rate.pred_high,
         "model": rate.model,
         "row_ids": join_ids(part["row_id"]),
     }
@@ -138,15 +134,15 @@ def questions(evidence: Evidence, trials: pd.DataFrame, kept: pd.DataFrame) -> l
     mrd = response_cohorts(rows, trials, MRD_RESPONSES)
     transplant = response_cohorts(rows, trials, ("allohsct",))
     out = [
-        Question("response", "haematological response (CR or CRh)", response, RELAPSED, harm=False),
+        Question("response", "haematological response (CR or CRh)", response, RELAPSED),
         Question("mrd_of_responders", "of responders, MRD response",
-                 mrd.loc[mrd["denominator"] == "responders"], RELAPSED, harm=False),
+                 mrd.loc[mrd["denominator"] == "responders"], RELAPSED),
         Question("mrd", "MRD response (of those evaluable)",
-                 mrd.loc[mrd["denominator"] == "evaluable"], harm=False),
+                 mrd.loc[mrd["denominator"] == "evaluable"]),
         Question("mrd_of_treated", "MRD response, of all treated",
-                 mrd.loc[mrd["denominator"] == "treated"], harm=False),
+                 mrd.loc[mrd["denominator"] == "treated"]),
         Question("transplant", "transplant afterwards, of all treated",
-                 transplant.loc[transplant["denominator"] == "treated"], harm=False),
+                 transplant.loc[transplant["denominator"] == "treated"]),
     ]  # fmt: skip
     for key, (term, grade, words) in ASKED.items():
         part = kept.loc[(kept["term"] == term) & (kept["grade"] == grade)]

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 from statsmodels.stats.proportion import proportion_confint
 
+from metablin.datasets import entries, said
 from metablin.pipeline import Drawn
 from metablin.plots import style
 from metablin.plots.dots import dots
 from metablin.plots.volcano import volcano
 
+from ..cohorts.designs import DESIGNS
 from ..cohorts.populations import POPULATIONS
 from ..lines import records
 
@@ -28,12 +30,17 @@ BURDEN = {
 WORDS = {"unadjusted": "risk ratio, time ignored", "fixed": "rate ratio per cycle"}
 
 
+SHORT = {e.code: e.short for e in entries("population", "results")}
+DESIGN_WORDS = said("design")
+
+
 def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> MplFigure:
     """Draw rates by population, a panel a term and grade, with prediction bars."""
-    order = [*POPULATIONS, "all"]
+    frame = frame.loc[frame["population"] != "all"]
     pairs = list(zip(frame["term"], frame["grade"], strict=True))
     frame = frame.loc[[pair in panels for pair in pairs]]
-    shown = [p for p in order if (frame["population"] == p).any()]
+    known = set(zip(frame["population"], frame["design"], strict=True))
+    shown = [(p, d) for p in POPULATIONS for d in DESIGNS if (p, d) in known]
     rows = -(-len(panels) // ACROSS)
     fig = MplFigure(figsize=(5.4, rows * (0.44 * len(shown) + 0.9)))
     with style.house_style():
@@ -42,9 +49,9 @@ def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> Mpl
         for ax, ((term, grade), title) in zip(axes.ravel(), panels.items(), strict=True):
             part = frame.loc[(frame["term"] == term) & (frame["grade"] == grade)]
             reach = min(1.0, 1.1 * float(np.nanmax(part[["conf_high", "pred_high"]])))
-            for population in shown:
-                y = shown.index(population)
-                row = part.loc[part["population"] == population]
+            for y, (population, design) in enumerate(shown):
+                here = (part["population"] == population) & (part["design"] == design)
+                row = part.loc[here]
                 if row.empty:
                     ax.text(0.02 * reach, y, "not reported", va="center", fontsize=8.5,
                             color=style.SOFT)  # fmt: skip
@@ -55,7 +62,7 @@ def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> Mpl
             ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             ax.tick_params(axis="y", length=0)
-        names = [POPULATIONS.get(p, "All").replace("refractory, ", "refractory,\n") for p in shown]
+        names = [f"{SHORT[p]}, {DESIGN_WORDS[d]}" for p, d in shown]
         axes[0, 0].set_yticks(range(len(shown)), names)
         axes[0, 0].set_ylim(len(shown) - 0.5, -0.65)
     return fig
@@ -165,10 +172,10 @@ def answers_figure(frame: pd.DataFrame) -> MplFigure:
         colour = style.colour(keys[group])
         ax.hlines(y, row["low"], row["high"], color=colour, lw=5, alpha=0.3)
         ax.plot(row["expected"], y, "o", ms=4.5, color=colour)
-        words = f"{row['expected']:.0f} ({row['low']} to {row['high']}), {row['grade']}"
+        words = f"{row['expected']:.0f} ({row['low']:.0f} to {row['high']:.0f}), {row['grade']}"
         ax.text(103, y, words, va="center", fontsize=7.5)
         ticks.append(y)
-        labels.append(row["question"])
+        labels.append(f"{row['question']}, {row['who']}")
         y += 1
     ax.set_yticks(ticks, labels, fontsize=8)
     for label in ax.get_yticklabels():

@@ -16,29 +16,38 @@ from metablin.safety import (
     gamma_shrinkage,
 )
 
+from ..cohorts.designs import suffix
 from ..cohorts.harms import GRADES
 from ..cohorts.populations import POPULATIONS, with_trials
 from ..lines import join_ids
 
 HALF = 0.5
+ALL = "All populations and designs: an average over different patients"
 UNITS = {"rd": "points", "or": "ratio", "rr": "ratio"}
 SUMMARIES = ("any adverse event", "treatment-related adverse event", "serious adverse event")
 
 
 def pooled_rates(kept: pd.DataFrame) -> pd.DataFrame:
-    """Return the rate of every term and grade by population and over all of them."""
-    both = pd.concat([kept, kept.assign(population="all")], ignore_index=True)
-    by = ["population", "term", "grade"]
+    """Return the rate of every term and grade by population and design, and over all of them."""
+    both = pd.concat([kept, kept.assign(population="all", design="all")], ignore_index=True)
+    by = ["population", "design", "term", "grade"]
     frame = event_rates(both, by=by)
-    ids = both.groupby(by, sort=False)["row_id"].apply(join_ids)
+    groups = both.groupby(by, sort=False)
+    ids, names = groups["row_id"].apply(join_ids), groups["study"].apply(", ".join)
     keys = [tuple(r) for r in frame[by].to_numpy()]
     frame = frame.assign(
-        group=frame["population"].map({**POPULATIONS, "all": "All populations"}),
+        group=frame["population"].map({**POPULATIONS, "all": ALL}),
         grade_words=frame["grade"].map(GRADES),
+        studies=[names[k] for k in keys],
         row_ids=[ids[k] for k in keys],
     )
-    frame.insert(0, "key", [".".join(_slug(x) for x in k) for k in keys])
+    frame.insert(0, "key", [_key(*k) for k in keys])
     return frame
+
+
+def _key(population: str, design: str, term: str, grade: str) -> str:
+    key = ".".join(_slug(x) for x in (population, term, grade))
+    return key if design == "all" else f"{key}{suffix(design)}"
 
 
 def _slug(text: str) -> str:

@@ -10,7 +10,7 @@ from .figures import scatter
 from .rows import LISTED, SETS, bivariate, correlations, fitted, left_out, lines, subset
 
 
-@analysis(reads=("trials", "references", "proportions", "contrasts"), order=35)
+@analysis(reads=("trials", "references", "screening", "proportions", "contrasts"), order=35)
 def surrogacy(evidence: Evidence, words: Words) -> Outcome:
     """Relate effects on MRD response to effects on survival across randomised comparisons."""
     points = pairs(

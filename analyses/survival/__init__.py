@@ -14,29 +14,40 @@ from ..pairs import pairs
 from ..rebuilt import DRAWS, rebuild_all
 from . import differences, methods, rows
 from .figures import figures
+from .observed import observed
 from .pools import arm_lines, curve_table, sensitivity
 from .rows import RELAPSED
 
+READS = (
+    "trials", "survival", "contrasts", "references", "screening", "at_risk", "proportions",
+)  # fmt: skip
 
-@analysis(reads=("trials", "survival", "contrasts", "references"), order=40)
+
+@analysis(reads=READS, order=40)
 def survival(evidence: Evidence, words: Words) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials, printed = known_trials(evidence), evidence.load("survival")
-    arms = {p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs)) for p in POOLS}
+    at_risk = evidence.load("at_risk")
+    arms = {
+        p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, at_risk=at_risk))
+        for p in POOLS
+    }
     used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
     for some in used.values():
         no_patient_twice([a.printed for a in some])
-    curves = rows.pools(used)
+    main = rows.main_arms(used)
+    curves = rows.pools(main)
     ratios = comparisons(evidence.load("contrasts"), trials)
     compared = pairs(
-        printed_arms(printed, trials), ratios.loc[ratios["population"] == "first_relapse"]
+        printed_arms(printed, trials, at_risk), ratios.loc[ratios["population"] == "first_relapse"]
     )
     whole, single = differences.pooled(compared)
-    cures = rows.cure_table(used)
+    cures = rows.cure_table(main)
     chosen = [sensitivity(p, used[p]) for p in RELAPSED]
-    middles = [methods.medians(p, used[p]) for p in RELAPSED]
+    middles = [methods.medians(p, main[p]) for p in RELAPSED[:1]]
     return words.outcome(
         {
+            "observed": observed(evidence.load("proportions"), trials),
             "pooled": rows.pooled_table(curves, used),
             "pooled_curves": curve_table(curves),
             "arms": pd.DataFrame([x for p, some in used.items() for x in arm_lines(p, some)]),
@@ -50,6 +61,6 @@ def survival(evidence: Evidence, words: Words) -> Outcome:
             "first_relapse_trials": single,
             "first_relapse_apart": differences.pooled(compared, apart=True)[0],
         },
-        figures(curves, used, cures, single, whole),
+        figures(curves, main, cures, single, whole),
         draws=DRAWS,
     )

@@ -31,6 +31,8 @@ FAMILIES = (
 )
 LANDMARKS = (12.0, 24.0, 36.0)
 LEVEL = 0.95
+TOGETHER = "all patients together, without differences between arms"
+ALONE = "the arm by itself"
 Draws = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -67,7 +69,7 @@ def whole_lines(name: str, title: str, arms: Sequence[Rebuilt]) -> list[dict[str
                 **{n: v if math.isfinite(v) else math.nan for n, v in values.items()},
                 "not_reached": " ".join(n for n, v in values.items() if math.isinf(v)),
                 "between_share": row["between_share"],
-                "method": "all patients together, without differences between arms",
+                "method": TOGETHER if len(arms) > 1 else ALONE,
                 "note": row["note"],
                 "grades": grades_of(arms),
                 "row_ids": _rows(arms),

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
-from metablin.errors import DataError
+from metablin.datasets import said
+from metablin.meta.bayes import half_cauchy
+from metablin.meta.cohorts import TAU_SCALE
 from metablin.meta.survival.curves import log_cumulative_hazard
 from metablin.survival import KMCurve, fit_parametric, rubin
 
 from ..cohorts.arm_pools import Pool, name_of
+from ..cohorts.designs import DESIGNS
 from ..cohorts.populations import PROSPECTIVE
 from ..lines import join_ids
 from ..rebuilt import Rebuilt
@@ -23,8 +26,8 @@ from .pools import curves_by_arm, followed, grades_of, pooled, printed_value
 
 FITTED = ("weibull", "lognormal")
 COMPARED = (6.0, 12.0)
-FEWEST_BY_DESIGN = 2
-DESIGNS = {"prospective": "Prospective trials", "other": "Retrospective and external cohorts"}
+FEW = 2
+"""Arms from which on they are pooled."""
 Known = tuple[Rebuilt, float, float]
 """An arm, its log cumulative hazard and its variance."""
 
@@ -90,30 +93,31 @@ def _geometric(values: Sequence[float]) -> float:
 
 
 def by_design(pool: Pool, arms: Sequence[Rebuilt]) -> pd.DataFrame:
-    """Return survival by design at two times, and the ratio of cumulative hazards.
+    """Return survival at two times, a pool a design, and the ratio of cumulative hazards.
 
-    Each arm's log cumulative hazard is combined over its draws by Rubin's rules; arms followed
-    that far are pooled (REML, Hartung-Knapp), by design and with design as a moderator.
+    Each arm's log cumulative hazard is combined over its draws by Rubin's rules; arms of one
+    design that are followed so far are pooled by the rule for few studies. The ratio of other
+    designs over prospective ones is a moderator of all arms (REML, Hartung-Knapp).
     """
     lines: list[dict[str, Any]] = []
     for t in COMPARED:
-        groups = _followed_to(t, arms)
-        if min(map(len, groups.values())) < FEWEST_BY_DESIGN:
-            raise DataError("too few arms of one design", column="arms", allowed="two of each")
-        lines += [_survival(pool, t, name, group) for name, group in groups.items()]
-        lines.append(_ratio(pool, t, groups))
+        known = _followed_to(t, arms)
+        for design in DESIGNS:
+            group = [x for x in known if x[0].printed.design == design]
+            lines += [_survival(pool, t, design, group)] if group else []
+        if len({x[0].printed.design in PROSPECTIVE for x in known}) > 1:
+            lines.append(_ratio(pool, t, known))
     return pd.DataFrame(lines)
 
 
-def _followed_to(t: float, arms: Sequence[Rebuilt]) -> dict[str, list[Known]]:
-    """Return arms with their log cumulative hazard at a time, by design."""
-    groups: dict[str, list[Known]] = {name: [] for name in DESIGNS}
+def _followed_to(t: float, arms: Sequence[Rebuilt]) -> list[Known]:
+    """Return the arms that are followed to a time, with their log cumulative hazard."""
+    found = []
     for arm, draws in zip(arms, curves_by_arm(arms).values(), strict=True):
         y, v = _hazard(draws, t)
         if math.isfinite(y):
-            prospective = arm.printed.design in PROSPECTIVE
-            groups["prospective" if prospective else "other"].append((arm, y, v))
-    return groups
+            found.append((arm, y, v))
+    return found
 
 
 def _hazard(draws: Sequence[KMCurve], t: float) -> tuple[float, float]:
@@ -123,20 +127,22 @@ def _hazard(draws: Sequence[KMCurve], t: float) -> tuple[float, float]:
     return float(y), float(v)
 
 
-def _survival(pool: Pool, t: float, name: str, group: Sequence[Known]) -> dict[str, Any]:
-    fit = mb.pool(_effects(group), ci="hksj").analysis
-    names = {"estimate": "estimate", "conf_low": "conf_high", "conf_high": "conf_low"}
+def _survival(pool: Pool, t: float, design: str, group: Sequence[Known]) -> dict[str, Any]:
+    e = _effects(group)
+    few = {} if len(group) < FEW else {"model": "bayes", "prior": half_cauchy(TAU_SCALE)}
+    fit = mb.pool(e, **few).analysis
+    names = {"estimate": "estimate", "conf_low": "conf_high", "conf_high": "conf_low",
+             "pred_low": "pred_high", "pred_high": "pred_low"}  # fmt: skip
     return {
-        **_head(pool, t, name, group),
-        "group": DESIGNS[name],
+        **_head(pool, t, design, group),
+        "group": said("design")[design],
         "measure": f"Survival at {t:g} months",
         "unit": "proportion",
         **{n: math.exp(-math.exp(getattr(fit, other))) for n, other in names.items()},
     }
 
 
-def _ratio(pool: Pool, t: float, groups: dict[str, list[Known]]) -> dict[str, Any]:
-    both = [x for g in groups.values() for x in g]
+def _ratio(pool: Pool, t: float, both: Sequence[Known]) -> dict[str, Any]:
     other = [float(x[0].printed.design not in PROSPECTIVE) for x in both]
     fit = mb.pool(
         _effects(both), ci="hksj", moderators="other", data=pd.DataFrame({"other": other})
@@ -166,6 +172,7 @@ def _head(pool: Pool, t: float, name: str, group: Sequence[Known]) -> dict[str, 
         "key": f"{pool.name}.{name}.{t:g}",
         "time": t,
         "k": len(arms),
+        "studies": ", ".join(name_of(a.printed) for a in arms),
         "n": sum(a.printed.n or 0 for a in arms),
         "grades": grades_of(arms),
         "row_ids": _ids(arms),

@@ -212,28 +212,27 @@ def printed_value(arm: PrintedArm, term: str) -> float:
     return at.get(term, math.nan)
 
 
-CHOICES: dict[str, tuple[str, str, str, Callable[[Rebuilt], bool]]] = {
-    "main": ("Main: all arms, distribution-free", "combescure", "", lambda a: True),
-    "weibull": ("Weibull curves", "parametric", "weibull", lambda a: True),
-    "lognormal": ("Log-normal curves", "parametric", "lognormal", lambda a: True),
-    "pointwise": ("Each time on its own", "pointwise", "", lambda a: True),
+Keep = Callable[[Pool, PrintedArm], bool]
+
+
+def _main(pool: Pool, arm: PrintedArm) -> bool:
+    return pool.main(arm)
+
+
+CHOICES: dict[str, tuple[str, str, str, Keep]] = {
+    "main": ("Main: one design, distribution-free", "combescure", "", _main),
+    "weibull": ("Weibull curves", "parametric", "weibull", _main),
+    "lognormal": ("Log-normal curves", "parametric", "lognormal", _main),
+    "pointwise": ("Each time on its own", "pointwise", "", _main),
     "prospective": (
-        "Without retrospective and external cohorts", "combescure", "",
-        lambda a: a.printed.design in PROSPECTIVE,
+        "Single-arm and randomised trials together", "combescure", "",
+        lambda p, a: a.design in PROSPECTIVE,
     ),
     "observational": (
-        "Retrospective and external cohorts only", "combescure", "",
-        lambda a: a.printed.design not in PROSPECTIVE,
+        "Retrospective and external cohorts together", "combescure", "",
+        lambda p, a: a.design not in PROSPECTIVE,
     ),
-    "graded": (
-        "Grades A to C only", "combescure", "",
-        lambda a: a.draws is not None and a.draws.grade in "ABC",
-    ),
-    "ph_negative": (
-        "Without Ph-positive cohorts", "combescure", "",
-        lambda a: a.printed.population != "adult_rr_ph_positive"
-        and "ph=positive" not in a.printed.subgroup,
-    ),
+    "all_designs": ("All designs together", "combescure", "", lambda p, a: True),
 }  # fmt: skip
 
 
@@ -241,7 +240,7 @@ def sensitivity(pool: Pool, arms: Sequence[Rebuilt]) -> pd.DataFrame:
     """Return the pooled median and landmarks under other choices of arms and method."""
     lines: list[dict[str, Any]] = []
     for choice, (words, method, family, keep) in CHOICES.items():
-        chosen = [a for a in arms if keep(a)]
+        chosen = [a for a in arms if keep(pool, a.printed)]
         prefix = f"{pool.name}.{choice}"
         try:
             more = pooled_lines(pooled(pool, chosen, method, family or "weibull"), prefix)

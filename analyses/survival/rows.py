@@ -8,14 +8,15 @@ import pandas as pd
 
 from metablin.errors import DataError
 
-from ..cohorts.arm_pools import LEFT_OUT, POOLS, Pool, name_of
+from ..cohorts.arm_pools import POOLS, Pool, name_of
+from ..cohorts.designs import DESIGNS
 from ..lines import join_ids
 from ..rebuilt import Rebuilt
 from . import cure
 from .pools import PooledDraws, pooled, pooled_lines
 
 CURED = ("mrd_rfs", "mrd_os")
-RELAPSED = tuple(p for p in POOLS if p.name not in CURED)
+RELAPSED = tuple(p for p in POOLS if p.name in ("rr_blinatumomab", "rr_control"))
 
 
 def wholes(arms: list[Rebuilt]) -> list[Rebuilt]:
@@ -27,6 +28,11 @@ def wholes(arms: list[Rebuilt]) -> list[Rebuilt]:
         if a.printed.patient_set in whole
         or "/".join(a.printed.patient_set.split("/")[:2]) not in whole
     ]
+
+
+def main_arms(used: dict[Pool, list[Rebuilt]]) -> dict[Pool, list[Rebuilt]]:
+    """Return the arms of the main design of every question."""
+    return {pool: [a for a in arms if pool.main(a.printed)] for pool, arms in used.items()}
 
 
 def pools(used: dict[Pool, list[Rebuilt]]) -> list[PooledDraws]:
@@ -41,10 +47,14 @@ def pools(used: dict[Pool, list[Rebuilt]]) -> list[PooledDraws]:
 
 
 def pooled_table(curves: Sequence[PooledDraws], used: dict[Pool, list[Rebuilt]]) -> pd.DataFrame:
-    """Return medians and landmarks of the pooled curves, and of all patients together."""
-    lines = [x for one in curves for x in pooled_lines(one)]
+    """Return medians and landmarks of the pooled curves, and design by design of all patients."""
+    lines = [x | {"design": one.pool.design} for one in curves for x in pooled_lines(one)]
     for pool, arms in used.items():
-        lines += cure.whole_lines(pool.name, pool.title, arms)
+        for design in DESIGNS:
+            own = [a for a in arms if a.printed.design == design]
+            name = pool.name if design == pool.design else f"{pool.name}.{design}"
+            found = cure.whole_lines(name, pool.title, own) if own else []
+            lines += [x | {"design": design} for x in found]
     return pd.DataFrame(lines)
 
 
@@ -62,8 +72,7 @@ def cure_table(used: dict[Pool, list[Rebuilt]]) -> pd.DataFrame:
 
 
 def left_out(arms: dict[Pool, list[Rebuilt]], trials: pd.DataFrame) -> pd.DataFrame:
-    """Return arms that answer a question but cannot be reconstructed, and trials left out."""
-    labels = trials.set_index("trial_id")["label"]
+    """Return arms that answer a question but cannot be reconstructed, and cohorts left out."""
     lines = [
         {
             "key": f"{pool.name}.{a.printed.key}",
@@ -76,7 +85,8 @@ def left_out(arms: dict[Pool, list[Rebuilt]], trials: pd.DataFrame) -> pd.DataFr
         if a.draws is None
     ]
     lines += [
-        {"key": f"trial.{t}", "arm": labels[t], "reason": why, "row_ids": ""}
-        for t, why in LEFT_OUT.items()
+        {"key": f"trial.{t}", "arm": label, "reason": why, "row_ids": t}
+        for t, label, why in trials[["trial_id", "label", "left_out"]].to_numpy().tolist()
+        if why
     ]
     return pd.DataFrame(lines)

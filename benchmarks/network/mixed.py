@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
-from metablin.network import network_pool
+from metablin.network import NetworkFit, network_pool
 from metablin.network.survival import (
     hazard_network,
     hazard_vectors,
@@ -69,14 +69,13 @@ def as_rows(study: str, name: str, sets: list[pd.DataFrame]) -> list[pd.DataFram
     return [d.assign(study=study, treatment=name, draw=i) for i, d in enumerate(sets)]
 
 
-def mixed(rng: np.random.Generator) -> None:
-    """Fit one mixed network and print routes, effects and shares."""
+def studies(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a table of a study of counts, one of a hazard ratio and one of medians; patients."""
     names = list(HAZARDS)
     counts = {t: arm(t, 200, rng) for t in names[:2]}
     ratio = pd.concat([arm(t, 150, rng) for t in (names[0], names[2])])
     medians = {t: arm(t, 160, rng) for t in (names[0], names[3])}
     held = pd.concat([arm(t, 120, rng) for t in (names[1], names[2])])
-    figure = {t: arm(t, 110, rng) for t in (names[2], names[3])}
     hr = mb.cox(ratio["time"], ratio["event"], ratio["treatment"], control=names[0]).to_frame()
     early = {t: int(((d["time"] <= TAU) & (d["event"] == 1)).sum()) for t, d in counts.items()}
     rows = [{"study": "counts", "treatment": t, "events": early[t], "n": 200} for t in counts]
@@ -87,19 +86,40 @@ def mixed(rng: np.random.Generator) -> None:
         median = float(curve.time[np.flatnonzero(np.asarray(curve.survival) <= 0.5)[0]])
         rows.append({"study": "medians", "treatment": t, "events": int(d["event"].sum()),
                      "median": round(median, 1)})  # fmt: skip
+    return pd.DataFrame(rows), held.assign(study="patients", draw=0)
+
+
+def against_truth(fit: NetworkFit) -> pd.DataFrame:
+    """Return every hazard ratio beside the true one."""
+    table = fit.to_frame()[["treat1", "treat2", "estimate", "conf_low", "conf_high"]]
+    pairs = zip(table["treat1"], table["treat2"], strict=True)
+    return table.assign(truth=[HAZARDS[a] / HAZARDS[b] for a, b in pairs])
+
+
+def mixed(rng: np.random.Generator) -> None:
+    """Fit one mixed network and print routes, effects and shares."""
+    names = list(HAZARDS)
+    rows, held = studies(rng)
+    figure = {t: arm(t, 110, rng) for t in (names[2], names[3])}
     drawn = [r for t, d in figure.items() for r in as_rows("figure", t, clicks(d, rng))]
-    patients = pd.concat([held.assign(study="patients", draw=0), *drawn])
-    found = hazard_network(pd.DataFrame(rows), patients)
+    patients = pd.concat([held, *drawn])
+    found = hazard_network(rows, patients)
     fit = network_pool(found.network, reference=names[0])
     print(found.routes.to_string(index=False, float_format="{:.3f}".format))
     print()
-    table = fit.to_frame()[["treat1", "treat2", "estimate", "conf_low", "conf_high"]]
-    table["truth"] = [HAZARDS[a] / HAZARDS[b] for a, b in
-                      zip(table["treat1"], table["treat2"], strict=True)]  # fmt: skip
+    table = against_truth(fit)
     table["reconstruction_share"] = found.reconstruction_share(fit)["reconstruction_share"]
     print(table.to_string(index=False, float_format="{:.3f}".format))
     print()
     print(proportional_hazards(patients).to_string(index=False, float_format="{:.3f}".format))
+    inside, errors = [], []
+    for _ in range(REPETITIONS):
+        rows, held = studies(rng)
+        one = against_truth(network_pool(hazard_network(rows, held).network))
+        inside.append(one["truth"].between(one["conf_low"], one["conf_high"]).mean())
+        errors.append(np.log(one["estimate"] / one["truth"]).abs().mean())
+    print(f"\n{REPETITIONS} such networks without the figure: coverage {np.mean(inside):.3f}, mean "
+          f"absolute error of a log hazard ratio {np.mean(errors):.3f}")  # fmt: skip
 
 
 def horizon(rng: np.random.Generator) -> None:

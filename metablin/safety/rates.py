@@ -16,14 +16,12 @@ from metablin._input import level as check_level
 from metablin.effects import proportions
 from metablin.errors import DataError
 from metablin.meta import pool
+from metablin.meta.cohorts import pool_cohorts
 from metablin.records import Record, jsonable
 
 __all__ = ["EventRate", "event_rate", "event_rates", "implausible_cells", "predicted_count"]
 
 FloatArray = NDArray[np.float64]
-
-SMALL_K = 2
-"""Up to this many trials a between-trial variance is a guess; their counts are summed instead."""
 
 NODES = 61
 """Gauss-Hermite points of the predictive distribution; a binomial of 100 needs far fewer."""
@@ -37,7 +35,7 @@ class EventRate(Record):
     ----------
     term : str
     model : str
-        ``glmm``, ``beta-binomial``, ``random``, ``bayes`` or ``exact`` (sum of the counts).
+        ``bayes``, ``glmm``, ``beta-binomial``, ``random`` or ``exact`` (sum of the counts).
     k : int
         Trials.
     events, n : float
@@ -48,7 +46,8 @@ class EventRate(Record):
     tau2, i2 : float
         NaN for ``exact``.
     mean_logit, sd_logit : float
-        Normal predictive distribution of a new trial's logit; NaN for ``exact``.
+        Normal predictive distribution of a new trial's logit (of ``bayes`` the normal with its
+        predictive limits); NaN for ``exact``.
     """
 
     term: str
@@ -97,9 +96,8 @@ def event_rate(
     studies : sequence of str, optional
         Labels.
     model : {"auto", "glmm", "beta-binomial", "random", "bayes", "exact"}
-        ``auto`` sums the counts of up to two trials, and of any number without an event or
-        without a patient free of it, with exact limits; otherwise it fits the binomial-normal
-        model.
+        ``auto`` gives one trial, and any number without an event or without a patient free of it,
+        exact limits; otherwise it is the rule of :func:`metablin.pool_cohorts`.
     level : float
         Confidence level.
 
@@ -130,8 +128,8 @@ def event_rate(
         raise DataError("no trial to count", allowed="at least one row")
     x, m = e.counts["events"], e.counts["n"]
     total, size = float(x.sum()), float(m.sum())
-    if chosen == "auto":
-        chosen = "exact" if e.k <= SMALL_K or total in (0.0, size) else "glmm"
+    if chosen == "auto" and (e.k == 1 or total in (0.0, size)):
+        chosen = "exact"
     if chosen == "exact":
         low, high = _clopper_pearson(total, size, level)
         nan = float("nan")
@@ -139,13 +137,16 @@ def event_rate(
             term, "exact", e.k, total, size, total / size, low, high, level,
             nan, nan, nan, nan, nan, nan,
         )  # fmt: skip
-    fit = pool(e, model=chosen, level=level, ci="t" if chosen == "glmm" else None)
+    if chosen == "auto":
+        fit = pool_cohorts(e, level)
+    else:
+        fit = pool(e, model=chosen, level=level, ci="t" if chosen == "glmm" else None)
     spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
-    if chosen == "bayes":  # the normal distribution with the posterior predictive limits
+    if fit.model == "bayes":  # the normal distribution with the posterior predictive limits
         width = fit.analysis.pred_high - fit.analysis.pred_low
         spread = float(width / (2 * stats.norm.ppf((1 + level) / 2)))
     return EventRate(
-        term, chosen, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
+        term, fit.model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
         fit.pred_low, fit.pred_high, fit.tau2, fit.i2, fit.analysis.estimate, spread,
     )  # fmt: skip
 

@@ -282,7 +282,9 @@ def _arm_route(
 
     if have("median", "events"):
         median, events = read("median", above=0), read("events", above=0)
-        return np.log(np.log(2) / median), 1 / events, "median"
+        # Exponential survival: the sample median of d events has variance 1/(d (ln 2)^2) on the log
+        # scale, twice that of the rate, which is not what was printed.
+        return np.log(np.log(2) / median), 1 / (events * np.log(2) ** 2), "median"
     if have("events", "person_time"):
         events, exposure = read("events", minimum=0, integer=True), read("person_time", above=0)
         events = events + HALF if (events == 0).any() else events

@@ -53,6 +53,8 @@ def split_tables(
     t, y = clicks["time"].to_numpy(), clicks["survival"].to_numpy()
     r = None if at_risk is None else at_risk["time"].to_numpy()
     k = None if at_risk is None else at_risk["n_at_risk"].to_numpy()
+    lines = _lines(clicks)
+    table_lines = np.empty(0, dtype=np.int64) if at_risk is None else _lines(at_risk)
     out = []
     for label, rows in groups.items():
         own = tables.get(label)
@@ -62,8 +64,8 @@ def split_tables(
             n, events = _totals(known, sizes.get(label), label)
         except DataError as bad:
             error = bad
-        table_rows = None if own is None else own + 1
-        out.append(Job(label, t[rows], y[rows], rows + 1, table, table_rows, n, events, error))
+        table_rows = None if own is None else table_lines[own]
+        out.append(Job(label, t[rows], y[rows], lines[rows], table, table_rows, n, events, error))
     return out + [_stray(label, rows) for label, rows in {**sizes, **tables}.items()
                   if label not in groups]  # fmt: skip
 
@@ -76,6 +78,11 @@ def _stray(label: str, rows: IntArray) -> Job:
     )  # fmt: skip
     none = np.empty(0)
     return Job(label, none, none, rows + 1, None, None, None, None, error)
+
+
+def _lines(frame: pd.DataFrame) -> IntArray:
+    """Rows for errors: those of the file a reader took the frame from, or 1, 2, ..."""
+    return np.asarray(frame.attrs.get("rows", range(1, len(frame) + 1)), dtype=np.int64)
 
 
 def _need(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:

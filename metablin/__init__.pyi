@@ -10,6 +10,8 @@ from metablin.datasets import load as load
 from metablin.datasets import tables as tables
 from metablin.datasets import trace as trace
 from metablin.datasets import validate as validate
+from metablin.digitise import Digitised as Digitised
+from metablin.digitise import digitise as digitise
 from metablin.effects import EffectSizes as EffectSizes
 from metablin.effects import exact_intervals as exact_intervals
 from metablin.effects import generic as generic
@@ -42,8 +44,10 @@ from metablin.meta.checks.selection import selection_model as selection_model
 from metablin.meta.checks.sequence import cumulative as cumulative
 from metablin.meta.checks.sequence import leave_one_out as leave_one_out
 from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill
+from metablin.meta.clustered import clustered as clustered
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
 from metablin.meta.cohorts import pool_contrasts as pool_contrasts
+from metablin.meta.saved import load_fit as load_fit
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning"]
+__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning", "visible"]
+
+
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""Return text with what a terminal would obey written out.
+
+    Control characters (colours, cursor movements, line ends) and marks that turn the direction of
+    writing become their escapes, so that a label can neither hide nor forge what is printed.
+
+    Examples
+    --------
+    >>> visible("\x1b[2JA")
+    '\\x1b[2JA'
+    """
+    return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+MOST_PLACES = 50
+"""Places that one error lists; a whole column of words would fill the screen."""
 
 
 class DataError(ValueError):
@@ -24,6 +47,8 @@ class DataError(ValueError):
         What would be accepted.
     study : str, optional
         Label of the study in that row.
+    also : sequence of DataError, optional
+        Further places of the same kind; they follow on the same line, joined by semicolons.
 
     Examples
     --------
@@ -41,14 +66,16 @@ class DataError(ValueError):
         value: Any = None,
         allowed: str | None = None,
         study: str | None = None,
+        also: Sequence[DataError] = (),
     ) -> None:
+        self.also = tuple(also)
         self.message = message
         self.row = row
         self.column = column
         self.value = value
         self.allowed = allowed
         self.study = study
-        super().__init__(self._text())
+        super().__init__(visible(self._text()))
 
     def _text(self) -> str:
         place = []
@@ -63,7 +90,36 @@ class DataError(ValueError):
             # One line, whatever the value: a table or an array prints over several.
             place.append(f"value {' '.join(str(self.value).split())}")
         text = f"{', '.join(place)}: {self.message}" if place else self.message
-        return f"{text}; allowed: {self.allowed}" if self.allowed else text
+        text = f"{text}; allowed: {self.allowed}" if self.allowed else text
+        shown = [str(error) for error in self.also[: MOST_PLACES - 1]]
+        left = len(self.also) - len(shown)
+        return "; ".join([text, *shown, *([f"and {left} more"] if left else [])])
+
+    @classmethod
+    def joined(cls, errors: Sequence[DataError]) -> DataError:
+        """Return one error that names every place; the first gives its row and column.
+
+        Examples
+        --------
+        >>> print(DataError.joined([DataError("missing", row=2), DataError("missing", row=5)]))
+        row 2: missing; row 5: missing
+        """
+        told = [
+            error if i + 1 == len(errors) or error.allowed != errors[i + 1].allowed
+            else error._without_allowed()
+            for i, error in enumerate(errors)
+        ]  # fmt: skip
+        first = told[0]
+        return cls(
+            first.message, row=first.row, column=first.column, value=first.value,
+            allowed=first.allowed, study=first.study, also=told[1:],
+        )  # fmt: skip
+
+    def _without_allowed(self) -> DataError:
+        """Return the error without what is allowed, which the next place will say again."""
+        return DataError(
+            self.message, row=self.row, column=self.column, value=self.value, study=self.study
+        )
 
 
 class ConvergenceError(RuntimeError):

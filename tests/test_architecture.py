@@ -14,7 +14,7 @@ from tests import structure
 ROOT = structure.PACKAGE.parent
 
 MAX_LINES = 550
-MAX_FILES = 25
+MAX_FILES = 17
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "lifelines", "sksurv", "statsmodels"}
 
 

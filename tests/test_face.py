@@ -101,6 +101,7 @@ def test_every_spelling_means_an_option() -> None:
         "ci": options.words(options.Interval),
         "transform": options.words(options.ProportionTransform),
         "missing": options.words(options.Missing),
+        "small_values": options.words(options.SmallValues),
     }
     for option, spellings in options.SPELLINGS.items():
         assert set(spellings.values()) <= set(allowed[option])

@@ -59,9 +59,12 @@ def elsewhere(
         used[row_id] = None
     found = rows.loc[list(used)]
     # the dose of a trial is words, that of a pharmacokinetic row a number
-    numbers = found[list(PRINTED)].apply(pd.to_numeric, errors="coerce").reset_index(drop=True)
+    numbers: pd.DataFrame = (
+        found[list(PRINTED)].apply(pd.to_numeric, errors="coerce").reset_index(drop=True)
+    )
     numbers.insert(0, "key", list(used))
-    return numbers.assign(source_key=found["source_key"].to_numpy(), row_ids=list(used))
+    numbers["source_key"], numbers["row_ids"] = found["source_key"].to_numpy(), list(used)
+    return numbers
 
 
 def attainable(claims: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +114,7 @@ def from_events(
     for ratio in ratios.itertuples():
         first, second = (float(x) for x in re.findall(r"\((\d+)\)", arms[ratio.trial_id]))
         share = first / (first + second)
-        deaths = float(both.at[ratio.trial_id, "events"])
+        deaths = float(both["events"][str(ratio.trial_id)])
         width = Z95 / np.sqrt(deaths * share * (1 - share))
         lines.append(
             {

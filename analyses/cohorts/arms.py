@@ -57,8 +57,13 @@ class PrintedArm:
 
     @property
     def patients(self) -> str:
-        """Which of the patients of the trial's arm they are; ``all`` when they are all of them."""
-        return "; ".join(self.patient_set.split("/")[2:]) or "all"
+        """Which of the patients of the trial's arm they are; ``all`` when they are all of them.
+
+        Other trials whose patients are in the same set follow after plus signs.
+        """
+        own, *others = self.patient_set.split("+")
+        parts = "; ".join(own.split("/")[2:]) or "all"
+        return "+".join([parts, *(o for o in others if o.split("/")[0] != self.trial_id)])
 
     @property
     def missing(self) -> str:

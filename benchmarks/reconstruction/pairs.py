@@ -7,9 +7,9 @@ import pandas as pd
 from thin import median_items
 from truth import Trial
 
+from metablin.numerics.kaplan_meier import log_hazard_ratio, median, rmst, steps
+from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
-from metablin.reconstruct._km import log_hazard_ratio, median, rmst, steps
-from metablin.reconstruct._km import survival_at as s_at
 
 WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}
 

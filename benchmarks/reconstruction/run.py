@@ -26,9 +26,9 @@ from pairs import pairs_table
 from thin import thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
+from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
+from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
-from metablin.reconstruct._km import log_hazard_ratio, median, median_interval, rmst, steps
-from metablin.reconstruct._km import survival_at as s_at
 
 LEVELS = {
     "curve": (),

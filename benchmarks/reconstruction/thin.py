@@ -7,9 +7,9 @@ import pandas as pd
 from scipy.special import ndtri
 from truth import Trial
 
+from metablin.numerics.kaplan_meier import greenwood, median, steps
+from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
-from metablin.reconstruct._km import greenwood, median, steps
-from metablin.reconstruct._km import survival_at as s_at
 
 SEED = 20260202
 SCALES = ("log-log", "log", "plain")

@@ -179,22 +179,22 @@ def severities(body: Body, judged: Any, outcome: str | None) -> tuple[NDArray[np
         if word not in cost:
             raise DataError("unknown judgement", row=row, column="risk_of_bias", value=word,
                             allowed=" | ".join(cost), study=study)  # fmt: skip
-        levels.append(max(cost[word], 1 if several else 0))
-        words.append(word)
+        levels.append(max(cost[word], 1 if several >= SEVERAL else 0))
+        words.append(f"{word} in {several} domains" if several >= SEVERAL else word)
     return np.array(levels, dtype=np.intp), words
 
 
-def _judged(judged: Any, study: str, outcome: str | None, row: int) -> tuple[str, bool]:
-    """Return a study's overall judgement, and whether several domains have some concerns."""
+def _judged(judged: Any, study: str, outcome: str | None, row: int) -> tuple[str, int]:
+    """Return a study's overall judgement, and in how many domains it has some concerns."""
     if isinstance(judged, RiskOfBias):
         mine = judged.of(study, outcome)
         whole = [j.judgement for j in mine if j.domain == "overall"]
         some = [j for j in mine if j.domain != "overall" and j.judgement == "some concerns"]
         if whole:
-            return whole[0], whole[0] == "some concerns" and len(some) >= SEVERAL
+            return whole[0], len(some) if whole[0] == "some concerns" else 0
     elif isinstance(judged, Mapping):
         if study in judged:
-            return " ".join(str(judged[study]).lower().split()), False
+            return " ".join(str(judged[study]).lower().split()), 0
     else:
         raise DataError(
             "not judgements",

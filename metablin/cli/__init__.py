@@ -5,14 +5,27 @@ Exit codes: 0 success, 1 bad data (one line on stderr), 2 bad usage.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from metablin import __version__
-from metablin.cli import certainty, data, network, pipeline, pool, reconstruct, site, survival
+from metablin.cli import (
+    _io,
+    certainty,
+    data,
+    digitise,
+    network,
+    pipeline,
+    pool,
+    reconstruct,
+    site,
+    summary,
+    survival,
+)
 from metablin.errors import ConvergenceError, DataError
 
 __all__ = ["app", "main"]
@@ -31,7 +44,9 @@ app.command()(pool.pool)
 app.command()(certainty.certainty)
 app.command()(network.network)
 app.command()(reconstruct.reconstruct)
-app.command()(reconstruct.reconstruct_summary)
+app.command()(summary.reconstruct_summary)
+app.command()(digitise.digitise)
+app.command()(digitise.read)
 app.command()(survival.survival)
 app.command()(pipeline.reproduce)
 app.command()(pipeline.verify)
@@ -60,6 +75,7 @@ def _root(
 
 def main() -> None:
     """Run the command line with the process' arguments."""
+    _open_streams()
     debug = "--debug" in sys.argv[1:]
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     warnings.showwarning = _show_warning
@@ -68,13 +84,27 @@ def main() -> None:
     except (DataError, ConvergenceError) as error:
         if debug:
             raise
-        typer.echo(f"metablin: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
     except OSError as error:
         if debug:
             raise
-        typer.echo(f"metablin: {error.filename or ''}: {error.strerror or error}", err=True)
-        sys.exit(1)
+        _fail(": ".join(str(x) for x in (error.filename, error.strerror or error) if x))
+
+
+def _open_streams() -> None:
+    """Put the null device where a shell closed a stream (``>&-``): a file could take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"metablin: {' '.join(_io.shown(text).split())}", err=True)
+    sys.exit(1)
 
 
 def _show_warning(
@@ -85,4 +115,4 @@ def _show_warning(
     file: object = None,
     line: str | None = None,
 ) -> None:
-    typer.echo(f"metablin: warning: {message}", err=True)
+    typer.echo(f"metablin: warning: {_io.shown(str(message))}", err=True)

@@ -1,120 +1,158 @@
-"""Files in and out of the command line: strict CSV in, whole files out."""
+"""What commands share: options of files, lines on stderr, JSON, pictures."""
 
 from __future__ import annotations
 
-import csv
-import errno
-import io
 import json
-import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from metablin.errors import DataError
+import typer
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["check_picture", "print_json", "read_csv", "save_plot", "write_csv"]
+    from metablin.io import ReadOptions, Studies
+
+__all__ = [
+    "Columns",
+    "Missing",
+    "Percent",
+    "Sheet",
+    "Unit",
+    "check_files",
+    "check_picture",
+    "options",
+    "print_json",
+    "read_csv",
+    "save_plot",
+    "say",
+    "shown",
+    "studies",
+    "tell",
+    "write_csv",
+]
 
 PICTURES = (".svg", ".png", ".pdf")
-SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=COLUMN,...", help="Which column is which, e.g. events=deaths,n=total."
+    ),
+]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of a workbook, by name or number.")]
+Missing = Annotated[
+    Literal["error", "drop"],
+    typer.Option(help="A row with a missing value: refuse it, or leave it out and say so."),
+]
+Percent = Annotated[
+    bool, typer.Option("--percent", help="Survival, rates and shares of the file are in percent.")
+]
+Unit = Annotated[
+    Literal["days", "weeks", "months", "years"] | None,
+    typer.Option(help="Unit of the file's times, which are then turned into months."),
+]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def read_csv(path: Path, required: Iterable[str]) -> pd.DataFrame:
-    """Return a CSV file as text columns, after checking that it is a table.
+def options(
+    columns: str | None, sheet: str | None, missing: Any, percent: bool, unit: Any
+) -> ReadOptions:
+    """Return what the command line says about a file."""
+    from metablin.io import ReadOptions
 
-    Parameters
-    ----------
-    path : Path
-        UTF-8, comma-separated, with a header.
-    required : iterable of str
-        Columns that must be there.
+    return ReadOptions(columns, sheet, missing, percent, unit)
 
-    Raises
-    ------
-    DataError
-        For text that is not UTF-8, no rows, a doubled or missing column, or a row with too many
-        or too few cells.
+
+def shown(text: str) -> str:
+    """Return text without what would steer a terminal: its control characters are spelled out.
+
+    Examples
+    --------
+    >>> print(shown("a" + chr(7)))  # doctest: +ELLIPSIS
+    a...x07
     """
-    import pandas as pd
-
-    try:
-        rows = list(csv.reader(io.StringIO(_decode(path), newline="")))
-    except csv.Error as error:
-        raise DataError(f"{path.name} is not a CSV file: {error}") from error
-    rows = [[cell.strip() for cell in row] for row in rows if any(c.strip() for c in row)]
-    if len(rows) < 2:
-        raise DataError(f"{path.name} has no data rows", allowed="a header and at least one row")
-    header = rows[0]
-    _check_header(path, header, required)
-    for number, row in enumerate(rows[1:], start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{path.name} has {len(row)} cells", row=number, allowed=f"{len(header)} cells"
-            )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+    return _CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
-def _check_header(path: Path, header: list[str], required: Iterable[str]) -> None:
-    """Refuse doubled or missing columns; of other separators than commas, say so."""
-    for name in header:
-        if header.count(name) > 1:
-            raise DataError(f"{path.name} has the column twice", column=name)
-    for name in required:
-        if name not in header:
-            marks = [word for mark, word in SEPARATORS.items() if mark in header[0]]
-            commas = f", with {marks[0]} where commas belong" if marks and len(header) == 1 else ""
-            raise DataError(
-                f"{path.name} lacks the column",
-                column=name,
-                allowed=f"found: {' '.join(', '.join(header).split())}{commas}",
-            )
+def tell(text: str) -> None:
+    """Print text for people on standard output."""
+    typer.echo(shown(text))
 
 
-def _decode(path: Path) -> str:
-    raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path.name}, line {line}: byte {raw[error.start]:#04x} is not UTF-8",
-            allowed="a CSV file in UTF-8",
-        ) from error
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as CSV to a temporary file, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def say(*notes: str) -> None:
+    """Say on stderr, once a command has succeeded, what was understood of its files."""
+    for note in notes:
+        if note:
+            typer.echo(f"metablin: {' '.join(shown(note).split())}", err=True)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON object to standard output."""
-    import typer
-
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def check_picture(path: Path | None) -> None:
-    """Refuse a picture before any work: a kind that cannot be written, a folder not there."""
-    import typer
+def check_files(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Refuse outputs before any work: what cannot be written, or is an input."""
+    wanted = [path for path in outputs if path is not None]
+    if wanted:
+        from metablin.io import check_outputs
 
+        check_outputs(wanted, inputs)
+
+
+def check_picture(path: Path | None, *inputs: Path | None, option: str = "--plot") -> None:
+    """Refuse a picture before any work: a kind that cannot be written, a folder not there."""
     if path is None:
         return
     if path.suffix.lower() not in PICTURES:
-        raise typer.BadParameter(f"--plot writes {', '.join(PICTURES)}, not {path.name}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise typer.BadParameter(f"{option} writes {', '.join(PICTURES)}, not {path.name}")
+    check_files([path], inputs)
+
+
+def read_csv(
+    path: Path,
+    required: Iterable[str] = (),
+    asked: ReadOptions | None = None,
+    known: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Return a table as text.
+
+    Columns in `required` must be there; they and those in `known` get these names, whatever
+    their case in the file or what ``--columns`` says.
+    """
+    from metablin.io import ReadOptions, open_table, plain
+
+    wanted = tuple(required)
+    table = open_table(path, asked or ReadOptions(), [wanted], known)
+    names = {table.header(role): role for role in wanted}
+    names |= {table.headers[at]: role for role, at in table.given.items()}
+    own = {plain(role): role for role in known if role not in names.values()}
+    for header in table.headers:
+        if header not in names and plain(header) in own:
+            names[header] = own.pop(plain(header))
+    frame = table.frame().rename(columns=names)
+    frame.attrs["note"] = f"{table.file}: {'; '.join(table.said)}" if table.said else ""
+    frame.attrs["comma"] = table.comma
+    return frame
+
+
+def studies(path: Path, measure: Any, asked: ReadOptions | None = None) -> Studies:
+    """Return the studies of a table whose columns the measure fixes."""
+    from metablin.io import ReadOptions, read_studies
+
+    return read_studies(path, measure, asked or ReadOptions())
+
+
+def write_csv(frame: pd.DataFrame, path: Path, *inputs: Path | None) -> None:
+    """Write a frame as CSV, whole or not at all."""
+    from metablin.io import write_text
+
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"), inputs)
 
 
 def save_plot(axes: Axes, path: Path) -> None:

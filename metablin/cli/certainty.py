@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metablin.cli import _io
-from metablin.cli.pool import COLUMNS, Interval, Measure, Model, Tau2, Transform, effect_sizes
+from metablin.cli.pool import Interval, Measure, Model, Tau2, Transform, effect_sizes
 from metablin.errors import DataError
 from metablin.options import Start
 
@@ -79,6 +79,11 @@ def certainty(
     plot: Annotated[
         Path | None, typer.Option(help="Write the lights, or the forest plot with marks.")
     ] = None,
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
+    missing: _io.Missing = "error",
+    percent: _io.Percent = False,
+    unit: _io.Unit = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Judge risk of bias, or suggest the certainty of a pooled effect by GRADE.
@@ -89,25 +94,29 @@ def certainty(
     concerns, high; or moderate, serious, critical) and a column population: it prints the rating,
     the number behind each domain, and what would change it.
     """
-    _io.check_picture(plot)
-    frame = _io.read_csv(file, ())
+    _io.check_picture(plot, file)
+    sheet_only = _io.options(None, sheet, "error", False, None)
+    frame = _io.read_csv(file, (), sheet_only)
     own = None if overrides is None else _io.read_csv(overrides, ("domain", "reason"))
     if set(ANSWERS) <= set(frame.columns):
         _judge(frame, own, plot, json)
         return
     if measure is None or start is None:
-        missing = "--measure" if measure is None else "--start"
+        lacks = "--measure" if measure is None else "--start"
         raise typer.BadParameter(
-            f"{missing} is needed for studies; answers have {', '.join(ANSWERS)}"
+            f"{lacks} is needed for studies; answers have {', '.join(ANSWERS)}"
         )
-    frame = _io.read_csv(file, COLUMNS[measure])
+    asked = _io.options(columns, sheet, missing, percent, unit)
+    studies = _io.studies(file, measure, asked)
+    frame = studies.frame
     from metablin import grade
     from metablin import pool as pool_effects
 
-    fit = pool_effects(
-        effect_sizes(frame, measure, transform or "logit"),
-        model=model, tau2=tau2, ci=ci, level=level,
-    )  # fmt: skip
+    with studies.table.places():
+        fit = pool_effects(
+            effect_sizes(studies, measure, transform or "logit"),
+            model=model, tau2=tau2, ci=ci, level=level,
+        )  # fmt: skip
     judged = _judgements(frame, fit, answers, outcome)
     rated = grade(
         fit, start, judged, _numbers(threshold), baseline,
@@ -120,13 +129,14 @@ def certainty(
     if plot is not None:
         _forest(fit, judged, outcome, plot)
     _print(rated, json)
+    _io.say(studies.note())
 
 
 def _print(result: Any, json: bool) -> None:
     if json:
         _io.print_json(result.to_dict())
     else:
-        typer.echo(result.summary())
+        _io.tell(result.summary())
 
 
 def _judge(frame: pd.DataFrame, own: pd.DataFrame | None, plot: Path | None, json: bool) -> None:

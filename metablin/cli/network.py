@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metablin.cli import _io
-from metablin.options import NetworkInterval, NetworkMeasure, NetworkModel
+from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from metablin.network import NetworkFit
@@ -19,6 +20,10 @@ __all__ = ["network"]
 
 Tau2 = Literal["REML", "DL", "ML", "PM"]
 Picture = Literal["graph", "forest", "splits", "heat", "ranks", "contributions", "league"]
+
+COLUMNS = ("study", "treatment", "treat1", "treat2", "events", "n", "person_time", "mean", "sd",
+           "yi", "vi", "std_error", "estimate", "conf_low", "conf_high", "level",
+           "shared_variance")  # fmt: skip
 
 
 def network(
@@ -33,8 +38,11 @@ def network(
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
     ci: Annotated[NetworkInterval, typer.Option(help="Interval of the effects.")] = "z",
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    missing: Annotated[Missing, typer.Option(help="What to do with empty cells.")] = "error",
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
     league: Annotated[bool, typer.Option("--league", help="Print the league table too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -44,23 +52,37 @@ def network(
     person_time. md, smd: mean, sd, n. generic: yi, vi. Or one row a contrast: study, treat1,
     treat2 and yi, vi (treat1 minus treat2) or estimate, conf_low, conf_high (treat1 over treat2).
     """
-    _io.check_picture(plot)
-    frame = _io.read_csv(file, ())
+    _io.check_picture(plot, file)
+    asked = _io.options(columns, sheet, "error", False, None)
+    frame = _io.read_csv(file, (), asked, COLUMNS)
     from metablin.network import network as network_of
     from metablin.network import network_pool
 
-    n = network_of(frame, measure)
+    n = network_of(_numbers(frame), measure, missing=missing)
     fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference)
     if plot is not None:
         _io.save_plot(_draw(fit, picture), plot)
     if json:
         _io.print_json(fit.to_dict())
     else:
-        typer.echo(fit.summary())
+        _io.tell(fit.summary())
         if league:
             typer.echo("\n" + fit.league().to_string())
-    for note in n.notes:
-        typer.echo(f"metablin: {note}", err=True)
+    _io.say(frame.attrs["note"], *n.notes)
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Read the numbers of a file as its country writes them; what is none stays for the door."""
+    from metablin.io import parse_number
+    from metablin.network.data import columns_of
+
+    out = frame.copy()
+    for name, column in columns_of(frame).items():
+        if name not in ("study", "treatment", "treat1", "treat2"):
+            read = [parse_number(cell, frame.attrs["comma"]) for cell in frame[column]]
+            cells = zip(frame[column], read, strict=True)
+            out[column] = [cell if value is None else value for cell, value in cells]
+    return out
 
 
 def _draw(fit: NetworkFit, picture: str) -> Axes:

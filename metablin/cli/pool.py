@@ -1,115 +1,214 @@
-"""``metablin pool``: a CSV of studies in, a pooled effect out."""
+"""``metablin pool``: a table of studies in, a pooled effect out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from metablin.cli import _io
-from metablin.errors import DataError
+from metablin.cli._diagnostics import Diagnostics, Test
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from metablin.effects import EffectSizes
+    from metablin.io import Studies
+    from metablin.meta import MetaFit
 
 __all__ = ["pool"]
 
-Measure = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
+Measure = Literal[
+    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd", "generic"
+]
 Transform = Literal["logit", "log", "raw", "arcsine", "freeman-tukey"]
-Model = Literal["random", "common", "glmm", "mantel-haenszel", "peto", "beta-binomial", "bayes"]
+Model = Literal[
+    "random", "common", "glmm", "mantel-haenszel", "peto", "beta-binomial", "bayes", "multilevel"
+]
 Tau2 = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
 Interval = Literal["z", "t", "hksj", "hksj-adhoc"]
+ZeroCells = Literal["only-needed", "all", "treatment-arm", "none"]
 
-COLUMNS = {
-    "proportion": ("events", "n"),
-    "or": ("events_treatment", "n_treatment", "events_control", "n_control"),
-    "rr": ("events_treatment", "n_treatment", "events_control", "n_control"),
-    "rd": ("events_treatment", "n_treatment", "events_control", "n_control"),
-    "hr": ("estimate", "conf_low", "conf_high"),
-    "rate": ("events", "person_time"),
-    "generic": ("yi", "vi"),
-}
+TABLES = ("or", "rr", "rd", "asd")
+PAIRS = ("irr", "ird", "irsd")
 
 
 def pool(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV of studies.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Table of studies (CSV, xlsx).")
+    ],
     measure: Annotated[Measure, typer.Option(help="What the columns hold.")],
     transform: Annotated[
         Transform | None, typer.Option(help="Scale of proportions (default logit).")
     ] = None,
     model: Annotated[Model, typer.Option(help="How studies combine.")] = "random",
+    rule: Annotated[
+        Literal["cohorts"] | None,
+        typer.Option(help="The model that the number of single-arm cohorts can carry."),
+    ] = None,
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
     ci: Annotated[
         Interval | None,
         typer.Option(help="Interval of the pooled effect (default hksj, where the model has it)."),
     ] = None,
-    level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Level of the intervals in the output.")] = 0.95,
+    input_level: Annotated[
+        float | None,
+        typer.Option(help="Level of the file's intervals (default 0.95, or its column level)."),
+    ] = None,
+    zero_cells: Annotated[
+        ZeroCells | None, typer.Option(help="What is added to zero cells of two arms.")
+    ] = None,
+    double_zeros: Annotated[
+        Literal["keep", "drop"] | None, typer.Option(help="Trials without any event, or only such.")
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Column of subgroups.")] = None,
     moderators: Annotated[
         str | None, typer.Option(help='Meta-regression formula, e.g. "year + C(line)".')
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Column of rows that belong together: cluster-robust, or multilevel."),
+    ] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Also pool without each study in turn.")
+    ] = False,
+    influence: Annotated[
+        bool, typer.Option("--influence", help="Also measure the influence of each study.")
+    ] = False,
+    small_study: Annotated[
+        Test | None, typer.Option(help="Also test for small-study effects.")
+    ] = None,
+    trim_and_fill: Annotated[
+        bool, typer.Option("--trim-and-fill", help="Also trim and fill.")
+    ] = False,
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
+    missing: _io.Missing = "error",
+    percent: _io.Percent = False,
+    unit: _io.Unit = None,
     plot: Annotated[Path | None, typer.Option(help="Write a forest plot (svg, png, pdf).")] = None,
+    funnel: Annotated[
+        Path | None, typer.Option(help="Write a funnel plot (svg, png, pdf).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Pool effect sizes from FILE, a CSV with one row a study.
+    """Pool effect sizes from FILE, a table with one row a study.
 
-    Columns by measure: proportion: events, n. or, rr, rd: events_treatment, n_treatment,
-    events_control, n_control. hr: estimate, conf_low, conf_high. rate: events, person_time.
-    generic: yi, vi. A column study labels the rows.
+    Columns by measure: proportion: events, n (or rate, n). or, rr, rd, asd: events_treatment,
+    n_treatment, events_control, n_control. irr, ird, irsd: events_treatment,
+    person_time_treatment, events_control, person_time_control. hr: estimate, conf_low, conf_high
+    (or loghr, se). rate: events, person_time. generic: yi, vi (or yi, se). A column study labels
+    the rows, a column level gives the level of each interval. The names of metafor, meta and
+    RevMan are known; --columns maps others.
     """
-    if transform is not None and measure != "proportion":
-        raise typer.BadParameter(f"--transform is for proportions, not for {measure}")
-    _io.check_picture(plot)
-    frame = _io.read_csv(file, COLUMNS[measure])
-    if by is not None and by not in frame.columns:
-        raise DataError(f"{file.name} lacks the column of --by", column=by)
-    from metablin import pool as pool_effects
+    _usage(measure, transform, zero_cells, double_zeros, model, cluster, by)
+    _one_rule(rule, measure, model != "random", by, cluster, moderators)
+    _io.check_picture(plot, file)
+    _io.check_picture(funnel, file, option="--funnel")
+    _io.check_files([plot, funnel], [file])
+    from metablin.io import read_studies
 
-    fit = pool_effects(
-        effect_sizes(frame, measure, transform or "logit"),
-        model=model,
-        tau2=tau2,
-        ci=ci,
-        level=level,
-        by=None if by is None else frame[by].tolist(),
-        moderators=moderators,
-        data=None if moderators is None else _numbers(frame),
-    )
+    studies = read_studies(
+        file, measure, _io.options(columns, sheet, missing, percent, unit), by=by,
+        cluster=cluster, moderators=moderators, input_level=input_level,
+    )  # fmt: skip
+    zeros = {"zero_cells": zero_cells, "double_zeros": double_zeros}
+    with studies.table.places():
+        effects = effect_sizes(studies, measure, transform or "logit", zeros)
+        fit = _fit(effects, studies, rule, model=model, tau2=tau2, ci=ci, level=level,
+                   moderators=moderators)  # fmt: skip
+    wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
+    found = wanted.run(fit)
     if plot is not None:
         _io.save_plot(fit.plot(), plot)
     if json:
-        _io.print_json(fit.to_dict())
+        _io.print_json(fit.to_dict() | wanted.to_dict(found))
     else:
-        typer.echo(fit.summary())
+        _io.tell("\n\n".join([fit.summary(), *(x.summary() for x in found.values())]))
+    _io.say(studies.note())
 
 
-def effect_sizes(frame: pd.DataFrame, measure: Any, transform: Any) -> EffectSizes:
-    """Return the effect sizes of a CSV whose columns the measure fixes."""
+def _usage(
+    measure: str, transform: str | None, zero_cells: str | None, double_zeros: str | None,
+    model: str, cluster: str | None, by: str | None,
+) -> None:  # fmt: skip
+    """Refuse options that do not go together (exit 2)."""
+    wrong = {
+        f"--transform is for proportions, not for {measure}":
+            transform is not None and measure != "proportion",
+        f"--zero-cells is for two arms, not for {measure}":
+            zero_cells is not None and measure not in (*TABLES, *PAIRS),
+        f"--double-zeros is for two-by-two tables, not for {measure}":
+            double_zeros is not None and measure not in TABLES,
+        "--zero-cells treatment-arm is for two-by-two tables":
+            zero_cells == "treatment-arm" and measure in PAIRS,
+        "--model multilevel needs --cluster": model == "multilevel" and cluster is None,
+        "--cluster does not go with --by; take the subgroup as a moderator":
+            cluster is not None and by is not None,
+        "--cluster goes with --model random, common or multilevel":
+            cluster is not None and model not in ("random", "common", "multilevel"),
+    }  # fmt: skip
+    for message, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(message)
+
+
+def _one_rule(rule: str | None, measure: str, *others: object) -> None:
+    """Refuse options that a rule for few studies decides itself."""
+    if rule is None:
+        return
+    if measure not in ("proportion", "rate"):
+        raise typer.BadParameter("--rule cohorts is for proportions and rates")
+    if any(others):
+        raise typer.BadParameter(
+            "--rule cohorts chooses the model: give no --model, --by, --cluster or --moderators"
+        )
+
+
+def effect_sizes(
+    studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None] | None = None
+) -> EffectSizes:
+    """Return the effect sizes of the columns that the measure fixes."""
     from metablin import effects
 
-    studies = frame["study"].tolist() if "study" in frame.columns else None
-    first, second, *rest = (frame[name].to_numpy() for name in COLUMNS[measure])
+    c, names = studies.columns, studies.studies
+    rules: dict[str, Any] = {k: v for k, v in (zeros or {}).items() if v is not None}
+    if "log_estimate" in c:
+        return effects.log_effects(c["log_estimate"], c["std_error"], measure="hr", studies=names)
+    first, second, *rest = c.values()
     if measure == "proportion":
-        return effects.proportions(first, second, transform=transform, studies=studies)
-    if measure in ("or", "rr", "rd"):
-        return effects.two_by_two(first, second, rest[0], rest[1], measure=measure, studies=studies)
+        return effects.proportions(first, second, transform=transform, studies=names)
+    if measure in TABLES:
+        first, second, third, fourth = (c[x] for x in TWO_BY_TWO)
+        return effects.two_by_two(first, second, third, fourth, measure=measure, studies=names,
+                                  **rules)  # fmt: skip
+    if measure in PAIRS:
+        return effects.rate_contrasts(first, second, rest[0], rest[1], measure=measure,
+                                      studies=names, **rules)  # fmt: skip
     if measure == "hr":
-        return effects.hazard_ratios(first, second, rest[0], studies=studies)
+        return effects.hazard_ratios(first, second, rest[0], level=studies.level, studies=names)
     if measure == "rate":
-        return effects.rates(first, second, studies=studies)
-    return effects.generic(first, second, studies=studies)
+        return effects.rates(first, second, studies=names)
+    return effects.generic(first, second, studies=names)
 
 
-def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with every column that holds only numbers made numeric."""
-    import pandas as pd
+TWO_BY_TWO = ("events_treatment", "n_treatment", "events_control", "n_control")
 
-    out = frame.copy()
-    for name in out.columns:
-        converted = pd.to_numeric(out[name], errors="coerce")
-        if converted.notna().all():
-            out[name] = converted
-    return out
+
+def _fit(e: EffectSizes, studies: Studies, rule: str | None, **asked: Any) -> MetaFit:
+    import metablin as mb
+
+    if rule == "cohorts":
+        return mb.pool_cohorts(e, level=asked["level"])
+    frame = studies.frame
+    if studies.by is not None:
+        asked["by"] = frame[studies.by].tolist()
+    if asked["moderators"] is not None:
+        asked["data"] = frame
+    if studies.cluster is None:
+        return mb.pool(e, **asked)
+    groups = frame[studies.cluster].tolist()
+    if asked["model"] == "multilevel":
+        return mb.pool(e, levels={studies.cluster: groups}, **asked)
+    return mb.clustered(mb.pool(e, **asked), groups)

@@ -1,11 +1,9 @@
-"""``metablin reconstruct`` and ``reconstruct-summary``: published numbers in, patients out."""
+"""``metablin reconstruct``: coordinates of Kaplan-Meier curves in, patients out."""
 
 from __future__ import annotations
 
-import difflib
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,279 +13,207 @@ from metablin.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["reconstruct", "reconstruct_summary"]
+    from metablin.io import AtRisk, Curves, ReadOptions, Table
+    from metablin.reconstruct import Mended
 
-SINGLE = {
-    "n": ("n",),
-    "events": ("events",),
-    "median": ("median", "median_months"),
-    "median_low": ("median_low", "median_ci_low"),
-    "median_high": ("median_high", "median_ci_high"),
-    "followup": ("followup", "followup_months"),
-    "followup_min": ("followup_min",),
-    "followup_max": ("followup_max",),
-}
-REPEATED = {
-    "time": ("time", "time_months"),
-    "survival": ("survival",),
-    "survival_low": ("survival_low", "survival_ci_low"),
-    "survival_high": ("survival_high", "survival_ci_high"),
-    "std_error": ("std_error",),
-}
-NOT_REACHED = {x for name in ("median", "median_low", "median_high") for x in SINGLE[name]}
-NEARLY = 0.85  # likeness of a column's name to that of an item from which it is a slip
+__all__ = ["reconstruct"]
+
+Clicked = Literal["auto", "drops", "corners", "points"]
+MOST_NAMED = 10  # curves named in the line on what was mended
 
 
 def reconstruct(
     clicks: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV: [id,] time, survival.")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False,
+            help="[id,] time, survival, as curve readers write them (CSV, text, xlsx).",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Write patients: [id,] time, event.")],
     at_risk: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="CSV: [id,] time, n_at_risk."),
+        str | None,
+        typer.Option(
+            metavar="FILE|TEXT",
+            help='[id,] time, n_at_risk; or typed in: "A 0:154,6:96; B 0:150,6:80".',
+        ),
     ] = None,
     totals: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="CSV: [id,] n, events (may be empty)."),
+        typer.Option(exists=True, dir_okay=False, help="[id,] n, events (may be empty)."),
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="Patients of the one curve.")] = None,
+    events: Annotated[int | None, typer.Option(help="Events of the one curve.")] = None,
+    failure: Annotated[
+        bool, typer.Option("--failure", help="The curve is 1 - S (cumulative incidence).")
+    ] = False,
+    kind: Annotated[
+        Clicked,
+        typer.Option("--clicks", help="Just after falls; above and below them; or at any time."),
+    ] = "auto",
+    noise: Annotated[
+        str | None, typer.Option(metavar="SD|exact", help="Reading error of survival (0 to 1).")
     ] = None,
     quality: Annotated[Path | None, typer.Option(help="Write the fit of each curve.")] = None,
-    percent: Annotated[bool, typer.Option("--percent", help="Survival is in percent.")] = False,
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
+    missing: _io.Missing = "error",
+    percent: _io.Percent = False,
+    unit: _io.Unit = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
-) -> None:
+) -> None:  # fmt: skip
     """Reconstruct individual patient data from the coordinates of Kaplan-Meier curves.
 
     With an id column, every curve of CLICKS in one call. Curves that cannot be used are reported
     one by one; the others are still written, and the exit code is 1.
     """
+    if totals is not None and (n is not None or events is not None):
+        raise typer.BadParameter("--totals and --n or --events exclude each other")
+    table_file = None if at_risk is None or ":" in at_risk else Path(at_risk)
+    if table_file is not None and not table_file.is_file():
+        raise typer.BadParameter(f"--at-risk: no such file: {at_risk}")
+    if at_risk is not None and table_file is None and _is_file(at_risk):
+        table_file = Path(at_risk)
+    inputs = (clicks, table_file, totals)
+    _io.check_files([out, quality], inputs)
+    asked = _io.options(columns, sheet, missing, percent, unit)
+    from metablin.io import read_curves
     from metablin.reconstruct import reconstruct_batch
 
-    sizes = None if totals is None else _table(totals, ("n",))
-    batch = reconstruct_batch(
-        _table(clicks, ("time", "survival")),
-        None if at_risk is None else _table(at_risk, ("time", "n_at_risk")),
-        sizes,
-        jobs,
-        percent=percent,
-        quality=quality is not None,
-    )
-    named = list(batch.errors) != [""] and not (batch.ipd["id"] == "").any()
-    if len(batch.ipd):
-        _io.write_csv(batch.ipd if named else batch.ipd.drop(columns="id"), out)
-    if quality is not None and len(batch.quality):
-        _io.write_csv(batch.quality if named else batch.quality.drop(columns="id"), quality)
-    for label, error in batch.errors.items():
-        typer.echo(f"metablin: {_in_totals(error, sizes, label)}", err=True)
-    if batch.errors:
-        raise typer.Exit(1)
-
-
-def reconstruct_summary(
-    file: Annotated[
-        Path, typer.Argument(metavar="SUMMARY", exists=True, dir_okay=False, help="CSV of arms.")
-    ],
-    out: Annotated[Path, typer.Option(help="Write patients: [id,] draw, time, event, grade.")],
-    draws: Annotated[int, typer.Option(min=1, help="Data sets per arm.")] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 1,
-) -> None:
-    """Draw individual patient data from printed summaries, where there is no curve.
-
-    Columns, all but n optional: id, n, events, median, median_low, median_high, followup,
-    followup_min, followup_max, and one landmark a row: time, survival, survival_low,
-    survival_high, std_error. Rows of one id belong to one arm; NR stands for not reached.
-    """
-    frame = _io.read_csv(file, ("n",))
-    _check_columns(frame)
-    _check_ids(frame)
-    groups = frame.groupby("id", sort=False) if "id" in frame.columns else [("", frame)]
-    parts, errors = [], []
-    for label, rows in groups:
-        try:
-            parts.append(_draw(str(label), rows, draws, seed))
-        except DataError as error:
-            errors.append(_in_file(error, rows, str(label)))
-    if parts:
-        import pandas as pd
-
-        table = pd.concat(parts, ignore_index=True)
-        _io.write_csv(table if "id" in frame.columns else table.drop(columns="id"), out)
-    for bad in errors:
-        typer.echo(f"metablin: {bad}", err=True)
+    curves = read_curves(clicks, asked, failure)
+    notes = [curves.note]
+    risk = None if at_risk is None else _risk(at_risk, asked, curves, notes)
+    sizes, table = _sizes(totals, n, events, asked, curves, notes)
+    errors = dict(curves.errors)
+    if len(curves.clicks):
+        batch = reconstruct_batch(
+            _rows(curves.clicks, curves.rows), risk, sizes, jobs, percent=curves.percent,
+            kind="points" if kind == "auto" and curves.traced else kind, noise=_noise(noise),
+            quality=quality is not None,
+        )  # fmt: skip
+        notes.append(_mended(batch.mended))
+        errors |= {k: v for k, v in batch.errors.items() if k not in errors}
+        named = curves.named and not (batch.ipd["id"] == "").any()
+        if len(batch.ipd):
+            _io.write_csv(_with_id(batch.ipd, named), out, *inputs)
+        if quality is not None and len(batch.quality):
+            _io.write_csv(_with_id(batch.quality, named), quality, *inputs)
+    for label, error in errors.items():
+        typer.echo(f"metablin: {_io.shown(str(_in_totals(error, table, label)))}", err=True)
     if errors:
         raise typer.Exit(1)
+    _io.say(*notes)
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read a CSV; a column of clean numbers as floats, anything else as text to be checked."""
-    import pandas as pd
+def _noise(text: str | None) -> float | Literal["exact"] | None:
+    """Read the option: a standard deviation, or exact coordinates."""
+    if text is None:
+        return None
+    if text == "exact":
+        return "exact"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--noise: {text!r} is neither a number nor exact") from error
 
-    frame = _io.read_csv(path, columns)
-    _check_ids(frame)
-    for column in frame.columns:
-        if column != "id":
-            numbers = pd.to_numeric(frame[column], errors="coerce")
-            if not numbers.isna().any():
-                frame[column] = numbers.astype("float64")
+
+def _mended(found: dict[str, tuple[Mended, ...]]) -> str:
+    """Say in one line what of which curves was mended."""
+    parts = [
+        (f"{label}: " if label else "") + ", ".join(x.text for x in mended)
+        for label, mended in list(found.items())[:MOST_NAMED]
+    ]
+    more = len(found) - len(parts)
+    text = "; ".join(parts) + (f"; and {more} more curves" if more else "")
+    return f"mended: {text}" if parts else ""
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def _with_id(frame: pd.DataFrame, named: bool) -> pd.DataFrame:
+    return frame if named else frame.drop(columns="id")
+
+
+def _rows(frame: pd.DataFrame, rows: object) -> pd.DataFrame:
+    """Return the frame with the rows of the file it came from, for errors."""
+    frame.attrs["rows"] = tuple(int(i) for i in rows)  # type: ignore[attr-defined]
     return frame
 
 
-def _check_ids(frame: pd.DataFrame) -> None:
-    """Refuse rows without an id where others have one."""
-    if "id" in frame.columns and (frame["id"] == "").any():
-        row = int((frame["id"] == "").to_numpy().argmax()) + 1
-        raise DataError("missing", row=row, column="id", allowed="a name in every row")
+def _risk(source: str, asked: ReadOptions, curves: Curves, notes: list[str]) -> pd.DataFrame:
+    from dataclasses import replace
+
+    from metablin.io import match_ids, read_at_risk
+
+    found: AtRisk = read_at_risk(source, replace(asked, columns=None, sheet=None))
+    table = found.table
+    names, said = match_ids(table["id"].tolist(), _known(curves))
+    if table["id"].nunique() > 1 and not curves.named:
+        raise DataError("the at-risk table has several arms and the clicks one curve without a "
+                        "name", column="id", value=", ".join(table["id"].unique()),
+                        allowed="clicks with an id, or the table of one arm")  # fmt: skip
+    if not found.named and len(_known(curves)) > 1:
+        raise DataError("the at-risk table names no arm and there are several curves", column="id",
+                        allowed=f"an arm for each of {', '.join(_known(curves)[:8])}")  # fmt: skip
+    table["id"] = [names.get(x, x) for x in table["id"]]
+    notes += [found.note, f"at-risk table: {said}" if said else ""]
+    return _rows(table, found.rows)
 
 
-def _check_columns(frame: pd.DataFrame) -> None:
-    """Refuse two columns for one item, and a column whose name is nearly that of an item."""
-    named = SINGLE | REPEATED
-    for names in named.values():
-        both = [x for x in names if x in frame.columns]
-        if len(both) > 1:
-            raise DataError(f"stands for the same as {both[0]}", column=both[1], allowed="one")
-    known = {x for names in named.values() for x in names} | {"id"}
-    absent = [x for x in known if x not in frame.columns]
-    for column in frame.columns:
-        near = difflib.get_close_matches(column, absent, n=1, cutoff=NEARLY)
-        if column not in known and near:
-            raise DataError("unknown column", column=column, allowed=f"{near[0]} is the name")
+def _known(curves: Curves) -> list[str]:
+    return [*dict.fromkeys(curves.clicks["id"]), *curves.errors]
 
 
-def _in_totals(error: DataError, totals: pd.DataFrame | None, label: str) -> DataError:
+def _sizes(
+    totals: Path | None, n: int | None, events: int | None, asked: ReadOptions, curves: Curves,
+    notes: list[str],
+) -> tuple[pd.DataFrame | None, Table | None]:  # fmt: skip
+    """Return the totals of the curves, from their file or from the command line."""
+    import pandas as pd
+
+    if totals is None:
+        if n is None and events is None:
+            return None, None
+        known = _known(curves)
+        if len(known) != 1:
+            raise DataError(f"--n and --events are for one curve, and there are {len(known)}",
+                            allowed="--totals with an id column")  # fmt: skip
+        return pd.DataFrame({"id": known, "n": [n], "events": [events]}), None
+    from dataclasses import replace
+
+    from metablin.io import match_ids, open_table
+
+    plain = replace(asked, columns=None, sheet=None)
+    table = open_table(totals, plain, [("id", "n", "events"), ("id", "n"), ("n", "events"), ("n",)])
+    roles = [role for role in ("n", "events") if role in table.roles]
+    frame = pd.DataFrame(dict(zip(roles, table.all_numbers(roles, missing=True), strict=True)))
+    if "id" in table.roles:
+        ids = table.text("id")
+        if "" in ids:
+            raise DataError("missing", row=ids.index("") + 1, column="id",
+                            allowed="a name in every row")  # fmt: skip
+        names, said = match_ids(ids, _known(curves))
+        frame.insert(0, "id", [names.get(x, x) for x in ids])
+        table.said += [said] if said else []
+    elif len(frame) == 1 and len(_known(curves)) == 1:
+        frame.insert(0, "id", _known(curves))
+    notes.append(table.note())
+    return frame, table
+
+
+def _in_totals(error: DataError, table: Table | None, label: str) -> DataError:
     """Add the row of the totals that an error about n or events comes from."""
-    if error.row is not None or totals is None or error.column not in totals.columns:
+    if error.row is not None or table is None or error.column not in table.roles:
         return error
-    rows = (totals["id"] == label).to_numpy() if "id" in totals.columns else [True]
-    return _with_row(error, list(rows).index(True) + 1, error.column, label) if any(rows) else error
-
-
-def _in_file(error: DataError, rows: pd.DataFrame, label: str) -> DataError:
-    """Add the row and the column of the file that an error about an arm comes from."""
-    if error.row is not None or error.column is None:
+    ids = table.text("id") if "id" in table.roles else [label]
+    if label not in ids:
         return error
-    items = ("time", "survival") if error.column == "landmarks" else (error.column,)
-    columns = [c for x in items for c in (SINGLE | REPEATED)[x] if c in rows.columns]
-    cells = [(i, c, str(rows[c].iloc[i]).strip()) for i in range(len(rows)) for c in columns]
-    given = [x for x in cells if x[2] != ""]
-    exact = [x for x in given if _number(x[2]) == error.value]
-    marked = [x for x in given if f"S({_number(x[2]):g})" in error.message.split(" exceeds ")[0]]
-    for i, column, _ in (*exact, *marked, *given):
-        shown = "survival" if error.column == "landmarks" and not exact else column
-        return _with_row(error, _row(rows, i), shown if shown in columns else column, label)
-    return _with_row(error, _row(rows, 0), columns[0] if columns else error.column, label)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
-
-
-def _with_row(error: DataError, row: int, column: str | None, label: str) -> DataError:
     return DataError(
-        error.message, row=row, column=column, value=error.value, allowed=error.allowed,
-        study=label or None,
+        error.message, row=ids.index(label) + 1, column=error.column, value=error.value,
+        allowed=error.allowed, study=label or None,
     )  # fmt: skip
-
-
-def _draw(label: str, rows: pd.DataFrame, draws: int, seed: int) -> pd.DataFrame:
-    from metablin import reconstruct as engine
-
-    one = {name: _single(rows, name, names, label) for name, names in SINGLE.items()}
-    if one["n"] is None:
-        raise DataError("missing", row=_row(rows, 0), column="n", study=label or None)
-    median = one["median"]
-    if one["median_low"] is not None or one["median_high"] is not None:
-        median = tuple(
-            None if x is None else x for x in (median, one["median_low"], one["median_high"])
-        )
-    elif median == float("inf"):
-        median = (None, None, None)
-    followup = one["followup"]
-    if one["followup_min"] is not None or one["followup_max"] is not None:
-        followup = (followup, one["followup_min"], one["followup_max"])
-    sets = engine.reconstruct_summary(
-        n=one["n"],
-        events=one["events"],
-        median=median,
-        landmarks=_landmarks(rows, label),
-        followup=followup,
-        draws=draws,
-        seed=seed,
-        label=label,
-    )
-    frame = sets.to_frame()
-    frame.insert(0, "id", label)
-    return frame.assign(grade=sets.grade)
-
-
-def _row(rows: pd.DataFrame, i: int) -> int:
-    return int(rows.index[i]) + 1
-
-
-def _cell(rows: pd.DataFrame, i: int, column: str, label: str) -> float | None:
-    text = str(rows[column].iloc[i]).strip()
-    if text == "":
-        return None
-    if text.upper() in ("NE", "NA"):
-        return None
-    if text.upper() == "NR" and column in NOT_REACHED:
-        return float("inf")
-    number = _number(text)
-    if not math.isfinite(number):
-        raise DataError(
-            "not a number", row=_row(rows, i), column=column, value=repr(text),
-            allowed="a number, empty, or NR", study=label or None,
-        )  # fmt: skip
-    return number
-
-
-def _single(rows: pd.DataFrame, name: str, names: tuple[str, ...], label: str) -> Any:
-    """Read the one value of an arm; rows that repeat it must agree."""
-    for column in names:
-        if column not in rows.columns:
-            continue
-        values = [(i, _cell(rows, i, column, label)) for i in range(len(rows))]
-        given = [(i, v) for i, v in values if v is not None]
-        for i, v in given[1:]:
-            if v != given[0][1]:
-                raise DataError(
-                    f"differs from {given[0][1]:g} in row {_row(rows, given[0][0])}",
-                    row=_row(rows, i), column=column, value=v, study=label or None,
-                )  # fmt: skip
-        if given:
-            return given[0][1]
-    return None
-
-
-def _landmarks(rows: pd.DataFrame, label: str) -> list[tuple[float, ...]]:
-    columns = {
-        name: next((c for c in names if c in rows.columns), None)
-        for name, names in REPEATED.items()
-    }
-    out = []
-    for i in range(len(rows)):
-        values = {
-            name: None if column is None else _cell(rows, i, column, label)
-            for name, column in columns.items()
-        }
-        if values["time"] is None and values["survival"] is None:
-            continue
-        for name in ("time", "survival"):
-            if values[name] is None:
-                raise DataError(
-                    "a landmark needs time and survival", row=_row(rows, i), column=name,
-                    study=label or None,
-                )  # fmt: skip
-        extra: tuple[str, ...] = ("survival_low", "survival_high")
-        if (values["survival_low"] is None) != (values["survival_high"] is None):
-            lacks = extra[0] if values["survival_low"] is None else extra[1]
-            raise DataError(
-                "a limit without its partner", row=_row(rows, i), column=columns[lacks] or lacks,
-                allowed="both limits or none", study=label or None,
-            )  # fmt: skip
-        if any(values[x] is None for x in extra):
-            extra = ("std_error",) if values["std_error"] is not None else ()
-        out.append(tuple(float(values[x] or 0.0) for x in ("time", "survival", *extra)))
-    return out

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from metablin.cli import _io
-from metablin.errors import DataError
+
+if TYPE_CHECKING:
+    from metablin.io import Table
 
 __all__ = ["survival"]
 
@@ -17,7 +19,7 @@ ConfType = Literal["log-log", "log", "plain"]
 
 def survival(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV of patients: time, event.")
+        Path, typer.Argument(exists=True, dir_okay=False, help="Table of patients: time, event.")
     ],
     by: Annotated[str | None, typer.Option(help="Column of arms.")] = None,
     tau: Annotated[
@@ -33,6 +35,11 @@ def survival(
     ] = None,
     conf_type: Annotated[ConfType, typer.Option(help="Scale of the curve's interval.")] = "log-log",
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    columns: _io.Columns = None,
+    sheet: _io.Sheet = None,
+    missing: _io.Missing = "error",
+    percent: _io.Percent = False,
+    unit: _io.Unit = None,
     plot: Annotated[Path | None, typer.Option(help="Write the curves (svg, png, pdf).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the estimates as CSV.")] = False,
@@ -41,29 +48,37 @@ def survival(
 
     FILE has a row a patient with time and event (1 event, 0 censored), and any other columns.
     """
-    frame = _io.read_csv(file, ["time", "event"])
-    if by is not None and by not in frame.columns:
-        raise DataError(f"{file.name} lacks the column of --by", column=by)
-    _io.check_picture(plot)
     if json and csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     if control is not None and by is None:
         raise typer.BadParameter("--control needs --by")
+    _io.check_picture(plot, file)
+    from metablin.io import open_table
+
+    asked = _io.options(columns, sheet, missing, percent, unit)
+    table = open_table(file, asked, [("time", "event")])
+    group = None if by is None else table.take_named(by, "--by")
+    if missing == "drop":
+        table.complete([*table.roles])
+    time, event = _follow_up(table)
+    if group is not None:
+        table.complete([group])
     from metablin.survival import DEFAULT_FAMILIES, analyse_trial
 
     families = DEFAULT_FAMILIES if models == "all" else _names(models)
-    found = analyse_trial(
-        frame["time"].to_numpy(),
-        frame["event"].to_numpy(),
-        None if by is None else frame[by].to_numpy(),
-        tau=tau,
-        at=None if at is None else _times(at),
-        models=families,
-        control=control,
-        conf_type=conf_type,
-        level=level,
-        group_name=by or "",
-    )
+    with table.places():
+        found = analyse_trial(
+            time * asked.months,
+            event,
+            None if group is None else _arms(table, group),
+            tau=tau,
+            at=None if at is None else _times(at),
+            models=families,
+            control=control,
+            conf_type=conf_type,
+            level=level,
+            group_name=group or "",
+        )
     if plot is not None:
         _io.save_plot(found.plot(), plot)
     if json:
@@ -71,7 +86,32 @@ def survival(
     elif csv:
         typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
     else:
-        typer.echo(found.summary())
+        _io.tell(found.summary())
+    if unit is not None and unit != "months":
+        table.said.append(f"times in {unit}, turned into months")
+    _io.say(table.note(f"{len(table)} patients") if table.note() else "")
+
+
+def _follow_up(table: Table) -> tuple[Any, Any]:
+    """Return times and events; TRUE and FALSE, as R writes them, are 1 and 0."""
+    words = {c.lower() for c in table.text("event")}
+    if words & {"true", "false"} and words <= {"true", "false"}:
+        table.said.append("TRUE is an event")
+        events = [1.0 if c.lower() == "true" else 0.0 for c in table.text("event")]
+        return table.numbers("time"), events
+    time, event = table.all_numbers(["time", "event"])
+    return time, event
+
+
+def _arms(table: Table, group: str) -> list[Any]:
+    """Return the arms; numbers as numbers, so that dose 9 comes before dose 28."""
+    from metablin.io import parse_number
+
+    cells = table.text(group)
+    numbers = [parse_number(c, table.comma) for c in cells]
+    if any(x is None for x in numbers):
+        return cells
+    return [int(x) if x == int(x) else x for x in numbers if x is not None]
 
 
 def _names(text: str | None) -> tuple[str, ...]:

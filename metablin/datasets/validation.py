@@ -120,9 +120,7 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
     keys = {name: raws[name].keys if name in raws else None for name in package.tables}
     for raw in raws.values():
         problems += [*check_cells(raw), *check_foreign_keys(raw, keys), *check_rules(raw, keys)]
-    # A value that its column does not allow needs no words.
-    named = {(v.file, v.row, v.column) for v in problems}
-    problems += [v for v in check_words(raws) if (v.file, v.row, v.column) not in named]
+    problems += check_words(raws, problems)
     if not problems:
         problems = _frictionless(package)
     order = {path: i for i, path in enumerate(package.files)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -146,23 +146,25 @@ def codes_of(column: str, cell: str) -> Iterator[str]:
         yield code.split(" (")[0] if name == "arm" else code
 
 
-def check_words(raws: Mapping[str, Raw]) -> list[Violation]:
+def check_words(raws: Mapping[str, Raw], wrong: Sequence[Violation] = ()) -> list[Violation]:
     """Report codes of the evidence tables that the vocabulary has no words for.
 
-    A column is one of codes when the vocabulary has any entry for it.
+    A column is one of codes when the vocabulary has any entry for it. Cells in which something
+    else is `wrong` are passed over.
     """
     if TABLE not in raws:
         return []
     own = raws[TABLE].columns
     known = set(zip(own["table"], own["column"], own["code"], strict=True))
     coded = {(table, column) for table, column, _ in known}
+    named = {(v.file, v.row, v.column) for v in wrong}
     problems = []
     for name, raw in raws.items():
         for column, cells in raw.columns.items():
             word = COLUMNS.get(column, column)
             places = [t for t in (ANY, name) if (t, word) in coded and name != TABLE]
             for i, cell in enumerate(cells):
-                if not cell or not places:
+                if not cell or not places or (raw.table.path, raw.rows[i], column) in named:
                     continue
                 for code in codes_of(column, cell):
                     if not any((t, word, code) in known for t in places):

@@ -9,7 +9,7 @@ from metablin.effects.means import small_sample_factor
 from metablin.errors import DataError
 from metablin.network.records import Arms, Block
 
-__all__ = ["ARM_COLUMNS", "arm_blocks"]
+__all__ = ["ARM_COLUMNS", "arm_blocks", "arm_summaries"]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,6 +56,25 @@ def arm_blocks(
             continue
         blocks.append(Block(label, tuple(arms.treatment[at].tolist()), y, cov))
     return blocks, reasons, corrected
+
+
+def arm_summaries(arms: Arms, measure: str) -> tuple[FloatArray, FloatArray]:
+    """Return the outcome of every arm by itself and its variance; 1/2 is added to zero cells.
+
+    Raises
+    ------
+    DataError
+        For a measure that arms by themselves do not have.
+    """
+    if measure == "smd":
+        raise DataError("a standardised difference has no outcome of an arm", column="measure",
+                        value=measure, allowed="or | rr | rd | rate | md | generic")  # fmt: skip
+    y, v = np.empty(len(arms.study)), np.empty(len(arms.study))
+    for i in range(len(y)):
+        one = {c: x[i : i + 1] for c, x in arms.columns.items()}
+        values, _ = _correct(one, measure, "only-needed")
+        (y[i],), (v[i],) = _single(measure, *values.values())
+    return y, v
 
 
 def _no_information(values: dict[str, FloatArray], drop: bool) -> str | None:

@@ -17,7 +17,7 @@ from metablin.errors import DataError
 from metablin.network import flow, inconsistency, ranking
 from metablin.network.gls import rows_of
 from metablin.network.records import Network
-from metablin.numerics.inference import critical, two_sided
+from metablin.numerics.inference import critical, q_profile, two_sided
 from metablin.records import Record, freeze, jsonable
 
 __all__ = ["NetworkFit", "needs_fit"]
@@ -53,9 +53,9 @@ class NetworkFit(Record):
         Their covariance.
     df : float
         Degrees of freedom of the intervals; infinite for the normal distribution.
-    tau2, tau2_conf_low, tau2_conf_high, i2, h2 : float
-        Variance between studies of every comparison (one for the network), its Q-profile limits,
-        share of the variance it makes up (0 to 1) and total over sampling variance.
+    tau2, i2, h2 : float
+        Variance between studies of every comparison (one for the network), the share of the
+        variance it makes up (0 to 1) and total over sampling variance.
     q, q_df, q_p : float
         Cochran's Q of the whole network at the common-effect weights.
     notes : tuple of str
@@ -74,8 +74,6 @@ class NetworkFit(Record):
     cov: FloatArray
     df: float
     tau2: float
-    tau2_conf_low: float
-    tau2_conf_high: float
     i2: float
     h2: float
     q: float
@@ -101,6 +99,30 @@ class NetworkFit(Record):
     def k(self) -> int:
         """Number of studies."""
         return self.network.k
+
+    @property
+    def tau2_conf_low(self) -> float:
+        """Lower Q-profile limit of tau2; NaN where the model has none."""
+        return self.tau2_limits()[0]
+
+    @property
+    def tau2_conf_high(self) -> float:
+        """Upper Q-profile limit of tau2; NaN where the model has none."""
+        return self.tau2_limits()[1]
+
+    def tau2_limits(self) -> tuple[float, float]:
+        """Return the Q-profile limits of tau2, worked out when they are asked for.
+
+        References
+        ----------
+        Viechtbauer W (2007). Confidence intervals for the amount of heterogeneity in
+        meta-analysis. doi:10.1002/sim.2514
+        """
+        if self.model != "random" or not self.q_df > 0:
+            return NAN, NAN
+        rows = rows_of(self.network)
+        low, high = q_profile(rows.y, rows.v, self.level, rows.x[:, 1:])
+        return float(low), float(high)
 
     @property
     def inverse_variance(self) -> bool:
@@ -161,7 +183,10 @@ class NetworkFit(Record):
     @property
     def predicts(self) -> bool:
         """Whether there is a variance between studies, and so a prediction interval."""
-        return self.model != "common" and self.tau2_method is not None and self.tau2 >= 0
+        known = (
+            self.q_df != 0 or self.tau2_method == "given"
+        )  # else nothing says how studies differ
+        return self.model != "common" and self.tau2_method is not None and known and self.tau2 >= 0
 
     def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the pairs, the reference (if any) always second."""
@@ -354,13 +379,18 @@ class NetworkFit(Record):
             "m": self.network.m,
             "df": self.df,
         }
-        for name in ("tau2", "tau2_conf_low", "tau2_conf_high", "i2", "h2", "q", "q_df", "q_p"):
+        out["tau2"] = self.tau2
+        out["tau2_conf_low"], out["tau2_conf_high"] = self.tau2_limits()
+        for name in ("i2", "h2", "q", "q_df", "q_p"):
             out[name] = getattr(self, name)
         out["effects"] = [_effect_dict(row) for row in self.to_frame().to_dict(orient="records")]
         out["ranking"] = self.ranking()
         if self.inverse_variance:
             out["inconsistency"] = self.inconsistency().to_dict()
             out["splits"] = self.splits()
+        else:  # Mantel-Haenszel's Q is the one between designs; exact likelihoods have none
+            out["inconsistency"] = {"q_between": self.q, "df": self.q_df, "p": self.q_p}
+            out["splits"] = []
         out["excluded"] = self.network.to_dict()["excluded"]
         out["notes"] = [*self.network.notes, *self.notes]
         out.update(self.extra)
@@ -391,13 +421,14 @@ def _summarise(fit: NetworkFit) -> str:
     tau = f" (tau2: {fit.tau2_method})" if fit.tau2_method else ""
     lines = [
         f"{MODEL_NAMES.get(fit.model, fit.model)}{tau}: {len(fit.treatments)} treatments, {fit.k} "
-        f"studies, {fit.network.m} comparisons, measure {fit.measure}"
+        f"{'study' if fit.k == 1 else 'studies'}, {fit.network.m} "
+        f"{'comparison' if fit.network.m == 1 else 'comparisons'}, measure {fit.measure}"
     ]
     if not math.isnan(fit.tau2):
         limits = ""
-        if not math.isnan(fit.tau2_conf_low):
-            limits = (f" [{100 * fit.level:g}% CI {fit.tau2_conf_low:.4g} to "
-                      f"{fit.tau2_conf_high:.4g}]")  # fmt: skip
+        low, high = fit.tau2_limits()
+        if not math.isnan(low):
+            limits = f" [{100 * fit.level:g}% CI {low:.4g} to {high:.4g}]"
         share = "" if math.isnan(fit.i2) else f", I2 = {100 * fit.i2:.1f}%"
         lines.append(f"tau2 = {fit.tau2:.4g}{limits}{share}")
     if not math.isnan(fit.q):

@@ -142,12 +142,15 @@ def _walk(flow: FloatArray, source: int) -> FloatArray:
     behind = np.zeros((size, size + 1))  # [node, steps taken], probability of being there
     behind[source, 0] = 1.0
     share = np.zeros_like(flow)
-    lengths = np.arange(size + 1)
-    total = lengths[:, None] + lengths[None, :] + 1.0
+    longest = 1 + int(np.flatnonzero(ahead[source])[-1])
+    ahead, behind = ahead[:, :longest], behind[:, :longest]
+    lengths = np.arange(longest)
+    inverse = 1 / (lengths[:, None] + lengths[None, :] + 1.0)
     for node in order:
-        for to in np.flatnonzero(step[node]):
-            share[node, to] = step[node, to] * float(behind[node] @ (1 / total) @ ahead[to])
-            behind[to, 1:] += step[node, to] * behind[node, :-1]
+        to = np.flatnonzero(step[node])
+        if to.size:
+            share[node, to] = step[node, to] * (ahead[to] @ (behind[node] @ inverse))
+            behind[to, 1:] += step[node, to][:, None] * behind[node, :-1]
     return share
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -110,14 +111,46 @@ def _own(rows: Rows, at: NDArray[np.bool_], design: tuple[int, ...]) -> FloatArr
     return rows.x[:, list(design[1:])] * at[:, None]
 
 
-def _rss(rows: Rows, x: FloatArray, tau2: float = 0.0) -> tuple[float, int]:
-    """Return weighted residual sum of squares and rank of a design that may be dependent."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Consistent:
+    """The consistent model in weighted rows: what setting a design apart would change.
+
+    Effects of one design more are a change of rank that of the design's contrasts, so that the
+    residuals after it follow from those before it without another fit.
+    """
+
+    basis: FloatArray
+    resid: FloatArray
+    own: dict[tuple[int, ...], tuple[IntArray, FloatArray]]
+
+    def detach(self, design: tuple[int, ...]) -> tuple[FloatArray, int]:
+        """Return how the residuals change when a design is set apart, and the rank it takes."""
+        at, b = self.own[design]
+        c = b.T @ self.basis[at]
+        values, vectors = np.linalg.eigh(np.eye(b.shape[1]) - c @ c.T)
+        keep = values > INDEPENDENT
+        if not keep.any():
+            return np.zeros_like(self.resid), 0
+        v = vectors[:, keep]
+        move = v @ ((v.T @ (b.T @ self.resid[at])) / values[keep])
+        change = -self.basis @ (c.T @ move)
+        change[at] += b @ move
+        return change, int(keep.sum())
+
+
+def _consistent(
+    rows: Rows, at: dict[tuple[int, ...], NDArray[np.bool_]], tau2: float = 0.0
+) -> _Consistent:
     w = np.sqrt(1 / (rows.v + tau2))
-    u, s, _ = np.linalg.svd(x * w[:, None], full_matrices=False)
-    rank = int((s > INDEPENDENT * s[0]).sum()) if s.size else 0
+    u, s, _ = np.linalg.svd(rows.x[:, 1:] * w[:, None], full_matrices=False)
+    u = np.ascontiguousarray(u[:, s > INDEPENDENT * s[0]])
     z = w * rows.y
-    fitted = u[:, :rank] @ (u[:, :rank].T @ z)
-    return float(((z - fitted) ** 2).sum()), rank
+    own = {}
+    for design, here in at.items():
+        place = np.flatnonzero(here)
+        columns = rows.x[place][:, list(design[1:])] * w[place, None]
+        own[design] = (place, np.asarray(np.linalg.qr(columns)[0], dtype=np.float64))
+    return _Consistent(u, z - u @ (u.T @ z), own)
 
 
 def decompose(network: Network, rows: Rows, method: str | None) -> Decomposition:
@@ -129,17 +162,20 @@ def decompose(network: Network, rows: Rows, method: str | None) -> Decomposition
     and models for multi-arm studies. doi:10.1002/jrsm.1044
     Krahn U, Binder H, Koenig J (2013), section 2.3. doi:10.1186/1471-2288-13-35
     """
-    q, rank = _rss(rows, rows.x[:, 1:])
-    df = len(rows.y) - rank
     at = _design_rows(network, rows)
+    model = _consistent(rows, at)
+    q, df = float(model.resid @ model.resid), len(rows.y) - model.basis.shape[1]
+    z = rows.y / np.sqrt(rows.v)
     table = []
     q_within, df_within = 0.0, 0
-    for design, here in at.items():
-        value, own = _rss(rows.take(here), rows.x[here][:, list(design[1:])])
-        own_df = int(here.sum()) - own
-        detached, joint = _rss(rows, np.column_stack([rows.x[:, 1:], _own(rows, here, design)]))
+    for design, (place, basis) in model.own.items():
+        left = z[place] - basis @ (basis.T @ z[place])
+        value, own_df = float(left @ left), len(place) - basis.shape[1]
+        value = value if own_df else 0.0
+        change, rank = model.detach(design)
+        gone = float((model.resid - change) @ (model.resid - change))
         q_within, df_within = q_within + value, df_within + own_df
-        table.append((design, value, own_df, detached, len(rows.y) - joint))
+        table.append((design, value, own_df, gone, df - rank))
     between, df_between = max(q - q_within, 0.0), df - df_within
     if df_between == 0:
         between = 0.0
@@ -190,12 +226,21 @@ def _interaction(
     """
     if df_between == 0:
         return {"tau2": math.nan, "q": 0.0, "df": 0, "p_value": 1.0}
-    full = np.column_stack([_own(rows, here, design) for design, here in at.items()])
+    # Designs that their own effects fit exactly say nothing about tau2.
+    free = {d: here for d, here in at.items() if here.sum() > len(d) - 1}
     tau2 = 0.0
-    if method is not None and len(rows.y) > full.shape[1]:
-        tau2 = estimate(method, Rows(rows.y, rows.v, np.column_stack([rows.x[:, :1], full]),
-                                     rows.study))  # fmt: skip
-    q = _rss(rows, rows.x[:, 1:], tau2)[0] - _rss(rows, full, tau2)[0]
+    if method is not None and free:
+        use = np.logical_or.reduce(list(free.values()))
+        full = np.column_stack([_own(rows, here, design)[use] for design, here in free.items()])
+        kept = rows.take(use)
+        tau2 = estimate(method, Rows(kept.y, kept.v, np.column_stack([full[:, :1], full]),
+                                     kept.study))  # fmt: skip
+    z = rows.y / np.sqrt(rows.v + tau2)
+    within = 0.0
+    for place, basis in _consistent(rows, free, tau2).own.values():
+        left = z[place] - basis @ (basis.T @ z[place])
+        within += float(left @ left)
+    q = max(float(solve(rows, tau2).rss) - within, 0.0)
     return {"tau2": tau2, "q": q, "df": df_between, "p_value": float(chi2_tail(q, df_between))}
 
 
@@ -338,13 +383,16 @@ def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
     Bucher HC and others (1997). doi:10.1016/S0895-4356(97)00049-8
     Veroniki AA and others (2013). doi:10.1093/ije/dyt222
     """
+    found: dict[tuple[int, int], list[tuple[float, float, tuple[int, ...]]]] = {}
+    for b in network.blocks:
+        for i, j in combinations(b.arms, 2):
+            found.setdefault((i, j), []).append((*b.pair(i, j), b.arms))
     out = []
-    for trio in combinations(range(len(network.treatments)), 3):
+    for trio in _trios(found):
         y = v = 0.0
         for i, j, sign in ((trio[0], trio[1], 1), (trio[1], trio[2], 1), (trio[0], trio[2], -1)):
             third = ({*trio} - {i, j}).pop()
-            parts = [b.pair(i, j) for b in network.blocks
-                     if i in b.arms and j in b.arms and third not in b.arms]  # fmt: skip
+            parts = [(e, var) for e, var, arms in found[i, j] if third not in arms]
             if not parts:
                 break
             w = np.array([1 / (var + tau2) for _, var in parts])
@@ -355,6 +403,17 @@ def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
             names = " : ".join(network.treatments[i] for i in trio)
             out.append((names, y, math.sqrt(v), z, float(two_sided(z, math.inf))))
     return pd.DataFrame(out, columns=["loop", "difference", "std_error", "statistic", "p_value"])
+
+
+def _trios(edges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield all triangles of a graph, sorted."""
+    later: dict[int, set[int]] = {}
+    for i, j in edges:
+        later.setdefault(i, set()).add(j)
+    for i in sorted(later):
+        for j in sorted(later[i]):
+            for k in sorted(later[i] & later.get(j, set())):
+                yield i, j, k
 
 
 def net_heat(network: Network, rows: Rows, model: str, method: str | None) -> pd.DataFrame:
@@ -383,12 +442,13 @@ def net_heat(network: Network, rows: Rows, model: str, method: str | None) -> pd
     if model == "random" and method is not None:
         free = len(network.designs) and decompose(network, rows, method).random["tau2"]
         tau2 = 0.0 if math.isnan(free) else float(free)
-    before = _between(rows, at, rows.x[:, 1:], tau2)
-    out = []
-    names = {d: " : ".join(network.treatments[i] for i in d) for d in at}
+    model_of = _consistent(rows, at, tau2)
+    before = _shares(model_of, model_of.resid)
     hat = _hat(rows, at, tau2)
-    for other, there in at.items():
-        after = _between(rows, at, np.column_stack([rows.x[:, 1:], _own(rows, there, other)]), tau2)
+    names = {d: " : ".join(network.treatments[i] for i in d) for d in at}
+    out = []
+    for other in at:
+        after = _shares(model_of, model_of.resid - model_of.detach(other)[0])
         for design in at:
             out.append(
                 {
@@ -402,22 +462,9 @@ def net_heat(network: Network, rows: Rows, model: str, method: str | None) -> pd
     return pd.DataFrame(out)
 
 
-def _between(
-    rows: Rows, at: dict[tuple[int, ...], NDArray[np.bool_]], x: FloatArray, tau2: float
-) -> dict[tuple[int, ...], float]:
-    """Return each design's share of Q between designs under a model with design `x`."""
-    w = np.sqrt(1 / (rows.v + tau2))
-    u, s, _ = np.linalg.svd(x * w[:, None], full_matrices=False)
-    u = u[:, s > INDEPENDENT * s[0]]
-    z = w * rows.y
-    resid = z - u @ (u.T @ z)
-    out = {}
-    for design, here in at.items():
-        own = (rows.x[here][:, list(design[1:])]) * w[here][:, None]
-        basis = np.linalg.qr(own)[0]
-        # Only what the design's own effects could take up is inconsistency; the rest is within.
-        out[design] = float(((basis.T @ resid[here]) ** 2).sum())
-    return out
+def _shares(model: _Consistent, resid: FloatArray) -> dict[tuple[int, ...], float]:
+    """Return each design's share of Q between designs: what its own effects could take up."""
+    return {d: float(((b.T @ resid[at]) ** 2).sum()) for d, (at, b) in model.own.items()}
 
 
 def _hat(

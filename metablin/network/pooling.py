@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
 from metablin._input import choice
 from metablin._input import level as check_level
-from metablin.errors import DataError
-from metablin.network.fit import NAN, NetworkFit
+from metablin.errors import DataError, MetablinWarning
+from metablin.network.fit import NetworkFit
 from metablin.network.gls import (
     TAU2_METHODS,
     Rows,
@@ -20,10 +21,13 @@ from metablin.network.gls import (
     solve,
 )
 from metablin.network.records import Network, needs_network
-from metablin.numerics.inference import chi2_tail, i2_h2, q_profile
+from metablin.numerics.inference import chi2_tail, i2_h2
 from metablin.options import NetworkInterval, NetworkModel, words
 
 __all__ = ["network_pool"]
+
+ROUNDING = 1e-24
+"""A weighted residual sum of squares a degree of freedom below this is rounding."""
 
 
 def network_pool(
@@ -146,7 +150,6 @@ def _inverse_variance(
     free = len(rows.y) - (size - 1)
     q = float(plain.rss) if free else 0.0
     notes: tuple[str, ...] = ()
-    low = high = NAN
     df = math.inf
     i2, h2 = 0.0, 1.0
     if free == 0:
@@ -156,14 +159,17 @@ def _inverse_variance(
         df = math.inf if ci == "z" else float(free)
         x = rows.x[:, 1:]
         if model == "random":
-            low, high = (float(a) for a in q_profile(rows.y, rows.v, level, x))
             i2, h2 = (float(a) for a in i2_h2(rows.v, tau2, x))
         else:
             i2, h2 = (max(0.0, (q - free) / q) if q > 0 else 0.0), q / free
     d, cov = effects_of(fit, size)
     if ci == "hksj" and free:
-        cov = cov * (float(fit.rss) / free)
+        factor = float(fit.rss) / free
+        if factor < ROUNDING:
+            warnings.warn("all effects agree exactly, so the Hartung-Knapp standard errors are "
+                          "zero", MetablinWarning, stacklevel=3)  # fmt: skip
+        cov = cov * factor
     return NetworkFit(
-        n, model, method, ci, level, reference, d, cov, df, tau2, low, high, i2, h2,
+        n, model, method, ci, level, reference, d, cov, df, tau2, i2, h2,
         q, free, float(chi2_tail(q, free)), notes,
     )  # fmt: skip

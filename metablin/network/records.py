@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from metablin.effects import Excluded
 from metablin.errors import DataError
@@ -135,15 +133,21 @@ class Network(Record):
     @property
     def components(self) -> tuple[tuple[str, ...], ...]:
         """Parts of the network between which no study compares; one when it is connected."""
-        size = len(self.treatments)
-        edges = np.array([(b.arms[0], t) for b in self.blocks for t in b.arms[1:]])
-        graph = coo_array((np.ones(len(edges)), edges.T), shape=(size, size))
-        count, label = connected_components(graph, directed=False)
-        parts = [
-            tuple(t for t, where in zip(self.treatments, label, strict=True) if where == c)
-            for c in range(count)
-        ]
-        return tuple(sorted(parts, key=lambda p: (-len(p), p)))
+        part = list(range(len(self.treatments)))
+
+        def root(i: int) -> int:
+            while part[i] != i:
+                part[i] = i = part[part[i]]
+            return i
+
+        for b in self.blocks:
+            base = root(b.arms[0])
+            for t in b.arms[1:]:
+                part[root(t)] = base
+        groups: dict[int, list[str]] = {}
+        for i, name in enumerate(self.treatments):
+            groups.setdefault(root(i), []).append(name)
+        return tuple(sorted(map(tuple, groups.values()), key=lambda p: (-len(p), p)))
 
     @property
     def connected(self) -> bool:

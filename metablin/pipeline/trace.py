@@ -110,6 +110,8 @@ def trace_result(result: str, out: Path) -> ResultTrace:
 
 
 def _line(table: Table, key: str) -> dict[str, str]:
+    if not table.columns:
+        return {}
     frame = table.frame.loc[table.frame["key"] == key]
     found = shown(dataclasses.replace(table, frame=frame)).frame.iloc[0]
     return {str(heading): str(cell) for heading, cell in found.items()}

@@ -30,6 +30,7 @@ DRAWN_BY: dict[str, str] = {
     "SelectionModel": "funnel:funnel_of_selection",
     "SmallStudyTest": "funnel:funnel_of_test",
     "Surrogacy": "surrogacy:surrogacy",
+    "TreatmentCurves": "network_survival:treatment_curves_plot",
     "TrialSurvival": "km:of_groups",
     "TrimFill": "funnel:funnel",
 }

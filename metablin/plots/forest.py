@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
@@ -207,6 +209,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
+@style.styled
 def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axes:
     """Draw the forest plot of a pooled result.
 
@@ -230,6 +233,7 @@ def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axe
         return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
 
 
+@style.styled
 def draw_forest(
     frame: pd.DataFrame,
     ax: Axes,
@@ -264,7 +268,52 @@ def draw_forest(
     if pools["group"].iloc[-1] == "":
         ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
     _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    picture = ax.figure
+    if isinstance(picture, Figure) and picture.axes == [ax]:
+        style.narrow_as(picture, lambda: _narrow(frame, measure, (low, high)))
     return ax
+
+
+NARROW_HEIGHTS = {"study": 1.95, "pooled": 1.95, "prediction": 1.95, "gap": 0.4}
+"""Of a row on a telephone, in lines of text: the name stands above its mark."""
+NARROW_LINE = 0.17
+"""Inches of a line of text on a telephone."""
+NARROW_LETTERS = 46
+
+
+def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> Figure:
+    """Draw a forest plot for a telephone: name and estimate on one line, the mark below it."""
+    notes = frame["kind"].isin(["note", "heading"])
+    wrapped = frame["label"].where(~notes, frame["label"].map(_wrapped))
+    lines = wrapped.str.count("\n") + 1
+    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1)
+    tops = heights.cumsum() - heights
+    total = float(heights.sum())
+    picture = Figure(figsize=(style.NARROW_INCHES, NARROW_LINE * total + 0.5))
+    ax = picture.add_subplot()
+    picture.subplots_adjust(left=0.02, right=0.98)
+    _axis(ax, measure, *limits, 1)
+    ax.set_ylim(total + 0.2, -0.3)
+    placed = frame.assign(position=tops + 1.3, label=wrapped, size=frame["size"] / 2)
+    draw = {"study": _draw_study, "pooled": _draw_pooled, "prediction": _draw_prediction}
+    for row, top in zip(_rows(placed), tops, strict=True):
+        if row.kind in draw:
+            draw[row.kind](ax, row, *limits)
+        words: dict[str, Any] = {"va": "center", "transform": ax.get_yaxis_transform()}
+        words["fontweight"] = "bold" if row.kind in ("heading", "pooled") else "normal"
+        if row.kind == "note":
+            words.update(color=style.SOFT, fontsize=8)
+        elif row.kind in draw and len(row.label) + len(row.text) > NARROW_LETTERS - 4:
+            words["fontsize"] = 7.5
+        words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 0.5}
+        middle = top + (0.45 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
+        ax.text(0, middle, row.label, ha="left", clip_on=False, **words)
+        ax.text(1, middle, row.text, ha="right", **words)
+    return picture
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, NARROW_LETTERS)
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Any]:
@@ -377,7 +426,7 @@ def label_offset(frame: pd.DataFrame) -> float:
 def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
     if text:
         ax.annotate(
-            text,
+            style.plain(text),
             xy=(side, y),
             xycoords=("axes fraction", "data"),
             xytext=(offset, 0),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpec
 
+from metablin.io import write_bytes
 from metablin.plots._svg import slim_svg
 
 __all__ = [
@@ -22,8 +28,16 @@ __all__ = [
     "colour",
     "figure",
     "house_style",
+    "narrow",
+    "narrow_as",
+    "plain",
     "save_figure",
+    "save_widths",
+    "styled",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Okabe and Ito's palette: told apart with any common colour vision.
 _OKABE_ITO = {
@@ -38,6 +52,9 @@ _OKABE_ITO = {
 }
 
 PNG_DPI = 200
+
+NARROW_INCHES = 3.5
+"""Width of a figure on a telephone: 390 points across, less its margins, at the size of print."""
 
 INK = "#1c2430"
 SOFT = "#6b7480"
@@ -79,12 +96,55 @@ _RC = {
 }
 
 
+_INSIDE: ContextVar[bool] = ContextVar("inside house_style", default=False)
+
+HAIR_SPACE = "\u200a"
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Apply the house style to what is drawn inside the block and to nothing else."""
-    settings: dict[Any, Any] = {**sns.axes_style("ticks"), **_RC}
-    with mpl.rc_context(settings):
+    """Apply the house style to what is drawn inside the block and to nothing else.
+
+    It starts from matplotlib's defaults, not from the settings of whoever runs it (a
+    ``matplotlibrc``), so that a figure is the same everywhere.
+    """
+    if _INSIDE.get():
         yield
+        return
+    token = _INSIDE.set(True)
+    try:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            settings: dict[Any, Any] = {**sns.axes_style("ticks"), **_RC}
+            mpl.rcParams.update(settings)
+            yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that draws in the house style."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with house_style():
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def plain(text: str) -> str:
+    r"""Return what makes matplotlib draw a label as it is.
+
+    Dollar signs would start mathematics, and a legend leaves out what starts with an underscore.
+
+    Examples
+    --------
+    >>> plain("$5 vs $10")
+    '\\$5 vs \\$10'
+    """
+    escaped = text.replace("$", r"\$")
+    return HAIR_SPACE + escaped if escaped.startswith("_") else escaped
 
 
 def figure(width: float, height: float, **axes: Any) -> tuple[Figure, Axes]:
@@ -117,15 +177,72 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     path : Path
         Its ending fixes the format.
     """
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    dated = "CreationDate" if path.suffix == ".pdf" else "Date"
-    metadata = None if path.suffix == ".png" else {dated: None}
-    try:
-        with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
-            picture.figure.savefig(temporary, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata)
-        if path.suffix == ".svg":
-            text = temporary.read_text(encoding="utf-8")
-            temporary.write_text(slim_svg(text), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    kind = path.suffix.lower().removeprefix(".")
+    metadata = None if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
+    out = BytesIO()
+    with house_style(), mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+        picture.figure.savefig(
+            out, format=kind, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata
+        )
+    data = out.getvalue()
+    if kind == "svg":
+        data = slim_svg(data.decode("utf-8")).encode("utf-8")
+    write_bytes(path, data)
+
+
+_NARROW: WeakKeyDictionary[Figure, Callable[[], Figure]] = WeakKeyDictionary()
+
+
+def narrow_as(picture: Figure, draw: Callable[[], Figure]) -> None:
+    """Remember how a figure is drawn for a telephone, where it needs another layout."""
+    _NARROW[picture] = draw
+
+
+def narrow(picture: Figure) -> Figure:
+    """Return a figure for a telephone: panels below each other, letters of the same size.
+
+    A picture whose layout was not given by :func:`narrow_as` is itself made narrow, so it is to be
+    saved before.
+    """
+    if picture in _NARROW:
+        return _NARROW[picture]()
+    width, height = picture.get_size_inches()
+    if width <= NARROW_INCHES:
+        return picture
+    across = _stack(picture)
+    picture.set_size_inches(NARROW_INCHES, height * across)
+    return picture
+
+
+def _stack(picture: Figure) -> int:
+    """Put panels that stand beside each other below each other; return how many stood so."""
+    places = [ax.get_subplotspec() for ax in picture.axes]
+    if not places or any(p is None for p in places):
+        return 1
+    grids = {id(p.get_gridspec()): p.get_gridspec() for p in places if p is not None}
+    across = max(grid.ncols for grid in grids.values())
+    if len(grids) > 1 or across == 1:
+        return 1
+    rows = next(iter(grids.values())).nrows
+    grid = GridSpec(rows * across, 1, figure=picture, hspace=0.45)
+    for ax, place in zip(picture.axes, places, strict=True):
+        if place is None or place.rowspan.stop - place.rowspan.start > 1:
+            continue
+        ax.set_subplotspec(grid[place.rowspan.start * across + place.colspan.start, 0])
+        ax.tick_params(labelleft=True, labelbottom=True)
+    return across
+
+
+def save_widths(picture: Figure | SubFigure, path: Path) -> None:
+    """Write a figure as ``name.svg`` and ``name.png``, and ``name.narrow.svg`` for a telephone.
+
+    Parameters
+    ----------
+    picture : matplotlib.figure.Figure
+    path : Path
+        Of the SVG.
+    """
+    save_figure(picture, path)
+    save_figure(picture, path.with_suffix(".png"))
+    with house_style():
+        save_figure(narrow(picture.figure), path.with_suffix(".narrow.svg"))

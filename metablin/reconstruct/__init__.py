@@ -1,15 +1,23 @@
 """Pseudo individual patient data from published curves, and from summaries without a curve."""
 
-from metablin.reconstruct.batch import Batch, reconstruct_batch, reconstruct_many
-from metablin.reconstruct.curve import reconstruct_km
-from metablin.reconstruct.pair import reconstruct_summary_pair
-from metablin.reconstruct.quality import check_hazard_ratio
-from metablin.reconstruct.records import Check, PseudoIPD, Quality
-from metablin.reconstruct.summary import SummaryDraws, reconstruct_summary
+from metablin.reconstruct.curve import (
+    Batch,
+    reconstruct_batch,
+    reconstruct_km,
+    reconstruct_many,
+)
+from metablin.reconstruct.printed import check_hazard_ratio
+from metablin.reconstruct.records import Check, Mended, PseudoIPD, Quality
+from metablin.reconstruct.summary import (
+    SummaryDraws,
+    reconstruct_summary,
+    reconstruct_summary_pair,
+)
 
 __all__ = [
     "Batch",
     "Check",
+    "Mended",
     "PseudoIPD",
     "Quality",
     "SummaryDraws",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from metablin.records import Record, freeze, jsonable
 
-__all__ = ["Check", "PseudoIPD", "Quality"]
+__all__ = ["Check", "Mended", "PseudoIPD", "Quality"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -40,6 +40,15 @@ class Check:
         return bool(abs(self.difference) <= self.tolerance + 1e-9)
 
 
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Something of the input that was put right: its kind, how often, and in words."""
+
+    what: str
+    count: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Quality(Record):
     """How a reconstruction fits its input, and how it agrees with what the paper printed.
@@ -62,6 +71,13 @@ class Quality(Record):
         Largest absolute difference to the risk table, and to the total; 0 when not given.
     checks : tuple of Check
         Comparison with printed items.
+    clicks : str
+        Kind of the clicks, given or told from them: ``drops``, ``corners`` or ``points``; empty
+        without a curve.
+    noise : float
+        Reading error of S, given or estimated, as a standard deviation; NaN without a curve.
+    mended : tuple of Mended
+        What of the input was put right, left out or had to be assumed.
     """
 
     level: str
@@ -76,6 +92,9 @@ class Quality(Record):
     events_error: int
     checks: tuple[Check, ...] = ()
     times: str = "any"
+    clicks: str = ""
+    noise: float = np.nan
+    mended: tuple[Mended, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -99,9 +118,10 @@ class Quality(Record):
         """JSON-ready values."""
         names = [
             "level", "grade", "n", "events", "n_source", "censoring", "times",
-            "rmse", "max_abs_error", "at_risk_error", "events_error", "verdict",
+            "rmse", "max_abs_error", "at_risk_error", "events_error", "clicks", "noise", "verdict",
         ]  # fmt: skip
         out = {name: getattr(self, name) for name in names}
+        out["mended"] = "; ".join(x.text for x in self.mended)
         if checks:
             out["checks"] = self.checks_frame()
         return dict(jsonable(out))
@@ -113,9 +133,10 @@ class Quality(Record):
             if np.isnan(self.rmse)
             else (f"; RMSE to the clicks {self.rmse:.4f}, largest error {self.max_abs_error:.4f}")
         )
+        mended = "".join(f" Mended: {x.text}." for x in self.mended)
         return (
             f"Grade {self.grade} ({self.level}): {self.n} patients, {self.events} events{fit}; "
-            f"{self.verdict}. Censoring: {self.censoring}."
+            f"{self.verdict}. Censoring: {self.censoring}.{mended}"
         )
 
 

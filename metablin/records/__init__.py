@@ -1,6 +1,18 @@
 """What every result is made of: the record base, tables and columns, JSON-ready values."""
 
 from metablin.records.base import Record, freeze, jsonable
+from metablin.records.saved import decode, record_to_json
 from metablin.records.table import UNITS, Column, Role, Table, Unit
 
-__all__ = ["UNITS", "Column", "Record", "Role", "Table", "Unit", "freeze", "jsonable"]
+__all__ = [
+    "UNITS",
+    "Column",
+    "Record",
+    "Role",
+    "Table",
+    "Unit",
+    "decode",
+    "freeze",
+    "jsonable",
+    "record_to_json",
+]

@@ -7,36 +7,34 @@ units; ``outcome.json`` holds the words.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from metablin.errors import DataError
 from metablin.records import Column, Table
+from metablin.report.folder import BUILDING, OUTCOME, SCHEMA, swap_in, write_text
 from metablin.report.model import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
 
 __all__ = ["RESULT_DIGITS", "Saved", "save", "write_text"]
 
+WriteFigure = Callable[["MplFigure", Path], None]
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
-OUTCOME, SCHEMA = "outcome.json", ".schema.json"
 TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary file beside `path`, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
-def save(about: Mapping[str, Any], outcome: Outcome, out: Path) -> Path:
+def save(
+    about: Mapping[str, Any], outcome: Outcome, out: Path, write_figure: WriteFigure | None = None
+) -> Path:
     """Write an outcome to ``out/<name>/`` and return that folder.
 
     Tables become CSV with a schema, figures SVG, and ``outcome.json`` holds the words. The folder
@@ -49,21 +47,30 @@ def save(about: Mapping[str, Any], outcome: Outcome, out: Path) -> Path:
     outcome : Outcome
     out : Path
         Folder of results.
-    """
-    from metablin.plots.style import save_figure
+    write_figure : callable, optional
+        Writes a figure to a path; needed where the outcome has figures.
 
+    Raises
+    ------
+    DataError
+        When there is a figure and nothing to write it with.
+    """
+    if outcome.figures and write_figure is None:
+        raise DataError("figures cannot be saved", allowed="write_figure")
     out.mkdir(parents=True, exist_ok=True)
     name = str(about["name"])
-    building, final = out / f".{name}.tmp", out / name
-    shutil.rmtree(building, ignore_errors=True)
+    building, final = out / f".{name}{BUILDING}", out / name
+    if building.exists():
+        shutil.rmtree(building)
     building.mkdir()
     for key, table in outcome.tables.items():
         table.frame.to_csv(building / f"{key}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g")
         write_text(building / f"{key}{SCHEMA}", _dump(_schema(table)))
     for key, picture in outcome.figures.items():
-        save_figure(picture.figure, building / f"{key}.svg")
+        if write_figure is not None:
+            write_figure(picture.figure, building / f"{key}.svg")
     write_text(building / OUTCOME, _dump({**about, **_words(outcome)}))
-    _swap(building, final)
+    swap_in(building, final)
     return final
 
 
@@ -110,15 +117,6 @@ def _schema(table: Table) -> dict[str, Any]:
     ]
     shown = [{k: v for k, v in asdict(c).items() if v not in ("", None)} for c in table.columns]
     return {"fields": fields, "primaryKey": ["key"], "missingValues": [""], "shown": shown}
-
-
-def _swap(building: Path, final: Path) -> None:
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(building, final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _dump(value: object) -> str:
@@ -189,7 +187,8 @@ class Saved:
             if path.count("/") != 1 or not self.has(path):
                 raise DataError("no such result table", value=path, allowed="analysis/table")
             analysis, name = path.split("/")
-            words = self.words(analysis)["tables"].get(name, {})
+            known = self.words(analysis)["tables"] if self.has(analysis) else {}
+            words = known.get(name, {})
             file = self.out / analysis / f"{name}{SCHEMA}"
             schema = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             self._tables[path] = Table(

@@ -57,10 +57,11 @@ def family(method: str, words: str, grid: dict[str, dict[str, Any]]) -> dict[str
 def differences(method: str, data: dict[str, Any]) -> list[float]:
     """Return the relative differences of one estimator on one data set, over all intervals."""
     effects = generic(data["yi"], data["vi"])
-    model, tau2 = ("common", "REML") if method == "FE" else ("random", method)
+    model = {"model": "common"} if method == "FE" else {"model": "random", "tau2": method}
     found = []
     for test, cell in data["fits"][method]["tests"].items():
-        fit = pool(effects, model=model, tau2=tau2, ci=TESTS[test]).analysis
+        options: dict[str, Any] = {**model, "ci": TESTS[test]}
+        fit = pool(effects, **options).analysis
         for name in VALUES:
             theirs = cell.get(name)
             if theirs is not None and abs(theirs) > ZERO:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from curves import AS_IT_IS, FOLDER, Gallery
@@ -191,7 +192,7 @@ def discrepancy_words(rows: pd.DataFrame) -> str:
 def evidence() -> pd.DataFrame:
     """Return every row of the evidence with ``what`` and ``value`` as sentences."""
     rows = evidence_rows().join(sentences(), on="row_id")
-    plain = rows[["item", "reported"]].map(lambda text: re.sub("[_=]", " ", str(text)))
+    plain = rows[["item", "reported"]].map(lambda text: re.sub("[_=]", " ", typeset(str(text))))
     rows["what"] = rows["what"].fillna(plain["item"]).map(typeset)
     rows["value"] = rows["value"].fillna(plain["reported"]).map(typeset)
     rows["trial"] = rows["trial_id"].map(short_names())
@@ -281,7 +282,7 @@ def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
     )
 
 
-def evidence_line(row: dict, link: bool, printed: bool) -> str:
+def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
     """Return one evidence row as a line of an HTML table."""
     name = escape(row["row_id"])
     place = f' id="{name}"'
@@ -305,7 +306,7 @@ def evidence_line(row: dict, link: bool, printed: bool) -> str:
     )
 
 
-def citation(row: dict) -> str:
+def citation(row: Mapping[Any, Any]) -> str:
     """Return a citation with a link to the work, or to the page on which the number was read."""
     text = escape(typeset(row["citation"] or row["source_key"]))
     if row["doi"]:

@@ -25,7 +25,8 @@ def sentences() -> pd.DataFrame:
     """Return ``what`` and ``value`` of every row of the tables of results, by row identifier."""
     lines = {}
     for table, (what, value) in TABLES.items():
-        for row in load(table, all_rows=True).to_dict(orient="records"):
+        for line in load(table, all_rows=True).to_dict(orient="records"):
+            row = {str(name): value for name, value in line.items()}
             text = what(row)
             lines[row["row_id"]] = (text[:1].upper() + text[1:], value(row) or NOTHING)
     return pd.DataFrame.from_dict(lines, orient="index", columns=["what", "value"])

@@ -90,6 +90,7 @@ def test_two_domains_with_some_concerns_make_a_study_high() -> None:
     fit = ratios((0.7, 0.1), (0.7, 0.1))
     found = rate(fit, "risk of bias", risk_of_bias=mb.risk_of_bias(pd.DataFrame(rows)))
     assert found.numbers["studies_high_risk"] == 1
+    assert "1 some concerns, 1 some concerns in 2 domains" in found.inputs
 
 
 def test_leaving_out_studies_at_high_risk_is_the_pool_of_the_others() -> None:

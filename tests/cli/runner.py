@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ ROOT = Path(__file__).parents[2]
 
 def metablin(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Return exit code, standard output and standard error of ``metablin ARGUMENTS``."""
-    program = Path(sys.executable).with_name("metablin")
+    command = [sys.executable, "-m", "metablin", *map(str, arguments)]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
-        [str(program), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
-    )
+        command, cwd=cwd, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
 
 
 def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:

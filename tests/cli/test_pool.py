@@ -132,7 +132,7 @@ GOOD = "study,events,n\nA,3,10\nB,5,12\nC,9,20\n"
         (GOOD.replace("5,12", "5,12,7"), ["row 2", "4 cells"]),
         (GOOD.replace("5,12", "5"), ["row 2", "2 cells"]),
         (GOOD.replace("5,12", "0,0"), ["row 2", "'n'"]),
-        (GOOD.replace("events", "event"), ["'events'", "event"]),
+        (GOOD.replace("events", "happy"), ["'events'", "happy"]),
         (GOOD.replace("study", "n"), ["twice", "'n'"]),
         ("study,events,n\n", ["no data rows"]),
         ("", ["no data rows"]),
@@ -191,19 +191,21 @@ def test_other_malformed_input_gets_one_line(
     assert_one_line_error(metablin("pool", file, *options), *parts)
 
 
-def test_a_byte_that_is_not_utf8_is_placed(tmp_path: Path) -> None:
+def test_latin_letters_are_read_and_the_encoding_said(tmp_path: Path) -> None:
     file = tmp_path / "latin.csv"
-    file.write_bytes("study,events,n\nGökbuget,3,10\n".encode("latin-1"))
-    result = metablin("pool", file, "--measure", "proportion")
-    assert_one_line_error(result, "line 2", "0xf6", "UTF-8")
+    file.write_bytes("study,events,n\nGökbuget,3,10\nB,4,12\n".encode("latin-1"))
+    result = metablin("pool", file, "--measure", "proportion", "--json")
+    assert json.loads(result.stdout)["studies"][0]["study"] == "Gökbuget"
+    assert result.stderr == "metablin: latin.csv: 2 rows; read as Latin-1\n"
 
 
 @pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
-def test_other_separators_are_named(tmp_path: Path, mark: str, word: str) -> None:
+def test_other_separators_are_read_and_said(tmp_path: Path, mark: str, word: str) -> None:
     file = tmp_path / "studies.csv"
     file.write_text(GOOD.replace(",", mark))
-    result = metablin("pool", file, "--measure", "proportion")
-    assert_one_line_error(result, f"with {word} where commas belong")
+    result = metablin("pool", file, "--measure", "proportion", "--json")
+    assert json.loads(result.stdout)["k"] == 3
+    assert f"columns between {word}" in result.stderr
 
 
 @pytest.mark.parametrize("cell", ["1_0", "\uff15", "0x5", "5%", "True", "5j"])

@@ -75,7 +75,9 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "not a plain file name",
     ),
     "listed twice": (
-        lambda c: c["resources"].append(c["resources"][1]), "resources[24].name", "listed twice",
+        lambda c: c["resources"].append(c["resources"][1]),
+        f"resources[{len(DESCRIPTOR['resources'])}].name",
+        "listed twice",
     ),
     "no schema": (lambda c: c["resources"][1].pop("schema"), "resources[1].schema.fields", "list"),
     "no fields": (

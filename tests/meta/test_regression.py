@@ -164,7 +164,7 @@ D = pd.DataFrame(
         ("C(id)", "5 coefficients for 5 studies"),
         ("x +", "not a formula"),
         ("log(x - 1)", "not finite"),
-        ("x + y ~ g", "no such column"),
+        ("x + y ~ g", "not a formula"),
     ],
 )
 def test_moderators_that_cannot_be_used_are_named(formula: str, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy import optimize, special, stats
 import metablin as mb
 from metablin.errors import DataError
 from metablin.network import network, network_pool
-from tests.network.pinned import cells, net
+from tests.network.pinned import HERE, cells, net
 
 
 def two_arms(k=12, seed=1):
@@ -131,21 +132,6 @@ def test_a_multi_arm_likelihood_is_that_of_a_dense_grid(family):
     assert fit.cov[1:, 1:] == pytest.approx(cov, rel=0.01)
 
 
-def test_without_random_effects_it_is_logistic_regression():
-    import statsmodels.api as sm
-
-    frame = pd.DataFrame(cells()["hasselblad1998"]["data"])
-    fit = network_pool(net("hasselblad1998"), model="glmm", random=False)
-    x = pd.get_dummies(frame[["study"]].astype(str)).astype(float)
-    for t in fit.treatments[1:]:
-        x[t] = (frame["treatment"] == t).astype(float)
-    y = np.column_stack([frame["events"], frame["n"] - frame["events"]])
-    want = sm.GLM(y, x, family=sm.families.Binomial()).fit(tol=1e-14)
-    t = list(fit.treatments[1:])
-    assert fit.d[1:] == pytest.approx(want.params[t].to_numpy(), abs=1e-8)
-    assert np.sqrt(np.diag(fit.cov))[1:] == pytest.approx(want.bse[t].to_numpy(), rel=1e-7)
-
-
 def test_a_treatment_without_events_is_named():
     for model in ("glmm", "mantel-haenszel"):
         with pytest.raises(DataError, match="Antithrombin III"):
@@ -158,3 +144,41 @@ def test_models_of_counts_refuse_other_measures():
             network_pool(net("senn2013"), model=model)
     with pytest.raises(DataError, match="needs a model of contrasts"):
         network_pool(net("hasselblad1998"), model="glmm").splits()
+
+
+LME4 = json.loads((HERE / "glmm.json").read_text())["cells"]
+
+BOBYQA = 2e-4
+"""lme4's derivative-free optimiser and its finite-difference Hessian."""
+
+
+@pytest.mark.parametrize("name", LME4)
+def test_two_arm_studies_are_lme4(name):
+    cell = LME4[name]
+    fit = network_pool(network(pd.DataFrame(cell["two_arm"])), model="glmm", points=21)
+    base = (set(fit.treatments) - set(cell["names"])).pop()
+    found = [fit.effect(t, base) for t in cell["names"]]
+    assert [f["effect"] for f in found] == pytest.approx(cell["beta"], abs=BOBYQA)
+    assert [f["std_error"] for f in found] == pytest.approx(cell["se"], rel=5 * BOBYQA)
+    assert fit.tau2 == pytest.approx(cell["tau2"], rel=5 * BOBYQA, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LME4)
+def test_common_effects_of_all_studies_are_glm(name):
+    cell = LME4[name]
+    fit = network_pool(net(name), model="glmm", random=False)
+    base = (set(fit.treatments) - set(cell["glm_names"])).pop()
+    found = [fit.effect(t, base) for t in cell["glm_names"]]
+    assert [f["effect"] for f in found] == pytest.approx(cell["glm_beta"], abs=1e-8)
+    assert [f["std_error"] for f in found] == pytest.approx(cell["glm_se"], rel=1e-7)
+
+
+@pytest.mark.parametrize("model", ["mantel-haenszel", "glmm"])
+def test_the_json_object_has_all_its_keys(model):
+    out = network_pool(net("hasselblad1998"), model=model).to_dict()
+    json.dumps(out, allow_nan=False)
+    assert out["splits"] == []
+    assert set(out["inconsistency"]) == {"q_between", "df", "p"}
+    assert (out["inconsistency"]["q_between"] is None) == (model == "glmm")
+    words = {"mantel-haenszel": "Mantel-Haenszel network", "glmm": "exact likelihood"}
+    assert words[model] in network_pool(net("hasselblad1998"), model=model).summary()

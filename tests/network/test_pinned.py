@@ -11,8 +11,8 @@ from tests.network.pinned import against_first, by_pair, cells, fitted, net
 CLOSED = 1e-9
 """Closed forms: R and numpy invert dense matrices of up to 100 rows by other algorithms."""
 
-ROOT = 1e-6
-"""tau2 as the root of the score in R; what follows from it is as good."""
+ROOT = 1e-9
+"""tau2 as the root of the score in R, found by uniroot; what follows from it is as good."""
 
 METAFOR = 1e-4
 """rma.mv's own tau2: its optimiser stops where the likelihood is flat to its tolerance."""
@@ -114,3 +114,29 @@ def test_the_exact_tau2_that_a_diagonal_covariance_misses():
     # netmeta and its port give .1011 and .0307 (they weigh multi-arm contrasts as independent).
     assert fitted("senn2013", "REML").tau2 == pytest.approx(0.09991, abs=5e-6)
     assert fitted("linde2016", "REML").tau2 == pytest.approx(0.0183, abs=5e-5)
+
+
+def test_the_printed_decomposition_of_senn_2013():
+    # Krahn, Binder, Koenig (2013), doi:10.1186/1471-2288-13-35, as netmeta prints it; netmeta's
+    # contrasts are rounded to the fourth digit, which shows in the last printed one.
+    parts = fitted("senn2013", "common").inconsistency()
+    digit = 0.02
+    close([parts.q, parts.q_within, parts.q_between], [96.99, 74.46, 22.53], digit)
+    rows = parts.designs.set_index("design")
+    within = {"metformin : placebo": 42.16, "placebo : rosiglitazone": 21.27,
+              "benfluorex : placebo": 4.38, "miglitol : placebo": 6.45,
+              "metformin : rosiglitazone": 0.19}  # fmt: skip
+    close(rows.loc[list(within), "q_within"], list(within.values()), digit)
+    detached = {"rosiglitazone : sulfonylurea": 6.77, "metformin : sulfonylurea": 7.51,
+                "placebo : rosiglitazone": 16.29}  # fmt: skip
+    close(rows.loc[list(detached), "q_detached"], list(detached.values()), digit)
+
+
+def test_the_published_p_scores_of_senn_2013():
+    # Ruecker and Schwarzer (2015), doi:10.1186/s12874-015-0060-8: the example, as netmeta's
+    # netrank prints it (DerSimonian-Laird; contrasts rounded to the fourth digit).
+    ranks = fitted("senn2013", "DL").ranking().set_index("treatment")["p_score"]
+    want = {"rosiglitazone": 0.8934, "metformin": 0.7818, "pioglitazone": 0.7746,
+            "miglitol": 0.6137, "acarbose": 0.5203, "benfluorex": 0.4358, "vildagliptin": 0.4232,
+            "sitagliptin": 0.3331, "sulfonylurea": 0.2103, "placebo": 0.0139}  # fmt: skip
+    close(ranks[list(want)], list(want.values()), 2e-4)

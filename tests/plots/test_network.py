@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from metablin.errors import DataError
 from metablin.network import network_pool
+from metablin.network.survival import hazard_vectors, multivariate_pool, treatment_curves
 from metablin.plots.network import NETWORK_PICTURES, network_frames, network_graph
 from metablin.plots.network_effects import network_forest_frame, split_frame
 from tests.network.pinned import fitted, net
@@ -76,3 +78,20 @@ def test_a_network_without_loops_has_no_split_or_heat():
         fit.plot(picture="heat")
     with pytest.raises(DataError, match="'picture'"):
         fit.plot(picture="pie")
+
+
+def test_curves_are_drawn_for_every_treatment_with_their_restricted_means():
+    rng = np.random.default_rng(1)
+    parts = [
+        pd.DataFrame({"study": s, "treatment": t, "time": rng.exponential(m, 60), "event": 1})
+        for s, t, m in (("A", "x", 8), ("A", "y", 14), ("B", "y", 14), ("B", "z", 20))
+    ]
+    patients = pd.concat(parts)
+    fit = multivariate_pool(hazard_vectors(patients, "constant"), model="common")
+    curves = treatment_curves(fit, "constant", parts[0]["time"], parts[0]["event"], baseline="x",
+                              horizons=[12], draws=100)  # fmt: skip
+    ax = curves.plot()
+    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert [label.split(":")[0] for label in labels] == curves.rmst["treatment"].tolist()
+    assert f"{curves.rmst['estimate'][0]:.1f}" in labels[0]
+    assert len(ax.collections) == 2  # bands of all but the baseline

@@ -7,7 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from metablin.cli.reconstruct import reconstruct, reconstruct_summary
+from metablin.cli.reconstruct import reconstruct
+from metablin.cli.summary import reconstruct_summary
 from tests.reconstruct.test_whole_units import PLACEBO
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -71,7 +72,9 @@ def test_a_batch_is_written_with_its_quality(folder):
 def test_a_single_curve_has_no_id_column(folder):
     clicks = pd.read_csv(folder / "clicks.csv")
     clicks[clicks["id"] == "a"].drop(columns="id").to_csv(folder / "one.csv", index=False)
-    result = run("reconstruct", folder / "one.csv", "--out", folder / "one_ipd.csv")
+    (folder / "n.csv").write_text("n\n40\n")
+    result = run("reconstruct", folder / "one.csv", "--totals", folder / "n.csv",
+                 "--out", folder / "one_ipd.csv")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert pd.read_csv(folder / "one_ipd.csv").columns.tolist() == ["time", "event"]
 
@@ -163,9 +166,9 @@ ODD = {
     "beyond follow-up": ("a,50,,,,,10,15,24,0.5,,", "row 2 (a), column 'followup', value 15.0"),
     "negative median": ("a,50,,-10,,,,,,,,", "row 2 (a), column 'median', value -10.0"),
     "negative time": ("a,50,,,,,,,-6,0.5,,", "row 2 (a), column 'time', value -6.0"),
-    "nan": ("a,50,,nan,,,,,,,,", "row 2 (a), column 'median', value 'nan': not a number"),
+    "nan": ("a,50,,nan,,,,,,,,", "row 2 (a), column 'median': nothing to reconstruct from"),
     "text": ("a,50,,ten,,,,,,,,", "row 2 (a), column 'median', value 'ten': not a number"),
-    "not reached n": ("a,NR,,10,,,,,,,,", "row 2 (a), column 'n', value 'NR': not a number"),
+    "not reached n": ("a,NR,,10,,,,,,,,", "row 2 (a), column 'n': missing"),
     "two values": ("a,50,,,,,,,6,0.5,,\na,,,,,,,,6,0.4,,", "row 3 (a), column 'survival'"),
     "no n": ("a,,,10,,,,,,,,", "row 2 (a), column 'n': missing"),
     "nothing": ("a,50,,,,,,,,,,", "row 2 (a), column 'median': nothing to reconstruct from"),
@@ -196,7 +199,6 @@ def test_odd_summaries_are_one_line_with_their_place_and_spare_the_others(folder
         ("id,n,median,survial\na,50,10,0.4\n", "column 'survial': unknown column"),
         ("id,n,median,median_months\na,50,10,12\n", "column 'median_months': stands for"),
         ("id,n,median\n,50,10\nb,50,10\n", "row 1, column 'id': missing"),
-        ("id;n;median\na;50;10\n", "column 'n'"),
         ("", "no data rows"),
         ("id,n,median\n", "no data rows"),
     ],

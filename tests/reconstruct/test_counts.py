@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter
 
-from metablin.reconstruct import _counts, _fit, _search, reconstruct_km
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._grid import build_grid
+from metablin.reconstruct import reconstruct_km
+from metablin.reconstruct.curve import _counts, _fit, _search
+from metablin.reconstruct.curve._grid import build_grid
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
 from tests.reconstruct.conftest import lifelines_survival
 
 DIFFERENCE = 1e-6  # step of a central difference: its own error is below 1e-8 here
@@ -17,7 +18,7 @@ JACOBIAN = 1e-6  # relative to the largest entry: truncation of the central diff
 
 
 def real(k):
-    curve, _ = check_curve(*k.clicks, k.n, k.at_risk, k.events, None, False, Rows())
+    curve = check_curve(Given(*k.clicks, k.n, k.at_risk, k.events), Rows()).curve
     grid = build_grid(curve)
     fit = _fit.real_fit(grid, _fit.monotone(curve.survival), _fit.Censoring())
     return curve, grid, fit
@@ -56,11 +57,8 @@ def test_later_censoring_leaves_more_at_risk_and_so_a_higher_curve(known):
 def test_the_course_of_censoring_is_straight_where_it_is_even():
     n = 400
     time = np.linspace(0.01, 40.0, n)
-    curve, _ = check_curve(
-        np.linspace(0, 40, 60), np.ones(60), n,
-        (np.arange(0, 40, 5.0), np.array([(time >= x).sum() for x in np.arange(0, 40, 5.0)])),
-        None, None, False, Rows(),
-    )  # fmt: skip
+    table = np.arange(0, 40, 5.0), np.array([(time >= x).sum() for x in np.arange(0, 40, 5.0)])
+    curve = check_curve(Given(np.linspace(0, 40, 60), np.ones(60), n, table), Rows()).curve
     grid = build_grid(curve)
     psi, _ = _fit.censoring_shape(grid, np.ones(grid.n.size))
     assert psi == pytest.approx(grid.frac, abs=0.01)  # a table counts whole patients
@@ -69,9 +67,8 @@ def test_the_course_of_censoring_is_straight_where_it_is_even():
 def test_accelerating_censoring_comes_late_within_its_interval():
     starts = np.array([0.0, 10.0, 20.0, 30.0])
     counts = np.array([400, 390, 340, 200])
-    curve, _ = check_curve(
-        np.linspace(0, 40, 60), np.ones(60), 400, (starts, counts), None, None, False, Rows()
-    )
+    given = Given(np.linspace(0, 40, 60), np.ones(60), 400, (starts, counts))
+    curve = check_curve(given, Rows()).curve
     grid = build_grid(curve)
     psi, _ = _fit.censoring_shape(grid, np.ones(4))
     inside = (grid.frac > 0) & (grid.frac < 1) & (grid.interval < 2)
@@ -107,6 +104,35 @@ def test_an_unlikely_number_of_events_early_does_not_cost_the_late_curve(known):
 def test_the_best_hypotheses_are_one_per_count_and_level():
     same = np.array([1.0, 1.0, 2.0, 1.0, 1.0])  # best first
     s = np.array([0.5, 0.5, 0.5, 0.6, 0.5])
-    assert _search._distinct(same, same, same, s) == [0, 2, 3]
+    assert _search._distinct(same, same, same, s, 0.0025) == [0, 2, 3]
     many = np.arange(2.0 * _search.WIDTH)
-    assert _search._distinct(many, many, many, many) == list(range(_search.WIDTH))
+    assert _search._distinct(many, many, many, many, 0.0025) == list(range(_search.WIDTH))
+
+
+def test_a_table_time_between_two_clicks_leaves_the_events_on_either_side_open():
+    """By hand: 0.3 (0.9 - 0.7)^2 u (1 - u) with u = 1/4, times (n/S)^2 of each interval."""
+    given = Given([0.0, 4.0, 8.0, 12.0], [1.0, 0.9, 0.7, 0.6], 100, ([0.0, 5.0], [100, 80]))
+    grid = build_grid(check_curve(given, Rows()).curve)
+    z = _fit.monotone(np.array([1.0, 0.9, 0.7, 0.6]))
+    fit = _fit.real_fit(grid, z, _fit.Censoring())
+    variance = 0.3 * 0.2**2 * 0.25 * 0.75
+    s = 0.85  # at the table time, on the line between the clicks
+    expected = [variance * 100.0**2, variance * (80.0 / s) ** 2]
+    assert _counts.between_clicks(grid, fit) == pytest.approx(expected, rel=1e-9)
+    at_click = Given([0.0, 5.0, 12.0], [1.0, 0.85, 0.6], 100, ([0.0, 5.0], [100, 80]))
+    grid = build_grid(check_curve(at_click, Rows()).curve)
+    fit = _fit.real_fit(grid, _fit.monotone(np.array([1.0, 0.85, 0.6])), _fit.Censoring())
+    assert _counts.between_clicks(grid, fit) == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+@pytest.mark.parametrize("noise", [None, "exact"])
+def test_events_come_ahead_of_censorings_of_the_same_time(noise):
+    time = np.array([2.0, 2, 2, 4, 4, 4, 6, 6, 8, 8, 8, 8])
+    event = np.array([1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0])
+    drops = np.array([2.0, 4, 6, 8])
+    y = lifelines_survival(time, event, drops)
+    r = reconstruct_km(np.append(0.0, drops), np.append(1.0, y), n=12, events=5, noise=noise,
+                       clicks="drops")  # fmt: skip
+    same = r.time[1:] == r.time[:-1]
+    assert same.sum() >= 1
+    assert (r.event[1:][same] <= r.event[:-1][same]).all()

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from metablin.reconstruct._checks import Rows, check_curve
-from metablin.reconstruct._estimate import lay_out
+from metablin.reconstruct import reconstruct_km
+from metablin.reconstruct.curve._estimate import lay_out
+from metablin.reconstruct.curve.clicks import Given, Rows, check_curve
+from metablin.reconstruct.curve.clicks._noise import (
+    at_corners,
+    collapsed,
+    estimated_reading,
+    rounding,
+)
+from metablin.reconstruct.reading import READING_SD
 from tests.reconstruct.conftest import lifelines_survival
 
 EVERY = {40: 1, 200: 2, 1500: 9}  # drops per click, by patients
@@ -25,9 +33,8 @@ def at_drops(n: int, seed: int, mode: str) -> bool:
     x = np.maximum(x + rng.normal(0, 0.0008 * time.max(), x.size), 0.0)
     r = np.arange(0.0, time.max(), 5.0)
     counts = np.array([(time >= v).sum() for v in r])
-    curve, _ = check_curve(
-        x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()), None, False, Rows()
-    )
+    given = Given(x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()))
+    curve = check_curve(given, Rows()).curve
     return lay_out(curve)[1].at_drops
 
 
@@ -35,3 +42,68 @@ def at_drops(n: int, seed: int, mode: str) -> bool:
 @pytest.mark.parametrize(("mode", "expected"), [("drops", 10), ("anywhere", 0), ("regular", 0)])
 def test_clicks_on_drops_are_told_from_clicks_at_times_of_their_own(n, mode, expected):
     assert sum(at_drops(n, seed, mode) for seed in range(10)) == expected
+
+
+@pytest.mark.parametrize("count", [15, 30, 120])
+def test_irregular_clicks_under_a_changing_hazard_are_no_drops(count):
+    """One rate of events for the whole curve took a quarter of 15 such clicks for drops."""
+    taken = 0
+    for seed in range(30):
+        rng = np.random.default_rng(500 + seed)
+        n = int(rng.integers(60, 600))
+        t, c = 25.0 * rng.weibull(0.6, n), rng.uniform(10.0, 60.0, n)  # most fall early
+        time, event = np.minimum(t, c), (t <= c).astype(int)
+        x = np.concatenate([[0.0], np.sort(rng.uniform(0, time.max(), count - 2)), [time.max()]])
+        y = lifelines_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
+        r = np.arange(0.0, time.max(), 6.0)
+        counts = np.array([(time >= v).sum() for v in r])
+        given = Given(x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()))
+        taken += lay_out(check_curve(given, Rows()).curve)[1].at_drops
+    assert taken <= 1
+
+
+@pytest.mark.parametrize("kind", ["drops", "points"])
+def test_the_kind_that_is_said_is_used(known, kind):
+    k = known(60, 21)
+    r = reconstruct_km(*k.clicks, n=60, events=k.events, clicks=kind)
+    assert r.quality.clicks == kind
+    on_click = np.isin(np.round(r.time[r.event == 1], 9), np.round(k.clicks[0], 9)).mean()
+    assert (on_click > 0.5) == (kind == "drops")
+
+
+def test_clicks_above_and_below_falls_are_one_click_with_a_level_read_twice():
+    t = np.array([0.0, 3.0, 3.001, 7.0, 7.002, 9.0, 9.0, 12.0])
+    y = np.array([1.0, 0.998, 0.9, 0.904, 0.7, 0.704, 0.5, 0.5])
+    upright = at_corners(t, y)
+    assert upright.tolist() == [False, True, False, True, False, True, False]
+    time, level = collapsed(t, y, upright)
+    assert time == pytest.approx([0.0, 3.0005, 7.001, 9.0, 12.0])
+    assert level == pytest.approx([1.0, 0.902, 0.702, 0.5, 0.5])
+    assert at_corners(t[::2], y[::2]) is None
+
+
+@pytest.mark.parametrize(("sd", "low", "high"), [(0.0008, 0.0006, 0.001), (0.01, 0.007, 0.012)])
+def test_the_reading_error_is_estimated(sd, low, high):
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        t = np.linspace(0.0, 30.0, 200)
+        y = np.clip(np.exp(-0.05 * np.floor(t / 2.0)) + rng.normal(0.0, sd, t.size), 0.0, 1.0)
+        step = np.full(t.size, 0.005)
+        found.append(estimated_reading(t, np.append(1.0, y[1:]), 200, step, None, "auto").sd)
+    assert low < np.mean(found) < high
+
+
+def test_careful_clicks_have_the_error_of_careful_clicking(known):
+    for seed in range(10):
+        k = known(100 + 60 * seed, 700 + seed)
+        assert reconstruct_km(*k.clicks, n=k.n, at_risk=k.at_risk).quality.noise == READING_SD
+
+
+@pytest.mark.parametrize(
+    ("places", "n", "expected"), [(2, 300, 0.01 / 12**0.5), (2, 100, 0.0), (None, 97, 0.0)]
+)
+def test_rounded_values_are_told_from_fractions_of_n(places, n, expected):
+    s = 1.0 - np.arange(0, 40) / (n if places is None else 100)
+    s = s if places is None else np.round(s, places)
+    assert rounding(s, n) == pytest.approx(expected, abs=1e-9)

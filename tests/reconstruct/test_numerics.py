@@ -9,11 +9,12 @@ from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.utils import median_survival_times
 from scipy.optimize import minimize
 
-from metablin.reconstruct import _km
-from metablin.reconstruct._fit import monotone
-from metablin.reconstruct._qp import bounded_quadratic
-from metablin.reconstruct._tidy import tidy
-from metablin.reconstruct.quality import half_digit
+from metablin.numerics import kaplan_meier
+from metablin.numerics.quadratic import bounded_quadratic
+from metablin.reconstruct.curve._fit import monotone
+from metablin.reconstruct.curve.clicks import Rows
+from metablin.reconstruct.curve.clicks._mend import put_in_order
+from metablin.reconstruct.printed import half_digit
 
 CLOSED_FORM = 1e-10
 OPTIMISER = 1e-4  # against a general solver with its own tolerance
@@ -30,15 +31,15 @@ def sample(seed: int, n: int = 60, ties: bool = False):
 @pytest.mark.parametrize("seed", range(5))
 def test_survival_median_and_interval_agree_with_lifelines(seed, ties):
     time, event, _ = sample(seed, ties=ties)
-    curve = _km.steps(time, event)
+    curve = kaplan_meier.steps(time, event)
     fit = KaplanMeierFitter().fit(time, event)
     at = np.linspace(0, time.max(), 37)
-    assert _km.survival_at(curve, at) == pytest.approx(
+    assert kaplan_meier.survival_at(curve, at) == pytest.approx(
         fit.survival_function_at_times(at).to_numpy(), rel=CLOSED_FORM
     )
-    assert _km.median(curve) == fit.median_survival_time_
+    assert kaplan_meier.median(curve) == fit.median_survival_time_
     limits = median_survival_times(fit.confidence_interval_).to_numpy().ravel()
-    assert _km.median_interval(curve) == pytest.approx(limits.tolist(), nan_ok=True)
+    assert kaplan_meier.median_interval(curve) == pytest.approx(limits.tolist(), nan_ok=True)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -47,7 +48,7 @@ def test_log_hazard_ratio_agrees_with_lifelines(seed, ties):
     time, event, arm = sample(seed, 90, ties)
     frame = pd.DataFrame({"t": time, "e": event, "arm": arm})
     expected = CoxPHFitter().fit(frame, "t", "e").params_["arm"]
-    assert _km.log_hazard_ratio(time, event, arm) == pytest.approx(expected, abs=1e-6)
+    assert kaplan_meier.log_hazard_ratio(time, event, arm) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -88,9 +89,10 @@ def test_the_monotone_fit_never_rises_and_starts_at_one(values):
 
 def test_close_clicks_are_put_in_falling_order_and_distant_ones_are_not():
     t = np.array([0.0, 10.0, 10.01, 20.0])
-    y = np.array([1.0, 0.6, 0.8, 0.9])
-    _, tidied = tidy(t, y, np.array([0.0]))
-    assert tidied.tolist() == [1.0, 0.8, 0.6, 0.9]
+    y = np.array([1.0, 0.6, 0.8, 0.62])
+    clicks = put_in_order(t, y, Rows())
+    assert clicks.survival.tolist() == [1.0, 0.8, 0.6, 0.62]
+    assert clicks.origin.tolist() == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize(("value", "half"), [(7.7, 0.05), (0.31, 0.005), (12.0, 0.5)])

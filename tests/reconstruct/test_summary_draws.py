@@ -7,15 +7,18 @@ import pytest
 from scipy.interpolate import CubicHermiteSpline
 
 from metablin import DataError
-from metablin.reconstruct import _km, reconstruct_summary, reconstruct_summary_pair
-from metablin.reconstruct._patients import draw_patients, stations
-from metablin.reconstruct._shapes import monotone_cubic
-from metablin.reconstruct._summary_input import error_of_limits, parse_arm
-from metablin.reconstruct.pair import KERNEL, all_log_ratios, log_ratio
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
+from metablin.reconstruct.summary._input import error_of_limits, parse_arm
+from metablin.reconstruct.summary._patients import draw_patients, stations
+from metablin.reconstruct.summary._shapes import monotone_cubic
+from metablin.reconstruct.summary.pair import KERNEL, all_log_ratios, log_ratio
 
 
 def at(ipd, t: float) -> float:
-    return float(_km.survival_at(_km.steps(ipd.time, ipd.event), np.array([t]))[0])
+    return float(
+        kaplan_meier.survival_at(kaplan_meier.steps(ipd.time, ipd.event), np.array([t]))[0]
+    )
 
 
 def test_patients_of_given_curves_are_those_that_brute_force_keeps():
@@ -29,8 +32,8 @@ def test_patients_of_given_curves_are_those_that_brute_force_keeps():
         t = np.interp(rng.exponential(1.0, 20), h, time, right=np.inf)
         c = 20.0 * np.sqrt(rng.random(20))
         x, e = np.minimum(t, c), (t <= c).astype(int)
-        km = _km.steps(x, e)
-        s6, s12 = _km.survival_at(km, np.array([6.0, 12.0]))
+        km = kaplan_meier.steps(x, e)
+        s6, s12 = kaplan_meier.survival_at(km, np.array([6.0, 12.0]))
         if abs(s12 - 0.6) <= 0.025 and x.max() >= 12.0:
             kept.append((s6, (x >= 12.0).sum(), e.sum()))
     marks = stations(arm)
@@ -39,8 +42,10 @@ def test_patients_of_given_curves_are_those_that_brute_force_keeps():
         found = draw_patients(arm, marks, time, h, g, rng)
         if found is not None:
             x, e, _ = found
-            km = _km.steps(x, e)
-            drawn.append((_km.survival_at(km, np.array([6.0]))[0], (x >= 12).sum(), e.sum()))
+            km = kaplan_meier.steps(x, e)
+            drawn.append(
+                (kaplan_meier.survival_at(km, np.array([6.0]))[0], (x >= 12).sum(), e.sum())
+            )
     a, b = np.array(kept), np.array(drawn)
     # S(6) to a tenth of its spread; a quarter for counts, where m follows from the censorings
     assert abs(a[:, 0].mean() - b[:, 0].mean()) < 0.1 * a[:, 0].std() + 0.005
@@ -77,7 +82,9 @@ def test_someone_is_followed_to_every_landmark_above_zero(items):
 def test_without_follow_up_it_ends_beyond_the_upper_limit_of_the_median():
     sets = reconstruct_summary(n=90, median=(8.0, 6.0, 11.7), draws=60)
     assert min(s.time[-1] for s in sets) >= 11.7
-    found = np.array([_km.median_interval(_km.steps(s.time, s.event)) for s in sets])
+    found = np.array(
+        [kaplan_meier.median_interval(kaplan_meier.steps(s.time, s.event)) for s in sets]
+    )
     assert np.isfinite(found[:, 1]).mean() > 0.9
     assert np.nanmedian(found[:, 1]) == pytest.approx(11.7, abs=0.15 * 5.7)
     assert np.nanmedian(found[:, 0]) == pytest.approx(6.0, abs=0.15 * 5.7)
@@ -90,7 +97,9 @@ def test_a_landmark_at_the_time_of_the_median_is_told_apart_within_the_rounding(
         followup=32.7, draws=10,
     )  # fmt: skip
     for x in sets:
-        assert _km.median(_km.steps(x.time, x.event)) == pytest.approx(6.6, abs=0.05)
+        assert kaplan_meier.median(kaplan_meier.steps(x.time, x.event)) == pytest.approx(
+            6.6, abs=0.05
+        )
         assert at(x, 6.6) == pytest.approx(s, abs=0.005 + 1e-9)
         assert x.quality.verdict == "agrees with print"
 

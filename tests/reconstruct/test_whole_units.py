@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from metablin.reconstruct import reconstruct_km
-from metablin.reconstruct._grid import Curve, build_grid
-from metablin.reconstruct._whole import to_whole_units
+from metablin.reconstruct.curve._grid import build_grid
+from metablin.reconstruct.curve._whole import to_whole_units
+from metablin.reconstruct.curve.clicks import Curve
 from tests.reconstruct.conftest import lifelines_survival
 
 # Freireich 1963, doi:10.1182/blood.V21.6.699.699: weeks of remission, placebo arm (Table 1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -15,20 +16,21 @@ from metablin import DataError
 from metablin.cli import app
 from metablin.cli.site import find_quarto
 from metablin.pipeline.trace import evidence_rows, trace_result
+from metablin.report import Column, Outcome, Table, save
 from tests.cli.runner import ROOT, assert_one_line_error, metablin
 
-OUTCOME = {"tables": {"pooled": {"title": "Pooled", "caption": "How."}}}
-TABLE = """key,estimate,conf_low,conf_high,row_ids
-os.all,0.59,0.42,0.82,cont-tower-001 prop-tower-001
-alone,0.5,0.4,0.6,
-"""
+NAMES = ["key", "estimate", "conf_low", "conf_high", "row_ids"]
+ROWS = [
+    ("os.all", 0.59, 0.42, 0.82, "cont-tower-001 prop-tower-001"),
+    ("alone", 0.5, 0.4, 0.6, ""),
+]
+RATIO = Column("estimate", "Hazard ratio", "ratio", low="conf_low", high="conf_high")
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    (tmp_path / "randomised").mkdir()
-    (tmp_path / "randomised" / "pooled.csv").write_text(TABLE)
-    (tmp_path / "randomised" / "outcome.json").write_text(json.dumps(OUTCOME))
+    pooled = Table(pd.DataFrame(ROWS, columns=NAMES), (RATIO,), "Pooled", "How.")
+    save({"name": "randomised", "order": 1}, Outcome({"pooled": pooled}), tmp_path)
     return tmp_path
 
 
@@ -39,6 +41,7 @@ def test_a_result_leads_to_its_rows_and_their_sources(results: Path) -> None:
     assert found.evidence["trial_id"].tolist() == ["tower", "tower"]
     assert (found.evidence["citation"] != "").all()
     assert "NEJMoa1609783" in found.summary()
+    assert "Hazard ratio (95% interval): 0.59 (0.42 to 0.82)" in found.summary()
     assert json.loads(json.dumps(found.to_dict()))["evidence"][0]["row_id"] == "cont-tower-001"
 
 
@@ -183,6 +186,24 @@ def test_a_render_that_fails_is_reported(checkout: Path) -> None:
     result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])
     assert isinstance(result.exception, DataError)
     assert "quarto stopped with exit code 3" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "WARN: The following string was found in the document: :::",
+        "WARNING: Unable to resolve crossref @fig-nowhere",
+        "[WARNING] Citeproc: citation nobody1999 not found",
+        "WARN: Invalid URI '45% of 100' in attribute 'alt'",
+    ],
+)
+def test_a_render_that_warns_of_a_fault_fails(checkout: Path, words: str) -> None:
+    program = checkout / "quarto"
+    text = program.read_text().replace("exit 0\n", f'echo "{words}" >&2\nexit 0\n')
+    program.write_text(text)
+    result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])
+    assert isinstance(result.exception, DataError)
+    assert words.split(": ", 1)[-1][:20] in str(result.exception)
 
 
 def test_a_checkout_without_a_site_is_named(checkout: Path) -> None:

@@ -52,7 +52,7 @@ def test_notes_name_reviews_trials_and_sources() -> None:
     assert typeset("seeds 001 and 004, 9 ug/day") == "Lee 2016 and Ribera 2015, 9 µg/day"
     assert typeset("the seed does not say") == "the review does not say"
     assert typeset("Seed text; <=5%") == "Review text; ≤5%"
-    assert typeset("seed 003 Table 1") == "the review of 2024 Table 1"
+    assert typeset("seed 003 Table 1") == "Lyons 2024 Table 1"
     assert typeset("see https://x.org/mt103_206 and prop-mt103_206-001") == (
         "see https://x.org/mt103_206 and prop-mt103_206-001"
     )

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
+from metablin.io import Formula as ParsedFormula
+from metablin.io import moderator_columns, read_formula
 from metablin.numerics.inference import critical
 from metablin.records import Record, freeze, jsonable
 
-__all__ = ["Design", "Regression", "design_matrix"]
+__all__ = ["Design", "Regression", "design_matrix", "rebuild_spec"]
 
 FloatArray = NDArray[np.float64]
+
+_FUNCTIONS = {"sqrt": np.sqrt}
+"""Functions of the grammar that formulaic does not have; it has the others."""
 
 RANK_TOLERANCE = 1e-10
 """Smallest singular value, as a share of the largest, of a design with unit columns that counts
@@ -37,12 +42,15 @@ class Design:
     formula : str
     spec : object
         The formulaic model spec, which builds the same columns from new data.
+    columns : DataFrame, shape (k, m)
+        The moderators as they were used.
     """
 
     matrix: FloatArray
     terms: tuple[str, ...]
     formula: str
     spec: Any
+    columns: pd.DataFrame
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -132,8 +140,9 @@ class Regression(Record):
         analysis scale to the reader's.
         """
         frame = _as_frame(data)
-        _check_columns(self.design.spec.required_variables, frame, None)
-        x = _materialise(self.design.spec, frame)
+        formula = read_formula(self.design.formula)
+        columns = moderator_columns(formula, frame, range(1, len(frame) + 1))
+        x = _materialise(self.design.spec, columns)
         estimate = x @ self.beta
         variance = np.einsum("ij,jk,ik->i", x, self.cov, x)
         crit = float(critical(self.level, self.df))
@@ -160,7 +169,8 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
     ----------
     e : EffectSizes
     formula : str
-        Right-hand side in formulaic's (R's) notation, such as ``"year + C(line)"``.
+        Right-hand side in R's notation, such as ``"year + C(line)"`` or ``"x + I(x^2)"``; what
+        may stand in it is in :func:`metablin.io.read_formula`.
     data : DataFrame or mapping of columns
         One row per input row of `e` (or per included study).
 
@@ -172,32 +182,35 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
         studies.
     """
     from formulaic import Formula
-    from formulaic.errors import FormulaicError
 
     if data is None:
         raise DataError("moderators need data", column="data", allowed="a table of moderators")
+    parsed = read_formula(formula)
     frame = _as_frame(data)
     if len(frame) not in (e.n_rows, e.k):
         raise DataError(f"{len(frame)} rows for {e.n_rows} studies", column="data")
     frame = frame.iloc[e.rows if len(frame) == e.n_rows else slice(None)].reset_index(drop=True)
-    try:
-        if not (isinstance(formula, str) and formula.strip()):
-            raise TypeError("no text")
-        parsed = Formula(formula.strip().removeprefix("~"))
-        needed = parsed.required_variables
-    except (FormulaicError, SyntaxError, TypeError) as error:
-        raise DataError(
-            f"not a formula ({_first_line(error)})",
-            column="moderators",
-            value=repr(formula),
-            allowed='column names joined by +, such as "year + C(line)"',
-        ) from error
-    _check_columns(needed, frame, e)
-    spec = _model_spec(parsed, frame, formula)
-    matrix = _materialise(spec, frame)
-    design = Design(matrix, tuple(str(c) for c in spec.column_names), formula, spec)
+    columns = moderator_columns(parsed, frame, [int(i) + 1 for i in e.rows], e.studies)
+    spec = _model_spec(Formula(parsed.flat), columns, formula)
+    matrix = _materialise(spec, columns)
+    design = Design(matrix, _term_names(spec, parsed), formula, spec, columns)
     _check_design(design, e)
     return design
+
+
+def rebuild_spec(formula: str, columns: pd.DataFrame) -> Any:
+    """Return the model spec of a formula from the columns it was first evaluated on."""
+    from formulaic import Formula
+
+    return _model_spec(Formula(read_formula(formula).flat), columns, formula)
+
+
+def _term_names(spec: Any, formula: ParsedFormula) -> tuple[str, ...]:
+    """Return the names of the columns, with factors as the user wrote them."""
+    names = [str(c) for c in spec.column_names]
+    for evaluated, written in formula.written.items():
+        names = [name.replace(evaluated, written) for name in names]
+    return tuple(names)
 
 
 def _first_line(error: Exception) -> str:
@@ -218,33 +231,13 @@ def _model_spec(parsed: Any, frame: pd.DataFrame, formula: str) -> Any:
 
     try:
         with np.errstate(all="ignore"):
-            return parsed.get_model_matrix(frame, na_action="ignore").model_spec
+            return parsed.get_model_matrix(frame, na_action="ignore", context=_FUNCTIONS).model_spec
     except (FormulaicError, TypeError, ValueError) as error:
         raise DataError(
             f"the formula cannot be evaluated ({_first_line(error)})",
             column="moderators",
             value=repr(formula),
         ) from error
-
-
-def _check_columns(needed: Any, frame: pd.DataFrame, e: EffectSizes | None) -> None:
-    for name in sorted(str(n) for n in needed):
-        if name not in frame.columns:
-            raise DataError(
-                "no such column in data",
-                column=name,
-                allowed=", ".join(str(c) for c in frame.columns),
-            )
-        column = frame[name]
-        gaps = column.isna() | (column.astype(str).str.strip() == "")
-        for i in np.flatnonzero(gaps.to_numpy())[:1]:
-            raise DataError(
-                "missing moderator",
-                row=int(i) + 1 if e is None else int(e.rows[i]) + 1,
-                column=name,
-                study=None if e is None else e.studies[i],
-                allowed="a value in every study; leave the study out before pooling if need be",
-            )
 
 
 def _materialise(spec: Any, frame: pd.DataFrame) -> FloatArray:
@@ -256,7 +249,7 @@ def _materialise(spec: Any, frame: pd.DataFrame) -> FloatArray:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", DataMismatchWarning)
         try:
-            raw = spec.get_model_matrix(frame, na_action="ignore")
+            raw = spec.get_model_matrix(frame, na_action="ignore", context=_FUNCTIONS)
         except (FormulaicError, DataMismatchWarning) as error:
             raise DataError(
                 f"the moderators cannot be evaluated ({_first_line(error)})", column="moderators"

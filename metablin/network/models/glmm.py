@@ -136,7 +136,7 @@ def fit_glmm(
                  f"{', '.join(dropped[:5])}",)  # fmt: skip
     return NetworkFit(
         network, "glmm", "ML" if random else None, ci, level, reference, d, cov, math.inf,
-        tau2 if random else 0.0, NAN, NAN, NAN, NAN, NAN, NAN, NAN, notes,
+        tau2 if random else 0.0, NAN, NAN, NAN, NAN, NAN, notes,
         {"log_likelihood": state.value, "family": model.family},
     )  # fmt: skip
 

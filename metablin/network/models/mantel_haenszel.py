@@ -81,7 +81,7 @@ def fit_mantel_haenszel(
     q = float(fit.rss) if free else 0.0
     return NetworkFit(
         network, "mantel-haenszel", None, ci, level, reference, d, cov, math.inf,
-        NAN, NAN, NAN, NAN, NAN, q, free, float(chi2_tail(q, free)),
+        NAN, NAN, NAN, q, free, float(chi2_tail(q, free)),
         ("Q is that between designs; within designs one effect is assumed", *notes),
     )  # fmt: skip
 

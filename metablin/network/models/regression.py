@@ -111,7 +111,7 @@ class NetworkRegression(Record):
         return NetworkFit(
             self.network, "random", "given", "z" if math.isinf(self.df) else "t", self.level,
             self.reference, effects @ self.beta, effects @ self.cov @ effects.T, self.df,
-            self.tau2, NAN, NAN, NAN, NAN, self.q, self.q_df, self.q_p,
+            self.tau2, NAN, NAN, self.q, self.q_df, self.q_p,
             (f"at {self.covariate} = {value:g}",),
         )  # fmt: skip
 

@@ -1,0 +1,393 @@
+"""Curves as people and programs click them: irregular, rounded, cut, noisy or exact.
+
+Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
+dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
+
+python benchmarks/reconstruction/scenarios.py [--every K] [--out SCENARIOS.md] [--before FILE]
+    [--save FILE] [--export FOLDER] [--peer PATIENTS.csv]
+
+`--save` keeps the table of one version as CSV, which `--before` sets beside another one's.
+`--export` writes the cases of every sixth trial for `peer.R`, `--peer` reads its patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time as clock
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
+from truth import Trial, public, simulated
+
+from metablin.numerics.kaplan_meier import log_hazard_ratio
+from metablin.reconstruct import reconstruct_km
+
+SEED = 20261130
+ROWS = 400  # of a raster figure
+COLUMNS = 601
+CUT = 0.2  # where a y axis that does not start at zero is cut
+COARSE = 0.005  # of both axes
+MEASURED = 1000  # times at which curves are compared
+ALIKE = 1e-6  # survival: curves that are the same
+
+
+@dataclass(frozen=True)
+class Case:
+    """One arm as it was clicked, with what is printed beside it and the truth."""
+
+    scenario: str
+    trial: str
+    arm: int
+    time: np.ndarray
+    survival: np.ndarray
+    n: int
+    table: tuple[np.ndarray, np.ndarray]
+    events: int
+    truth: tuple[np.ndarray, np.ndarray]
+
+
+Clicked = tuple[np.ndarray, np.ndarray]
+Clicker = Callable[[np.ndarray, np.ndarray, np.random.Generator], Clicked]
+
+
+def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
+    """Read S at given times with reading error of both axes."""
+    y = step(*km(t, e), at) + rng.normal(0, sd, at.size)
+    x = np.clip(at + rng.normal(0, HORIZONTAL_SD * t.max(), at.size), 0, None)
+    return x, np.clip(y, 0, 1)
+
+
+def irregular(count: int) -> Clicker:
+    def click(t, e, rng) -> Clicked:
+        inner = np.sort(rng.uniform(0, t.max(), count - 2))
+        return noisy(t, e, np.concatenate([[0.0], inner, [t.max()]]), rng)
+
+    return click
+
+
+def pixels(t, e, rng) -> Clicked:
+    at = np.linspace(0, t.max(), COLUMNS)
+    return at, np.round(step(*km(t, e), at) * ROWS) / ROWS
+
+
+def corners(decimals: int) -> Clicker:
+    def click(t, e, rng) -> Clicked:
+        drops, s = km(t, e)
+        x = np.concatenate([[0.0], np.repeat(drops, 2), [t.max()]])
+        y = np.concatenate([np.repeat(np.concatenate([[1.0], s]), 2)])
+        return np.round(x, max(decimals, 4)), np.round(y, decimals)
+
+    return click
+
+
+def two_decimals(t, e, rng) -> Clicked:
+    at = np.linspace(0, t.max(), 60)
+    return at, np.round(step(*km(t, e), at), 2)
+
+
+def coarse_grid(t, e, rng) -> Clicked:
+    at = np.sort(rng.uniform(0, t.max(), 60))
+    at = np.unique(np.round(at / t.max() / COARSE) * COARSE * t.max())
+    return at, np.round(step(*km(t, e), at) / COARSE) * COARSE
+
+
+def monthly(t, e, rng) -> Clicked:
+    at = np.arange(0.0, np.floor(t.max()) + 1.0)
+    if at.size < 6:  # follow-up of weeks: a sixth of it
+        at = np.linspace(0.0, t.max(), 7)
+    y = step(*km(t, e), at) + rng.normal(0, VERTICAL_SD, at.size)
+    return at, np.clip(y, 0, 1)
+
+
+def no_origin(t, e, rng) -> Clicked:
+    c = digitise(t, e, t.max(), rng)
+    return c.time[1:], c.survival[1:]
+
+
+def axis_cut(t, e, rng) -> Clicked:
+    c = digitise(t, e, t.max(), rng)
+    keep = c.survival >= CUT
+    return c.time[keep], c.survival[keep]
+
+
+def no_plateau(t, e, rng) -> Clicked:
+    drops = km(t, e)[0]
+    c = digitise(t, e, t.max(), rng)
+    keep = c.placed <= drops[-1]
+    return c.time[keep], c.survival[keep]
+
+
+def rough(t, e, rng) -> Clicked:
+    c = digitise(t, e, t.max(), rng)
+    return noisy(t, e, c.placed, rng, 0.01)
+
+
+def ordinary(t, e, rng) -> Clicked:
+    c = digitise(t, e, t.max(), rng)
+    return c.time, c.survival
+
+
+def bottom_up(t, e, rng) -> Clicked:
+    """Falls traced from the bottom up, in any order of the clicks."""
+    drops, s = km(t, e)
+    few = np.unique(np.linspace(0, drops.size - 1, min(drops.size, 40)).round().astype(int))
+    before = np.concatenate([[1.0], s])[few]
+    x = np.concatenate([[0.0], np.column_stack([drops[few], drops[few]]).ravel(), [t.max()]])
+    y = np.concatenate([[1.0], np.column_stack([s[few], before]).ravel(), [s[-1]]])
+    x = np.clip(x + rng.normal(0, HORIZONTAL_SD * t.max(), x.size), 0, None)
+    y = np.clip(y + rng.normal(0, VERTICAL_SD, y.size), 0, 1)
+    return x[::-1], y[::-1]
+
+
+SCENARIOS: dict[str, Clicker] = {
+    "15 irregular clicks": irregular(15),
+    "30 irregular clicks": irregular(30),
+    "120 irregular clicks": irregular(120),
+    "601 pixel columns": pixels,
+    "exact corners": corners(6),
+    "two decimals": two_decimals,
+    "0.5 % grid": coarse_grid,
+    "monthly readings": monthly,
+    "no origin": no_origin,
+    "y axis cut": axis_cut,
+    "plateau not clicked": no_plateau,
+    "noise .01": rough,
+    "n and first at risk 1 % apart": ordinary,
+    "falls bottom up, descending": bottom_up,
+}
+
+
+def cases(trials: list[Trial], names: list[str] | None = None) -> list[Case]:
+    """Every arm clicked in every way; each scenario has its own stream of noise."""
+    out = []
+    for number, (name, click) in enumerate(SCENARIOS.items()):
+        if names is not None and name not in names:
+            continue
+        rng = np.random.default_rng([SEED, number])
+        for trial in trials:
+            for arm in (0, 1):
+                t, e = trial.one(arm)
+                x, y = click(t, e, rng)
+                n = t.size + (max(1, round(0.01 * t.size)) if name.startswith("n and") else 0)
+                out.append(Case(name, trial.name, arm, x, y, n, risk_table(t, t.max(), rng),
+                                int(e.sum()), (t, e)))  # fmt: skip
+    return out
+
+
+def dots(case: Case) -> np.ndarray:
+    """Join the dots."""
+    x, y = case.time, case.survival
+    order = np.lexsort((-y, x))
+    x, y = np.concatenate([[0.0], x[order]]), np.concatenate([[1.0], y[order]])
+    return np.interp(grid_of(case), x, y)
+
+
+def grid_of(case: Case) -> np.ndarray:
+    return np.linspace(0, case.truth[0].max(), MEASURED)
+
+
+def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
+    """Errors of one reconstruction; NaN where there is none."""
+    at = grid_of(case)
+    true = step(*km(*case.truth), at)
+    out = {"dots": float(np.sqrt(np.mean((dots(case) - true) ** 2)))}
+    if patients is None:
+        return {**out, "refused": 1.0, "rmse": np.nan, "rmst": np.nan, "exact": 0.0}
+    found = step(*km(*patients), at)
+    return {
+        **out,
+        "refused": 0.0,
+        "rmse": float(np.sqrt(np.mean((found - true) ** 2))),
+        "rmst": float(found.mean() / true.mean() - 1),
+        "exact": float(wholly_exact(case, patients)),
+        "events": abs(patients[1].sum() - case.events) / case.events,
+    }
+
+
+def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether events and numbers at risk are right at every event time."""
+    (t, e), (rt, re) = case.truth, patients
+    if rt.size != t.size or re.sum() != e.sum():
+        return False
+    a, b = np.sort(t[e == 1]), np.sort(rt[re == 1])
+    n, m = t.size - np.searchsorted(np.sort(t), a), rt.size - np.searchsorted(np.sort(rt), b)
+    return bool(np.abs(a - b).max() < 1e-3 * t.max() and (n == m).all())
+
+
+def ours(case: Case, total: bool = True, **options):
+    table, n = case.table, case.n
+    r = reconstruct_km(case.time, case.survival, n=n, at_risk=table,
+                       events=case.events if total else None, **options)  # fmt: skip
+    return r
+
+
+def run(trials: list[Trial], names: list[str] | None = None, options=None, total: bool = True):
+    """Reconstruct all cases: one row an arm, one row a trial with its log hazard ratio."""
+    rows, ratios, messages = [], [], []
+    held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    for case in cases(trials, names):
+        start = clock.process_time()
+        try:
+            r = ours(case, total, **(options or {}))
+            patients, why = (r.time, r.event), ()
+            mended = getattr(r.quality, "mended", ())
+        except ValueError as error:
+            patients, why, mended = None, (str(error),), ()
+        used = clock.process_time() - start
+        messages += [(case.scenario, case.trial, case.arm, w) for w in why]
+        rows.append({"scenario": case.scenario, "n": case.truth[0].size, "seconds": used,
+                     "trial": case.trial, "arm": case.arm, "mended": mended,
+                     **judge(case, patients)})  # fmt: skip
+        pair = held.setdefault((case.scenario, case.trial), [])
+        pair.append((case, patients))
+        if len(pair) == 2 and all(p is not None for _, p in pair):
+            ratios.append({"scenario": case.scenario, "trial": case.trial, "hr": off_ratio(pair)})
+    return pd.DataFrame(rows), pd.DataFrame(ratios), messages
+
+
+def off_ratio(pair) -> float:
+    """Absolute error of the log hazard ratio of two arms."""
+    values = []
+    for arms in ([c.truth for c, _ in pair], [p for _, p in pair]):
+        group = np.repeat([0, 1], [a[0].size for a in arms])
+        both = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
+        values.append(log_hazard_ratio(*both, group))
+    return abs(values[1] - values[0])
+
+
+def summary(rows: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
+    """One row a scenario: refusals, mean RMSE, log HR, share the same as the truth, seconds."""
+    by = rows.groupby("scenario", sort=False)
+    out = by[["dots", "rmse", "rmst", "exact", "seconds"]].mean()
+    out["alike"] = (rows["rmse"] <= ALIKE).groupby(rows["scenario"], sort=False).mean()
+    out["refused"] = by["refused"].sum()
+    out["arms"] = by.size()
+    out["hr"] = ratios.groupby("scenario", sort=False)["hr"].mean()
+    return out
+
+
+PEER_EVERY = 6  # trials that the peer, which takes half a second an arm, is run on
+
+
+def export(trials: list[Trial], folder: Path) -> None:
+    """Write clicks and tables of the cases for the peer."""
+    found = cases(trials[::PEER_EVERY])
+    clicks = [pd.DataFrame({"case": i, "time": c.time, "survival": c.survival, "n": c.n,
+                            "events": c.events}) for i, c in enumerate(found)]  # fmt: skip
+    tables = [pd.DataFrame({"case": i, "time": c.table[0], "n_at_risk": c.table[1]})
+              for i, c in enumerate(found)]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    pd.concat(clicks).to_csv(folder / "cases.csv", index=False)
+    pd.concat(tables).to_csv(folder / "tables.csv", index=False)
+
+
+def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
+    """Judge the peer's patients like ours; cases without any are failures."""
+    patients = dict(list(pd.read_csv(path).groupby("case")))
+    rows, ratios, held = [], [], {}
+    for i, case in enumerate(cases(trials[::PEER_EVERY])):
+        got = patients.get(i)
+        got = None if got is None else (got["time"].to_numpy(), got["event"].to_numpy(dtype=int))
+        rows.append({"scenario": case.scenario, "seconds": np.nan, **judge(case, got)})
+        pair = held.setdefault((case.scenario, case.trial), [])
+        pair.append((case, got))
+        if len(pair) == 2 and all(p is not None for _, p in pair):
+            ratios.append({"scenario": case.scenario, "hr": off_ratio(pair)})
+    return summary(pd.DataFrame(rows), pd.DataFrame(ratios))
+
+
+def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame | None) -> str:
+    """One line a scenario; the peer's is over every sixth trial."""
+    lines = [
+        "| clicks | arms | joining the dots | RMSE before | RMSE | log HR before | log HR "
+        "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
+        "|---" * 14 + "|",
+    ]
+    for name, r in now.iterrows():
+        old, other = ("", "", ""), ("", "", "")
+        if before is not None:
+            b = before.loc[name]
+            old = tuple("" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr"))
+            old = (*old, f"{b['refused']:.0f}")
+        if peer is not None:
+            q = peer.loc[name]
+            other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
+        lines.append(
+            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {old[0]} | {r['rmse']:.4f} | {old[1]} "
+            f"| {r['hr']:.4f} | {old[2]} | {r['refused']:.0f} | {r['alike']:.2f} "
+            f"| {1e3 * r['seconds']:.1f} | {other[0]} | {other[1]} | {other[2]} |"
+        )
+    return "\n".join(lines)
+
+
+def mended_text(rows: pd.DataFrame) -> str:
+    """What was mended, by kind: arms and how often."""
+    arms, times = Counter(), Counter()
+    for found in rows["mended"]:
+        for x in found:
+            arms[x.what] += 1
+            times[x.what] += x.count
+    lines = ["| mended | arms | times |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {k} | {v} | {times[k]} |" for k, v in arms.most_common()])
+
+
+def exact_text(trials: list[Trial]) -> str:
+    """Exact corners at several roundings, with and without the total of events."""
+    lines = ["| decimals | total | events right | events and numbers at risk right "
+             "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for decimals in (6, 5, 4, 3):
+        SCENARIOS["corners"] = corners(decimals)
+        for total in (True, False):
+            rows, ratios, _ = run(trials, ["corners"], total=total)
+            s = summary(rows, ratios).iloc[0]
+            right = (rows["events"] == 0).mean()
+            lines.append(f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | "
+                         f"{s['exact']:.3f} | {s['alike']:.3f} | {s['rmse']:.5f} | "
+                         f"{s['hr']:.4f} |")  # fmt: skip
+        del SCENARIOS["corners"]
+    return "\n".join(lines)
+
+
+INTRODUCTION = """# Clicks of every kind
+
+Written by `scenarios.py`; not edited by hand. With numbers at risk and the total of events. RMSE of
+S: mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE
+up to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial. A step of one patient lies anywhere between
+two clicks: where steps are large beside reading error, the straight line through the clicks is
+nearer on average than any whole patients can be.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=1, help="every k-th trial")
+    for name in ("out", "before", "save", "export", "peer"):
+        parser.add_argument(f"--{name}", type=Path)
+    options = parser.parse_args()
+    trials = (public() + list(simulated(60)))[:: options.every]
+    if options.export:
+        export(trials, options.export)
+        return
+    rows, ratios, messages = run(trials)
+    now = summary(rows, ratios)
+    if options.save:
+        now.to_csv(options.save)
+    for message in messages:
+        print(*message)
+    if options.out:
+        before = None if options.before is None else pd.read_csv(options.before, index_col=0)
+        peer = None if options.peer is None else peer_summary(trials, options.peer)
+        parts = [INTRODUCTION, markdown(now, before, peer), "## What was mended\n",
+                 mended_text(rows), "## Exact corners\n", exact_text(trials)]  # fmt: skip
+        options.out.write_text(
+            "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()

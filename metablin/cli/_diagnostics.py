@@ -1,0 +1,59 @@
+"""What ``metablin pool`` can add to a fit: influence, leave-one-out, funnel, its tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from metablin.cli import _io
+
+if TYPE_CHECKING:
+    from metablin.meta import MetaFit
+
+__all__ = ["Diagnostics", "Test"]
+
+Test = Literal["egger", "begg", "peters", "harbord"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """Which diagnostics were asked for; the funnel plot shows the filled studies if there are any.
+
+    Attributes
+    ----------
+    leave_one_out, influence, trim_and_fill : bool
+    small_study : str, optional
+        Test for small-study effects.
+    funnel : Path, optional
+        Where a funnel plot goes.
+    """
+
+    leave_one_out: bool
+    influence: bool
+    small_study: Test | None
+    trim_and_fill: bool
+    funnel: Path | None
+
+    def run(self, fit: MetaFit) -> dict[str, Any]:
+        """Return the results by name, and write the picture."""
+        import metablin as mb
+
+        out: dict[str, Any] = {}
+        if self.leave_one_out:
+            out["leave_one_out"] = mb.leave_one_out(fit)
+        if self.influence:
+            out["influence"] = mb.influence(fit)
+        if self.small_study is not None:
+            out["small_study"] = getattr(mb, self.small_study)(fit)
+        if self.trim_and_fill:
+            out["trim_and_fill"] = mb.trim_and_fill(fit)
+        if self.funnel is not None:
+            from metablin.plots import funnel
+
+            _io.save_plot(funnel(out.get("trim_and_fill", fit)), self.funnel)
+        return out
+
+    def to_dict(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return the results as entries of the JSON object."""
+        return {name: result.to_dict() for name, result in found.items()}

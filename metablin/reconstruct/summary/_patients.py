@@ -1,0 +1,317 @@
+"""Whole patients drawn from one pair of curves under everything that is printed of an arm.
+
+Patients leave between one printed time and the next. How many are censored there is drawn from
+the curves; so are the times of events, one after the other, as many as it takes for the
+Kaplan-Meier curve to come down to the printed value. Draws that step over it are thrown away, so
+that what is kept is a sample of the curves given the print and not an adjusted one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.numerics import kaplan_meier
+from metablin.reconstruct.summary._input import Arm, Landmark
+
+__all__ = ["draw_patients", "meets", "stations"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+TRIES = 40  # draws of a segment before its curves are given up
+AIM = 0.8  # of the tolerance: how far off the printed value the curves may pull
+CLOSE = 1e-9
+TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A time at which something is printed: S, a number at risk, the median or a limit of it."""
+
+    time: float
+    landmark: Landmark | None = None
+    count: int | None = None
+    is_median: bool = False
+
+    @property
+    def someone_left(self) -> bool:
+        """Whether the print implies that a patient is still followed here."""
+        return self.landmark is None or self.landmark.survival > self.landmark.tolerance
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Patients still at risk and S so far, with the times and flags of those that left."""
+
+    at_risk: int
+    s: float = 1.0
+    at: float = 0.0
+    events: int = 0
+    rests: bool = False
+    times: list[FloatArray] = field(default_factory=list)
+    flags: list[IntArray] = field(default_factory=list)
+
+    def leave(self, events: FloatArray, censored: FloatArray, s: float) -> None:
+        """Let patients leave; `s` is the Kaplan-Meier value afterwards."""
+        self.times += [events, censored]
+        self.flags += [np.ones(events.size, np.int64), np.zeros(censored.size, np.int64)]
+        self.at_risk -= events.size + censored.size
+        self.events += events.size
+        self.s = s
+
+
+class _Curves:
+    """Distribution functions of one candidate, from which times are drawn."""
+
+    def __init__(self, time: FloatArray, h: FloatArray, g: FloatArray) -> None:
+        s = np.exp(-h)
+        self.time, self.s = time, s
+        self.event = np.zeros(time.size)
+        self.event[1:] = np.cumsum(0.5 * (g[1:] + g[:-1]) * (s[:-1] - s[1:]) + TINY)
+        self.censor = np.zeros(time.size)
+        self.censor[1:] = np.cumsum(0.5 * (s[1:] + s[:-1]) * (g[:-1] - g[1:]) + TINY)
+
+    def at(self, values: FloatArray, t: float) -> float:
+        return float(np.interp(t, self.time, values))
+
+    def draw(
+        self, kind: FloatArray, a: float, b: float, size: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draw times within (a, b) from one distribution function, in random order."""
+        low, high = np.interp([a, b], self.time, kind)
+        t = np.interp(low + (high - low) * rng.random(size), kind, self.time)
+        edge = 1e-9 * (b - a)
+        return np.asarray(np.clip(t, a + edge, b - edge))
+
+    def shares(self, a: float, b: float) -> tuple[float, float]:
+        """Probability of an event and of censoring in (a, b) for a patient at risk at a."""
+        e = self.at(self.event, b) - self.at(self.event, a)
+        c = self.at(self.censor, b) - self.at(self.censor, a)
+        left = max(1.0 - self.at(self.event, a) - self.at(self.censor, a), e + c, TINY)
+        return min(e / left, 1.0), min(c / left, 1.0)
+
+
+def draw_patients(
+    arm: Arm,
+    marks: list[Station],
+    time: FloatArray,
+    h: FloatArray,
+    g: FloatArray,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, IntArray, float] | None:
+    """One data set, or None when these curves do not give one.
+
+    The third item says how far the printed number of events is from what the curves expect after
+    the last printed time, in standard deviations. It is infinite when S rests at one half, where
+    other definitions of the median find another time.
+    """
+    curves, walk = _Curves(time, h, g), _Walk(arm.n)
+    for mark in marks:
+        if not any(_advance(arm, walk, curves, mark, rng) for _ in range(TRIES)):
+            return None
+        walk.at = mark.time
+    strain = _finish(arm, walk, curves, rng)
+    if strain is None:
+        return None
+    times, flags = np.concatenate(walk.times), np.concatenate(walk.flags)
+    order = np.lexsort((1 - flags, times))
+    times, flags = times[order], flags[order]
+    strain = math.inf if walk.rests else strain
+    return (times, flags, strain) if meets(arm, times, flags) else None
+
+
+def stations(arm: Arm) -> list[Station]:
+    """Return the printed times of an arm in order."""
+    out: dict[float, Station] = {}
+    for t, k in zip(arm.table[0].tolist(), arm.table[1].tolist(), strict=True):
+        if t > 0:
+            out[t] = Station(t, count=int(k))
+    for x in arm.landmarks:
+        out[x.time] = Station(x.time, x, out[x.time].count if x.time in out else None)
+    if math.isfinite(arm.median):
+        out[arm.median] = Station(arm.median, is_median=True)
+    for t in (arm.median_low, arm.median_high):  # S there follows from the interval of the median
+        if math.isfinite(t) and t > 0 and t not in out:
+            out[t] = Station(t)
+    return [out[t] for t in sorted(out)]
+
+
+def _advance(
+    arm: Arm, walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator
+) -> bool:
+    """Let patients leave up to a printed time; nothing happens when the draw misses the print."""
+    a, b, n = walk.at, mark.time, walk.at_risk
+    if mark.count is not None and mark.landmark is None:
+        return _to_count(walk, curves, mark, rng)
+    aim, slack = _aim(arm, walk, curves, mark)
+    rho = min(aim / walk.s, 1.0) if walk.s > 0 else 1.0
+    most = min(math.ceil(n * (1.0 - rho)) + 1, n)
+    pool = curves.draw(curves.event, a, b, most, rng)
+    lost = _how_many_lost(n, mark, curves.shares(a, b), pool, rho, rng)
+    censored = np.sort(curves.draw(curves.censor, a, b, max(lost, 0), rng))
+    if mark.is_median:
+        return _cross(walk, pool, censored, b, _together(arm, walk, b))
+    most = min(most, n - censored.size - mark.someone_left)
+    m, s = _events_for(walk, pool[: max(most, 0)], censored, aim)
+    if mark.count is not None:
+        lost = n - mark.count - m
+        if lost < 0:
+            return False
+        censored = np.sort(curves.draw(curves.censor, a, b, lost, rng))
+        s = _fall(walk, pool[:m], censored)
+    if n - m - censored.size < mark.someone_left or (b < arm.median and s <= 0.5 + CLOSE):
+        return False
+    if mark.landmark is not None and abs(s - mark.landmark.survival) > slack:
+        return False
+    walk.leave(pool[:m], censored, s)
+    return True
+
+
+def _aim(arm: Arm, walk: _Walk, curves: _Curves, mark: Station) -> tuple[float, float]:
+    """Value S should have at a printed time, and how far from the printed one it may be."""
+    if mark.is_median:
+        return 0.5, 0.0
+    drawn = curves.at(curves.s, mark.time)
+    slack = math.inf
+    if mark.landmark is not None:
+        slack = max(mark.landmark.tolerance, 0.5 / arm.n)
+        printed = mark.landmark.survival
+        drawn = min(max(drawn, printed - AIM * slack), printed + AIM * slack)
+    if mark.time < arm.median:
+        drawn = max(drawn, 0.5 + 0.3 / max(walk.at_risk, 1))
+    return min(max(drawn, 0.0), walk.s), slack
+
+
+def _how_many_lost(
+    n: int,
+    mark: Station,
+    shares: tuple[float, float],
+    pool: FloatArray,
+    rho: float,
+    rng: np.random.Generator,
+) -> int:
+    """Draw the number censored among those that have no event."""
+    event, censor = shares
+    m = min(round(n * min(event, 1.0 - rho)), pool.size)
+    if mark.count is not None:
+        return max(n - mark.count - m, 0)
+    return int(rng.binomial(n - m, min(censor / max(1.0 - event, censor, TINY), 1.0)))
+
+
+def _fall(walk: _Walk, events: FloatArray, censored: FloatArray) -> float:
+    """S after these events, each among those that neither had an event nor were censored."""
+    e = np.sort(events)
+    ahead = walk.at_risk - np.arange(e.size) - np.searchsorted(censored, e)
+    return walk.s * float(np.prod(1.0 - 1.0 / np.maximum(ahead, 1)))
+
+
+def _events_for(
+    walk: _Walk, pool: FloatArray, censored: FloatArray, aim: float
+) -> tuple[int, float]:
+    """Return how many of the events in `pool` bring S nearest to where it should be, and S."""
+    low, high = 0, pool.size  # S after `low` events is at least the aim
+    values = {0: walk.s, high: _fall(walk, pool, censored)}
+    if values[high] >= aim:
+        return high, values[high]
+    while high - low > 1:
+        middle = (low + high) // 2
+        values[middle] = _fall(walk, pool[:middle], censored)
+        low, high = (middle, high) if values[middle] >= aim else (low, middle)
+    m = low if values[low] - aim <= aim - values[high] else high
+    return m, values[m]
+
+
+def _together(arm: Arm, walk: _Walk, b: float) -> tuple[int, int]:
+    """Events still possible up to the median, and patients that are still at risk after it.
+
+    A landmark of one half after the median needs S to rest there: no event may follow at once.
+    """
+    events = arm.n if arm.events is None else arm.events - walk.events
+    later = arm.table[1][arm.table[0] > b]
+    kept = int(later[0]) if later.size else 0
+    rests = any(x.time > b and x.survival >= 0.5 for x in arm.landmarks)
+    return events, walk.at_risk if rests else kept
+
+
+def _cross(
+    walk: _Walk, pool: FloatArray, censored: FloatArray, b: float, bounds: tuple[int, int]
+) -> bool:
+    """Bring S above one half before the median, and down to it or below with an event there."""
+    if walk.s <= 0.5 + CLOSE:
+        return False
+    m, s = _events_for(walk, pool[: max(walk.at_risk - censored.size - 1, 0)], censored, 0.5)
+    while m and s <= 0.5 + CLOSE:
+        m -= 1
+        s = _fall(walk, pool[:m], censored)
+    left = walk.at_risk - m - censored.size
+    if left < 1 or s <= 0.5 + CLOSE:
+        return False
+    after = s * (1.0 - 1.0 / left)
+    here = 1
+    two = m + 2 <= bounds[0] and left - 2 >= max(bounds[1], 1)
+    if abs(after - 0.5) < CLOSE and two:  # a plateau at one half would move the median
+        here, after = 2, s * (1.0 - 2.0 / left)
+    walk.rests = abs(after - 0.5) < CLOSE
+    if after > 0.5 + CLOSE:
+        return False
+    walk.leave(np.append(pool[:m], np.full(here, b)), censored, after)
+    return True
+
+
+def _to_count(walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator) -> bool:
+    """Let patients leave until the printed number is at risk."""
+    gone = walk.at_risk - (mark.count or 0)
+    if gone < 0:
+        return False
+    event, censor = curves.shares(walk.at, mark.time)
+    m = int(rng.binomial(gone, event / max(event + censor, TINY)))
+    events = curves.draw(curves.event, walk.at, mark.time, m, rng)
+    censored = np.sort(curves.draw(curves.censor, walk.at, mark.time, gone - m, rng))
+    walk.leave(events, censored, _fall(walk, events, censored))
+    return True
+
+
+def _finish(arm: Arm, walk: _Walk, curves: _Curves, rng: np.random.Generator) -> float | None:
+    """Let everyone else leave after the last printed time; the known total fixes the events."""
+    n, end = walk.at_risk, float(curves.time[-1])
+    event, censor = curves.shares(walk.at, end)
+    share = event / max(event + censor, TINY)
+    if arm.events is None:
+        m, strain = int(rng.binomial(n, share)), 0.0
+    else:
+        m = arm.events - walk.events
+        if not 0 <= m <= n:
+            return None
+        strain = abs(m - n * share) / math.sqrt(n * share * (1.0 - share) + 1.0)
+    if walk.at >= end * (1.0 - CLOSE):
+        walk.leave(np.full(m, end), np.full(n - m, end), walk.s)
+        return strain
+    censored = curves.draw(curves.censor, walk.at, end, n - m, rng)
+    if math.isfinite(arm.followup_max) and censored.size:
+        censored[censored.argmax()] = end
+    walk.leave(curves.draw(curves.event, walk.at, end, m, rng), censored, walk.s)
+    return strain
+
+
+def meets(arm: Arm, time: FloatArray, event: IntArray) -> bool:
+    """Whether a data set meets every printed constraint."""
+    if time.size != arm.n or (arm.events is not None and int(event.sum()) != arm.events):
+        return False
+    km = kaplan_meier.steps(time, event)
+    for x in arm.landmarks:
+        found = float(kaplan_meier.survival_at(km, np.array([x.time]))[0])
+        if abs(found - x.survival) > max(x.tolerance, 0.5 / arm.n) + CLOSE:
+            return False
+        if x.survival > x.tolerance and time[-1] < x.time:
+            return False
+    middle = kaplan_meier.median(km)
+    if math.isfinite(arm.median) and not abs(middle - arm.median) <= CLOSE * arm.median:
+        return False
+    if math.isinf(arm.median) and not math.isnan(middle):
+        return False
+    left = time.size - np.searchsorted(time, arm.table[0], side="left")
+    return bool((left == arm.table[1]).all())

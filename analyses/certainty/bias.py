@@ -10,7 +10,6 @@ from metablin.certainty import TOOLS, RiskOfBias
 from ..lines import join_ids, records
 
 ALLOCATED = "rob2"
-BLANK = ("NI", "NA", "")
 
 
 def judged(answers: pd.DataFrame, overrides: pd.DataFrame, labels: pd.Series) -> RiskOfBias:
@@ -32,6 +31,11 @@ def judged(answers: pd.DataFrame, overrides: pd.DataFrame, labels: pd.Series) ->
 def of_outcome(found: RiskOfBias, outcome: str) -> RiskOfBias:
     """Return the judgements of one outcome."""
     return RiskOfBias(tuple(j for j in found.judgements if j.outcome == outcome))
+
+
+def some(found: RiskOfBias, outcome: str, tool: str) -> bool:
+    """Return whether any study is judged by a tool, for an outcome."""
+    return any(j.outcome == outcome and j.tool == tool for j in found.judgements)
 
 
 def judgements(found: RiskOfBias, answers: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:

@@ -234,7 +234,8 @@ def observed_bodies(
     grading : Grading
     """
     question = SINGLE[0]
-    for row in counted.loc[counted["who"] == "all"].to_dict(orient="records"):
+    whole = counted.loc[counted["who"] == "all"] if len(counted) else counted
+    for row in whole.to_dict(orient="records"):
         trial = str(row["key"]).partition(".")[0]
         fit = mb.pool_cohorts(mb.proportions([row["events"]], [row["n"]], studies=[labels[trial]]))
         kinds: tuple[tuple[str, Start, str], ...] = (

@@ -201,9 +201,11 @@ def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, gradin
     return Body(key, question, rated, join_ids(rows["row_ids"]), "control groups, counted")
 
 
-def rate_bodies(asked: Sequence[Asked], grading: Grading) -> Iterator[Body]:
+def rate_bodies(
+    asked: Sequence[Asked], grading: Grading, questions: Sequence[Question] = SINGLE
+) -> Iterator[Body]:
     """Yield the rates of every question about one arm, graded; the main design only."""
-    for question in SINGLE:
+    for question in questions:
         for one in (a for a in asked if a.key in RATES):
             found = by_population(one, question.pool)
             if not found:

@@ -6,14 +6,14 @@ import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
-from ..cohorts import harms
+from ..cohorts import bias, harms
 from ..cohorts.arms import printed_arms
 from ..cohorts.comparisons import Choice, choices, comparisons
 from ..cohorts.populations import known_trials
 from ..randomised import absolute
 from ..safety import answers
 from ..survival.observed import observed
-from . import bias, figures, rows
+from . import figures, rows
 from .questions import (
     COMPARED,
     Body,
@@ -42,9 +42,7 @@ def certainty(evidence: Evidence, words: Words) -> Outcome:
     """Judge risk of bias, grade every headline, and set the summaries of findings."""
     trials, asked = known_trials(evidence), evidence.load("risk_of_bias")
     labels = trials.set_index("trial_id")["label"]
-    asked = asked.loc[asked["study"].isin(labels.index)]
-    overrides = evidence.load("overrides")
-    judged = bias.judged(asked, overrides, labels)
+    overrides, judged = evidence.load("overrides"), bias.all_judged(evidence, trials)
     grading = Grading(judged, overrides)
     compared = comparisons(evidence.load("contrasts"), trials)
     pools = list(choices(compared))

@@ -11,6 +11,7 @@ import metablin as mb
 from metablin.certainty import Certainty, RiskOfBias
 from metablin.options import Start
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.rates import ACCEPTED, rated_rate
@@ -19,7 +20,6 @@ from ..randomised.absolute import THRESHOLD, Baseline
 from ..randomised.rows import GROUPS, fitted
 from ..safety.answers import Question as Asked
 from ..safety.answers import by_population
-from .bias import of_outcome
 
 DRUG = "blinatumomab"
 HARM_SCALE = "rr"

@@ -12,11 +12,11 @@ import metablin as mb
 from metablin.certainty import SUGGESTED, RiskOfBias, without_high_risk
 from metablin.errors import DataError
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..lines import join_ids
 from ..randomised.absolute import Baseline
 from ..randomised.rows import TITLES, fitted, words_of
-from .bias import of_outcome
 from .questions import Body
 
 SHOWN = ("per_1000_control", "per_1000_treatment", "per_1000_difference", "per_1000_low",
@@ -66,7 +66,7 @@ def domains(bodies: Sequence[Body], judged: pd.DataFrame) -> pd.DataFrame:
     ----------
     bodies : sequence of Body
     judged : pandas.DataFrame
-        What :func:`.bias.judgements` returns: the rows behind a comparison's risk of bias.
+        What :func:`..cohorts.bias.judgements` returns: the rows behind a comparison's risk of bias.
     """
     lines = []
     for body in bodies:

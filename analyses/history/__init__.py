@@ -9,8 +9,9 @@ import pandas as pd
 from metablin.datasets import read_date
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
-from ..certainty import bias, control_groups
+from ..certainty import control_groups
 from ..certainty.questions import Grading
+from ..cohorts import bias
 from ..cohorts.arms import printed_arms
 from ..cohorts.comparisons import choices, comparisons
 from ..cohorts.populations import known_trials
@@ -27,10 +28,7 @@ READS = (
 def history(evidence: Evidence, words: Words) -> Outcome:
     """Compute every headline at the dates on which a source of it became public."""
     trials, references = known_trials(evidence), evidence.load("references")
-    labels = trials.set_index("trial_id")["label"]
-    overrides, answers = evidence.load("overrides"), evidence.load("risk_of_bias")
-    answers = answers.loc[answers["study"].isin(labels.index)]
-    grading = Grading(bias.judged(answers, overrides, labels), overrides)
+    grading = Grading(bias.all_judged(evidence, trials), evidence.load("overrides"))
     public = dict(zip(references["source_key"], references["public_date"], strict=True))
     compared = comparisons(evidence.load("contrasts"), trials)
     arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))

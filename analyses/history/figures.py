@@ -72,8 +72,8 @@ def _panel(ax: Axes, title: str, part: pd.DataFrame, years: list[float], end: fl
     if ratio:
         ax.set_yscale("log")
         ax.axhline(1, color=style.SOFT, lw=0.8, ls=":")
-        ax.set_ylim(min(0.15, low.min()), max(1.3, min(high.max(), 3.0)))
-        ax.set_yticks([0.2, 0.5, 1.0])
+        ax.set_ylim(0.12, 2.0)
+        ax.set_yticks([0.2, 0.5, 1.0, 2.0])
         ax.yaxis.set_major_formatter(ScalarFormatter())
         ax.yaxis.set_minor_formatter(NullFormatter())
     else:
@@ -81,5 +81,5 @@ def _panel(ax: Axes, title: str, part: pd.DataFrame, years: list[float], end: fl
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     ax.tick_params(labelbottom=True)
-    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_title(title, fontsize=8.5, loc="left")
     sns.despine(ax=ax)

@@ -6,20 +6,27 @@ from metablin.errors import DataError
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
 from ..cohorts.arms import printed_arms
+from ..cohorts.bias import all_judged
 from ..cohorts.comparisons import ENDPOINTS, choices, comparisons
 from ..cohorts.populations import known_trials
 from . import absolute
 from .figures import absolute_figure, forest_by, left_out_of
 from .rows import fitted, left_out, listing, pooled, sensitivity
 
+READS = (
+    "trials", "contrasts", "references", "screening", "survival", "at_risk", "risk_of_bias",
+    "overrides",
+)  # fmt: skip
 
-@analysis(reads=("trials", "contrasts", "references", "screening", "survival", "at_risk"), order=20)
+
+@analysis(reads=READS, order=20)
 def randomised(evidence: Evidence, words: Words) -> Outcome:
     """Pool hazard ratios line by line, and say what they mean in patients and months."""
     trials = known_trials(evidence)
     rows = comparisons(evidence.load("contrasts"), trials)
     if rows.empty:
         raise DataError("no randomised comparison with a hazard ratio", column="contrasts")
+    bias = all_judged(evidence, trials)
     pools = list(choices(rows))
     fits = fitted(pools)
     arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
@@ -39,7 +46,7 @@ def randomised(evidence: Evidence, words: Words) -> Outcome:
             "not_drawn": absolute.not_drawn(drawn),
         },
         {
-            **{name: forest_by(rows, name) for name in reported},
+            **{name: forest_by(rows, name, bias) for name in reported},
             **({} if gains.empty else {"absolute": absolute_figure(gains)}),
             **{f"left_out_{name}": left_out_of(rows, name) for name in reported if several[name]},
         },

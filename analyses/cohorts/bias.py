@@ -6,6 +6,7 @@ import pandas as pd
 
 import metablin as mb
 from metablin.certainty import TOOLS, RiskOfBias
+from metablin.pipeline import Evidence
 
 from ..lines import join_ids, records
 
@@ -26,6 +27,24 @@ def judged(answers: pd.DataFrame, overrides: pd.DataFrame, labels: pd.Series) ->
     own = own.rename(columns={"subject": "study", "value": "judgement"})
     mine = None if own.empty else own.assign(study=own["study"].map(labels))
     return mb.risk_of_bias(answers.assign(study=answers["study"].map(labels)), mine)
+
+
+def all_judged(evidence: Evidence, trials: pd.DataFrame) -> RiskOfBias:
+    """Return the judgements of every known trial with answers.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With ``risk_of_bias`` and ``overrides``.
+    trials : pandas.DataFrame
+        What ``known_trials`` returns.
+    """
+    labels = trials.set_index("trial_id")["label"]
+    asked = evidence.load("risk_of_bias")
+    if not asked["study"].isin(labels.index).any():
+        return RiskOfBias(())
+    known = asked.loc[asked["study"].isin(labels.index)]
+    return judged(known, evidence.load("overrides"), labels)
 
 
 def of_outcome(found: RiskOfBias, outcome: str) -> RiskOfBias:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
-from metablin.certainty import SUGGESTED, RiskOfBias, without_high_risk
+from metablin.certainty import SIGNS, SUGGESTED, RiskOfBias, without_high_risk
 from metablin.errors import DataError
 
 from ..cohorts.bias import of_outcome
@@ -127,7 +127,8 @@ def findings(bodies: Sequence[Body]) -> pd.DataFrame:
                     "with": said["with"],
                     "difference": said["difference"],
                     "effect": said["effect"],
-                    "certainty": said["certainty"],
+                    "certainty": [b.rated.word for b in mine],
+                    "signs": [SIGNS[b.rated.level] for b in mine],
                     "lowered": said["lowered for"],
                     "sentence": said["in words"],
                     "baseline": [b.baseline for b in mine],

@@ -117,7 +117,8 @@ class Words:
         DataError
             When a table or a figure has no words, or a place in them no value.
         """
-        lines, missing = self.headlines, ()
+        lines = self.headlines
+        missing: tuple[str, ...] = ()
         if self.as_of:
             missing = tuple(n for n, frame in tables.items() if frame.empty)
             tables = {n: frame for n, frame in tables.items() if not frame.empty}

@@ -73,12 +73,12 @@ def stated(path: str, noun: str, grade: str = "") -> str:
     noun : str
         What a study is called, in the singular.
     grade : str
-        ``analysis/table/key/column`` of how firm the evidence is.
+        ``analysis/table/key/column`` of the certainty, in GRADE's words.
     """
     k, n = (number.text(f"{path}/{c}") for c in ("k", "n"))
     parts = [number.estimate(path).removesuffix(")")]
     parts.append(f"{k} {noun}{'' if k == '1' else 's'}, {n} patients")
-    parts += [f"evidence: {number.text(grade)}"] if grade else []
+    parts += [f"certainty: {number.text(grade)}"] if grade else []
     return f"{'; '.join(parts)})"
 
 

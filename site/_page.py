@@ -72,12 +72,12 @@ def stated(path: str, noun: str, grade: str = "") -> str:
     noun : str
         What a study is called, in the singular.
     grade : str
-        ``analysis/table/key/column`` of how firm the evidence is.
+        ``analysis/table/key/column`` of its certainty.
     """
     k, n = (number.text(f"{path}/{c}") for c in ("k", "n"))
     parts = [number.estimate(path).removesuffix(")")]
     parts.append(f"{k} {noun}{'' if k == '1' else 's'}, {n} patients")
-    parts += [f"evidence: {number.text(grade)}"] if grade else []
+    parts += [f"certainty: {number.text(grade)}"] if grade else []
     return f"{'; '.join(parts)})"
 
 

@@ -268,7 +268,8 @@ def grade(
     return Certainty(
         fit, outcome, population, intervention, start, convention, start_level, level,
         tuple(rated), size, _sentence(fit, start, scale, level, size, intervention, outcome),
-        absolute, math.nan if at is None else _input.one("at", at, above=0.0), _patients(fit, patients),
+        absolute, math.nan if at is None else _input.one("at", at, above=0.0),
+        _patients(fit, patients),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce verify expected test structure lint format lock reference bench simulate site clean
+.PHONY: help install reproduce verify expected test structure lint format lock reference bench simulate site clean fuzz mutants
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
@@ -33,6 +33,12 @@ expected: $(STAMP) ## Accept today's results as the expected ones (say why in NE
 
 test: $(STAMP) ## Run the tests and the examples in docstrings
 	$(RUN) pytest -n $(JOBS) --dist loadscope
+
+fuzz: $(STAMP) ## Try 100,000 random inputs on every public function (half an hour)
+	$(RUN) tests.fuzz
+
+mutants: $(STAMP) ## Change numerical modules one operator at a time; say how many changes tests notice
+	$(RUN) tests.mutants --jobs $(JOBS)
 
 structure: $(STAMP) ## Print the package as rooms and arrows
 	$(RUN) tests.structure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metablin.errors import DataError
+from metablin.errors import DataError, visible
 from metablin.options import SPELLINGS
 
 __all__ = [
@@ -23,12 +24,18 @@ __all__ = [
     "numeric",
     "one",
     "same_length",
+    "seed",
+    "text",
+    "whole",
 ]
 
 FloatArray = NDArray[np.float64]
 
 MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "nr", "ne", ".", "-", "–", "—", "−", "?"})
 """What stands for a missing value in a cell, whatever its case: the one list of the project."""
+
+EDGE = 1e-9
+"""Confidence levels closer to 0 or 1 than this are lost among the digits of a double."""
 
 LARGEST_WHOLE = 2.0**53
 """Beyond this a float no longer tells one whole number from the next."""
@@ -117,7 +124,7 @@ def numeric(
                 column=column,
                 value=shown,
                 allowed=allowed,
-                study=None if studies is None else str(studies[i]),
+                study=str(studies[i]) if studies is not None and i < len(studies) else None,
             )
     return array
 
@@ -129,19 +136,36 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         raise DataError("must be one-dimensional", column=column, value="nested lists") from error
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
+    hidden = np.zeros(raw.shape, dtype=bool)
+    if isinstance(values, np.ma.MaskedArray):
+        hidden = np.atleast_1d(np.ma.getmaskarray(values))
     if raw.dtype.kind in "fiub":
-        hidden = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else False
         return np.where(hidden, np.nan, raw.astype(np.float64))
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
+        _no_clock(column, i + 1, item)
         try:
-            out[i] = np.nan if is_missing(item) else _as_float(item)
+            out[i] = np.nan if hidden[i] or is_missing(item) else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(
                 "not a number", row=i + 1, column=column, value=shown, allowed="a number"
             ) from error
     return out
+
+
+def _no_clock(column: str, row: int, item: Any) -> None:
+    """Refuse dates and durations, which numpy would turn into nanoseconds."""
+    if isinstance(item, np.timedelta64 | datetime.timedelta):
+        raise DataError(
+            "a duration has no unit here", row=row, column=column, value=str(item),
+            allowed="numbers: divide by the unit first, `/ pd.Timedelta(days=30.4375)` for months",
+        )  # fmt: skip
+    if isinstance(item, np.datetime64 | datetime.date):
+        raise DataError(
+            "a date is no number", row=row, column=column, value=str(item),
+            allowed="numbers: subtract the start, then `/ pd.Timedelta(days=30.4375)` for months",
+        )  # fmt: skip
 
 
 def _as_float(item: Any) -> float:
@@ -168,11 +192,66 @@ def one(column: str, value: ArrayLike, **rules: Any) -> float:
     >>> one("share", 0.5, minimum=0)
     0.5
     """
-    array = numeric(column, value, **rules)
+    try:
+        array = numeric(column, value, **rules)
+    except DataError as error:
+        # An option has no rows.
+        raise DataError(
+            error.message, column=error.column, value=error.value, allowed=error.allowed
+        ) from error
     if len(array) != 1:
         raise DataError("not one number", column=column, value=f"{len(array)} values",
                         allowed="a single number")  # fmt: skip
     return float(array[0])
+
+
+def whole(column: str, value: ArrayLike, *, minimum: float, maximum: float | None = None) -> int:
+    """Return a single whole number.
+
+    Raises
+    ------
+    DataError
+        When it is not one, or outside the limits.
+
+    Examples
+    --------
+    >>> whole("draws", 20, minimum=1)
+    20
+    """
+    return int(one(column, value, integer=True, minimum=minimum, maximum=maximum))
+
+
+def seed(value: object) -> int:
+    """Return a seed of random numbers, a whole number of any size from 0 on.
+
+    Raises
+    ------
+    DataError
+        When it is anything else.
+
+    Examples
+    --------
+    >>> seed(1)
+    1
+    """
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)
+    if not number or int(value) < 0:  # type: ignore[call-overload]
+        raise DataError("not a seed", column="seed", value=repr(value),
+                        allowed="a whole number of at least 0")  # fmt: skip
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def text(value: object) -> str:
+    """Return a label as text: whole numbers without a decimal point, nothing a terminal obeys.
+
+    Examples
+    --------
+    >>> text(9.0), text("A")
+    ('9', 'A')
+    """
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return visible(str(value))
 
 
 def needed(data: Any, columns: Iterable[str], filled: Iterable[str] = ()) -> pd.DataFrame:
@@ -261,7 +340,7 @@ def labels(studies: Iterable[Any] | None, k: int) -> tuple[str, ...]:
     """
     if studies is None:
         return tuple(f"study {i + 1}" for i in range(k))
-    names = tuple(str(s) for s in items("studies", studies))
+    names = tuple(visible(str(s)) for s in items("studies", studies))
     if len(names) != k:
         raise DataError(f"{len(names)} labels for {k} rows", column="studies")
     return names
@@ -284,9 +363,9 @@ def choice(argument: str, value: object, allowed: Iterable[str]) -> Any:
     ('REML', 'hksj')
     """
     options = list(allowed)
-    if value in options:
-        return value
     if isinstance(value, str):
+        if value in options:
+            return value
         word = value.strip().lower()
         word = SPELLINGS.get(argument, {}).get(word, word)
         for option in options:
@@ -310,8 +389,11 @@ def level(value: float) -> float:
     >>> level(0.95)
     0.95
     """
-    if not (isinstance(value, int | float | np.number) and 0 < value < 1):
+    number = isinstance(value, int | float | np.number)
+    if not (number and EDGE <= value <= 1 - EDGE):
+        near = number and 0 < value < 1
         raise DataError(
-            "not a confidence level", column="level", value=value, allowed="between 0 and 1"
-        )
+            "not a confidence level", column="level", value=repr(value) if near else value,
+            allowed=f"between 0 and 1, {EDGE:g} or more from both" if near else "between 0 and 1",
+        )  # fmt: skip
     return float(value)

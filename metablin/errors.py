@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning"]
+__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning", "visible"]
+
+
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    r"""Return text with what a terminal would obey written out.
+
+    Control characters (colours, cursor movements, line ends) and marks that turn the direction of
+    writing become their escapes, so that a label can neither hide nor forge what is printed.
+
+    Examples
+    --------
+    >>> visible("\x1b[2JA")
+    '\\x1b[2JA'
+    """
+    return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
 
 MOST_PLACES = 50
 """Places that one error lists; a whole column of words would fill the screen."""
@@ -56,7 +75,7 @@ class DataError(ValueError):
         self.value = value
         self.allowed = allowed
         self.study = study
-        super().__init__(self._text())
+        super().__init__(visible(self._text()))
 
     def _text(self) -> str:
         place = []

@@ -110,6 +110,13 @@ def links(analysis: str, table: str) -> str:
     return f" [Data](results/{analysis}/{table}.csv) · [Source]({source})"
 
 
+def menu(analysis: str, name: str, data: str) -> str:
+    """Return the links under a figure: data and rows behind it, files, its place, its citation."""
+    files = "".join(f" · [{e.upper()}](results/{analysis}/{name}.{e})" for e in ("svg", "png"))
+    here = f" · [Link](#fig-{slug(analysis, name)}) · [Cite](about.qmd#how-to-cite)"
+    return f"{links(analysis, data)}{files if data else files.removeprefix(' ·')}{here}"
+
+
 def plain(text: str) -> str:
     """Return text with nothing that Markdown would read as a sign."""
     return re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", text)
@@ -144,7 +151,7 @@ def figure(path: str) -> None:
     say(
         f"::: {{#fig-{slug(analysis, name)}}}\n\n"
         f'![](results/{analysis}/{name}.svg){{fig-alt="{described(about["alt"])}"}}\n\n'
-        f"{sentences(about['title'], about['caption'])}{links(analysis, about['data'])}\n\n:::"
+        f"{sentences(about['title'], about['caption'])}{menu(analysis, name, about['data'])}\n\n:::"
     )
 
 
@@ -173,6 +180,7 @@ def curve(path: str, colour: str) -> None:
     text = readout(
         frame.rename(columns=names).assign(group="Mean of the arms"),
         curve_area((RESULTS / f"{path}.svg").read_text("utf-8")),
+        narrow=curve_area((RESULTS / f"{path}.narrow.svg").read_text("utf-8")),
         figure=f"fig-{slug(analysis, name)}",
         top=TOP,
         interval="95% interval",

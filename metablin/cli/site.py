@@ -23,6 +23,14 @@ HOW_TO_INSTALL = (
     "https://quarto.org/docs/get-started/, or name it with QUARTO_PATH"
 )
 
+BAD = re.compile(
+    r"The following string was found|Unable to resolve|Citeproc|unclosed|fenced div|Invalid URI",
+    re.IGNORECASE,
+)
+"""What Quarto prints about fences, references, citations and descriptions that are not right."""
+MOST = 5
+"""Warnings that an error repeats."""
+
 Results = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder of results.")]
 
 
@@ -30,6 +38,9 @@ def site(
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the site and render again on changes.")
     ] = False,
+    url: Annotated[
+        str, typer.Option("--url", help="Address it is published at, for shared links.")
+    ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes for the analyses.")] = 1,
     analyses: Annotated[
         Path | None,
@@ -51,11 +62,14 @@ def site(
         raise DataError("there is no site beside the analyses", allowed="site/_quarto.yml")
     runner.reproduce(folder=folder, out=root / "results", jobs=jobs)
     publish(root / "results")
-    _run([sys.executable, str(root / "site" / "_scripts" / "build.py")], {})
+    address = {"METABLIN_SITE_URL": url} if url else {}
+    _run([sys.executable, str(root / "site" / "_scripts" / "build.py")], address)
     built = {"QUARTO_PYTHON": sys.executable, "METABLIN_SITE_BUILT": "1"}
-    _run([str(quarto), "preview" if serve else "render", str(root / "site")], built)
-    if not serve:
-        typer.echo(f"site: {root / 'site' / '_site' / 'index.html'}")
+    if serve:
+        _run([str(quarto), "preview", str(root / "site")], built)
+        return
+    _render([str(quarto), "render", str(root / "site")], built)
+    typer.echo(f"site: {root / 'site' / '_site' / 'index.html'}")
 
 
 def find_quarto() -> Path | None:
@@ -91,6 +105,34 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, env={**os.environ, **environment}, check=False)
     if done.returncode != 0:
         raise DataError(f"{Path(command[0]).name} stopped with exit code {done.returncode}")
+
+
+def _render(command: list[str], environment: dict[str, str]) -> None:
+    """Render, passing on what Quarto says; fail where it says that a page is not as it was meant.
+
+    Raises
+    ------
+    DataError
+        When Quarto stops, or warns of a fence, reference, citation or description.
+    """
+    warned = []
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as running:
+        for line in running.stderr or ():
+            sys.stderr.write(line)
+            if BAD.search(line):
+                warned.append(" ".join(re.sub(r"\x1b\[\d+m", "", line).split()))
+    if running.returncode != 0:
+        raise DataError(f"{Path(command[0]).name} stopped with exit code {running.returncode}")
+    if warned:
+        raise DataError(
+            f"the render warned of {len(warned)} faults", value="; ".join(warned[:MOST])
+        )
 
 
 def trace(

@@ -105,8 +105,9 @@ def from_freeman_tukey(x: FloatArray, n: float | FloatArray) -> FloatArray:
     lowest = freeman_tukey(np.zeros_like(size), size)
     highest = freeman_tukey(size, size)
     inside = (x > lowest) & (x < highest)
-    t = np.where(inside, x, np.pi / 4)
+    t = np.where(inside | np.isnan(x), x, np.pi / 4)
     sine = np.sin(2 * t)
     root = 1 - (sine + (sine - 1 / sine) / size) ** 2
     p = (1 - np.sign(np.cos(2 * t)) * np.sqrt(np.maximum(root, 0.0))) / 2
-    return np.asarray(np.where(inside, p, (x >= highest) * 1.0))
+    # No value stays no value.
+    return np.asarray(np.where(inside | np.isnan(x), p, (x >= highest) * 1.0))

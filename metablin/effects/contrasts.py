@@ -14,7 +14,7 @@ from scipy import special
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.effects.sizes import EffectSizes, build, readmit
+from metablin.effects.sizes import LARGEST, EffectSizes, build, readmit
 from metablin.errors import DataError, MetablinWarning
 from metablin.options import LogMeasure, Missing, words
 
@@ -169,9 +169,9 @@ def _asymmetry(estimate: FloatArray, low: FloatArray, high: FloatArray) -> Float
 
 
 def _last_digit(figures: Iterable[float]) -> float:
-    """Size of the last printed digit, at most 0.01, judged from the figure with most digits."""
+    """Size of the last printed digit, at most 1, judged from the figure with most digits."""
     exponents = [Decimal(repr(float(x))).normalize().as_tuple().exponent for x in figures]
-    return 10.0 ** min(-2, *(int(e) for e in exponents))
+    return 10.0 ** min(0, *(int(e) for e in exponents))
 
 
 @reads("yi", "vi", optional=("studies",), after=readmit)
@@ -268,6 +268,6 @@ def log_effects(
     measure = choice("measure", measure, words(LogMeasure))
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     y = numeric("log_effect", log_effect, studies=known)
-    se = numeric("std_error", std_error, above=0, studies=known)
+    se = numeric("std_error", std_error, above=0, maximum=LARGEST**0.5, studies=known)
     names = labels(known, same_length(log_effect=y, std_error=se))
     return build(y, se**2, names, measure, "log", {})

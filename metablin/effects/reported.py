@@ -63,7 +63,7 @@ class _Row:
     def number_of(self, name: str) -> float:
         try:
             value = float(self.values[name])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise self.error(name, "a number") from error
         if not np.isfinite(value):
             raise self.error(name, "a finite number")

@@ -12,7 +12,7 @@ from scipy import special
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin.effects._scales import freeman_tukey
-from metablin.effects.sizes import EffectSizes, build, readmit
+from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
 from metablin.errors import DataError
 from metablin.options import (
     Missing,
@@ -230,7 +230,7 @@ def rates(
     zero_cells = choice("zero_cells", zero_cells, ZERO_RULES_SINGLE)
     known = None if studies is None else [str(s) for s in items("studies", studies)]
     x = numeric("events", events, minimum=0, integer=True, studies=known)
-    t = numeric("person_time", person_time, above=0, studies=known)
+    t = numeric("person_time", person_time, above=0, maximum=LONGEST, studies=known)
     names = labels(known, same_length(events=x, person_time=t))
     none = x == 0
     smooth = transform == "sqrt"

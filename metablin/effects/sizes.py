@@ -26,6 +26,14 @@ LARGEST = 1e60
 squared weights with a squared effect, and that must stay below 1e308."""
 
 
+ENDS = {"proportion": (0.0, 1.0), "rate": (0.0, np.inf), "rd": (-1.0, 1.0)}
+"""Ends of the reader's scale, by measure; others have none that a limit could cross."""
+
+
+LONGEST = LARGEST**0.5
+"""Longest time at risk, whose square is a variance."""
+
+
 class Counts(Mapping[str, FloatArray]):
     """Read-only mapping of column name to a read-only array of length k.
 
@@ -132,6 +140,9 @@ class EffectSizes(Record):
     def back(self, x: ArrayLike, n: ArrayLike | None = None) -> FloatArray:
         """Return values of the analysis scale on the reader's scale.
 
+        Limits beyond the end of the scale (a proportion above 1, a rate below 0, a risk difference
+        above 1) are the end.
+
         Parameters
         ----------
         x : array-like
@@ -147,9 +158,13 @@ class EffectSizes(Record):
         """
         x = np.asarray(x, dtype=np.float64)
         if self.transform != "freeman-tukey":
-            return np.asarray(back_transform(self.transform)(x))
+            return np.asarray(np.clip(back_transform(self.transform)(x), *self._ends))
         size = self.harmonic_n if n is None else np.asarray(n, dtype=np.float64)
         return from_freeman_tukey(x, size)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return ENDS.get(self.measure, (-np.inf, np.inf))
 
     @property
     def harmonic_n(self) -> float:

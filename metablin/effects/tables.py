@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
-from metablin.effects.sizes import EffectSizes, build, readmit
+from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
 from metablin.errors import DataError
 from metablin.options import (
     DoubleZeros,
@@ -251,7 +251,7 @@ def rate_contrasts(
         column = f"events_{arm}"
         counts[column] = numeric(column, x, minimum=0, integer=True, studies=known)
         column = f"person_time_{arm}"
-        counts[column] = numeric(column, t, above=0, studies=known)
+        counts[column] = numeric(column, t, above=0, maximum=LONGEST, studies=known)
     names = labels(known, same_length(**counts))
     a, s, c, t_c = counts.values()
     rule = "none" if measure == "irsd" else zero_cells

@@ -1,18 +1,17 @@
-"""One rule for pooling few studies: single-arm proportions, and contrasts between two arms."""
+"""One rule for pooling few studies: single arms, and contrasts between two arms."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 
-from scipy import special
-
 from metablin._input import level as check_level
-from metablin.effects import EffectSizes, exact_intervals
+from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.bayes.priors import half_cauchy
-from metablin.meta.core.fit import MetaFit, make_fit
-from metablin.meta.core.options import Options, needs_effects, needs_measure
+from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.nothing import exact_pool, nothing_happened
+from metablin.meta.core.options import needs_effects, needs_measure
 from metablin.meta.core.parts import Analysis
 from metablin.meta.pooling import pool
 
@@ -32,7 +31,7 @@ DIFFER = 0.1
 
 
 def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
-    """Pool the proportions of single-arm cohorts by the rule for few studies.
+    """Pool proportions or rates of single-arm cohorts by the rule for few studies.
 
     One cohort keeps its own interval. From two on it is the normal model on the logit scale with a
     half-Cauchy prior of scale 0.5 on tau: of ten intervals the narrowest that holds the truth 93
@@ -44,17 +43,19 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     pooled by the binomial-normal model with a t interval (Stijnen et al. 2010), which takes the
     counts as they are. When that model finds no variance between cohorts although Cochran's Q says
     that they differ, it gives no prediction interval: it would be the confidence interval again.
+    Rates follow the same rule on the log scale, with the Poisson-normal model.
 
     Where no patient, or every patient, has the event, nothing shows a difference between cohorts,
     and the likelihood of any number of them is highest at 0 or 1 without one. They are then one
-    cohort: 0 of n with the exact interval of Clopper and Pearson, the same however the patients
-    are divided. (A half added to each cohort's cells would add up: 0 of 11 would be 4.2% in one
-    cohort, 7.7% in two, 13.4% in four.)
+    cohort: 0 of n with the exact interval of Clopper and Pearson (of Garwood for rates), the same
+    however the patients are divided. (A half added to each cohort's cells would add up: 0 of 11
+    would be 4.2% in one cohort, 7.7% in two, 13.4% in four.)
 
     Parameters
     ----------
     e : EffectSizes
-        From :func:`metablin.proportions` with the logit transform.
+        From :func:`metablin.proportions` with the logit transform, or :func:`metablin.rates` with
+        the log.
     level : float
         Confidence level.
 
@@ -68,7 +69,7 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     Raises
     ------
     DataError
-        When the effects are not proportions.
+        When the effects are neither proportions nor rates.
 
     References
     ----------
@@ -94,11 +95,12 @@ def pool_cohorts(e: EffectSizes, level: float = 0.95) -> MetaFit:
     >>> none.estimate, round(none.conf_high, 4)
     (0.0, 0.2849)
     """
-    needs_measure(e, "pool_cohorts", ("proportion",))
-    events, n = e.counts["events"], e.counts["n"]
-    if events.sum() in (0, n.sum()):
-        return _as_one(e, check_level(level))
-    if e.k > 1 and ((events == 0) | (events == n)).any():
+    needs_measure(e, "pool_cohorts", ("proportion", "rate"))
+    if nothing_happened(e):
+        return exact_pool(e, check_level(level))
+    events = e.counts["events"]
+    empty = events == (0 if e.measure == "rate" else e.counts["n"])
+    if e.k > 1 and (empty | (events == 0)).any():
         return _seen(pool(e, model="glmm", ci="t", level=level))
     return _few(e, level)
 
@@ -169,25 +171,5 @@ def _seen(fit: MetaFit) -> MetaFit:
         notes=(
             *fit.notes,
             "no prediction interval: the model finds no variance between cohorts, Cochran's Q does",
-        ),
-    )
-
-
-def _as_one(e: EffectSizes, level: float) -> MetaFit:
-    """Return 0 of n, or n of n, with its exact interval."""
-    events, n = e.counts["events"].sum(), e.counts["n"].sum()
-    one = exact_intervals([events], [n], level=level).iloc[0]
-    low, high = (float(special.logit(one[name])) for name in ("conf_low", "conf_high"))
-    who = "no patient" if events == 0 else "every patient"
-    return make_fit(
-        e,
-        Options("exact", "clopper-pearson", level=level),
-        estimate=-math.inf if events == 0 else math.inf,
-        std_error=math.nan,
-        confidence=(low, high),
-        weights=e.counts["n"],
-        notes=(
-            f"{who} had the event: {events:g} of {n:g} as one cohort, exact interval; there is no "
-            "standard error, test, tau2 or prediction interval",
         ),
     )

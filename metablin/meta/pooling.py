@@ -13,7 +13,7 @@ from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit
-from metablin.meta.core.models import MODELS, fitter
+from metablin.meta.core.models import MODELS, fit_model
 from metablin.meta.core.options import Options, needs_effects
 from metablin.meta.normal.subgroups import add_subgroups
 from metablin.options import EqualTau2, Interval, Model, Prediction, Tau2, words
@@ -75,7 +75,13 @@ def pool(
     Raises
     ------
     DataError
-        For an unknown option or data the model cannot take, naming the study.
+        For an unknown option or data the model cannot take, naming the study; for a ratio when
+        nobody, or everybody, had the event in both arms of all studies.
+
+    Notes
+    -----
+    Where no patient, or every patient, of single arms had the event, the fit is the exact interval
+    of all patients together (``model`` is ``"exact"``), as in :func:`metablin.pool_cohorts`.
 
     Examples
     --------
@@ -98,7 +104,7 @@ def pool(
     if moderators is not None:
         fit = _with_moderators(e, options, moderators, data, by is not None)
     else:
-        fit = fitter(model)(e, options)
+        fit = fit_model(e, options)
         if by is not None:
             fit = add_subgroups(fit, options, _labels(by, data), subgroup_tau2)
     asked: dict[str, Any] = {"model": model, "tau2": tau2, "ci": given_ci, "level": level, "by": by}

@@ -20,6 +20,7 @@ from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve
 from metablin.survival.landmark import simon_makuch as survival_by_response
+from metablin.survival.ties import join, onto
 
 __all__ = [
     "METHODS",
@@ -307,6 +308,7 @@ def _checked(
     t, e = numeric("time", time, minimum=0), numeric("event", event, minimum=0, maximum=1)
     at = numeric("changed_at", changed_at, minimum=0, missing=True)
     names = labels(None, same_length(time=t, event=e, changed_at=at))
+    t, at = join(t)[0], onto(at, np.unique(t))
     late = np.flatnonzero(at > t)
     if late.size:
         i = int(late[0])

@@ -13,6 +13,7 @@ from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import numeric, one
+from metablin._input import seed as check_seed
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
 from metablin.records import Record, jsonable
@@ -167,7 +168,7 @@ def simulate_immortal_time(
     if simulations < 2 or n < 10:
         raise DataError("too small a simulation", value=f"{simulations} of {n}",
                         allowed="at least 2 of at least 10")  # fmt: skip
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     z = float(special.ndtri((1 + level) / 2))
     rows: list[dict[str, Any]] = []
     for true_hr in true_hrs:

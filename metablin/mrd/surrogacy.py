@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from metablin._input import choice, numeric, one
+from metablin._input import seed as check_seed
 from metablin.effects import generic
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
@@ -231,7 +232,7 @@ def surrogacy(
     """
     data = trial_pairs(x, vx, y, vy, studies, correlation, level, FEWEST)
     count = int(one("draws", draws, minimum=2, integer=True))
-    seed = int(one("seed", seed, minimum=0, integer=True))
+    seed = check_seed(seed)
     crit = _critical(data)
     return Surrogacy(
         data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from metablin.errors import DataError
 from metablin.network.arms import ARM_COLUMNS, arm_blocks, arm_summaries
 from metablin.network.contrasts import contrast_blocks
 from metablin.network.records import Arms, Block, Network
-from metablin.options import DoubleZeros, NetworkMeasure, ZeroRuleSingle, words
+from metablin.options import DoubleZeros, Missing, NetworkMeasure, ZeroRuleSingle, words
 
 __all__ = ["SingleArms", "arms_of", "columns_of", "natural", "network", "table_of", "text_of"]
 
@@ -56,6 +56,7 @@ def network(
     level: float = 0.95,
     zero_cells: ZeroRuleSingle = "only-needed",
     double_zeros: DoubleZeros = "keep",
+    missing: Missing = "error",
 ) -> Network:
     """Return the network of a long table of arms or of contrasts.
 
@@ -79,6 +80,8 @@ def network(
         studies are set aside).
     double_zeros : {"keep", "drop"}
         Whether studies in which no patient or every patient had the event stay in.
+    missing : {"error", "drop"}
+        Leave rows with an empty cell out, and studies of which one arm is left; said in ``notes``.
 
     Returns
     -------
@@ -112,12 +115,46 @@ def network(
     found = columns_of(frame)
     transform = "log" if measure in LOG_MEASURES else "none"
     _needs(found, ("study",), frame)
+    gone: tuple[str, ...] = ()
+    if choice("missing", missing, words(Missing)) == "drop":
+        frame, gone = _complete(frame, found, measure)
     studies = text_of(frame, found["study"], "study")
     if "treat1" in found or "treat2" in found:
         _needs(found, ("treat1", "treat2"), frame)
-        return _from_contrasts(frame, found, studies, measure, transform, level)
-    _needs(found, ("treatment",), frame)
-    return _from_arms(frame, found, studies, measure, transform, zero_cells, drop)
+        whole = _from_contrasts(frame, found, studies, measure, transform, level)
+    else:
+        _needs(found, ("treatment",), frame)
+        whole = _from_arms(frame, found, studies, measure, transform, zero_cells, drop)
+    return replace(whole, notes=(*whole.notes, *gone))
+
+
+def _complete(
+    frame: pd.DataFrame, found: Mapping[str, str], measure: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows without an empty cell, and a note on those that were left out."""
+    arms = "treat1" not in found
+    pairs = ("treat1", "treat2", "yi", "vi", "std_error", "estimate", "conf_low", "conf_high")
+    wanted = ("treatment", *ARM_COLUMNS.get(measure, ())) if arms else pairs
+    columns = [found[c] for c in wanted if c in found]
+    blank = frame[columns].map(is_missing).to_numpy()
+    empty = blank.any(axis=1)
+    if not empty.any():
+        return frame, ()
+    said = [
+        f"row {i + 1} ({frame[found['study']][i]}: {columns[int(blank[i].argmax())]} missing)"
+        for i in np.flatnonzero(empty)
+    ]
+    keep = ~empty
+    if arms:
+        labels = frame[found["study"]].astype(str).to_numpy()
+        for study in np.unique(labels[empty]):
+            if (keep & (labels == study)).sum() == 1:
+                keep &= labels != study
+                said.append(f"study {study} (one arm left)")
+    if not keep.any():
+        raise DataError("no row is complete", column=columns[0], value=said[0])
+    kept: pd.DataFrame = frame.iloc[np.flatnonzero(keep)].reset_index(drop=True)
+    return kept, (f"left out: {'; '.join(said)}",)
 
 
 def table_of(data: Any) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -382,13 +383,16 @@ def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
     Bucher HC and others (1997). doi:10.1016/S0895-4356(97)00049-8
     Veroniki AA and others (2013). doi:10.1093/ije/dyt222
     """
+    found: dict[tuple[int, int], list[tuple[float, float, tuple[int, ...]]]] = {}
+    for b in network.blocks:
+        for i, j in combinations(b.arms, 2):
+            found.setdefault((i, j), []).append((*b.pair(i, j), b.arms))
     out = []
-    for trio in combinations(range(len(network.treatments)), 3):
+    for trio in _trios(found):
         y = v = 0.0
         for i, j, sign in ((trio[0], trio[1], 1), (trio[1], trio[2], 1), (trio[0], trio[2], -1)):
             third = ({*trio} - {i, j}).pop()
-            parts = [b.pair(i, j) for b in network.blocks
-                     if i in b.arms and j in b.arms and third not in b.arms]  # fmt: skip
+            parts = [(e, var) for e, var, arms in found[i, j] if third not in arms]
             if not parts:
                 break
             w = np.array([1 / (var + tau2) for _, var in parts])
@@ -399,6 +403,17 @@ def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
             names = " : ".join(network.treatments[i] for i in trio)
             out.append((names, y, math.sqrt(v), z, float(two_sided(z, math.inf))))
     return pd.DataFrame(out, columns=["loop", "difference", "std_error", "statistic", "p_value"])
+
+
+def _trios(edges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield all triangles of a graph, sorted."""
+    later: dict[int, set[int]] = {}
+    for i, j in edges:
+        later.setdefault(i, set()).add(j)
+    for i in sorted(later):
+        for j in sorted(later[i]):
+            for k in sorted(later[i] & later.get(j, set())):
+                yield i, j, k
 
 
 def net_heat(network: Network, rows: Rows, model: str, method: str | None) -> pd.DataFrame:

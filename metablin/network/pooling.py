@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
 from metablin._input import choice
 from metablin._input import level as check_level
-from metablin.errors import DataError
+from metablin.errors import DataError, MetablinWarning
 from metablin.network.fit import NetworkFit
 from metablin.network.gls import (
     TAU2_METHODS,
@@ -24,6 +25,9 @@ from metablin.numerics.inference import chi2_tail, i2_h2
 from metablin.options import NetworkInterval, NetworkModel, words
 
 __all__ = ["network_pool"]
+
+ROUNDING = 1e-24
+"""A weighted residual sum of squares a degree of freedom below this is rounding."""
 
 
 def network_pool(
@@ -160,7 +164,11 @@ def _inverse_variance(
             i2, h2 = (max(0.0, (q - free) / q) if q > 0 else 0.0), q / free
     d, cov = effects_of(fit, size)
     if ci == "hksj" and free:
-        cov = cov * (float(fit.rss) / free)
+        factor = float(fit.rss) / free
+        if factor < ROUNDING:
+            warnings.warn("all effects agree exactly, so the Hartung-Knapp standard errors are "
+                          "zero", MetablinWarning, stacklevel=3)  # fmt: skip
+        cov = cov * factor
     return NetworkFit(
         n, model, method, ci, level, reference, d, cov, df, tau2, i2, h2,
         q, free, float(chi2_tail(q, free)), notes,

@@ -46,7 +46,8 @@ def _better(fit: Effects, small_values: str, margin: float = 0.0) -> FloatArray:
     variance = np.diag(fit.cov)
     se = np.sqrt(variance[:, None] + variance[None, :] - 2 * fit.cov)
     np.fill_diagonal(se, 1.0)
-    z = gap / se
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where((gap == 0) & (se == 0), 0.0, gap / se)  # no error: certain, or a tie
     p = special.ndtr(z) if np.isinf(fit.df) else special.stdtr(fit.df, z)
     np.fill_diagonal(p, np.nan)
     return np.asarray(p)
@@ -144,6 +145,7 @@ def league(
         for j, column in enumerate(names):
             cells = lower if j < i else upper
             if i != j and (row, column) in cells:
-                a, b, c = (f"{x:.{digits}f}" for x in cells[row, column])
+                # + 0.0 takes the sign off a zero.
+                a, b, c = (f"{round(x, digits) + 0.0:.{digits}f}" for x in cells[row, column])
                 table.iat[i, j] = f"{a} ({b} to {c})"
     return table

@@ -15,6 +15,9 @@ __all__ = ["Fit", "gls", "gls_at"]
 
 FloatArray = NDArray[np.float64]
 
+LOST = 1e-12
+"""A trace smaller than this share of its first term has lost its digits in the difference."""
+
 
 @dataclass(slots=True, eq=False)
 class Fit:
@@ -69,16 +72,29 @@ class Fit:
     def trace_p(self) -> FloatArray:
         """Return tr(P), shape (...)."""
         if self.basis is None:
-            s2 = np.vecdot(self.w, self.w)
-            return np.asarray(self.w.sum(-1) - s2 * self.cov[..., 0, 0])
+            s1, s2 = self.w.sum(-1), np.vecdot(self.w, self.w)
+            trace = np.asarray(s1 - s2 * self.cov[..., 0, 0])
+            lost = trace <= LOST * s1
+            if lost.any():  # one study has all the weight but for rounding
+                trace = np.where(lost, self._spared().sum(-1), trace)
+            return np.asarray(trace)
         return np.asarray((self.w - self.w**2 * self.leverage()).sum(-1))
+
+    def _spared(self) -> FloatArray:
+        """Return the diagonal of P, shape (..., k), on the intercept alone."""
+        return np.asarray(self.w * (1 - self.w * self.cov[..., 0]))
 
     def trace_pp(self) -> FloatArray:
         """Return tr(PP), shape (...)."""
         w2 = self.w * self.w
         if self.basis is None:
             a, s2 = self.cov[..., 0, 0], np.vecdot(self.w, self.w)
-            return np.asarray(s2 - 2 * a * np.vecdot(w2, self.w) + (a * s2) ** 2)
+            trace = np.asarray(s2 - 2 * a * np.vecdot(w2, self.w) + (a * s2) ** 2)
+            lost = trace <= LOST * s2
+            if lost.any():
+                cross = np.maximum(s2**2 - np.vecdot(w2, w2), 0.0)
+                trace = np.where(lost, (self._spared() ** 2).sum(-1) + a**2 * cross, trace)
+            return np.asarray(trace)
         b = np.swapaxes(self.basis, -1, -2) @ (w2[..., None] * self.basis)
         return np.asarray((w2 - 2 * w2 * self.w * self.leverage()).sum(-1) + (b * b).sum((-1, -2)))
 

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from metablin.errors import ConvergenceError
 from metablin.numerics.gls import Fit, gls, gls_at
 
-__all__ = ["TAU2_METHODS", "estimate_tau2", "generalised_q", "log_likelihood", "solve_q"]
+__all__ = [
+    "STEP_TOLERANCE",
+    "TAU2_METHODS",
+    "climb",
+    "estimate_tau2",
+    "generalised_q",
+    "log_likelihood",
+    "solve_q",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -161,11 +169,7 @@ def _likelihood(
         u, expected, observed = score(gls_at(y, v, tau2, x))
         if y.ndim == 1:
             return _one_step(float(u), float(expected), float(observed), float(tau2), v)
-        concave = observed > 0.1 * expected
-        new = tau2 + u / np.where(concave, observed, expected)
-        new = np.where(concave | (u > 0), new, np.minimum(new, tau2 / 2))
-        near_zero = NEAR_ZERO * v.min(-1)
-        return np.maximum(new, np.where(tau2 > near_zero, tau2 * SHRINK, 0.0))
+        return climb(u, expected, observed, tau2, v.min(-1))
 
     def solve(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
         tau2, done = _iterate(step, y, v, x, np.maximum(_he(y, v, x), 0.0))
@@ -176,6 +180,29 @@ def _likelihood(
         return np.asarray(np.where(_zero_is_better(restricted, y, v, x, tau2), 0.0, tau2))
 
     return solve
+
+
+def climb(
+    u: FloatArray,
+    expected: FloatArray,
+    observed: FloatArray,
+    tau2: FloatArray,
+    smallest: FloatArray,
+) -> FloatArray:
+    """Take one step up the likelihood of tau2, all arrays of shape (m,).
+
+    Parameters
+    ----------
+    u, expected, observed : ndarray
+        Twice the score and the informations about tau2.
+    tau2 : ndarray
+    smallest : ndarray
+        Smallest sampling variance of each set.
+    """
+    concave = observed > 0.1 * expected
+    new = tau2 + u / np.where(concave, observed, expected)
+    new = np.where(concave | (u > 0), new, np.minimum(new, tau2 / 2))
+    return np.maximum(new, np.where(tau2 > NEAR_ZERO * smallest, tau2 * SHRINK, 0.0))
 
 
 def _one_step(u: float, expected: float, observed: float, tau2: float, v: FloatArray) -> FloatArray:

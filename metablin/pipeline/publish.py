@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metablin.pipeline.claims import NOT_COMPUTABLE
 from metablin.pipeline.fingerprint import file_digest
-from metablin.pipeline.runner import MANIFEST
+from metablin.pipeline.runner import MANIFEST, dated
 from metablin.pipeline.verify import ledger
+from metablin.pipeline.workspace import held
 from metablin.report.html import Section, render_report
 from metablin.report.render import headlines, to_terminal
 from metablin.report.store import Saved, write_text
@@ -27,9 +29,17 @@ def publish(out: Path) -> Path:
 
     Both enter the manifest and are written again only when they would change.
     """
+    with held(out, wait=True):
+        return _publish(out)
+
+
+def _publish(out: Path) -> Path:
     from metablin.datasets import load
 
-    claims = ledger(out)
+    claims, date = ledger(out), dated(out)
+    if date is not None:
+        reason = f"these results are of {date}; claims are checked against all evidence"
+        claims = claims.assign(status=NOT_COMPUTABLE, reason=reason)
     _write(out / LEDGER, claims.to_csv(index=False, lineterminator="\n"))
     manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     saved = Saved(out)

@@ -125,7 +125,7 @@ def place_labels(
         box, shift, ha, va = boxes[int(np.argmin(costs))]
         taken.append(box)
         ax.annotate(
-            texts[i],
+            style.plain(texts[i]),
             (x[i], y[i]),
             xytext=shift,
             textcoords="offset points",

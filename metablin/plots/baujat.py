@@ -27,6 +27,7 @@ def baujat_frame(result: Baujat) -> pd.DataFrame:
     return frame
 
 
+@style.styled
 def baujat_plot(result: Baujat, ax: Axes | None = None) -> Axes:
     """Draw Baujat's plot and return its axes."""
     if ax is None:
@@ -34,6 +35,7 @@ def baujat_plot(result: Baujat, ax: Axes | None = None) -> Axes:
     return draw_baujat(baujat_frame(result), ax)
 
 
+@style.styled
 def draw_baujat(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the points of :func:`baujat_frame` on `ax` and return it."""
     ax.scatter(frame["heterogeneity"], frame["influence"], s=24, color=POINT, lw=0, zorder=3)

@@ -88,6 +88,7 @@ def bubble_frame(fit: MetaFit, term: str | None = None) -> pd.DataFrame:
     return pd.concat([studies, line], ignore_index=True)
 
 
+@style.styled
 def bubble(fit: MetaFit, term: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw the bubble plot of a meta-regression and return its axes."""
     frame = bubble_frame(fit, term)
@@ -100,6 +101,7 @@ def bubble(fit: MetaFit, term: str | None = None, ax: Axes | None = None) -> Axe
     )
 
 
+@style.styled
 def draw_bubble(
     frame: pd.DataFrame, ax: Axes, *, name: str, measure: str, transform: str, level: float
 ) -> Axes:
@@ -139,7 +141,7 @@ def draw_bubble(
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)
     reader_ticks(ax.yaxis, transform, low, high)
-    ax.set_xlabel(name)
+    ax.set_xlabel(style.plain(name))
     ax.set_ylabel(axis_name(measure, transform))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8, frameon=False)
     return ax

@@ -18,6 +18,7 @@ RESPONDERS = style.colour("blinatumomab")
 OTHERS = style.colour("chemotherapy")
 
 
+@style.styled
 def consistency(check: Consistency, ax: Axes | None = None) -> Axes:
     """Draw all patients, responders, printed and implied non-responders over time.
 

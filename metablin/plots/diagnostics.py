@@ -59,6 +59,7 @@ def _local_lines(t: FloatArray) -> FloatArray:
     return out
 
 
+@style.styled
 def schoenfeld(
     residuals: pd.DataFrame,
     ax: Axes | None = None,
@@ -72,6 +73,7 @@ def schoenfeld(
     return draw_schoenfeld(schoenfeld_frame(residuals, term), ax, unit=unit)
 
 
+@style.styled
 def draw_schoenfeld(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
     """Draw the table of `schoenfeld_frame`."""
     ax.plot(frame["time"], frame["scaled"], "o", ms=3, color=style.SOFT, alpha=0.6, mew=0)

@@ -50,6 +50,7 @@ def dots_frame(data: pd.DataFrame, *, top: int | None = None) -> pd.DataFrame:
     return frame
 
 
+@style.styled
 def dots(
     data: pd.DataFrame,
     axes: tuple[Axes, Axes] | None = None,
@@ -85,8 +86,9 @@ def dots(
         y = frame["position"]
         left.hlines(y, 0, 1, color="#e6e9ee", lw=0.7, zorder=0)
         for column, arm, marker in (("treatment", arms[0], "o"), ("control", arms[1], "^")):
-            left.plot(frame[column], y, marker, ms=5, color=style.colour(arm), label=arm)
-        left.set_yticks(list(y), list(frame["term"]))
+            left.plot(frame[column], y, marker, ms=5, color=style.colour(arm),
+                      label=style.plain(arm))  # fmt: skip
+        left.set_yticks(list(y), [style.plain(x) for x in frame["term"]])
         reach = min(1.0, 1.08 * float(frame[["treatment", "control"]].max().max()))
         left.set_xlim(-0.025 * reach, reach)  # room for half a marker at zero
         left.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

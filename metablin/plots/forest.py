@@ -209,6 +209,7 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
+@style.styled
 def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axes:
     """Draw the forest plot of a pooled result.
 
@@ -232,6 +233,7 @@ def forest(fit: MetaFit, ax: Axes | None = None, *, overall: bool = True) -> Axe
         return draw_forest(frame, ax, measure=fit.measure, level=fit.level)
 
 
+@style.styled
 def draw_forest(
     frame: pd.DataFrame,
     ax: Axes,
@@ -424,7 +426,7 @@ def label_offset(frame: pd.DataFrame) -> float:
 def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
     if text:
         ax.annotate(
-            text,
+            style.plain(text),
             xy=(side, y),
             xycoords=("axes fraction", "data"),
             xytext=(offset, 0),

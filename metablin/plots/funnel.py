@@ -63,6 +63,7 @@ def _points(e: EffectSizes) -> pd.DataFrame:
     )
 
 
+@style.styled
 def funnel(fit: MetaFit | TrimFill, ax: Axes | None = None, contours: bool = True) -> Axes:
     """Draw a funnel plot.
 
@@ -94,6 +95,7 @@ def funnel(fit: MetaFit | TrimFill, ax: Axes | None = None, contours: bool = Tru
     )
 
 
+@style.styled
 def funnel_of_test(test: SmallStudyTest, ax: Axes | None = None) -> Axes:
     """Draw the funnel plot of a test of asymmetry, with its regression line where it has one."""
     e = test.effects
@@ -113,6 +115,7 @@ def funnel_of_test(test: SmallStudyTest, ax: Axes | None = None) -> Axes:
     )
 
 
+@style.styled
 def funnel_of_selection(model: SelectionModel, ax: Axes | None = None) -> Axes:
     """Draw the funnel plot of a selection model with the effect before and after correction."""
     e = model.effects
@@ -129,6 +132,7 @@ def _new(ax: Axes | None) -> Axes:
     return style.figure(5.2, 4.2)[1] if ax is None else ax
 
 
+@style.styled
 def draw_funnel(
     frame: pd.DataFrame,
     ax: Axes,
@@ -168,7 +172,8 @@ def draw_funnel(
         ax.axvline(null, color=style.INK, lw=0.8, zorder=1)
     for i, (name, centre) in enumerate(centres.items()):
         dashes = (0, (4, 2)) if i == 0 else (0, (1, 1.5))
-        handles.append(ax.axvline(centre, color=POOLED, lw=1.3, ls=dashes, label=name, zorder=2))
+        words = style.plain(name)
+        handles.append(ax.axvline(centre, color=POOLED, lw=1.3, ls=dashes, label=words, zorder=2))
     if curve is not None:
         handles += ax.plot(*curve, color=style.INK, lw=1.2, label="Regression", zorder=2)
     _scatter(ax, frame)
@@ -237,6 +242,7 @@ def _scatter(ax: Axes, frame: pd.DataFrame) -> None:
             )  # fmt: skip
 
 
+@style.styled
 def funnel_of_pet_peese(result: PetPeese, ax: Axes | None = None) -> Axes:
     """Draw a funnel plot with the regression that PET-PEESE chose."""
     return funnel_of_test(result.pet if result.chosen == "pet" else result.peese, ax=ax)

@@ -41,6 +41,7 @@ def gosh_frame(result: Gosh, study: str | None = None) -> pd.DataFrame:
     return frame
 
 
+@style.styled
 def gosh_plot(result: Gosh, ax: Axes | None = None, study: str | None = None) -> Axes:
     """Draw the cloud of subsets and return its axes.
 
@@ -64,6 +65,7 @@ def gosh_plot(result: Gosh, ax: Axes | None = None, study: str | None = None) ->
     )
 
 
+@style.styled
 def draw_gosh(
     frame: pd.DataFrame,
     ax: Axes,
@@ -116,7 +118,7 @@ def draw_gosh(
 def _points(ax: Axes, parts: list[tuple[pd.DataFrame, str, str]]) -> None:
     for part, colour, name in parts:
         ax.scatter(part["effect"], part["i2"], s=4, color=colour, alpha=0.12, lw=0)
-        ax.scatter([], [], s=18, color=colour, lw=0, label=name)
+        ax.scatter([], [], s=18, color=colour, lw=0, label=style.plain(name))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8, frameon=False)
 
 

@@ -24,6 +24,7 @@ def hazard_frame(curves: Sequence[HazardCurve]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@style.styled
 def hazard(curves: Sequence[HazardCurve], ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw smoothed hazards (per unit of time) or a time-varying hazard ratio (log axis)."""
     if ax is None:
@@ -31,13 +32,15 @@ def hazard(curves: Sequence[HazardCurve], ax: Axes | None = None, *, unit: str =
     return draw_hazard(hazard_frame(curves), ax, unit=unit)
 
 
+@style.styled
 def draw_hazard(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
     """Draw the table of `hazard_frame`."""
     names = list(dict.fromkeys(frame["term"]))
     colours = group_colours(names)
     for name in names:
         part = frame[frame["term"] == name]
-        ax.plot(part["time"], part["estimate"], color=colours[name], lw=1.6, label=name)
+        ax.plot(part["time"], part["estimate"], color=colours[name], lw=1.6,
+                label=style.plain(name))  # fmt: skip
         ax.fill_between(part["time"], part["conf_low"], part["conf_high"], color=colours[name],
                         alpha=0.15, lw=0)  # fmt: skip
     if frame["kind"].iloc[0] == "hazard ratio":
@@ -57,6 +60,7 @@ def draw_hazard(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
     return ax
 
 
+@style.styled
 def of_curve(curve: HazardCurve, ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw one smoothed hazard with its band."""
     return hazard([curve], ax=ax, unit=unit)

@@ -81,6 +81,7 @@ def influence_frame(result: Influence) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@style.styled
 def influence_plot(result: Influence, ax: Axes | None = None) -> Axes:
     """Draw the influence measures and return the axes that hold the panels."""
     if ax is None:
@@ -88,6 +89,7 @@ def influence_plot(result: Influence, ax: Axes | None = None) -> Axes:
     return draw_influence(influence_frame(result), ax)
 
 
+@style.styled
 def draw_influence(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the rows of :func:`influence_frame` on panels inside `ax` and return it.
 
@@ -102,7 +104,7 @@ def draw_influence(frame: pd.DataFrame, ax: Axes) -> Axes:
         part = frame.loc[frame["measure"] == name]
         _panel(panel, part, TITLES.get(name, name))
         if i == 0:
-            panel.set_yticks(part["position"], labels=part["study"].tolist())
+            panel.set_yticks(part["position"], labels=[style.plain(x) for x in part["study"]])
             for label, bad in zip(panel.get_yticklabels(), part["influential"], strict=True):
                 label.set_color(FLAGGED if bad else style.INK)
     return ax

@@ -94,6 +94,7 @@ def risk_frame(curves: Sequence[KMCurve], times: ArrayLike | None = None) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
+@style.styled
 def km(
     curves: Sequence[KMCurve],
     ax: Axes | None = None,
@@ -128,6 +129,7 @@ def km(
     return draw_km(km_frame(curves), risk_frame(curves, times), ax, rows=rows, band=band, unit=unit)
 
 
+@style.styled
 def draw_km(
     frame: pd.DataFrame,
     risk: pd.DataFrame,
@@ -143,7 +145,7 @@ def draw_km(
     for name in names:
         part = frame[frame["group"] == name]
         t, s = part["time"].to_numpy(), part["survival"].to_numpy()
-        ax.step(t, s, where="post", color=colours[name], lw=1.6, label=name)
+        ax.step(t, s, where="post", color=colours[name], lw=1.6, label=style.plain(name))
         if band:
             low, high = (part[c].ffill().to_numpy() for c in ("conf_low", "conf_high"))
             ax.fill_between(t, low, high, step="post", color=colours[name], alpha=0.13, lw=0)
@@ -154,7 +156,7 @@ def draw_km(
     at = np.unique(risk["time"])
     ax.set_xticks(at)
     ax.set_xlim(0.0, max(float(frame["time"].max()), float(at[-1])))
-    ax.set_xlabel(f"Time ({unit})")
+    ax.set_xlabel(f"Time ({style.plain(unit)})")
     if names != ["all"]:
         ax.legend(loc="upper right", frameon=False, handlelength=1.6)
     _draw_table(risk, ax, names, colours, rows)
@@ -178,7 +180,7 @@ def _draw_table(
         for name in names:
             y -= step
             part = risk[risk["group"] == name]
-            ax.annotate(name, (0.0, y), xycoords="axes fraction", xytext=(gap, 0.0),
+            ax.annotate(style.plain(name), (0.0, y), xycoords="axes fraction", xytext=(gap, 0.0),
                         textcoords="offset points", fontsize=8, ha="right", va="center",
                         color=colours[name], annotation_clip=False)  # fmt: skip
             for t, n in zip(part["time"], part[key], strict=True):
@@ -211,6 +213,7 @@ def log_log_frame(curves: Sequence[KMCurve]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@style.styled
 def log_log(curves: Sequence[KMCurve], ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw log(-log S) against log time."""
     if ax is None:
@@ -218,21 +221,23 @@ def log_log(curves: Sequence[KMCurve], ax: Axes | None = None, *, unit: str = "m
     return draw_log_log(log_log_frame(curves), ax, unit=unit)
 
 
+@style.styled
 def draw_log_log(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> Axes:
     """Draw the table of `log_log_frame`."""
     colours = group_colours(list(dict.fromkeys(frame["group"])))
     for name, part in frame.groupby("group", sort=False):
         ax.step(part["time"], part["log_log"], where="post", color=colours[str(name)],
-                lw=1.4, label=str(name))  # fmt: skip
+                lw=1.4, label=style.plain(str(name)))  # fmt: skip
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.set_xlabel(f"Time ({unit}, log scale)")
+    ax.set_xlabel(f"Time ({style.plain(unit)}, log scale)")
     ax.set_ylabel("log(-log survival)")
     if len(colours) > 1:
         ax.legend(loc="upper left", frameon=False)
     return ax
 
 
+@style.styled
 def pooled_curve(
     curve: PooledCurve,
     ax: Axes | None = None,
@@ -261,6 +266,7 @@ def pooled_curve(
     return draw_pooled_curve(curve.to_frame(), ax, steps=steps, name=name, unit=unit)
 
 
+@style.styled
 def draw_pooled_curve(
     frame: pd.DataFrame,
     ax: Axes,
@@ -291,16 +297,18 @@ def draw_pooled_curve(
     survival_axis(ax)
     ax.patch.set_gid(CURVE_AREA)
     ax.set_xlim(0.0, float(knots[-1]))
-    ax.set_xlabel(f"Time ({unit})")
+    ax.set_xlabel(f"Time ({style.plain(unit)})")
     ax.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
     return ax
 
 
+@style.styled
 def of_curve(curve: KMCurve, ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw one curve with its band and numbers at risk."""
     return km([curve], ax=ax, unit=unit)
 
 
+@style.styled
 def of_groups(
     result: ResponseComparison | TrialSurvival, ax: Axes | None = None, *, unit: str = "months"
 ) -> Axes:

@@ -99,6 +99,7 @@ def labbe_frame(fit: MetaFit) -> pd.DataFrame:
     )
 
 
+@style.styled
 def labbe(fit: MetaFit, ax: Axes | None = None) -> Axes:
     """Draw L'Abbe's plot of a pooled result and return its axes."""
     if ax is None:
@@ -106,6 +107,7 @@ def labbe(fit: MetaFit, ax: Axes | None = None) -> Axes:
     return draw_labbe(labbe_frame(fit), ax, measure=fit.measure, effect=fit.analysis.estimate)
 
 
+@style.styled
 def draw_labbe(frame: pd.DataFrame, ax: Axes, *, measure: str, effect: float) -> Axes:
     """Draw the points of :func:`labbe_frame` on `ax` and return it.
 

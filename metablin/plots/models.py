@@ -44,6 +44,7 @@ def model_frame(fits: Sequence[ParametricFit], times: ArrayLike | None = None) -
     return pd.concat(parts, ignore_index=True)
 
 
+@style.styled
 def model_curves(
     fits: Sequence[ParametricFit],
     curve: KMCurve | None = None,
@@ -59,6 +60,7 @@ def model_curves(
     return draw_model_curves(model_frame(list(fits)[:most]), ax, steps=steps, unit=unit)
 
 
+@style.styled
 def draw_model_curves(
     frame: pd.DataFrame, ax: Axes, *, steps: pd.DataFrame | None = None, unit: str = "months"
 ) -> Axes:
@@ -73,7 +75,8 @@ def draw_model_curves(
     for name in names:
         part = frame[frame["family"] == name]
         seen, ahead = part[~part["extrapolated"]], part[part["extrapolated"]]
-        ax.plot(seen["time"], seen["estimate"], color=colours[name], lw=1.4, label=name)
+        ax.plot(seen["time"], seen["estimate"], color=colours[name], lw=1.4,
+                label=style.plain(name))  # fmt: skip
         ax.plot(ahead["time"], ahead["estimate"], color=colours[name], lw=1.2, ls=(0, (3, 2)))
         if len(names) == 1:
             ax.fill_between(part["time"], part["conf_low"], part["conf_high"],
@@ -85,11 +88,13 @@ def draw_model_curves(
     return ax
 
 
+@style.styled
 def of_fit(fit: ParametricFit, ax: Axes | None = None) -> Axes:
     """Draw one fitted curve."""
     return model_curves([fit], ax=ax)
 
 
+@style.styled
 def of_comparison(result: ParametricComparison, ax: Axes | None = None) -> Axes:
     """Draw all fitted curves over the Kaplan-Meier curve."""
     return model_curves(list(result.fits), curve=result.curve, ax=ax)

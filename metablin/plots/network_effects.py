@@ -72,7 +72,8 @@ def rows(frame: pd.DataFrame) -> Iterator[Any]:
 
 
 def _text(estimate: float, low: float, high: float) -> str:
-    return f"{estimate:.2f} ({low:.2f} to {high:.2f})"
+    a, b, c = (round(x, 2) + 0.0 for x in (estimate, low, high))  # + 0.0: no sign on a zero
+    return f"{a:.2f} ({b:.2f} to {c:.2f})"
 
 
 def network_forest(

@@ -54,6 +54,7 @@ def radial_frame(fit: MetaFit) -> pd.DataFrame:
     )
 
 
+@style.styled
 def radial(fit: MetaFit, ax: Axes | None = None) -> Axes:
     """Draw a radial plot of a pooled result and return its axes."""
     if ax is None:
@@ -71,6 +72,7 @@ def _times(factor: float) -> Callable[[ArrayLike], FloatArray]:
     return lambda values: np.asarray(values, dtype=np.float64) * factor
 
 
+@style.styled
 def draw_radial(
     frame: pd.DataFrame, ax: Axes, *, centre: float, measure: str, transform: str
 ) -> Axes:

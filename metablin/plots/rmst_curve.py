@@ -31,6 +31,7 @@ def rmst_frame(curve: RMSTCurve) -> pd.DataFrame:
     return frame[~frame["term"].isin(arms)].reset_index(drop=True)
 
 
+@style.styled
 def rmst_curve(curve: RMSTCurve, ax: Axes | None = None, *, unit: str = "months") -> Axes:
     """Draw restricted means (one group) or differences (more) over tau, with their band."""
     if ax is None:
@@ -38,6 +39,7 @@ def rmst_curve(curve: RMSTCurve, ax: Axes | None = None, *, unit: str = "months"
     return draw_rmst_curve(rmst_frame(curve), ax, difference=len(curve.labels) > 1, unit=unit)
 
 
+@style.styled
 def draw_rmst_curve(
     frame: pd.DataFrame, ax: Axes, *, difference: bool, unit: str = "months"
 ) -> Axes:
@@ -46,7 +48,7 @@ def draw_rmst_curve(
     colours = group_colours(names)
     for name in names:
         part = frame[frame["term"] == name]
-        ax.plot(part["tau"], part["estimate"], color=colours[name], lw=1.6, label=name)
+        ax.plot(part["tau"], part["estimate"], color=colours[name], lw=1.6, label=style.plain(name))
         ax.fill_between(part["tau"], part["conf_low"], part["conf_high"], color=colours[name],
                         alpha=0.15, lw=0)  # fmt: skip
     if difference:

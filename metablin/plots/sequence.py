@@ -52,6 +52,7 @@ def _text(estimate: float, low: float, high: float, *, percent: bool) -> str:
     return f"{show(estimate)} ({show(low)} to {show(high)})"
 
 
+@style.styled
 def sequence(result: RefitSequence, ax: Axes | None = None) -> Axes:
     """Draw a leave-one-out or cumulative analysis and return its axes."""
     frame = sequence_frame(result)
@@ -63,6 +64,7 @@ def sequence(result: RefitSequence, ax: Axes | None = None) -> Axes:
     )
 
 
+@style.styled
 def draw_sequence(
     frame: pd.DataFrame, ax: Axes, *, centre: float, measure: str, transform: str
 ) -> Axes:
@@ -83,7 +85,8 @@ def draw_sequence(
         _interval(ax, row, low, high)
     inside = frame.loc[frame["effect"].between(low, high)]
     ax.scatter(inside["effect"], inside["position"], s=22, marker="s", color=POINT, zorder=3)
-    ax.axvline(centre, color=POOLED, lw=1.1, ls=(0, (3, 2)), zorder=0)
+    if np.isfinite(centre):
+        ax.axvline(centre, color=POOLED, lw=1.1, ls=(0, (3, 2)), zorder=0)
     null = null_value(measure)
     if null is not None and low <= null <= high:
         ax.axvline(null, color=style.INK, lw=0.8, zorder=0)
@@ -91,7 +94,7 @@ def draw_sequence(
     ax.set_ylim(len(frame) - 0.4, -0.7)
     reader_ticks(ax.xaxis, transform, low, high)
     ax.set_xlabel(axis_name(measure, transform))
-    ax.set_yticks(frame["position"], labels=frame["label"].tolist())
+    ax.set_yticks(frame["position"], labels=[style.plain(x) for x in frame["label"]])
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     for text, position in zip(frame["text"], frame["position"], strict=True):
@@ -112,8 +115,14 @@ def _interval(ax: Axes, row: Any, low: float, high: float) -> None:
 
 def _limits(frame: pd.DataFrame, centre: float) -> tuple[float, float]:
     """Return ends that show the estimates well; a few very wide intervals end in arrows."""
-    reach = 1.5 * float(np.median(frame["high"] - frame["low"]))
-    inner = [*frame["effect"], centre]
+    values = np.r_[frame["effect"], centre]
+    inner = values[np.isfinite(values)]
+    if inner.size == 0:  # nothing happened in any subset: only one limit of each is finite
+        inner = frame[["low", "high"]].to_numpy()
+        inner = inner[np.isfinite(inner)]
+    widths = (frame["high"] - frame["low"]).to_numpy()
+    widths = widths[np.isfinite(widths)]
+    reach = 1.5 * float(np.median(widths)) if widths.size else 1.0
     low = max(float(frame["low"].min()), min(inner) - reach)
     high = min(float(frame["high"].max()), max(inner) + reach)
     pad = 0.04 * (high - low or 1.0)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
@@ -28,9 +30,14 @@ __all__ = [
     "house_style",
     "narrow",
     "narrow_as",
+    "plain",
     "save_figure",
     "save_widths",
+    "styled",
 ]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Okabe and Ito's palette: told apart with any common colour vision.
 _OKABE_ITO = {
@@ -89,12 +96,55 @@ _RC = {
 }
 
 
+_INSIDE: ContextVar[bool] = ContextVar("inside house_style", default=False)
+
+HAIR_SPACE = "\u200a"
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Apply the house style to what is drawn inside the block and to nothing else."""
-    settings: dict[Any, Any] = {**sns.axes_style("ticks"), **_RC}
-    with mpl.rc_context(settings):
+    """Apply the house style to what is drawn inside the block and to nothing else.
+
+    It starts from matplotlib's defaults, not from the settings of whoever runs it (a
+    ``matplotlibrc``), so that a figure is the same everywhere.
+    """
+    if _INSIDE.get():
         yield
+        return
+    token = _INSIDE.set(True)
+    try:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            settings: dict[Any, Any] = {**sns.axes_style("ticks"), **_RC}
+            mpl.rcParams.update(settings)
+            yield
+    finally:
+        _INSIDE.reset(token)
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that draws in the house style."""
+
+    @wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        with house_style():
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def plain(text: str) -> str:
+    r"""Return what makes matplotlib draw a label as it is.
+
+    Dollar signs would start mathematics, and a legend leaves out what starts with an underscore.
+
+    Examples
+    --------
+    >>> plain("$5 vs $10")
+    '\\$5 vs \\$10'
+    """
+    escaped = text.replace("$", r"\$")
+    return HAIR_SPACE + escaped if escaped.startswith("_") else escaped
 
 
 def figure(width: float, height: float, **axes: Any) -> tuple[Figure, Axes]:
@@ -130,7 +180,7 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     metadata = None if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
     out = BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
+    with house_style(), mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
         picture.figure.savefig(
             out, format=kind, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata
         )

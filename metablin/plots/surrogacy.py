@@ -36,6 +36,7 @@ def surrogacy_frame(
     return fit.predict(grid, method)
 
 
+@style.styled
 def surrogacy(
     fit: Surrogacy,
     ax: Axes | None = None,
@@ -77,7 +78,7 @@ def surrogacy(
         for name, x, y, s in zip(trials.studies, trials.x, trials.y, size, strict=True):
             late = x > right - 0.25 * (right - float(frame["x"].iloc[0]))
             aside = 4 + s**0.5 / 2
-            ax.annotate(name, (x, y), xytext=(-aside if late else aside, 7),
+            ax.annotate(style.plain(name), (x, y), xytext=(-aside if late else aside, 7),
                         textcoords="offset points", fontsize=8, ha="right" if late else "left",
                         bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none",
                               "alpha": 0.7})  # fmt: skip
@@ -91,5 +92,5 @@ def surrogacy(
             axis.set_major_formatter(FuncFormatter(lambda v, _: f"{np.exp(v):.2g}"))
             axis.set_minor_locator(NullLocator())
             axis.set_minor_formatter(NullFormatter())
-            axis.set_label_text(title)
+            axis.set_label_text(style.plain(title))
     return ax

@@ -61,6 +61,7 @@ def volcano_frame(data: pd.DataFrame, *, rate: float = 0.05, labels: int = LABEL
     return frame.assign(label=np.where(top, frame["term"], ""))
 
 
+@style.styled
 def volcano(
     data: pd.DataFrame,
     ax: Axes | None = None,
@@ -137,7 +138,7 @@ def _name_points(ax: Axes, frame: pd.DataFrame) -> None:
         for label, x, y in zip(points["label"], points["x"], points["y"], strict=True):
             last = max(float(y), last + gap, low + gap)
             ax.annotate(
-                str(label),
+                style.plain(str(label)),
                 (float(x), float(y)),
                 xytext=(column, last),
                 textcoords="data",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metablin.errors import DataError
@@ -11,6 +11,9 @@ from metablin.report.format import format_number
 from metablin.report.store import Saved
 
 __all__ = ["Inline"]
+
+WIDE = 0.05
+"""Width of an interval of a proportion from which it is said in whole per cent."""
 
 
 class Inline(Saved):
@@ -58,7 +61,7 @@ class Inline(Saved):
         column = self.table(result.rpartition("/")[0]).column("estimate")
         if column is None or not column.low:
             raise DataError("the table shows no estimate with an interval", value=result)
-        value, low, high = (self._text(row, c, result) for c in column.needed)
+        value, low, high = self._rounded(row, column.needed, result)
         level = row.get("conf_level", 0.95)
         return f"{value} ({100 * level:.3g}% CI {low} to {high})"
 
@@ -71,7 +74,7 @@ class Inline(Saved):
             When the line or one of its limits is missing.
         """
         row = self.row(result)
-        low, high = (self._text(row, c, result) for c in ("pred_low", "pred_high"))
+        low, high = self._rounded(row, ("pred_low", "pred_high"), result)
         return f"{low} to {high}"
 
     def text(self, result: str) -> str:
@@ -84,6 +87,18 @@ class Inline(Saved):
         """
         path, _, column = result.rpartition("/")
         return self._text(self.row(path), column, path)
+
+    def _rounded(
+        self, row: Mapping[str, Any], names: Sequence[str], result: str
+    ) -> tuple[str, ...]:
+        """Return cells as text; percentages whole where their interval is wider than five points.
+
+        A decimal would promise what the interval takes back.
+        """
+        text = tuple(self._text(row, name, result) for name in names)
+        if text[0].endswith("%") and row[names[-1]] - row[names[-2]] > WIDE:
+            return tuple(format_number(row[name], "proportion", 0) for name in names)
+        return text
 
     def _text(self, row: Mapping[str, Any], name: str, result: str) -> str:
         if name not in row:

@@ -21,6 +21,7 @@ def readout(
     interval: str,
     counted: str,
     colours: Mapping[str, str],
+    narrow: tuple[float, float, float, float] | None = None,
 ) -> str:
     """Return the values of survival curves as a folded HTML table tied to their picture.
 
@@ -41,6 +42,8 @@ def readout(
         Headings: what ``low`` to ``high`` is, and what ``count`` counts.
     colours : mapping of str to str
         Of every group.
+    narrow : tuple of float, optional
+        As `area`, of the drawing for telephones.
 
     Examples
     --------
@@ -55,9 +58,9 @@ def readout(
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
     rows = frame.to_dict(orient="records")
     body = "".join(_line({str(c): v for c, v in row.items()}, colours) for row in rows)
-    place = " ".join(f"{100 * share:.2f}" for share in area)
+    place, other = (" ".join(f"{100 * s:.2f}" for s in a) for a in (area, narrow or area))
     return (
-        f'<div class="readout" data-figure="{escape(figure)}" data-area="{place}" '
+        f'<div class="readout" data-figure="{escape(figure)}" data-area="{place}" data-narrow="{other}" '
         f'data-months="{frame["time"].max():g}" data-top="{top:g}">'
         f'<details><summary>These curves in numbers</summary><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></div>"

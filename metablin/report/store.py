@@ -7,7 +7,6 @@ units; ``outcome.json`` holds the words.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -19,6 +18,7 @@ import pandas as pd
 
 from metablin.errors import DataError
 from metablin.records import Column, Table
+from metablin.report.folder import BUILDING, OUTCOME, SCHEMA, swap_in, write_text
 from metablin.report.model import Outcome
 
 if TYPE_CHECKING:
@@ -29,15 +29,7 @@ __all__ = ["RESULT_DIGITS", "Saved", "save", "write_text"]
 WriteFigure = Callable[["MplFigure", Path], None]
 # More digits than any reader needs, fewer than the noise of summation order.
 RESULT_DIGITS = 12
-OUTCOME, SCHEMA = "outcome.json", ".schema.json"
 TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to a temporary file beside `path`, then rename it into place."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
 
 
 def save(
@@ -67,8 +59,9 @@ def save(
         raise DataError("figures cannot be saved", allowed="write_figure")
     out.mkdir(parents=True, exist_ok=True)
     name = str(about["name"])
-    building, final = out / f".{name}.tmp", out / name
-    shutil.rmtree(building, ignore_errors=True)
+    building, final = out / f".{name}{BUILDING}", out / name
+    if building.exists():
+        shutil.rmtree(building)
     building.mkdir()
     for key, table in outcome.tables.items():
         table.frame.to_csv(building / f"{key}.csv", index=False, float_format=f"%.{RESULT_DIGITS}g")
@@ -77,7 +70,7 @@ def save(
         if write_figure is not None:
             write_figure(picture.figure, building / f"{key}.svg")
     write_text(building / OUTCOME, _dump({**about, **_words(outcome)}))
-    _swap(building, final)
+    swap_in(building, final)
     return final
 
 
@@ -124,15 +117,6 @@ def _schema(table: Table) -> dict[str, Any]:
     ]
     shown = [{k: v for k, v in asdict(c).items() if v not in ("", None)} for c in table.columns]
     return {"fields": fields, "primaryKey": ["key"], "missingValues": [""], "shown": shown}
-
-
-def _swap(building: Path, final: Path) -> None:
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(building, final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _dump(value: object) -> str:

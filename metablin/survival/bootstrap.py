@@ -62,8 +62,8 @@ def bootstrap_hazard_ratios(
     g = two_arms(group, p.n, control)
     if not p.event.any():
         raise DataError("no events", column="event", allowed="at least one event")
-    count = int(_input.numeric("samples", samples, minimum=1, integer=True)[0])
-    rng = np.random.default_rng(seed)
+    count = _input.whole("samples", samples, minimum=1)
+    rng = np.random.default_rng(_input.seed(seed))
     order = np.argsort(p.time, kind="stable")
     treated = (g.codes == 1)[order]
     drawn = np.zeros((count, p.n), dtype=np.int32)

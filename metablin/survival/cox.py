@@ -134,7 +134,7 @@ def _design(
             names.append(f"{g.levels[i]} vs {g.levels[0]}")
             columns.append((g.codes == i).astype(np.float64))
     if covariates is not None:
-        for name in covariates.columns:
+        for name in _input.needed(covariates, ()).columns:
             values = _input.numeric(str(name), covariates[name].to_numpy())
             _input.same_length(time=p.time, **{str(name): values})
             names.append(str(name))

@@ -18,6 +18,7 @@ from metablin.records import Record, freeze
 from metablin.survival._normal import critical, ratio_row
 from metablin.survival.partial import maximise, strata_of
 from metablin.survival.patients import Groups, Patients, count, patients, two_arms
+from metablin.survival.ties import onto
 
 __all__ = [
     "HazardCurve",
@@ -238,7 +239,8 @@ def piecewise_hazard_ratio(
     p = patients(time, event)
     g = two_arms(group, p.n, control)
     confidence = _input.level(level)
-    edges = np.r_[0.0, np.unique(_input.numeric("cuts", cuts, above=0.0)), np.inf]
+    inner = onto(_input.numeric("cuts", cuts, above=0.0), np.unique(p.time))
+    edges = np.r_[0.0, np.unique(inner), np.inf]
     rows = [_interval(p, g, float(low), float(high), confidence) for low, high in pairwise(edges)]
     return pd.DataFrame(rows)
 

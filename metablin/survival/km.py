@@ -16,6 +16,7 @@ from metablin._frame import reads
 from metablin.options import ConfType, Missing, words
 from metablin.records import Record, freeze, jsonable
 from metablin.survival.patients import Counts, Patients, count, groups, patients
+from metablin.survival.ties import onto
 
 __all__ = [
     "KMCurve",
@@ -30,6 +31,9 @@ CONF_TYPES = words(ConfType)
 
 FLAT = 1.5e-8
 """A curve this close to 1 - p counts as equal to it (the square root of the machine epsilon)."""
+
+
+FLAT_END = "the curve is flat at {:g} to its end: the first time it is there"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -85,15 +89,20 @@ class KMCurve(Record):
 
     @property
     def median(self) -> float:
-        """Median survival time; infinite when the curve does not reach one half."""
+        """Median survival time; infinite when the curve does not reach one half.
+
+        That of a curve flat at one half is explained at `quantile`.
+        """
         found = quantile_of(self.time, self.survival, 0.5)
         return np.inf if np.isnan(found) else found
 
     def quantile(self, p: ArrayLike = 0.5) -> pd.DataFrame:
         """Return quantiles of the event time with Brookmeyer-Crowley limits.
 
-        The limits are where the limits of S(t) cross 1 - p, as R's ``quantile.survfit`` gives
-        them: when a curve is flat at exactly 1 - p, the middle of the flat stretch.
+        The limits are where the limits of S(t) cross 1 - p. When a curve is flat at exactly
+        1 - p and falls later, the quantile is the middle of the flat stretch. When it stays flat
+        to the end of follow-up, it is the start of the stretch, as the median that R's survival
+        prints, and ``note`` says so: its middle would move with the last censoring.
 
         Parameters
         ----------
@@ -103,7 +112,8 @@ class KMCurve(Record):
         Returns
         -------
         pandas.DataFrame
-            ``term, p, estimate, conf_low, conf_high, conf_level``; infinite where not reached. A
+            ``term, p, estimate, conf_low, conf_high, conf_level, note``; infinite where not
+            reached. A
             lower limit is NaN when the curve falls to 0 at once, where no limit is defined. Limits
             that rise again (late entries, weights) count where they first cross.
 
@@ -129,9 +139,14 @@ class KMCurve(Record):
             if low > estimate:  # the limit is not defined where the curve is 0
                 low = np.nan
             name = "median" if share == 0.5 else f"quantile {share:g}"
-            rows.append((name, share, estimate, low, high, self.level))
+            note = (
+                FLAT_END.format(1.0 - share)
+                if abs(self.survival[-1] - (1.0 - share)) <= FLAT
+                else ""
+            )
+            rows.append((name, share, estimate, low, high, self.level, note))
         return pd.DataFrame(
-            rows, columns=["term", "p", "estimate", "conf_low", "conf_high", "conf_level"]
+            rows, columns=["term", "p", "estimate", "conf_low", "conf_high", "conf_level", "note"]
         )
 
     def survival_at(self, times: ArrayLike) -> pd.DataFrame:
@@ -162,11 +177,11 @@ class KMCurve(Record):
 
     def beyond(self, t: FloatArray) -> NDArray[np.bool_]:
         """Return where times lie past the last follow-up of a curve that has not reached 0."""
-        return np.asarray((t > self.time[-1]) & (self.survival[-1] > 0))
+        return np.asarray((onto(t, self.time) > self.time[-1]) & (self.survival[-1] > 0))
 
     def values_at(self, t: FloatArray) -> FloatArray:
         """Return S(t), its standard error and limits, (4, m); NaN beyond follow-up."""
-        i = np.searchsorted(self.time, t, side="right") - 1
+        i = np.searchsorted(self.time, onto(t, self.time), side="right") - 1
         rows = np.array([self.survival, self.std_error, self.conf_low, self.conf_high])
         out = np.where(i < 0, np.array([[1.0], [0.0], [1.0], [1.0]]), rows[:, np.maximum(i, 0)])
         out[:, self.beyond(t)] = np.nan
@@ -186,7 +201,7 @@ class KMCurve(Record):
             ``time, n_risk, n_event, n_censored, n_entered, cumulative_events``.
         """
         t = np.sort(_input.numeric("times", times, minimum=0.0))
-        i = np.searchsorted(self.time, t, side="left")
+        i = np.searchsorted(self.time, onto(t, self.time), side="left")
         events = np.r_[0.0, np.cumsum(self.n_event)][i]
         censored = np.r_[0.0, np.cumsum(self.n_censored)][i]
         risk = self._risk(t)
@@ -202,13 +217,14 @@ class KMCurve(Record):
             }
         )
 
-    def _risk(self, t: FloatArray) -> FloatArray:
+    def _risk(self, times: FloatArray) -> FloatArray:
+        t = onto(times, self.time)
         i = np.searchsorted(self.time, t, side="left")
         left = np.r_[0.0, np.cumsum(self.n_event + self.n_censored)][i]
         entered = np.full(t.shape, self.n)
         if self.entry.size:
             late = np.r_[0.0, np.cumsum(self.entry_weights)]
-            index = np.searchsorted(self.entry, t, side="left")
+            index = np.searchsorted(self.entry, onto(t, self.entry), side="left")
             entered = self.n - late[-1] + late[index]
         # Rounding of fractional weights must not leave a negative count.
         return np.asarray(np.maximum(entered - left, 0.0))
@@ -239,7 +255,7 @@ class KMCurve(Record):
         return (
             f"{name}{self.n:g} patients, {self.events:g} events, median "
             f"{_reached(q['estimate'])} ({self.level:.0%} CI {_reached(q['conf_low'])} to "
-            f"{_reached(q['conf_high'])}; {self.conf_type})"
+            f"{_reached(q['conf_high'])}; {self.conf_type})" + (q["note"] and f"; {q['note']}")
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -418,7 +434,7 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
         events=float(c.n_event.sum()),
         entry=late[order],
         entry_weights=np.zeros(0) if p.entry is None else p.w[p.entry > 0.0][order],
-        label=label,
+        label=_input.text(label),
     )
 
 
@@ -461,7 +477,10 @@ def limits(
 
 
 def quantile_of(time: FloatArray, curve: FloatArray, p: float) -> float:
-    """Return the first time a falling curve is at 1 - p or below; NaN when it never is."""
+    """Return the first time a falling curve is at 1 - p or below; NaN when it never is.
+
+    The middle of a stretch that is flat at 1 - p, if the curve falls after it.
+    """
     target = 1.0 - p
     below = np.flatnonzero(curve <= target + FLAT)
     if below.size == 0:
@@ -470,5 +489,5 @@ def quantile_of(time: FloatArray, curve: FloatArray, p: float) -> float:
     if curve[i] < target - FLAT:
         return float(time[i])
     under = np.flatnonzero(curve < target - FLAT)
-    end = time[int(under[0])] if under.size else time[-1]
+    end = time[int(under[0])] if under.size else time[i]
     return float((time[i] + end) / 2.0)

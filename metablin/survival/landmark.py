@@ -19,6 +19,7 @@ from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, curve_of
 from metablin.survival.patients import Patients, patients
+from metablin.survival.ties import onto
 
 __all__ = ["ResponseComparison", "landmark_analysis", "simon_makuch"]
 
@@ -92,9 +93,10 @@ class ResponseComparison(Record):
 def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:
     """Return response times, infinite for patients who never responded."""
     raw = np.asarray(response_time, dtype=object).ravel()
-    cleaned = [np.nan if x is None or x in ("", np.inf) else x for x in raw]
+    cleaned = [np.nan if x is None or x is pd.NA or x in ("", np.inf) else x for x in raw]
     times = _input.numeric("response_time", cleaned, minimum=0.0, missing=True)
     _input.same_length(time=p.time, response_time=times)
+    times = onto(times, np.unique(p.time))
     late = np.flatnonzero(times > p.time)
     if late.size:
         i = int(late[0])
@@ -173,11 +175,18 @@ def landmark_analysis(
                             "bias")  # fmt: skip
         warnings.warn(NAIVE, MetablinWarning, stacklevel=2)
         return _compare("naive", 0.0, p, np.isfinite(response), 0, level)
-    start = float(_input.numeric("landmark", landmark, minimum=0.0)[0])
+    start = _start(p, landmark)
     keep = p.time > start
     kept = p.take(keep)
     moved = Patients(kept.time - start, kept.event, None, None)
-    return _compare("landmark", start, moved, (response <= start)[keep], int((~keep).sum()), level)
+    early = onto(response, np.array([start])) <= start
+    return _compare("landmark", start, moved, early[keep], int((~keep).sum()), level)
+
+
+def _start(p: Patients, landmark: float) -> float:
+    """Return a landmark, moved onto a time of follow-up it equals but for rounding."""
+    at = _input.one("landmark", landmark, minimum=0.0)
+    return float(onto(np.array(at), np.unique(p.time)))
 
 
 def _compare(
@@ -252,10 +261,11 @@ def simon_makuch(
     6.0
     """
     p = patients(time, event)
-    start = float(_input.numeric("landmark", landmark, minimum=0.0)[0])
+    start = _start(p, landmark)
     keep = p.time > start
     t, e = p.time[keep], p.event[keep]
-    response = np.maximum(_responses(p, response_time)[keep], start)
+    response = onto(_responses(p, response_time)[keep], np.array([start]))
+    response = np.maximum(response, start)
     # A response in the instant follow-up ends adds no time at risk as a responder.
     switched = response < t
     before = response > start

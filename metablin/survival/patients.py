@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from metablin import _input
 from metablin.errors import DataError
 from metablin.records import freeze
+from metablin.survival.ties import join
 
 __all__ = ["Counts", "Groups", "Patients", "count", "groups", "patients", "two_arms"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 LONGEST = 1e60
 """Largest time and weight: sums of their squares and products must stay below 1e308."""
@@ -75,6 +80,8 @@ def patients(
 ) -> Patients:
     """Check follow-up times, event indicators, entry times and weights.
 
+    Times that differ by rounding become one time (`metablin.survival.ties.join`).
+
     Raises
     ------
     DataError
@@ -99,7 +106,9 @@ def patients(
         raise DataError(
             "not an event indicator", row=i + 1, column="event", value=f"{e[i]:g}", allowed="0 or 1"
         )
+    t, *rest = join(t) if start is None else join(t, start)
     if start is not None:
+        start = rest[0]
         late = np.flatnonzero(start >= t)
         if late.size:
             i = int(late[0])
@@ -172,9 +181,9 @@ def groups(
     if bad.size:
         raise DataError("missing", row=int(bad[0]) + 1, column=column, allowed="a group label")
     distinct = sorted(labels.tolist(), key=_sort_key)
-    names = list(dict.fromkeys(_text(v) for v in distinct))
+    names = list(dict.fromkeys(_input.text(v) for v in distinct))
     if control is not None:
-        wanted = _text(control)
+        wanted = _input.text(control)
         if wanted not in names:
             raise DataError(
                 "no such group", column="control", value=repr(control), allowed=" | ".join(names)
@@ -186,7 +195,7 @@ def groups(
             f"{len(names)} distinct group", column=column, allowed=f"at least {minimum} groups"
         )
     lookup = {name: i for i, name in enumerate(names)}
-    order = np.array([lookup[_text(v)] for v in labels.tolist()], dtype=np.intp)
+    order = np.array([lookup[_input.text(v)] for v in labels.tolist()], dtype=np.intp)
     return Groups(order[first], tuple(names))
 
 
@@ -201,14 +210,14 @@ def two_arms(values: Iterable[Any], n: int, control: object = None) -> Groups:
 
 
 def _sort_key(value: Any) -> tuple[int, float, str]:
-    number = isinstance(value, int | float | np.number | np.bool_)
-    return (0, float(value), "") if number else (1, 0.0, str(value))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    """Sort numbers before words, also those a table brought as text: 9 before 28."""
+    try:
+        number = (
+            float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value) else math.nan
+        )
+    except (TypeError, ValueError):
+        number = math.nan
+    return (1, 0.0, str(value)) if math.isnan(number) else (0, number, str(value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.km import product_limit
 from metablin.survival.patients import Patients, count, groups, patients
+from metablin.survival.ties import onto
 
 __all__ = ["RMST", "RMSTCurve", "rmst", "rmst_curve"]
 
@@ -192,7 +193,7 @@ def horizon_of(parts: dict[str, Patients], tau: float | None) -> float:
         return min(float(part.time.max()) for part in parts.values())
     horizon = _input.one("tau", tau, above=0.0)
     for name, part in parts.items():
-        if horizon > _furthest(part):
+        if float(onto(np.array(horizon), np.unique(part.time))) > _furthest(part):
             where = f" of group {name}" if name else ""
             raise DataError(
                 f"beyond the last follow-up{where}",

@@ -10,6 +10,7 @@ from metablin import _input
 from metablin.errors import DataError
 from metablin.survival.km import curve_of
 from metablin.survival.patients import patients
+from metablin.survival.ties import join
 
 FloatArray = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ def cumulative_incidence(time: ArrayLike, event: ArrayLike, level: float = 0.95)
     """
     from sksurv.nonparametric import cumulative_incidence_competing_risks
 
-    t = _input.numeric("time", time, minimum=0.0)
+    (t,) = join(_input.numeric("time", time, minimum=0.0))
     kind = _input.numeric("event", event, minimum=0.0, integer=True)
     _input.same_length(time=t, event=kind)
     found = np.unique(kind[kind > 0])

@@ -22,6 +22,7 @@ from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
 from metablin.survival.parametric import ParametricComparison, compare_parametric
 from metablin.survival.patients import Groups, Patients, groups, patients
 from metablin.survival.rmst import RMST, rmst
+from metablin.survival.ties import onto
 
 __all__ = ["TrialSurvival", "analyse_trial"]
 
@@ -244,7 +245,8 @@ def _landmarks(at: ArrayLike | None, curves: dict[str, KMCurve]) -> np.ndarray[A
     if at is not None:
         return _input.numeric("at", at, minimum=0.0)
     last = min(float(c.time[-1]) for c in curves.values())
-    return np.array([t for t in LANDMARKS if t <= last])
+    marks = np.array(LANDMARKS)
+    return marks[onto(marks, np.array([last])) <= last]
 
 
 def _compare(
@@ -271,7 +273,7 @@ def _compare(
         if "logrank" in out:
             out["max_combo"] = max_combo(p.time, p.event, names, control=first)
         last = min(float(p.time[g.codes == i].max()) for i in (0, 1))
-        reached = times[times <= last]
+        reached = times[onto(times, np.array([last])) <= last]
         if reached.size:
             out["milestones"] = milestone_difference(
                 p.time, p.event, names, reached, control=first, level=level

@@ -18,6 +18,7 @@ SITE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SITE / "_scripts"))
 
 import agreement  # noqa: E402
+import describe  # noqa: E402
 import pages  # noqa: E402
 import reference  # noqa: E402
 
@@ -25,6 +26,8 @@ import metablin  # noqa: E402
 from metablin import report  # noqa: E402
 from metablin.datasets import data_directory, load, tables  # noqa: E402
 from metablin.pipeline.fingerprint import digest_of, evidence_files, file_digest  # noqa: E402
+from metablin.plots import style, traffic  # noqa: E402
+from metablin.report.words import short_names  # noqa: E402
 
 
 def main() -> None:
@@ -62,11 +65,49 @@ def build(site: Path, results: Path, pins: Path, benchmarks: Path) -> None:
     write(site / "references.bib", (data_directory() / "references.bib").read_text("utf-8"))
     copy_evidence(site / "evidence")
     write(site / "_variables.yml", variables())
+    describe_site(site, results)
+    draw_bias(site / "drawn")
     sync(site / "trials", pages.trial_pages(site / "results", site / "trials"))
     sync(site / "sources", pages.source_pages(site / "results"))
     write(site / "statisticians" / "commands.qmd", reference.commands())
     sync(site / "reference", reference.python_pages())
     drop_stale_outputs(site)
+
+
+def describe_site(site: Path, results: Path) -> None:
+    """Write the evidence as one file with its descriptions, and the list of changes."""
+    top = SITE.parent
+    citation = top / "CITATION.cff"
+    cff = describe.read(citation)
+    write(site / "CITATION.cff", citation.read_text("utf-8"))
+    write(site / "codemeta.json", describe.codemeta(cff))
+    write(site / "ro-crate-metadata.json", describe.crate(cff, evidence_date()))
+    packed, file = describe.archive(), site / describe.ARCHIVE
+    if not file.is_file() or file.read_bytes() != packed:
+        file.write_bytes(packed)
+    write(site / "results" / "news.md", (top / "NEWS.md").read_text("utf-8"))
+    shown = results / "randomised" / "os.png"
+    if shown.is_file():  # what a shared link shows
+        (site / "drawn").mkdir(exist_ok=True)
+        shutil.copyfile(shown, site / "drawn" / "share.png")
+    address = os.environ.get("METABLIN_SITE_URL", "")
+    local = f"website:\n  site-url: {json.dumps(address)}\n" if address else ""
+    write(site / "_quarto.yml.local", local)
+
+
+def draw_bias(folder: Path) -> None:
+    """Draw the risk of bias of the randomised comparisons, an outcome a picture."""
+    answers = load("risk_of_bias")
+    judged = metablin.risk_of_bias(answers.loc[answers["tool"] == "rob2"]).to_frame()
+    judged = judged.assign(study=judged["study"].map(short_names()))
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp, text = folder / "drawn.csv", judged.to_csv(index=False)
+    if stamp.is_file() and stamp.read_text("utf-8") == text:
+        return
+    for outcome in judged["outcome"].unique():
+        picture = traffic(judged, outcome=outcome).figure
+        style.save_widths(picture, folder / f"risk_of_bias_{outcome}.svg")
+    write(stamp, text)
 
 
 def write(path: Path, text: str) -> None:
@@ -88,7 +129,7 @@ def sync(folder: Path, files: dict[str, str]) -> None:
 
 def copy_results(source: Path, target: Path) -> None:
     """Copy results that changed; drop those that are gone."""
-    kept = {"agreement.csv", "agreement.md", "reconstruction_benchmark.md"}
+    kept = {"agreement.csv", "agreement.md", "reconstruction_benchmark.md", "news.md"}
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
         name = path.relative_to(source)
         if any(part.startswith(".") for part in name.parts):

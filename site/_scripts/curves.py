@@ -58,16 +58,20 @@ class Curve:
             legend = ax.get_legend()
             if legend is not None and names != ["all"] and len(names) == 1:
                 legend.remove()
-        style.save_figure(ax.figure, path)
+        style.save_widths(ax.figure, path)
 
     def markdown(self, folder: Path) -> str:
         """Return the figure, its caption and its values."""
-        svg = (folder / f"{self.name}.svg").read_text("utf-8")
+        wide, narrow = (
+            curve_area((folder / f"{self.name}{kind}.svg").read_text("utf-8"))
+            for kind in ("", ".narrow")
+        )
         names = list(dict.fromkeys(self.frame["group"]))
         label = "fig-" + self.name.replace("_", "-").replace(".", "-")
         table = readout(
             self.frame,
-            curve_area(svg),
+            wide,
+            narrow=narrow,
             figure=label,
             top=TOP,
             interval="Range over draws",
@@ -83,10 +87,10 @@ class Curve:
         )
         band = " Band: range over draws, which is no confidence interval." * (len(names) <= BANDS)
         title = re.sub(r"([\\`*_{}\[\]<>#@$^~|])", r"\\\1", self.title)
-        alt = self.title.replace('"', "'")
+        alt = f"{self.title}, reconstructed. {last}.".replace('"', "'").replace("%", " per cent")
         return (
             f"::: {{#{label}}}\n"
-            f'![]({FOLDER}/{self.name}.svg){{fig-alt="{alt}, reconstructed. {last}."}}\n\n'
+            f'![]({FOLDER}/{self.name}.svg){{fig-alt="{alt}"}}\n\n'
             f"{title}, reconstructed from what is printed, with the patients at risk in the "
             f"reconstruction.{band} Grade: {self.grades}. [Data](../results/reconstruction/"
             "curves.csv) · [Source](../sources/reconstruction.qmd#curves)\n:::\n\n"
@@ -119,12 +123,12 @@ class Gallery:
             path = self._folder / f"{curve.name}.svg"
             if not (self._fresh and path.is_file()):
                 curve.draw(path)
-            self._names.add(path.name)
+            self._names |= {path.with_suffix(e).name for e in (".svg", ".png", ".narrow.svg")}
         return "\n\n".join(curve.markdown(self._folder) for curve in found)
 
     def close(self) -> None:
         """Drop pictures of trials that are gone and remember what was drawn."""
-        for path in self._folder.glob("*.svg"):
+        for path in self._folder.glob("*.*g"):
             if path.name not in self._names:
                 path.unlink()
         (self._folder / STAMP).write_text(self._digest, encoding="utf-8")

@@ -5,7 +5,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const figure = document.getElementById(readout.dataset.figure);
     const picture = figure && figure.querySelector("img");
     if (!picture) return;
-    const [left, top, right, bottom] = readout.dataset.area.split(" ").map(Number);
+    // Where the curves lie in the picture; the drawing for telephones has a place of its own.
+    const areas = ["area", "narrow"].map((name) => (readout.dataset[name] || readout.dataset.area).split(" ").map(Number));
+    let [left, top, right, bottom] = areas[0];
     const months = Number(readout.dataset.months);
     const ceiling = Number(readout.dataset.top);
 
@@ -22,11 +24,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
     const make = (tag, name) => Object.assign(document.createElement(tag), { className: name });
     const stage = make("span", "readout-stage");
-    picture.before(stage);
+    const drawn = picture.closest("picture") || picture;
+    drawn.before(stage);
     const line = make("span", "readout-line");
-    stage.append(picture, line);
-    line.style.top = `${top}%`;
-    line.style.height = `${bottom - top}%`;
+    stage.append(drawn, line);
     curves.forEach((curve) => {
       curve.dot = make("span", "readout-dot");
       curve.dot.style.background = curve.colour;
@@ -42,6 +43,9 @@ document.addEventListener("DOMContentLoaded", () => {
     figure.querySelector("figcaption").before(controls);
 
     const show = (index) => {
+      [left, top, right, bottom] = areas[picture.currentSrc.includes(".narrow.") ? 1 : 0];
+      line.style.top = `${top}%`;
+      line.style.height = `${bottom - top}%`;
       const time = times[index];
       slider.value = index;
       line.style.left = `${left + ((right - left) * time) / months}%`;
@@ -78,5 +82,7 @@ document.addEventListener("DOMContentLoaded", () => {
     slider.addEventListener("input", () => show(Number(slider.value)));
     const shared = times.filter((t) => t <= 12 && [...curves.values()].every((c) => c.points.some((p) => p.time === t)));
     show(Math.max(shared.length - 1, 0));
+    // The browser may choose the other drawing later, when it loads or turns.
+    picture.addEventListener("load", () => show(Number(slider.value)));
   });
 });

@@ -13,7 +13,7 @@ import metablin as mb
 from metablin.pipeline import Evidence
 
 Load = Callable[[str], ModuleType]
-READS = ("trials", "proportions", "references")
+READS = ("trials", "proportions", "references", "screening")
 
 
 def candidate(**changes: Any) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def candidate(**changes: Any) -> dict[str, Any]:
         "population": "paediatric_rr",
         "denominator": "treated",
         "rank": 0,
+        "design": "single_arm",
     }
     return {**base, **changes}
 
@@ -63,8 +64,14 @@ def test_responders_of_two_parts_of_a_trial_both_count(module: Load) -> None:
     assert sorted(found["row_id"]) == sorted(selection.RESPONDER_PARTS)
 
 
-def test_cohorts_left_out_by_name_do_not_enter(module: Load) -> None:
-    assert chosen(module, candidate(trial_id="yin2024_short")) == []
+def test_cohorts_that_screening_leaves_out_do_not_enter(module: Load) -> None:
+    evidence = Evidence(READS)
+    selection, shared = module("cohorts.responses"), module("cohorts.populations")
+    trials = shared.known_trials(evidence)
+    assert trials.set_index("trial_id").loc["yin2024_short", "left_out"] != ""
+    found = selection.candidates(evidence.load("proportions"), trials, selection.RESPONSES)
+    assert "yin2024_short" in set(evidence.load("proportions")["trial_id"])
+    assert not set(found["trial_id"]) & set(trials.loc[trials["left_out"] != "", "trial_id"])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,8 @@ def test_the_denominator_is_read_from_the_row(
         ("mrd_positive", "adult", "negative", "mrd_positive"),
         ("mrd_positive", "mixed", "negative", "mrd_positive_young"),
         ("mrd_positive", "paediatric", "negative", "mrd_positive_young"),
-        ("newly_diagnosed", "adult", "positive", "first_line"),
+        ("newly_diagnosed", "adult", "positive", "first_line_ph_positive"),
+        ("newly_diagnosed", "adult", "negative", "first_line"),
     ],
 )
 def test_populations(module: Load, status: str, age: str, ph: str, expected: str) -> None:
@@ -129,6 +137,7 @@ def test_definitions_of_response_mix_only_where_asked(module: Load) -> None:
     for name in ("pooled", "by_definition"):
         for line in outcome.tables[name].frame.to_dict(orient="records"):
             assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
+            assert rows.loc[line["row_ids"].split(), "design"].nunique() == 1
     for line in outcome.tables["sensitivity"].frame.to_dict(orient="records"):
         if "any_definition" not in line["key"]:
             assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1

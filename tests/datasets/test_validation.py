@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from metablin.datasets import ValidationReport, tables, validate
+from metablin.datasets._cells import Raw
+from metablin.datasets._rules import KINDS
+from metablin.datasets.package import Rule
 from metablin.errors import DataError
 from tests.datasets.corruptions import CORRUPTIONS, SEVERAL, Copy, Corruption, Expected
 
@@ -115,3 +119,13 @@ def test_the_report_is_a_table_and_plain_data(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a directory"):
         validate(tmp_path / "nowhere")
+
+
+def test_some_asks_for_one_filled_column() -> None:
+    rule = Rule("one", "One of two.", "some", ("low", "high"), (), {})
+    table = SimpleNamespace(path="t.csv")
+    raw = Raw(table, {"low": ["1", "", ""], "high": ["", "2", ""]}, [1, 2, 3], [2, 3, 4],
+              frozenset())  # fmt: skip
+    found = list(KINDS["some"](rule, raw, range(3), {}))
+    assert [(i, column) for i, column, _ in found] == [(2, "low")]
+    assert "at least one of low, high must be filled; the row has none" in found[0][2]

@@ -36,7 +36,7 @@ def test_rounding_alone_does_not_warn() -> None:
         (([0.95], [0.6], [0.9]), ["row 1", "conf_high"]),
         (([0.7], [0.0], [0.9]), ["conf_low", "greater than 0"]),
         (([-0.7], [0.1], [0.9]), ["estimate", "greater than 0"]),
-        (([0.7], ["NR"], [0.9]), ["conf_low", "'NR'", "a number"]),
+        (([0.7], ["NR"], [0.9]), ["row 1", "conf_low", "missing"]),
     ],
 )
 def test_bad_intervals_are_named(values: tuple[list[float], ...], words: list[str]) -> None:
@@ -73,3 +73,11 @@ def test_one_sided_levels_are_those_of_each_limit() -> None:
         hazard_ratios([0.7], [0.5], [0.98], level=0.5, sides=1)
     with pytest.raises(DataError, match="1 or 2"):
         hazard_ratios([0.7], [0.5], [0.98], sides=3)
+
+
+def test_rounding_explains_half_a_unit_and_no_more() -> None:
+    # Half a unit of the last digit explains 3.9 of 10.3 points of asymmetry, a unit all but 2.5.
+    with pytest.warns(MetablinWarning, match="not symmetric"):
+        hazard_ratios([0.50], [0.31], [0.90])
+    # Of 8.4 points 4.4 are left: fewer than the 5 that pass.
+    hazard_ratios([0.50], [0.31], [0.88])

@@ -5,6 +5,7 @@ from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta import pool
 from metablin.meta.checks.intervals import heterogeneity
+from metablin.numerics.gls import gls
 from metablin.numerics.inference import q_profile
 from metablin.numerics.tau2 import _bisect_score, _score_reml, estimate_tau2, solve_q
 from tests.meta.test_regression import data_of
@@ -111,3 +112,22 @@ def test_intervals_of_many_sets_are_those_of_each() -> None:
     for i in range(6):
         one = q_profile(y[i], v[i], 0.9)
         np.testing.assert_allclose([many[0][i], many[1][i]], one, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["q-profile", "profile-likelihood"])
+def test_one_study_has_no_interval_of_heterogeneity(method: str) -> None:
+    with pytest.raises(DataError, match="two studies or more"):
+        heterogeneity(pool(generic([0.3], [0.1])), method=method)
+    two = heterogeneity(pool(generic([0.3, 1.5], [0.1, 0.2])), method=method).to_frame()
+    assert (two["conf_low"] <= two["estimate"]).all()
+    assert (two["estimate"] <= two["conf_high"]).all()
+
+
+def test_traces_keep_their_digits_when_one_study_has_all_the_weight():
+    fit = gls(np.array([0.0, 1.0]), np.array([1e-16, 1.0]))
+    # P = W - W 11' W / sum(W) has rank one here: its trace is 2 w1 w2 / (w1 + w2).
+    assert fit.trace_p() == pytest.approx(2e-16, rel=1e-6)
+    assert fit.trace_pp() == pytest.approx(4e-32, rel=1e-6)
+    even = gls(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
+    assert even.trace_p() == pytest.approx(2 * 2 * 3 / 5)
+    assert even.trace_pp() == pytest.approx((2 * 2 * 3 / 5) ** 2)

@@ -1,6 +1,7 @@
 """The multilevel model against metafor's rma.mv, direct likelihoods, and its reductions."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy import optimize, stats
 
 import metablin as mb
 from metablin.errors import DataError
+from metablin.meta.normal.blocks import Model
 from metablin.meta.normal.multilevel import multilevel
 
 REFERENCE = json.loads(
@@ -149,3 +151,68 @@ def test_correlated_sampling_errors_are_taken_as_a_matrix():
 def test_unusable_input_is_refused_by_name(call, text):
     with pytest.raises(DataError, match=text):
         call()
+
+
+def dense(y, v, x, codes, sigma2, reml):
+    """The likelihood by its definition, with matrices of all pairs of estimates."""
+    m = v + sum(s * (c[:, None] == c[None, :]) for s, c in zip(sigma2, codes, strict=True))
+    w = np.linalg.inv(m)
+    info = x.T @ w @ x
+    beta = np.linalg.solve(info, x.T @ w @ y)
+    r = y - x @ beta
+    k, p = x.shape
+    value = np.linalg.slogdet(m)[1] + r @ w @ r + (k - p * reml) * np.log(2 * np.pi)
+    value += np.linalg.slogdet(info)[1] if reml else 0.0
+    return -value / 2
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("joined", [True, False])
+def test_blocks_give_the_likelihood_and_its_derivatives(reml, joined):
+    rng = np.random.default_rng(5)
+    k = 40
+    outer = rng.permutation(np.repeat(np.arange(9), [1, 1, 2, 3, 5, 5, 6, 8, 9]))
+    inner = np.unique(np.c_[outer, rng.integers(0, 3, k)], axis=0, return_inverse=True)[1].ravel()
+    y, x = rng.normal(size=k), np.linalg.qr(np.c_[np.ones(k), rng.normal(size=k)])[0]
+    v = rng.uniform(0.05, 0.3, k)
+    full = np.diag(v)
+    if joined:  # two estimates of different trials share patients
+        full[0, -1] = full[-1, 0] = 0.01
+    model = Model(y, full if joined else v, x, [outer, inner], reml)
+    at = np.array([0.2, 0.1])
+    state = model.at(at)
+    assert state.loglik == pytest.approx(dense(y, full, x, [outer, inner], at, reml), rel=1e-12)
+    # Differences over steps h are good to h^2 and to rounding over h.
+    h = 1e-5
+    for j, step in enumerate(np.eye(2) * h):
+        ends = [dense(y, full, x, [outer, inner], at + s * step, reml) for s in (1, -1)]
+        assert state.score[j] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-6)
+        moved = [model.at(at + s * step).score for s in (1, -1)]
+        np.testing.assert_allclose(
+            -state.observed[j], (moved[0] - moved[1]) / (2 * h), rtol=1e-6, atol=1e-6
+        )
+
+
+def test_ten_thousand_estimates_take_no_matrix_of_all_pairs():
+    rng = np.random.default_rng(1)
+    trial = np.repeat(np.arange(500), 8)
+    y = rng.normal(0, 0.3, 500)[trial] + rng.normal(0, 0.3, 4000)
+    e = mb.generic(y, np.full(4000, 0.05))
+    tracemalloc.start()
+    fit = mb.pool(e, model="multilevel", levels={"trial": trial})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One matrix of all pairs would take 128 MB.
+    assert peak < 60e6
+    assert fit.weights.sum() == pytest.approx(1.0)
+
+
+def test_order_of_the_estimates_does_not_matter():
+    rng = np.random.default_rng(2)
+    trial = rng.integers(0, 7, 30)
+    y, v = rng.normal(size=30), rng.uniform(0.05, 0.4, 30)
+    turn = rng.permutation(30)
+    one = multilevel(y, v, {"trial": trial, "estimate": range(30)})
+    two = multilevel(y[turn], v[turn], {"trial": trial[turn], "estimate": range(30)})
+    np.testing.assert_allclose(two.sigma2, one.sigma2, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(two.shares, one.shares[turn], rtol=1e-8)

@@ -171,3 +171,14 @@ def test_common_effects_of_all_studies_are_glm(name):
     found = [fit.effect(t, base) for t in cell["glm_names"]]
     assert [f["effect"] for f in found] == pytest.approx(cell["glm_beta"], abs=1e-8)
     assert [f["std_error"] for f in found] == pytest.approx(cell["glm_se"], rel=1e-7)
+
+
+@pytest.mark.parametrize("model", ["mantel-haenszel", "glmm"])
+def test_the_json_object_has_all_its_keys(model):
+    out = network_pool(net("hasselblad1998"), model=model).to_dict()
+    json.dumps(out, allow_nan=False)
+    assert out["splits"] == []
+    assert set(out["inconsistency"]) == {"q_between", "df", "p"}
+    assert (out["inconsistency"]["q_between"] is None) == (model == "glmm")
+    words = {"mantel-haenszel": "Mantel-Haenszel network", "glmm": "exact likelihood"}
+    assert words[model] in network_pool(net("hasselblad1998"), model=model).summary()

@@ -132,6 +132,20 @@ def test_bad_input_is_one_line_that_names_study_and_treatment(case):
         assert part in text
 
 
+def test_incomplete_rows_can_be_left_out_and_are_named():
+    table = changed(ARMS, events=[5, None, 11, 7, 20, 12, 8])
+    n = network(table, missing="drop")
+    assert n.studies == ("B", "C")
+    assert n.notes[-1] == "left out: row 2 (A: events missing); study A (one arm left)"
+    thinned = network(changed(ARMS, events=[5, 9, 11, 7, 20, 12, "NR"]), missing="drop")
+    assert thinned.multi_arm == ()
+    assert thinned.k == 3
+    pairs = changed({k: v[:2] for k, v in PAIRS.items()}, yi=[0.1, None])
+    assert network(pairs, "generic", missing="drop").k == 1
+    with pytest.raises(DataError, match="no row is complete"):
+        network(changed(ARMS, events=[None] * 7), missing="drop")
+
+
 def test_two_components_are_named_with_what_would_connect_them():
     n = network({"study": ["A", "A", "B", "B"], "treatment": ["x", "y", "v", "w"],
                  "events": [5, 9, 11, 7], "n": [50, 52, 60, 58]})  # fmt: skip

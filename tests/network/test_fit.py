@@ -186,6 +186,16 @@ def test_the_net_heat_matrix_of_krahn_adds_up():
     assert fall[gone.index].to_numpy() == pytest.approx(gone.to_numpy(), abs=1e-9)
 
 
+def test_the_net_heat_matrix_with_random_effects_is_cooler():
+    fit = fitted("senn2013", "REML")
+    common, random = fit.net_heat(), fit.net_heat("random")
+    assert random["q"].max() < common["q"].max()
+    parts = fit.inconsistency()
+    assert random.groupby("design")["q"].first().sum() == pytest.approx(parts.random["q"], rel=1e-9)
+    with pytest.raises(DataError, match="'model'"):
+        fit.net_heat("fixed-ish")
+
+
 def test_loops_of_two_arm_studies_are_bucher_differences():
     table = {"study": ["A", "B", "C"], "treat1": ["x", "y", "x"], "treat2": ["y", "z", "z"],
              "yi": [0.1, 0.2, 0.9], "vi": [0.1, 0.2, 0.3]}  # fmt: skip
@@ -258,6 +268,7 @@ def test_a_network_without_loops_or_repeats_says_so():
         assert "neither heterogeneity nor inconsistency" in fit.notes[0]
         assert fit.effect("x", "z")["std_error"] == pytest.approx(np.sqrt(0.3))
         assert fit.splits().empty
+        assert fit.to_frame()["pred_low"].isna().all()
         json.dumps(fit.to_dict(), allow_nan=False)
         assert "2 studies" in fit.summary()
 
@@ -276,3 +287,22 @@ def test_the_league_table_holds_direct_estimates_above():
     )
     with pytest.raises(DataError, match="only one of the outcomes"):
         fit.league(other=fitted("senn2013", "REML"))
+
+
+def test_effects_that_agree_exactly_are_said_to_leave_no_error():
+    table = {"study": list("ABC"), "treat1": ["x", "y", "x"], "treat2": ["y", "z", "z"],
+             "yi": [0.25, 0.5, 0.75], "vi": [0.1, 0.1, 0.1]}  # fmt: skip
+    with pytest.warns(mb.MetablinWarning, match="agree exactly"):
+        fit = network_pool(network(table, "generic"), model="common", ci="hksj")
+    assert fit.ranking()["p_score"].tolist() == pytest.approx([1.0, 0.5, 0.0])
+
+
+def test_every_triangle_of_direct_comparisons_is_a_loop():
+    fit = fitted("hasselblad1998", "REML")
+    wanted = set()
+    pairs = {frozenset(p) for b in fit.network.blocks for p in itertools.combinations(b.arms, 2)}
+    for trio in itertools.combinations(range(4), 3):
+        if all(frozenset(p) in pairs for p in itertools.combinations(trio, 2)):
+            wanted.add(" : ".join(fit.treatments[i] for i in trio))
+    assert set(fit.loops()["loop"]) <= wanted
+    assert len(fit.loops()) >= 2

@@ -92,3 +92,22 @@ def test_empty_cells_are_filled_and_said_to_be() -> None:
 def test_impossible_numbers_are_refused(arguments: tuple[float, ...], match: str) -> None:
     with pytest.raises(DataError, match=match):
         exposure_rate(*arguments)
+
+
+def test_half_a_patient_fills_an_empty_cell_by_hand() -> None:
+    rows = compare_by_exposure(0, 100, 2.0, 20, 100, 1.0).to_frame().set_index("assumption")
+    assert rows.loc["unadjusted", "estimate"] == pytest.approx(0.005 / 0.2)
+    assert rows.loc["total", "estimate"] == pytest.approx(0.005 / 2 / 0.2)
+    assert rows.loc["fixed", "estimate"] == pytest.approx(np.log(0.995) / np.log(0.8) / 2)
+    half = 1.959964 * (1 / 0.5 - 1 / 100 + 1 / 20 - 1 / 100) ** 0.5
+    found = rows.loc["unadjusted", ["conf_low", "conf_high"]].to_numpy(dtype=float)
+    np.testing.assert_allclose(found, 0.025 * np.exp([-half, half]), rtol=1e-6)
+
+
+def test_half_a_patient_is_taken_from_a_full_cell_by_hand() -> None:
+    rows = compare_by_exposure(40, 40, 2.0, 20, 40, 1.0).to_frame().set_index("assumption")
+    assert rows.loc["unadjusted", "estimate"] == pytest.approx(2.0)
+    assert rows.loc["fixed", "estimate"] == pytest.approx(np.log(0.5 / 40) / np.log(0.5) / 2)
+    assert rows.loc["exponential", "estimate"] == pytest.approx(39.5 / 0.5 / 1 / 2)
+    half = 1.959964 * (1 / 39.5 - 1 / 40 + 1 / 20 - 1 / 40) ** 0.5
+    assert rows.loc["unadjusted", "conf_high"] == pytest.approx(2.0 * np.exp(half), rel=1e-6)

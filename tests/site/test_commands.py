@@ -188,6 +188,24 @@ def test_a_render_that_fails_is_reported(checkout: Path) -> None:
     assert "quarto stopped with exit code 3" in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "WARN: The following string was found in the document: :::",
+        "WARNING: Unable to resolve crossref @fig-nowhere",
+        "[WARNING] Citeproc: citation nobody1999 not found",
+        "WARN: Invalid URI '45% of 100' in attribute 'alt'",
+    ],
+)
+def test_a_render_that_warns_of_a_fault_fails(checkout: Path, words: str) -> None:
+    program = checkout / "quarto"
+    text = program.read_text().replace("exit 0\n", f'echo "{words}" >&2\nexit 0\n')
+    program.write_text(text)
+    result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])
+    assert isinstance(result.exception, DataError)
+    assert words.split(": ", 1)[-1][:20] in str(result.exception)
+
+
 def test_a_checkout_without_a_site_is_named(checkout: Path) -> None:
     (checkout / "site" / "_quarto.yml").unlink()
     result = CliRunner().invoke(app, ["site", "--analyses", str(checkout / "analyses")])

@@ -36,6 +36,21 @@ def test_an_estimate_carries_its_interval_and_level(inline: Inline) -> None:
     assert inline.estimate("randomised/pooled/wide") == "0.50 (90% CI 0.25 to 1.00)"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.40, 0.50, "45% (95% CI 40% to 50%)"), (0.44, 0.46, "44.8% (95% CI 44.0% to 46.0%)")],
+)
+def test_percentages_are_as_fine_as_their_interval(
+    tmp_path: Path, low: float, high: float, said: str
+) -> None:
+    frame = pd.DataFrame(
+        {"key": ["all"], "estimate": [0.448], "conf_low": [low], "conf_high": [high]}
+    )
+    column = Column("estimate", "Response", "proportion", low="conf_low", high="conf_high")
+    save({"name": "response", "order": 1}, Outcome({"p": Table(frame, (column,), "P")}), tmp_path)
+    assert Inline(tmp_path).estimate("response/p/all") == said
+
+
 def test_prediction_and_value(inline: Inline) -> None:
     assert inline.prediction("randomised/pooled/os.all") == "0.35 to 0.98"
     assert inline.text("randomised/pooled/os.all/k") == "5"

@@ -40,7 +40,14 @@ def agrees(curve, reference):
         np.testing.assert_allclose(getattr(curve, ours)[index], expected, rtol=CLOSED, err_msg=ours)
     q = reference["quantiles"]
     found = curve.quantile(q["p"]).replace(np.inf, np.nan)
-    for name in ("estimate", "conf_low", "conf_high"):
+    flat = np.abs(curve.survival[-1] - (1.0 - np.array(q["p"]))) < CLOSED
+    np.testing.assert_array_equal(found["note"] != "", flat)
+    # R's quantile moves with the last censoring there; its printed median is the first time.
+    first = [curve.time[curve.survival <= 1.0 - p + CLOSED][:1] for p in np.array(q["p"])[flat]]
+    expected = floats(q["estimate"])
+    expected[flat] = np.array(first).ravel()
+    np.testing.assert_allclose(found["estimate"], expected, rtol=CLOSED)
+    for name in ("conf_low", "conf_high"):
         np.testing.assert_allclose(found[name], floats(q[name]), rtol=CLOSED, err_msg=name)
 
 
@@ -186,8 +193,16 @@ def test_a_limit_that_rises_again_counts_where_it_first_crosses():
 
 def test_the_result_speaks():
     curve = kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0], label="all")
-    assert curve.summary().startswith("all: 4 patients, 2 events, median 3")
+    assert curve.summary().startswith("all: 4 patients, 2 events, median 2")
     assert curve.to_dict()["median"]["conf_high"] is None
     assert list(curve.to_frame()["group"].unique()) == ["all"]
     with pytest.raises(ValueError, match="read-only"):
         curve.survival[0] = 0.0
+
+
+def test_the_last_follow_up_is_not_beyond_it():
+    curve = kaplan_meier([1, 2, 3], [1, 1, 0])
+    frame = curve.survival_at([3.0, np.nextafter(3.0, 4.0), 3.1])
+    assert frame["note"].tolist() == ["", "", "beyond follow-up"]
+    assert frame["estimate"].iloc[0] == pytest.approx(1 / 3)
+    np.testing.assert_array_equal(curve.beyond(np.array([3.0, 3.1])), [False, True])

@@ -136,3 +136,67 @@ def test_groups_without_an_event_say_why_there_is_no_test():
     assert {row["note"] for row in rows} == {
         "no event by tau in either group: no variance, no test"
     }
+
+
+def test_a_patient_censored_at_the_last_event_ends_what_is_known():
+    # At 3 one dies and one is censored: the curve is not at 0, so nothing is known beyond.
+    with pytest.raises(DataError, match="column 'tau', value 4: beyond the last follow-up"):
+        rmst([1, 3, 3], [1, 1, 0], 4.0)
+    assert rmst([1, 3, 3], [1, 1, 1], 4.0).estimate[0] == pytest.approx(1 + 2 * 2 / 3)
+
+
+def test_the_table_of_a_curve_has_groups_then_differences_to_the_control():
+    time, event = [1, 2, 3, 4, 2, 4, 6, 8, 1, 3, 5, 9], [1, 1, 0, 1] * 3
+    group, tau = np.repeat(["a", "b", "c"], 4), [2.0, 4.0]
+    curve = rmst_curve(time, event, group, tau=tau, control="b", level=0.9)
+    frame = curve.to_frame()
+    assert list(frame.columns) == [
+        "tau", "term", "estimate", "std_error", "conf_low", "conf_high", "conf_level",
+    ]  # fmt: skip
+    assert frame["term"].tolist() == [x for n in ("b", "a", "c", "a - b", "c - b") for x in (n, n)]
+    assert frame["tau"].tolist() == tau * 5
+    assert (frame["conf_level"] == 0.9).all()
+    for j, at in enumerate(tau):
+        one = rmst(time, event, at, group, control="b", level=0.9)
+        rows = frame.iloc[j::2].set_index("term")
+        np.testing.assert_allclose(rows["estimate"].iloc[:3], one.estimate)
+        np.testing.assert_allclose(rows["std_error"].iloc[:3], one.std_error)
+        difference, spread = one.estimate[1] - one.estimate[0], np.hypot(*one.std_error[:2])
+        found = rows.loc["a - b", ["estimate", "std_error", "conf_low", "conf_high"]]
+        half = 1.6448536269514722 * spread
+        np.testing.assert_allclose(
+            found.to_numpy(dtype=float),
+            [difference, spread, difference - half, difference + half],
+        )
+    assert rmst_curve(time, event, tau=tau).to_frame()["term"].tolist() == ["all", "all"]
+
+
+def test_the_result_in_full():
+    fit = rmst([1, 2, 3, 4], [1, 1, 1, 0], 4.0, level=0.9)
+    arms = fit.arms()
+    assert arms["term"].tolist() == ["RMST", "RMTL"]
+    assert arms["estimate"].tolist() == [2.5, 1.5]
+    assert arms["std_error"].nunique() == 1
+    assert (arms["conf_level"] == 0.9).all()
+    assert fit.to_frame().equals(arms)
+    two = rmst([1, 2, 3, 4], [1, 1, 1, 0], 3.0, ["x", "y", "x", "y"])
+    frame = two.to_frame()
+    assert frame["note"].tolist()[:2] == ["one group: nothing to test"] * 2
+    assert frame["note"].tolist()[-1] == ""
+    plain = two.to_dict()
+    assert list(plain) == ["tau", "arms", "contrasts"]
+    assert plain["tau"] == 3.0
+    assert [row["term"] for row in plain["arms"]][:2] == ["RMST: x", "RMTL: x"]
+    assert plain["contrasts"][0]["term"] == "RMST difference: y vs x"
+
+
+@pytest.mark.parametrize(
+    ("group", "where"), [(None, "follow-up$"), (["g"] * 3 + ["h"] * 3, "up of group g")]
+)
+def test_a_horizon_too_far_names_value_group_and_limit(group, where):
+    with pytest.raises(DataError) as error:
+        rmst([1, 2, 3, 9, 9, 9], [1, 1, 0, 1, 1, 1] if group else [1, 1, 1, 1, 1, 0], 9.5, group)
+    said = error.value
+    assert (said.column, said.value) == ("tau", "9.5")
+    assert said.allowed == ("at most 3" if group else "at most 9")
+    assert said.message.startswith("beyond the last follow-up")

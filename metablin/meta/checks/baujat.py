@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin.meta.checks.refit import design_of, effects_only, refit
+from metablin.meta.checks.deletion import without_each
+from metablin.meta.checks.refit import design_of, effects_only, needs_spread, refit
 from metablin.meta.core.fit import MetaFit
 from metablin.records import Record, freeze, jsonable
 
@@ -72,7 +73,8 @@ def baujat(fit: MetaFit) -> Baujat:
     Raises
     ------
     DataError
-        For another model, or fewer than three studies.
+        For another model, fewer than three studies, or a Hartung-Knapp fit in which all effects,
+        or all but one, are equal.
 
     References
     ----------
@@ -91,7 +93,8 @@ def baujat(fit: MetaFit) -> Baujat:
     y, v, studies = fit.effects.yi, fit.effects.vi, fit.effects.studies
     design = design_of(fit)
     full = refit(y, v, np.ones((1, fit.k), dtype=bool), spec, design, studies)
-    gone = refit(y, v, ~np.eye(fit.k, dtype=bool), spec, design, studies)
+    gone = without_each(y, v, spec, design, studies)
+    needs_spread(full, gone, studies)
     x = np.ones((fit.k, 1)) if design is None else design
     resid = y - x @ full.beta[0]
     shift = np.einsum("ki,ki->k", x, full.beta[0] - gone.beta)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin.errors import DataError
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.meta.checks.refit import effects_only, no_moderators, refit
 from metablin.meta.core.fit import MetaFit
 from metablin.records import Record, freeze, jsonable
@@ -23,6 +24,9 @@ ALL_SUBSETS_UP_TO = 16
 
 SAMPLED = 65_536
 """Subsets drawn when there are too many to list."""
+
+MOST_CELLS = 1_000_000_000
+"""Subsets times studies beyond this do not fit into memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -166,9 +170,9 @@ def gosh(fit: MetaFit, subsets: int | None = None, seed: int = 1) -> Gosh:
     """
     spec = effects_only(fit, "GOSH")
     no_moderators(fit, "GOSH")
-    if subsets is not None and subsets < 1:
-        raise DataError("not a number of subsets", column="subsets", value=subsets,
-                        allowed="at least 1")  # fmt: skip
+    seed = check_seed(seed)
+    if subsets is not None:
+        subsets = whole("subsets", subsets, minimum=1, maximum=MOST_CELLS // fit.k)
     complete = subsets is None and fit.k <= ALL_SUBSETS_UP_TO
     member = _all(fit.k) if complete else _sample(fit.k, subsets or SAMPLED, seed)
     fits = refit(fit.effects.yi, fit.effects.vi, member, spec)

@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from scipy import special
 
 from metablin.errors import DataError
-from metablin.meta.checks.refit import Refit, Spec, design_of, effects_only, refit
+from metablin.meta.checks.deletion import covariance_at, without_each
+from metablin.meta.checks.refit import (
+    Refit,
+    Spec,
+    design_of,
+    effects_only,
+    needs_spread,
+    refit,
+)
 from metablin.meta.checks.sequence import RefitSequence, cumulative, leave_one_out
 from metablin.meta.core.fit import MetaFit
-from metablin.numerics.gls import gls
 from metablin.records import Record, freeze, jsonable
 
 __all__ = [
@@ -27,9 +34,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-NO_SPREAD = 1e-28
-"""A Hartung-Knapp factor of this size is zero but for rounding."""
 
 MEASURES = ("rstudent", "dffits", "cook_d", "cov_ratio", "tau2_del", "q_del", "hat", "weight")
 
@@ -189,37 +193,28 @@ def influence_of(
     """
     k = len(y)
     names = studies or tuple(f"study {i + 1}" for i in range(k))
-    design = np.ones((k, 1)) if x is None else np.asarray(x, dtype=np.float64)
-    p = design.shape[1]
+    p = 1 if x is None else x.shape[1]
     if k < p + 2:
         raise DataError(
             f"too few studies for influence with {p} coefficients", value=f"k = {k}",
             allowed=f"at least {p + 2}",
         )  # fmt: skip
     full = refit(y, v, np.ones((1, k), dtype=bool), spec, x, names)
-    gone = refit(y, v, ~np.eye(k, dtype=bool), spec, x, names)
-    _some_spread(full, gone, names)
-    return _measures(y, v, design, full, gone, names)
-
-
-def _some_spread(full: Refit, gone: Refit, names: tuple[str, ...]) -> None:
-    """Raise where the Hartung-Knapp factor is zero, which would divide changes by nothing."""
-    if full.scale[0] <= NO_SPREAD:
-        raise DataError(
-            "all effects are equal, so the Hartung-Knapp variance is zero",
-            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
-        )  # fmt: skip
-    for i in np.flatnonzero(gone.scale <= NO_SPREAD)[:1]:
-        raise DataError(
-            "without it all effects are equal, so the Hartung-Knapp variance is zero",
-            study=names[int(i)], column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
-        )  # fmt: skip
+    gone = without_each(y, v, spec, x, names)
+    needs_spread(full, gone, names)
+    return _measures(y, v, x, full, gone, names)
 
 
 def _measures(
-    y: FloatArray, v: FloatArray, x: FloatArray, full: Refit, gone: Refit, names: tuple[str, ...]
+    y: FloatArray,
+    v: FloatArray,
+    design: FloatArray | None,
+    full: Refit,
+    gone: Refit,
+    names: tuple[str, ...],
 ) -> Influence:
-    k, p = x.shape
+    k, p = gone.beta.shape
+    x = np.ones((k, 1)) if design is None else design
     tau2, w = float(full.tau2[0]), 1 / (v + full.tau2[0])
     hat = w * np.einsum("ki,ij,kj->k", x, full.cov[0] / full.scale[0], x)
     fitted_gone = np.einsum("ki,ki->k", x, gone.beta)
@@ -230,8 +225,7 @@ def _measures(
     dffits = moved / np.sqrt(gone.scale * hat * (gone.tau2 + v))
     precision = np.linalg.inv(full.cov[0])
     cook = np.einsum("ki,ij,kj->k", shift, precision, shift)
-    all_at_tau2_gone = gls(y, 1 / (v + gone.tau2[:, None]), x).cov
-    diagonal = np.einsum("mii->mi", all_at_tau2_gone) * gone.scale[:, None]
+    diagonal = np.einsum("mii->mi", covariance_at(v, gone.tau2, design)) * gone.scale[:, None]
     dfbetas = shift / np.sqrt(diagonal)
     ratio = np.linalg.det(gone.cov) / np.linalg.det(full.cov[0])
     limits = _cutoffs(k, p)

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.parts import NAN
@@ -105,11 +107,15 @@ def permutation_test(fit: MetaFit, n: int = 5000, seed: int = 1) -> PermutationT
             value=f"{fit.model}, k = {fit.k}",
             allowed="random | common",
         )
-    if n < 2:
-        raise DataError("too few arrangements", column="n", value=n, allowed="at least 2")
+    n, seed = whole("n", n, minimum=2), check_seed(seed)
     total = math.factorial(fit.k) if fit.regression is not None else 2**fit.k
     exact = total <= n
     observed, qm = _observed(fit)
+    if not np.isfinite(observed).all():
+        raise DataError(
+            "all effects are equal, so the Hartung-Knapp variance is zero",
+            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
     above, above_qm, count = np.zeros(len(observed)), 0, 0
     for statistics, q in _arranged(fit, exact, min(n, total), seed):
         above += (np.abs(statistics) >= np.abs(observed) - COMPARISON_TOLERANCE).sum(0)
@@ -178,7 +184,9 @@ def _statistics(
     if fit.ci_method.startswith("hksj"):
         factor = hksj_factor(wls.rss, float(fit.k - p), fit.ci_method == "hksj-adhoc")
         cov = cov * factor[:, None, None]
-    statistics = wls.beta / np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Signs that make all effects equal leave no variance: the most extreme statistic.
+        statistics = wls.beta / np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
     if fit.regression is None:
         return statistics, np.zeros(len(y))
     at = fit.regression.design.tested

@@ -11,6 +11,7 @@ import pandas as pd
 from metablin._input import level as check_level
 from metablin._input import one
 from metablin.effects import EffectSizes
+from metablin.errors import DataError
 from metablin.meta.checks.asymmetry import SmallStudyTest, linear_test
 from metablin.meta.core.fit import MetaFit, effects_of
 from metablin.meta.core.text import p_text
@@ -18,6 +19,9 @@ from metablin.numerics.inference import two_sided
 from metablin.records import Record, jsonable
 
 __all__ = ["PetPeese", "pet_peese"]
+
+ON_THE_LINE = 1e-12
+"""A standard error this small beside the effects is zero but for rounding."""
 
 PEESE_ALPHA = 0.10
 """PEESE replaces PET when PET's effect differs from zero at this two-sided level, the one-sided 5%
@@ -132,5 +136,9 @@ def pet_peese(
     w = 1 / e.vi
     pet = linear_test("pet", "std_error", e, e.yi, w, np.sqrt(e.vi), level)
     peese = linear_test("peese", "variance", e, e.yi, w, e.vi, level)
+    least = ON_THE_LINE * float(np.abs(e.yi).max())
+    if min(pet.limit_std_error, peese.limit_std_error) <= least:
+        raise DataError("all effects lie on the line, so its standard error is zero",
+                        column="yi", allowed="effects that differ")  # fmt: skip
     p = float(two_sided(pet.limit / pet.limit_std_error, pet.df))
     return PetPeese(pet, peese, "peese" if p < alpha else "pet")

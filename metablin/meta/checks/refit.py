@@ -20,13 +20,30 @@ from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, hksj_factor, i2_h2, two_sided
 from metablin.numerics.tau2 import estimate_tau2
 
-__all__ = ["Refit", "Spec", "design_of", "effects_only", "no_moderators", "refit", "spec_of"]
+__all__ = [
+    "CELLS",
+    "Refit",
+    "Spec",
+    "assemble",
+    "design_of",
+    "effects_only",
+    "needs_spread",
+    "no_moderators",
+    "refit",
+    "spec_of",
+]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 CHUNK = 4096
 """Subsets fitted in one go: large enough to spread the cost of a call, small enough for a cache."""
+
+CELLS = 1 << 20
+"""Subsets times studies fitted in one go, so that memory does not grow with their product."""
+
+NO_SPREAD = 1e-28
+"""A Hartung-Knapp factor of this size is zero but for rounding."""
 
 NO_RANK = 1e-10
 """A design of unit columns whose smallest singular value is below this share of the largest has no
@@ -160,7 +177,8 @@ def refit(
     """
     if x is not None:
         _identified(x, keep, studies)
-    parts = [_refit(y, v, keep[i : i + CHUNK], spec, x) for i in range(0, len(keep), CHUNK)]
+    rows = max(1, min(CHUNK, CELLS // len(y)))
+    parts = [_refit(y, v, keep[i : i + rows], spec, x) for i in range(0, len(keep), rows)]
     return Refit(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Refit)))
 
 
@@ -188,19 +206,35 @@ def _refit(
     tau2 = _tau2(effects, masked, many, spec, x)
     fit = gls(effects, 1 / (masked + tau2[:, None]), x)
     scale = _scale(fit.rss, k - p, many, spec.ci)
-    cov = fit.cov * scale[:, None, None]
+    q = gls(effects, 1 / masked, x).rss
+    i2, h2 = _heterogeneity(masked, tau2, q, k - p, many, spec, x)
+    return assemble(k, fit.beta, fit.cov * scale[:, None, None], scale, tau2, i2, h2, q, spec)
+
+
+def assemble(
+    k: FloatArray,
+    beta: FloatArray,
+    cov: FloatArray,
+    scale: FloatArray,
+    tau2: FloatArray,
+    i2: FloatArray,
+    h2: FloatArray,
+    q: FloatArray,
+    spec: Spec,
+) -> Refit:
+    """Return the tests and intervals that follow from the fits of m subsets."""
+    p = beta.shape[-1]
+    many = k > p
     df = np.where(many & (spec.ci != "z"), k - p, np.inf)
-    estimate, std_error = fit.beta[:, 0], np.sqrt(cov[:, 0, 0])
+    estimate, std_error = beta[:, 0].copy(), np.sqrt(cov[:, 0, 0])
     crit = critical(spec.level, df)
     spread = np.sqrt(cov[:, 0, 0] + tau2) if spec.random else np.full(len(k), math.nan)
     spread = np.where(many, spread, math.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = estimate / std_error
-    q = gls(effects, 1 / masked, x).rss
-    i2, h2 = _heterogeneity(masked, tau2, q, k - p, many, spec, x)
     return Refit(
         k,
-        fit.beta,
+        beta,
         cov,
         scale,
         estimate,
@@ -254,3 +288,17 @@ def _heterogeneity(
         h2[many] = q[many] / df[many]
         i2[many] = np.maximum(0.0, 1 - 1 / np.maximum(h2[many], 1.0))
     return i2, h2
+
+
+def needs_spread(full: Refit, gone: Refit, names: Sequence[str]) -> None:
+    """Raise where the Hartung-Knapp factor is zero, which would divide changes by nothing."""
+    if full.scale[0] <= NO_SPREAD:
+        raise DataError(
+            "all effects are equal, so the Hartung-Knapp variance is zero",
+            column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip
+    for i in np.flatnonzero(gone.scale <= NO_SPREAD)[:1]:
+        raise DataError(
+            "without it all effects are equal, so the Hartung-Knapp variance is zero",
+            study=names[int(i)], column="ci", allowed="a fit with ci='z' or ci='hksj-adhoc'",
+        )  # fmt: skip

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from metablin._input import choice
+from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import ConvergenceError, DataError
@@ -243,9 +243,10 @@ def _p_values(e: EffectSizes, alternative: str) -> FloatArray:
 
 
 def _check_step(step: float) -> float:
-    if not 0 < step < 1:
-        raise DataError("not a p-value", column="step", value=step, allowed="between 0 and 1")
-    return step
+    value = one("step", step)
+    if not 0 < value < 1:
+        raise DataError("not a p-value", column="step", value=value, allowed="between 0 and 1")
+    return value
 
 
 def _check_sides(e: EffectSizes, below: NDArray[np.bool_], step: float) -> None:

@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin.errors import DataError
-from metablin.meta.checks.refit import no_moderators, refit, spec_of
+from metablin.meta.checks.deletion import without_each
+from metablin.meta.checks.refit import CELLS, Spec, no_moderators, refit, spec_of
 from metablin.meta.core.fit import MetaFit, needs_fit
-from metablin.meta.core.models import fitter
+from metablin.meta.core.models import fit_model
+from metablin.meta.core.nothing import exact_pool
 from metablin.meta.core.options import Options, align
 from metablin.records import Record, freeze, jsonable
 
@@ -46,8 +48,8 @@ class RefitSequence(Record):
         The fit of all studies.
     terms : tuple of str
         The study left out, or the study added.
-    keep : ndarray of bool, shape (m, k)
-        Which studies are in each subset.
+    order : ndarray of int, shape (m,)
+        Position of the study left out, or added.
     k : ndarray
         Studies in each subset.
     estimate, std_error, statistic, p_value, conf_low, conf_high : ndarray
@@ -61,7 +63,7 @@ class RefitSequence(Record):
     kind: str
     fit: MetaFit
     terms: tuple[str, ...]
-    keep: NDArray[np.bool_]
+    order: NDArray[np.intp]
     k: FloatArray
     estimate: FloatArray
     std_error: FloatArray
@@ -101,7 +103,14 @@ class RefitSequence(Record):
         e = self.fit.effects
         if e.transform != "freeman-tukey":
             return e.back(x)
-        return e.back(x, self.k / (self.keep / e.counts["n"]).sum(-1))
+        share = 1 / e.counts["n"]
+        each = share.sum() - share if self.kind == "leave-one-out" else share[self.order].cumsum()
+        return e.back(x, self.k / each)
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Which studies are in each subset, (m, k)."""
+        return _masks(self.kind, self.order, slice(None))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sequence as JSON-ready Python types, estimates on the reader's scale."""
@@ -152,7 +161,7 @@ def leave_one_out(fit: MetaFit) -> RefitSequence:
     needs_fit(fit)
     if fit.k < 2:
         raise DataError("one study cannot be left out of one", value=f"k = {fit.k}")
-    return _sequence("leave-one-out", fit, ~np.eye(fit.k, dtype=bool), fit.effects.studies)
+    return _sequence("leave-one-out", fit, np.arange(fit.k))
 
 
 def cumulative(fit: MetaFit, order: ArrayLike | Sequence[Any] | None = None) -> RefitSequence:
@@ -193,10 +202,7 @@ def cumulative(fit: MetaFit, order: ArrayLike | Sequence[Any] | None = None) -> 
     """
     needs_fit(fit)
     at = np.arange(fit.k) if order is None else _order(fit, order)
-    keep = np.zeros((fit.k, fit.k), dtype=bool)
-    for i in range(fit.k):
-        keep[i, at[: i + 1]] = True
-    return _sequence("cumulative", fit, keep, tuple(fit.effects.studies[i] for i in at))
+    return _sequence("cumulative", fit, at)
 
 
 def _order(fit: MetaFit, order: ArrayLike | Sequence[Any]) -> NDArray[np.intp]:
@@ -207,17 +213,57 @@ def _order(fit: MetaFit, order: ArrayLike | Sequence[Any]) -> NDArray[np.intp]:
     return np.asarray(values.argsort(kind="stable"), dtype=np.intp)
 
 
-def _sequence(
-    kind: str, fit: MetaFit, keep: NDArray[np.bool_], terms: tuple[str, ...]
-) -> RefitSequence:
+def _masks(kind: str, order: NDArray[np.intp], rows: slice) -> NDArray[np.bool_]:
+    """Return which studies are in some of the subsets."""
+    rank = np.empty(len(order), dtype=np.intp)
+    rank[order] = np.arange(len(order))
+    step = np.arange(len(order))[rows, None]
+    return np.asarray(rank != step if kind == "leave-one-out" else rank <= step)
+
+
+def _sequence(kind: str, fit: MetaFit, order: NDArray[np.intp]) -> RefitSequence:
     no_moderators(fit, kind)
     e, spec = fit.effects, spec_of(fit)
     if spec is None:
-        values = _one_by_one(fit, keep)
+        values = _one_by_one(fit, _masks(kind, order, slice(None)))
     else:
-        fits = refit(e.yi, e.vi, keep, spec)
-        values = {name: getattr(fits, name) for name in VALUES}
-    return RefitSequence(kind, fit, terms, keep, keep.sum(-1).astype(np.float64), **values)
+        values = _all_at_once(kind, fit, order, spec)
+        _exact_where_nothing_happened(values, kind, fit, order)
+    terms = tuple(e.studies[i] for i in order)
+    size = np.full(fit.k, fit.k - 1.0) if kind == "leave-one-out" else np.arange(1.0, fit.k + 1)
+    return RefitSequence(kind, fit, terms, order, size, **values)
+
+
+def _all_at_once(
+    kind: str, fit: MetaFit, order: NDArray[np.intp], spec: Spec
+) -> dict[str, FloatArray]:
+    y, v = fit.effects.yi, fit.effects.vi
+    if kind == "leave-one-out":
+        fits = without_each(y, v, spec)
+        return {name: getattr(fits, name) for name in VALUES}
+    rows = max(1, CELLS // fit.k)
+    parts = [
+        refit(y, v, _masks(kind, order, slice(i, i + rows)), spec) for i in range(0, fit.k, rows)
+    ]
+    return {name: np.concatenate([getattr(p, name) for p in parts]) for name in VALUES}
+
+
+def _exact_where_nothing_happened(
+    values: dict[str, FloatArray], kind: str, fit: MetaFit, order: NDArray[np.intp]
+) -> None:
+    e = fit.effects
+    if e.measure not in ("proportion", "rate"):
+        return
+    own = np.array(list(e.counts.values()))[:, order]
+    whole = kind == "leave-one-out"
+    events, size = own.sum(1, keepdims=True) - own if whole else own.cumsum(1)
+    every = (events == size) & (e.measure == "proportion")
+    at = np.flatnonzero((events == 0) | every)
+    if at.size:
+        masks = (_masks(kind, order, slice(i, i + 1))[0] for i in at)
+        exact = _values([exact_pool(e.select(mask), fit.level) for mask in masks])
+        for name, found in exact.items():
+            values[name][at] = found
 
 
 def _repeats(fit: MetaFit, again: MetaFit) -> None:
@@ -233,11 +279,13 @@ def _repeats(fit: MetaFit, again: MetaFit) -> None:
 
 
 def _one_by_one(fit: MetaFit, keep: NDArray[np.bool_]) -> dict[str, FloatArray]:
-    run = fitter(fit.model)
     tau2: str | float = fit.tau2 if fit.tau2_method == "given" else fit.tau2_method or "REML"
     options = Options(fit.model, fit.ci_method, tau2, fit.level)
-    _repeats(fit, run(fit.effects, options))
-    fits = [run(fit.effects.select(mask), options) for mask in keep]
+    _repeats(fit, fit_model(fit.effects, options))
+    return _values([fit_model(fit.effects.select(mask), options) for mask in keep])
+
+
+def _values(fits: list[MetaFit]) -> dict[str, FloatArray]:
     inner = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
     return {
         name: np.array([getattr(f.analysis if name in inner else f, name) for f in fits])

@@ -17,7 +17,7 @@ from metablin.effects.sizes import build
 from metablin.errors import ConvergenceError
 from metablin.meta.checks.refit import Spec, effects_only, no_moderators, refit
 from metablin.meta.core.fit import MetaFit
-from metablin.meta.core.models import fitter
+from metablin.meta.core.models import fit_model
 from metablin.meta.core.options import Options
 from metablin.meta.core.text import p_text
 from metablin.records import Record, freeze, jsonable
@@ -236,4 +236,4 @@ def _fill(fit: MetaFit, mirrored: NDArray[np.intp], centre: float) -> MetaFit:
 
 def _again(fit: MetaFit, e: EffectSizes) -> MetaFit:
     tau2: str | float = fit.tau2 if fit.tau2_method == "given" else fit.tau2_method or "REML"
-    return fitter(fit.model)(e, Options(fit.model, fit.ci_method, tau2, fit.level))
+    return fit_model(e, Options(fit.model, fit.ci_method, tau2, fit.level))

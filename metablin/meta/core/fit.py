@@ -374,7 +374,7 @@ def make_fit(
         p_value=float(two_sided(statistic, df)),
         heterogeneity=het,
         weights=np.array(share, dtype=np.float64),
-        notes=(*_effect_notes(e), *notes),
+        notes=(*_effect_notes(e, options.model), *notes),
         extra=extra or {},
     )
 
@@ -387,15 +387,25 @@ def _ratio(estimate: float, std_error: float) -> float:
     return estimate / std_error
 
 
-def _effect_notes(e: EffectSizes) -> tuple[str, ...]:
+RAW_COUNTS = ("mantel-haenszel", "peto", "glmm", "beta-binomial", "exact")
+"""Models of the counts themselves: corrections of zero cells do not reach them."""
+
+
+def _effect_notes(e: EffectSizes, model: str) -> tuple[str, ...]:
     notes = []
-    if e.corrected.any():
+    repeated = len(set(e.studies))
+    if repeated < e.k and model != "multilevel":
+        notes.append(
+            f"{e.k} rows of {repeated} {'study' if repeated == 1 else 'studies'} are pooled as if "
+            "independent; `--cluster study` (robust, or model 'multilevel') allows for it"
+        )
+    if e.corrected.any() and model not in RAW_COUNTS:
         which = ", ".join(np.array(e.studies)[e.corrected][:5])
         notes.append(f"zero cells corrected ({e.zero_cells}) in {e.corrected.sum()}: {which}")
     if e.excluded:
         which = "; ".join(f"{x.study} ({x.reason})" for x in e.excluded)
         notes.append(f"excluded: {which}")
-    if e.transform == "freeman-tukey":
+    if e.transform == "freeman-tukey" and model not in RAW_COUNTS:
         notes.append(
             f"Freeman-Tukey back-transform at the harmonic mean of n = {e.harmonic_n:.4g}; "
             "it can mislead when study sizes differ a lot"

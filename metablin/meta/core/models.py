@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from metablin._input import choice
 from metablin.effects import EffectSizes
 from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.nothing import exact_pool, identified, nothing_happened
 from metablin.meta.core.options import CI_METHODS, Options
 
-__all__ = ["MODELS", "ModelSpec", "fitter"]
+__all__ = ["CORRECTED", "MODELS", "ModelSpec", "fit_model", "fitter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,34 @@ MODELS: dict[str, ModelSpec] = {
     "multilevel": ModelSpec("metablin.meta.normal.multilevel:fit_multilevel", ("z", "t")),
     "bayes": ModelSpec("metablin.meta.bayes.fit:fit_bayes", ("posterior",)),
 }
+
+
+CORRECTED = ("random", "common", "multilevel", "bayes")
+"""Models that see zero cells only through their corrections."""
+
+
+def fit_model(e: EffectSizes, options: Options) -> MetaFit:
+    """Fit the model that `options` name.
+
+    Where nothing happened, models that rest on corrected zero cells give way to the exact answer
+    of single arms, and refuse a ratio.
+
+    Raises
+    ------
+    DataError
+        When a ratio is not identified.
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> fit_model(mb.proportions([0, 0], [5, 6]), Options("random", "hksj")).model
+    'exact'
+    """
+    if options.model in (*CORRECTED, "exact"):
+        identified(e)
+        if nothing_happened(e):
+            return exact_pool(e, options.level)
+    return fitter(options.model)(e, options)
 
 
 def fitter(model: str) -> Callable[[EffectSizes, Options], MetaFit]:

@@ -372,7 +372,7 @@ def fit_peto(e: EffectSizes, options: Options) -> MetaFit:
 def _pooled(e: EffectSizes, options: Options, fit: StratifiedFit, names: list[str]) -> MetaFit:
     excess = (fit.q - fit.q_df) / fit.q if fit.q > 0 else 0.0
     het = Heterogeneity(
-        tau2=0.0, i2=max(0.0, excess), h2=fit.q / fit.q_df if fit.q_df else float("nan"),
+        tau2=0.0, i2=max(0.0, excess), h2=fit.q / fit.q_df if fit.q_df else 1.0,
         q=fit.q, q_df=fit.q_df, q_p=fit.q_p,
     )  # fmt: skip
     notes = ["the counts are pooled as they were observed, without correction"]
@@ -435,8 +435,9 @@ def _assemble(
     z = estimate / std_error
     half = float(stats.norm.isf((1 - level) / 2)) * std_error
     used = ~blank & np.isfinite(yi) & np.isfinite(vi) & (vi > 0)
-    q = float(((yi[used] - estimate) ** 2 / vi[used]).sum())
     q_df = max(int(used.sum()) - 1, 0)
+    # One informative study agrees with itself, but for rounding.
+    q = float(((yi[used] - estimate) ** 2 / vi[used]).sum()) if q_df else 0.0
     bd, tarone, df = homogeneity
     informative = np.where(blank, 0.0, weight)
     reason = "no information: no events, or only events, in both arms"

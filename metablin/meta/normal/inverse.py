@@ -17,7 +17,7 @@ from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import chi2_tail, critical, hksj_factor, i2_h2, q_profile
 from metablin.numerics.tau2 import TAU2_METHODS, estimate_tau2
 
-__all__ = ["fit_common", "fit_random", "tau2_of"]
+__all__ = ["fit_common", "fit_random", "narrower", "tau2_of"]
 
 
 def fit_random(e: EffectSizes, options: Options) -> MetaFit:
@@ -95,9 +95,10 @@ def _finish(
                 stacklevel=5,
             )
     prediction: tuple[float, float] | None = None
-    notes: tuple[str, ...] = ()
+    notes = narrower(options, variance / wald, df)
     if predict and options.prediction == "hts":
-        prediction, notes = _hts(float(fit.beta[0]), wald + het.tau2, e.k, options.level)
+        prediction, more = _hts(float(fit.beta[0]), wald + het.tau2, e.k, options.level)
+        notes = (*notes, *more)
     return make_fit(
         e,
         options,
@@ -110,6 +111,24 @@ def _finish(
         tau2_method=tau2_method,
         weights=fit.w,
         predict=predict,
+    )
+
+
+def narrower(options: Options, factor: float, df: float) -> tuple[str, ...]:
+    """Return a note when the interval of Hartung and Knapp is narrower than the Wald interval.
+
+    References
+    ----------
+    Jackson D, Law M, Rucker G, Schwarzer G (2017). The Hartung-Knapp modification for
+    random-effects meta-analysis: a useful refinement but are there any residual concerns?
+    doi:10.1002/sim.7411
+    """
+    wide = float(critical(options.level, df)) * math.sqrt(factor)
+    if options.ci != "hksj" or wide >= float(critical(options.level, math.inf)):
+        return ()
+    return (
+        "the Hartung-Knapp interval is narrower than the Wald interval "
+        f"(variance times {factor:.3g}); ci='hksj-adhoc' never scales it down",
     )
 
 

@@ -24,6 +24,7 @@ from metablin.meta.core.design import design_matrix
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options, align
 from metablin.meta.core.parts import Heterogeneity
+from metablin.meta.normal.blocks import Model, State
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.records import Record, freeze, jsonable
 
@@ -52,8 +53,12 @@ class MultilevelFit(Record):
         Coefficients and their inference.
     cov : ndarray, shape (p, p)
         Covariance of the coefficients.
-    working : ndarray, shape (k, k)
-        Marginal covariance of the estimates at the fit.
+    vi : ndarray, shape (k,) or (k, k)
+        Sampling variances or covariances.
+    codes : ndarray of int, shape (L, k)
+        Group of every estimate at each level.
+    shares : ndarray, shape (k,)
+        Weight of every estimate in an intercept-only fit; they sum to 1.
     design : ndarray, shape (k, p)
         X.
     yi : ndarray, shape (k,)
@@ -83,7 +88,9 @@ class MultilevelFit(Record):
     conf_level: float
     df: float
     cov: FloatArray
-    working: FloatArray
+    vi: FloatArray
+    codes: NDArray[np.intp]
+    shares: FloatArray
     design: FloatArray
     yi: FloatArray
     method: str
@@ -101,6 +108,14 @@ class MultilevelFit(Record):
     def __post_init__(self) -> None:
         freeze(self)
 
+    @property
+    def working(self) -> FloatArray:
+        """Marginal covariance of the estimates at the fit, (k, k)."""
+        m = np.diag(self.vi) if self.vi.ndim == 1 else self.vi.copy()
+        for variance, code in zip(self.sigma2, self.codes, strict=True):
+            m += variance * (code[:, None] == code[None, :])
+        return m
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""
         names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
@@ -110,7 +125,7 @@ class MultilevelFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
-        skip = {"working", "design", "yi"}
+        skip = {"vi", "codes", "shares", "design", "yi"}
         out: dict[str, Any] = jsonable(
             {n: getattr(self, n) for n in self.__slots__ if n not in skip}
         )
@@ -189,15 +204,15 @@ def multilevel(
     method = _input.choice("method", method, ["REML", "ML"])
     test = _input.choice("test", test, ["z", "t"])
     level = _input.level(level)
-    kernels, groups = _kernels(levels, k)
+    codes, groups = _groups(levels, k)
     # orthonormal columns: a year of 1976 next to an intercept would cost half the digits
     basis, upper = np.linalg.qr(x)
-    model = _Model(y, v, basis, kernels, method == "REML")
+    model = Model(y, v, basis, codes, method == "REML")
     sigma2, steps = _climb(model)
     state = model.at(sigma2)
     beta = np.linalg.solve(upper, state.beta)
     cov = np.linalg.solve(upper, np.linalg.solve(upper, state.cov).T)
-    low = high = np.full(len(kernels), np.nan)
+    low = high = np.full(len(codes), np.nan)
     if profile:
         low, high = _profiles(model, sigma2, float(special.chdtri(1, 1 - level)))
     p = len(names)
@@ -206,18 +221,18 @@ def multilevel(
         raise DataError("no degrees of freedom for test='t'", value=f"{k} estimates")
     std_error = np.sqrt(np.diag(cov))
     crit = float(critical(level, df))
-    w = np.linalg.inv(v)
-    proj = w - w @ basis @ np.linalg.solve(basis.T @ w @ basis, basis.T @ w)
-    typical = (k - p) / float(np.trace(proj)) if k > p else float(np.trace(v) / k)
-    q = float(y @ proj @ y)
-    n_par, n_obs = p + len(kernels), k - p if method == "REML" else k
+    known = model.at(np.zeros(len(codes)))
+    typical = (k - p) / known.trace_p if k > p else float(model.variances.mean())
+    q = max(known.q, 0.0)
+    n_par, n_obs = p + len(codes), k - p if method == "REML" else k
     spread = math.sqrt(std_error[0] ** 2 + sigma2.sum()) if p == 1 else math.nan
     return MultilevelFit(
         levels=tuple(levels), groups=groups, sigma2=sigma2, sigma2_conf_low=low,
         sigma2_conf_high=high, terms=names, beta=beta, std_error=std_error,
         statistic=beta / std_error, p_value=np.atleast_1d(two_sided(beta / std_error, df)),
         conf_low=beta - crit * std_error, conf_high=beta + crit * std_error,
-        conf_level=level, df=df, cov=cov, working=state.m, design=x.copy(), yi=y,
+        conf_level=level, df=df, cov=cov, vi=v, codes=np.array(codes),
+        shares=state.row_sums / state.row_sums.sum(), design=x.copy(), yi=y,
         method=method, loglik=state.loglik, aic=2 * n_par - 2 * state.loglik,
         bic=n_par * math.log(max(n_obs, 1)) - 2 * state.loglik, q=q, q_df=k - p,
         q_p=float(chi2_tail(q, k - p)), i2=sigma2 / (sigma2.sum() + typical),
@@ -261,22 +276,23 @@ def fit_multilevel(e: EffectSizes, options: Options) -> MetaFit:
         tau2=total, i2=share, h2=1 / (1 - share) if share < 1 else math.inf, q=fit.q,
         q_df=fit.q_df, q_p=fit.q_p,
     )  # fmt: skip
-    w = np.linalg.inv(fit.working)
     components = [
         {"level": n, "groups": g, "sigma2": float(s), "i2": float(i)}
         for n, g, s, i in zip(fit.levels, fit.groups, fit.sigma2, fit.i2, strict=True)
     ]
     return make_fit(
         e, options, estimate=float(fit.beta[0]), std_error=float(fit.std_error[0]), df=fit.df,
-        heterogeneity=het, tau2_method=method, weights=w.sum(axis=1),
+        heterogeneity=het, tau2_method=method, weights=fit.shares,
         extra={"components": components, "loglik": fit.loglik},
     )  # fmt: skip
 
 
 def _covariance(vi: ArrayLike, k: int, studies: Sequence[str] | None) -> FloatArray:
-    v = np.asarray(vi, dtype=np.float64) if np.ndim(vi) == 2 else None
-    if v is None:
-        v = np.diag(_input.numeric("vi", vi, above=0, studies=studies))
+    if np.ndim(vi) != 2:
+        v = _input.numeric("vi", vi, above=0, studies=studies)
+        _input.same_length(yi=np.empty(k), vi=v)
+        return v
+    v = np.asarray(vi, dtype=np.float64)
     if v.shape != (k, k):
         raise DataError(f"{len(v)} variances for {k} estimates", column="vi")
     if not np.isfinite(v).all() or not np.allclose(v, v.T, rtol=1e-10, atol=0):
@@ -302,9 +318,9 @@ def _group_count(levels: Mapping[str, Sequence[Any]]) -> int:
     return int(_nested(levels)[-1].max()) + 1
 
 
-def _kernels(
+def _groups(
     levels: Mapping[str, Sequence[Any]], k: int
-) -> tuple[list[FloatArray], tuple[int, ...]]:
+) -> tuple[list[NDArray[np.intp]], tuple[int, ...]]:
     if not levels:
         raise DataError("no levels", column="levels", allowed="at least one grouping")
     for name, labels in levels.items():
@@ -325,64 +341,18 @@ def _kernels(
         raise DataError(
             "one group only: its variance cannot be told from the mean", column=next(iter(levels))
         )
-    return [(c[:, None] == c[None, :]).astype(np.float64) for c in codes], tuple(counts)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """The model at given variances: score and informations are those of the variances."""
-
-    m: FloatArray
-    beta: FloatArray
-    cov: FloatArray
-    loglik: float
-    score: FloatArray
-    observed: FloatArray
-    expected: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Model:
-    """The model; orthonormal columns of `x` give the restricted likelihood metafor's constant."""
-
-    y: FloatArray
-    v: FloatArray
-    x: FloatArray
-    kernels: list[FloatArray]
-    reml: bool
-
-    def at(self, sigma2: FloatArray) -> _State:
-        """Evaluate the (restricted) likelihood and its derivatives at variances `sigma2`."""
-        k, p = self.x.shape
-        m = self.v + sum(s * kern for s, kern in zip(sigma2, self.kernels, strict=True))
-        low = np.linalg.cholesky(m)
-        inv = np.linalg.inv(m)
-        info = self.x.T @ inv @ self.x
-        cov = np.asarray(np.linalg.inv(info), dtype=np.float64)
-        beta = cov @ (self.x.T @ (inv @ self.y))
-        proj = inv - inv @ self.x @ cov @ self.x.T @ inv
-        py = proj @ self.y
-        log_det = 2 * float(np.log(np.diag(low)).sum())
-        value = -0.5 * (log_det + float(self.y @ py) + (k - p * self.reml) * math.log(2 * math.pi))
-        if self.reml:
-            value -= 0.5 * float(np.linalg.slogdet(info)[1])
-        mid = proj if self.reml else inv
-        mid_k = [mid @ kern for kern in self.kernels]
-        k_py = np.array([kern @ py for kern in self.kernels])
-        score = np.array([-0.5 * (np.trace(a) - py @ b) for a, b in zip(mid_k, k_py, strict=True)])
-        traces = np.array([[float((a * b.T).sum()) for b in mid_k] for a in mid_k])
-        quadratic = k_py @ proj @ k_py.T
-        return _State(m, beta, cov, value, score, quadratic - 0.5 * traces, 0.5 * traces)
+    return codes, tuple(counts)
 
 
 def _climb(
-    model: _Model, start: FloatArray | None = None, fixed: int | None = None
+    model: Model, start: FloatArray | None = None, fixed: int | None = None
 ) -> tuple[FloatArray, int]:
     """Maximise over non-negative variances by Newton steps with an active set."""
-    size = len(model.kernels)
+    size = model.size
     if start is None:
-        crude = max(float(np.var(model.y)) - float(np.diag(model.v).mean()), 0.0)
-        start = np.full(size, max(crude, 0.1 * float(np.diag(model.v).mean())) / size)
+        typical = float(model.variances.mean())
+        crude = max(float(np.var(model.y)) - typical, 0.0)
+        start = np.full(size, max(crude, 0.1 * typical) / size)
     sigma2, state = start.copy(), model.at(start)
     for step_count in range(1, MAX_STEPS + 1):
         free = ~((sigma2 == 0) & (state.score <= 0))
@@ -398,7 +368,7 @@ def _climb(
     raise ConvergenceError(f"the likelihood still rises after {MAX_STEPS} steps")
 
 
-def _direction(state: _State, free: NDArray[np.bool_]) -> FloatArray:
+def _direction(state: State, free: NDArray[np.bool_]) -> FloatArray:
     """Return Newton's step, or Fisher's where the likelihood is not concave."""
     score, chosen = state.score[free], state.observed[np.ix_(free, free)]
     if np.linalg.eigvalsh(chosen)[0] <= 1e-12 * abs(np.linalg.eigvalsh(chosen)[-1]):
@@ -407,8 +377,8 @@ def _direction(state: _State, free: NDArray[np.bool_]) -> FloatArray:
 
 
 def _move(
-    model: _Model, sigma2: FloatArray, state: _State, step: FloatArray
-) -> tuple[FloatArray, _State]:
+    model: Model, sigma2: FloatArray, state: State, step: FloatArray
+) -> tuple[FloatArray, State]:
     scale = 1.0
     for _ in range(60):
         trial = np.maximum(sigma2 + scale * step, 0.0)
@@ -419,11 +389,11 @@ def _move(
     raise ConvergenceError("no step raises the likelihood")
 
 
-def _profiles(model: _Model, sigma2: FloatArray, cut: float) -> tuple[FloatArray, FloatArray]:
+def _profiles(model: Model, sigma2: FloatArray, cut: float) -> tuple[FloatArray, FloatArray]:
     """Return profile-likelihood limits of every variance."""
     top = model.at(sigma2).loglik
     low, high = np.zeros(len(sigma2)), np.full(len(sigma2), np.inf)
-    scale = float(np.var(model.y)) + float(np.diag(model.v).mean())
+    scale = float(np.var(model.y)) + float(model.variances.mean())
     for j in range(len(sigma2)):
 
         def fall(value: float, j: int = j) -> float:

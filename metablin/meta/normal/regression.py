@@ -13,7 +13,7 @@ from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.moderators import Design, Regression
 from metablin.meta.core.options import Options
 from metablin.meta.core.parts import NAN, Heterogeneity
-from metablin.meta.normal.inverse import tau2_of
+from metablin.meta.normal.inverse import narrower, tau2_of
 from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import (
     chi2_tail,
@@ -58,6 +58,7 @@ def fit_regression(e: EffectSizes, options: Options, design: Design) -> MetaFit:
         tau2_method=name,
         weights=fit.w,
         predict=False,
+        notes=narrower(options, float(hksj_factor(fit.rss, df)), df),
     )
     return dataclasses.replace(pooled, regression=regression)
 

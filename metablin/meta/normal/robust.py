@@ -212,6 +212,9 @@ def robust(
     >>> robust(fit, trial).df.round(2).tolist()
     [2.99]
     """
+    if not isinstance(fit, MultilevelFit):
+        raise DataError("not a multilevel fit", column="fit", value=type(fit).__name__,
+                        allowed="what multilevel returns; else cluster_robust")  # fmt: skip
     return cluster_robust(
         fit.yi, fit.working, cluster, design=fit.design, terms=fit.terms, kind=kind, df=df,
         level=level,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from metablin._input import choice, is_missing
 from metablin.effects import EffectSizes
-from metablin.errors import DataError
+from metablin.errors import DataError, visible
 from metablin.meta.core.fit import MetaFit, make_fit
-from metablin.meta.core.models import fitter
+from metablin.meta.core.models import fit_model
 from metablin.meta.core.options import Options, align
 from metablin.meta.core.parts import Heterogeneity, SubgroupTest
 from metablin.meta.normal.inverse import tau2_of
@@ -60,10 +60,16 @@ def add_subgroups(
     if choice("subgroup_tau2", subgroup_tau2, ("separate", "common")) == "common":
         groups, test = _common(e, options, masks)
     else:
-        run = fitter(options.model)
-        groups = {level: run(e.select(mask), options) for level, mask in masks.items()}
+        groups = {level: _group(e.select(mask), options, level) for level, mask in masks.items()}
         test = _separate_test(groups)
     return dataclasses.replace(fit, subgroups=groups, subgroup_test=test)
+
+
+def _group(e: EffectSizes, options: Options, name: str) -> MetaFit:
+    try:
+        return fit_model(e, options)
+    except DataError as error:
+        raise DataError(f"subgroup {name}: {error}", column="by") from error
 
 
 def _labels(e: EffectSizes, by: Sequence[Any]) -> list[str]:
@@ -71,12 +77,12 @@ def _labels(e: EffectSizes, by: Sequence[Any]) -> list[str]:
     for i, raw in enumerate(values):
         if is_missing(raw):
             raise DataError("no subgroup", row=int(e.rows[i]) + 1, column="by", study=e.studies[i])
-    return [str(raw) for raw in values]
+    return [visible(str(raw)) for raw in values]
 
 
 def _separate_test(groups: dict[str, MetaFit]) -> SubgroupTest | None:
     """Return Cochran's Q of the subgroup estimates with their own standard errors."""
-    if len(groups) < 2:
+    if len(groups) < 2 or any(g.model == "exact" for g in groups.values()):
         return None
     y = np.array([g.analysis.estimate for g in groups.values()])
     se = np.array([g.analysis.std_error for g in groups.values()])

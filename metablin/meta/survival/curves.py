@@ -16,6 +16,7 @@ from metablin.numerics.newton import jacobian
 from metablin.survival import KMCurve, ParametricFit, fit_parametric
 from metablin.survival.draws import patients_of
 from metablin.survival.parametric.families import SIMPLE
+from metablin.survival.ties import onto
 
 __all__ = ["PooledCurve", "combine_pooled_curves", "pool_curves"]
 
@@ -136,7 +137,7 @@ def _checked(times: ArrayLike, trials: tuple[KMCurve, ...]) -> FloatArray:
         raise DataError("no times", column="times", allowed="one or more")
     reach = np.sort([_last(c) for c in trials])[-FEWEST]
     for t in grid:
-        if t > reach:
+        if onto(np.array(t), np.array([reach])) > reach:
             raise DataError(
                 "fewer than two trials are followed that far",
                 column="times",
@@ -153,13 +154,13 @@ def conditional_survival(curve: KMCurve, grid: FloatArray) -> tuple[FloatArray, 
     convention); NaN and 0 where the trial is not followed or nobody is left.
     """
     edges = np.r_[0.0, grid]
-    index = np.searchsorted(curve.time, edges, side="right")
+    index = np.searchsorted(curve.time, onto(edges, curve.time), side="right")
     s = np.r_[1.0, curve.survival][index]
     gone_events = np.r_[0.0, np.cumsum(curve.n_event)][index]
     gone_censored = np.r_[0.0, np.cumsum(curve.n_censored)][index]
     start = curve.n - gone_events[:-1] - gone_censored[:-1]
     n = start - 0.5 * np.diff(gone_censored)
-    use = (grid <= _last(curve)) & (s[:-1] > 0.0) & (n > 0.0)
+    use = (onto(grid, curve.time) <= _last(curve)) & (s[:-1] > 0.0) & (n > 0.0)
     p = np.divide(s[1:], s[:-1], out=np.full(grid.size, np.nan), where=use)
     return p, np.where(use, n, 0.0)
 

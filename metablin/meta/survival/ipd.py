@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from metablin.records import Record, freeze, jsonable
 from metablin.survival import cox, rubin
 from metablin.survival.comparison import milestones, settled
 from metablin.survival.partial import maximise, strata_of
-from metablin.survival.patients import Groups, Patients, two_arms
+from metablin.survival.patients import Groups, Patients, groups, two_arms
 from metablin.survival.patients import patients as as_patients
 from metablin.survival.rmst import area, horizon_of
 
@@ -366,19 +366,13 @@ def one_stage(
     """
     _checked(patients, [trial, group])
     _input.level(level)
-    arms = patients[group]
-    fit = cox(
-        patients["time"].to_numpy(),
-        patients["event"].to_numpy(),
-        arms.to_numpy(),
-        patients[trial].to_numpy(),
-        control=control,
-        level=level,
-    )
-    if fit.log_hr.size > 1:
+    p = as_patients(patients["time"].to_numpy(), patients["event"].to_numpy())
+    arms = groups(patients[group].to_numpy(), p.n, control, column=group)
+    if arms.k > 2:
         raise DataError("more than two arms", column=group, allowed="two arms")
-    treated = _treated(arms, fit.terms[0])
-    tables = _tables(patients.assign(**{group: treated}), trial, group)
+    treated = arms.codes == 1
+    fit = cox(p.time, p.event, treated.astype(int), patients[trial].to_numpy(), level=level)
+    tables = _tables(p, treated, pd.factorize(patients[trial])[0])
     mean, tau, value = _maximise(tables, float(fit.log_hr[0]), float(fit.std_error[0]))
     null = _loglik(tables, float(fit.log_hr[0]), 0.0)
     statistic = max(0.0, 2.0 * (value - null))
@@ -395,21 +389,15 @@ def one_stage(
     )
 
 
-def _treated(arms: pd.Series[Any], term: str) -> NDArray[np.float64]:
-    name = term.split(" vs ")[0]
-    labels = [str(int(a)) if isinstance(a, float) and a.is_integer() else str(a) for a in arms]
-    return np.array([float(x == name) for x in labels])
+Tables = list[tuple[FloatArray, FloatArray, float]]
 
 
-Tables = Mapping[str, tuple[FloatArray, FloatArray, float]]
-
-
-def _tables(frame: pd.DataFrame, trial: str, group: str) -> Tables:
+def _tables(p: Patients, treated: NDArray[np.bool_], trials: NDArray[np.intp]) -> Tables:
     """Return controls and treated at risk at each death (Efron), and d1, by trial with events."""
-    out: dict[str, tuple[FloatArray, FloatArray, float]] = {}
-    for name, part in frame.groupby(trial, sort=False, observed=True):
-        time, had = part["time"].to_numpy(float), part["event"].to_numpy(float) == 1.0
-        arm = part[group].to_numpy(float) == 1.0
+    out: Tables = []
+    for j in range(int(trials.max()) + 1):
+        part = trials == j
+        time, had, arm = p.time[part], p.event[part] == 1.0, treated[part]
         times, d = np.unique(time[had], return_counts=True)
         if times.size == 0:
             continue
@@ -427,7 +415,7 @@ def _tables(frame: pd.DataFrame, trial: str, group: str) -> Tables:
         share = (np.arange(row.size) - np.repeat(np.cumsum(d) - d, d)) / d[row]
         control = at_least(time[~arm])[row] - share * d0[row]
         treat = at_least(time[arm])[row] - share * d1[row]
-        out[str(name)] = (control, treat, float(d1.sum()))
+        out.append((control, treat, float(d1.sum())))
     return out
 
 
@@ -436,7 +424,7 @@ def _loglik(tables: Tables, mean: float, tau: float) -> float:
     total = 0.0
     beta = mean + tau * NODES if tau > 0 else np.array([mean])
     weight = WEIGHTS / WEIGHTS.sum() if tau > 0 else np.ones(1)
-    for control, treat, d1 in tables.values():
+    for control, treat, d1 in tables:
         each = d1 * beta - np.log(control[:, None] + treat[:, None] * np.exp(beta)).sum(axis=0)
         total += float(special.logsumexp(each, b=weight))
     return total

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from metablin.errors import DataError
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.reconstruct.curve._draws import draw_curve
 from metablin.reconstruct.curve._estimate import estimate
 from metablin.reconstruct.curve._quality import curve_quality
@@ -101,12 +102,11 @@ def reconstruct_km(
         Given(time, survival, n, at_risk, events, censor_times, percent, failure, clicks, noise),
         Rows(label=label),
     )
-    if draws < 0 or draws != int(draws):
-        raise DataError("not a number of draws", column="draws", value=draws, allowed="0, 1, ...")
+    draws, seed = whole("draws", draws, minimum=0), check_seed(seed)
     fitted = estimate(checked.curve)
     best = curve_quality(checked, fitted, printed)
     drawn = tuple(
         PseudoIPD(x.time, x.event, curve_quality(checked, x, printed), label=label)
-        for x in draw_curve(checked.curve, int(draws), seed)
+        for x in draw_curve(checked.curve, draws, seed)
     )
     return PseudoIPD(fitted.time, fitted.event, best, drawn, label)

@@ -142,7 +142,7 @@ def _number(column: str, value: Any, label: str) -> float:
         return math.nan
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _fail(label, "not a number", column, repr(value), "a number") from error
     if math.isnan(number):
         raise _fail(label, "not a number", column, "NaN", "a number, or None where not printed")

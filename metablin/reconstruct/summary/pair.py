@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.errors import DataError
 from metablin.numerics import kaplan_meier
 from metablin.reconstruct.printed import half_digit
@@ -88,12 +90,11 @@ def reconstruct_summary_pair(
     """
     if not (isinstance(hr, int | float) and math.isfinite(hr) and hr > 0):
         raise DataError("not a hazard ratio", column="hr", value=hr, allowed="above 0")
-    if draws < 1 or draws != int(draws):
-        raise DataError("not a number of draws", column="draws", value=draws, allowed="1, 2, ...")
+    draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
     arms = tuple(
         _arm(items, level, label) for items, label in zip((treatment, control), labels, strict=True)
     )
-    pairs = _draw_pairs(arms, int(draws), hr, np.random.default_rng(seed))
+    pairs = _draw_pairs(arms, draws, hr, np.random.default_rng(seed))
     return _record(arms, pairs, 0, hr), _record(arms, pairs, 1, hr)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._input import seed as check_seed
+from metablin._input import whole
 from metablin.errors import DataError
 from metablin.numerics import kaplan_meier
 from metablin.reconstruct.records import Check, PseudoIPD, Quality
@@ -147,9 +149,8 @@ def reconstruct_summary(
     ([22, 22, 22], 'C')
     """
     arm = parse_arm(n, events, median, landmarks, followup, at_risk, level, label)
-    if draws < 1 or draws != int(draws):
-        raise DataError("not a number of draws", column="draws", value=draws, allowed="1, 2, ...")
-    sets = draw_sets(arm, int(draws), np.random.default_rng(seed))
+    draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
+    sets = draw_sets(arm, draws, np.random.default_rng(seed))
     records = tuple(PseudoIPD(t, e, summary_quality(arm, t, e), label=label) for t, e in sets)
     return SummaryDraws(records, arm.grade, label)
 

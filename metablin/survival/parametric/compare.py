@@ -18,6 +18,7 @@ from metablin.survival.km import KMCurve, curve_of
 from metablin.survival.parametric.fit import ParametricFit, fit_parametric
 from metablin.survival.parametric.names import ALLOWED, DEFAULT, check_name
 from metablin.survival.patients import Patients, patients
+from metablin.survival.ties import onto
 
 __all__ = ["ParametricComparison", "brier_score", "compare_parametric", "integrated_brier_score"]
 
@@ -243,6 +244,7 @@ def brier_score(
 def _brier(s: FloatArray, t: FloatArray, p: Patients) -> FloatArray:
     censoring = curve_of(Patients(p.time, 1.0 - p.event, p.entry, p.weights), "plain", 0.95, "")
     g = np.r_[1.0, censoring.survival]
+    t = onto(t, censoring.time)
     before = g[np.searchsorted(censoring.time, p.time, side="left")]
     at = g[np.searchsorted(censoring.time, t, side="right")]
     order = np.argsort(p.time, kind="stable")

@@ -94,9 +94,9 @@ class DataError(ValueError):
             place.append(f"column {self.column!r}")
         if self.value is not None:
             # One line, whatever the value: a table or an array prints over several.
-            shown = _NUMPY.sub(r"\1", " ".join(str(self.value).split()))
-            long = len(shown) > MOST_SHOWN
-            place.append(f"value {shown[: MOST_SHOWN - 3] + '...' if long else shown}")
+            text_of = _NUMPY.sub(r"\1", " ".join(str(self.value).split()))
+            long = len(text_of) > MOST_SHOWN
+            place.append(f"value {text_of[: MOST_SHOWN - 3] + '...' if long else text_of}")
         text = f"{', '.join(place)}: {self.message}" if place else self.message
         text = f"{text}; allowed: {self.allowed}" if self.allowed else text
         shown = [str(error) for error in self.also[: MOST_PLACES - 1]]

@@ -26,7 +26,10 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
-_NUMPY = re.compile(r"\bnp\.[a-z]+\d*\(([^()]*|\([^()]*\)[^()]*)\)")
+_NUMPY = re.compile(
+    r"\bnp\.(?:float|int|uint|bool|str|bytes|complex|datetime|timedelta)_?\d*"
+    r"\(([^()]*|\([^()]*\)[^()]*)\)"
+)
 """A number as numpy writes it, such as ``np.float64(1.0)``; a reader wants the number."""
 
 MOST_SHOWN = 200

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 
 import metablin as mb
 
-pl = pytest.importorskip("polars", reason="the frames of polars are part of the contract")
 
 STUDIES = pd.DataFrame({"events": [12, 20, 5, 9], "n": [34, 50, 30, 41], "dose": [1, 2, 3, 5]})
 CLICKS = pd.DataFrame({"id": "a", "time": [0, 2, 4, 6], "survival": [1, 0.9, 0.8, 0.7]})

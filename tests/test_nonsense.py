@@ -133,3 +133,8 @@ def test_what_makes_no_sense_is_refused_by_name(function: str) -> None:
 def test_a_saved_fit_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(mb.DataError, match="no file that can be read"):
         mb.load_fit(tmp_path / "fit.json")
+
+
+def test_a_number_of_numpy_is_shown_as_a_number() -> None:
+    error = mb.DataError("bad", value="np.float64(1.5), np.load('x')")
+    assert str(error) == "value 1.5, np.load('x'): bad"

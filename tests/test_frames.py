@@ -11,7 +11,6 @@ import pytest
 
 import metablin as mb
 
-
 STUDIES = pd.DataFrame({"events": [12, 20, 5, 9], "n": [34, 50, 30, 41], "dose": [1, 2, 3, 5]})
 CLICKS = pd.DataFrame({"id": "a", "time": [0, 2, 4, 6], "survival": [1, 0.9, 0.8, 0.7]})
 TOTALS = pd.DataFrame({"id": ["a"], "n": [50]})

@@ -15,6 +15,7 @@ from metablin.errors import DataError
 __all__ = [
     "NAMES",
     "find",
+    "is_share",
     "mapping",
     "percentile",
     "plain",
@@ -240,19 +241,19 @@ _UNITS = {
 _COUNTED = re.compile(r"(?<![a-z])(?:n|no|number|count|anzahl)(?![a-z])|#", re.IGNORECASE)
 
 
-def _is_share(header: str) -> bool:
+def is_share(header: str) -> bool:
     """Tell whether a header such as ``response (%)`` is of shares; ``n (%)`` is of counts."""
     return says_percent(header) and not _COUNTED.search(header)
 
 
 def stands_for(role: str, header: str) -> bool:
     """Tell whether a header is one of the names of a role, with or without its unit."""
-    if _is_share(header) and role in _COUNT_ROLES:
+    if is_share(header) and role in _COUNT_ROLES:
         return False
     without_unit = plain(re.sub(r"\([^)]*\)|\[[^\]]*\]|%", " ", header))
     if plain(header) in NAMES[role] or without_unit in NAMES[role]:
         return True
-    if role == "rate" and _is_share(header):
+    if role == "rate" and is_share(header):
         return without_unit in NAMES["events"]
     if role.endswith(("_treatment", "_control")) and _arm_and_quantity(role, header):
         return True
@@ -314,7 +315,9 @@ def find(
     if role in given:
         return given[role]
     used = {*taken, *given.values()}
-    free = [i for i in range(len(headers)) if i not in used]
+    counted = role in _COUNT_ROLES
+    free = [i for i in range(len(headers))
+            if i not in used and not (counted and is_share(headers[i]))]  # fmt: skip
     exact = [i for i in free if headers[i] == role] or [
         i for i in free if plain(headers[i]) == plain(role)
     ]

@@ -21,7 +21,7 @@ from metablin.io.formula import read_formula
 from metablin.io.names import percentile, plain, printed_level, says_percent
 from metablin.io.table import ReadOptions, Table, open_table
 
-__all__ = ["MEASURES", "Studies", "read_studies"]
+__all__ = ["MEASURES", "Studies", "is_total", "read_studies"]
 
 FloatArray = NDArray[np.float64]
 
@@ -152,6 +152,9 @@ def read_studies(
     if moderators is not None:
         columns = read_formula(moderators).columns
         text += [table.take_named(c, "--moderators") for c in columns if c in table.headers]
+    if input_level is not None and "conf_low" not in needed:
+        raise DataError("the file has no intervals", column="--input-level", value=input_level,
+                        allowed="a file with conf_low and conf_high")  # fmt: skip
     _one_analysis(table)
     if options.missing == "drop":
         table.complete([*needed, *text, *(["level"] if level_at else [])])
@@ -339,13 +342,23 @@ def _one_analysis(table: Table) -> None:
                         allowed="the rows of one analysis")  # fmt: skip
 
 
+def is_total(label: str) -> bool:
+    """Tell whether a label is that of a row of totals, not of a study.
+
+    Examples
+    --------
+    >>> is_total("Total (95% CI)"), is_total("TOWER")
+    (True, False)
+    """
+    return bool(_TOTAL.fullmatch(re.sub(r"\(.*?\)|[:*]", "", label).strip()))
+
+
 def _no_totals(table: Table, values: Mapping[str, FloatArray]) -> None:
     """Refuse a row that sums up the others, by its label or because its counts are their sums."""
     names = table.labels()
     for i in range(len(table)):
         label = "" if names is None else names[i]
-        bare = re.sub(r"\(.*?\)|[:*]", "", label).strip()
-        if names is not None and _TOTAL.fullmatch(bare):
+        if is_total(label):
             raise DataError("a row of totals, not a study", row=table.rows[i], column="study",
                             value=label, allowed="studies only; delete the row")  # fmt: skip
     counts = [v for role, v in values.items() if role in COUNTS]

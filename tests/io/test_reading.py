@@ -171,3 +171,17 @@ def test_times_that_stay_in_days_are_said_to(tmp_path: Path) -> None:
     assert "times stay in days; --unit days gives months" in read_curves(path).note
     rates = "study,events,exposure (days)\nA,1,2000\nB,2,3000\n"
     assert "exposure (days) stays in days" in read(tmp_path, rates, "rate").note()
+
+
+def test_a_share_named_as_events_is_not_read_as_a_count(tmp_path: Path) -> None:
+    found = read(tmp_path, "study,events (%),n\nA,25,40\nB,50,50\n", "proportion")
+    assert found.columns["events"].tolist() == [10, 25]
+    with pytest.raises(DataError, match="lacks the column"):
+        read(tmp_path, "study,event.e (%),n.e,event.c (%),n.c\nA,25,40,20,40\n", "or")
+
+
+def test_a_level_of_intervals_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("study,events,n\nA,12,34\n")
+    with pytest.raises(DataError, match="no intervals"):
+        read_studies(path, "proportion", ReadOptions(), input_level=0.9)

@@ -11,6 +11,7 @@ import metablin as mb
 from metablin.certainty import Certainty, RiskOfBias
 from metablin.options import Start
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.rates import ACCEPTED, rated_rate
@@ -19,7 +20,6 @@ from ..randomised.absolute import THRESHOLD, Baseline
 from ..randomised.rows import GROUPS, fitted
 from ..safety.answers import Question as Asked
 from ..safety.answers import by_population
-from .bias import of_outcome
 
 DRUG = "blinatumomab"
 HARM_SCALE = "rr"
@@ -201,9 +201,11 @@ def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, gradin
     return Body(key, question, rated, join_ids(rows["row_ids"]), "control groups, counted")
 
 
-def rate_bodies(asked: Sequence[Asked], grading: Grading) -> Iterator[Body]:
+def rate_bodies(
+    asked: Sequence[Asked], grading: Grading, questions: Sequence[Question] = SINGLE
+) -> Iterator[Body]:
     """Yield the rates of every question about one arm, graded; the main design only."""
-    for question in SINGLE:
+    for question in questions:
         for one in (a for a in asked if a.key in RATES):
             found = by_population(one, question.pool)
             if not found:
@@ -234,7 +236,8 @@ def observed_bodies(
     grading : Grading
     """
     question = SINGLE[0]
-    for row in counted.loc[counted["who"] == "all"].to_dict(orient="records"):
+    whole = counted.loc[counted["who"] == "all"] if len(counted) else counted
+    for row in whole.to_dict(orient="records"):
         trial = str(row["key"]).partition(".")[0]
         fit = mb.pool_cohorts(mb.proportions([row["events"]], [row["n"]], studies=[labels[trial]]))
         kinds: tuple[tuple[str, Start, str], ...] = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from metablin.datasets._load import load
@@ -71,7 +70,7 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     ids: set[str] = set()
     for table in sorted(package.tables.values(), key=_points_to_rows):
         frame = load(table.name, all_rows=True, path=path)
-        about = np.array(_about(table, frame, trial_id, ids), dtype=bool)  # also of no rows
+        about = pd.Series(_about(table, frame, trial_id, ids), index=frame.index, dtype=bool)
         part = _rows(table, frame[about])
         ids |= set(part["row_id"])
         parts.append(part)

@@ -104,7 +104,7 @@ def pool_many(
     check_level(level)
     if not (isinstance(n_jobs, int) and n_jobs == -1):
         n_jobs = whole("n_jobs", n_jobs, minimum=1, maximum=MOST_JOBS)
-    if client is not None and not (hasattr(client, "map") and hasattr(client, "submit")):
+    if client is not None and (not hasattr(client, "map") or hasattr(client, "__len__")):
         raise DataError("not a client of dask", column="client", value=repr(client),
                         allowed="distributed.Client(), or None")  # fmt: skip
     rows = max(1, CHUNK_VALUES // max(1, y.shape[1]))

@@ -33,6 +33,7 @@ from metablin.meta.checks.bias import begg as begg
 from metablin.meta.checks.bias import egger as egger
 from metablin.meta.checks.bias import harbord as harbord
 from metablin.meta.checks.bias import peters as peters
+from metablin.meta.checks.failsafe import fail_safe_n as fail_safe_n
 from metablin.meta.checks.gosh import gosh as gosh
 from metablin.meta.checks.influence import influence as influence
 from metablin.meta.checks.intervals import heterogeneity as heterogeneity

@@ -46,6 +46,7 @@ from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill
 from metablin.meta.clustered import clustered as clustered
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
 from metablin.meta.cohorts import pool_contrasts as pool_contrasts
+from metablin.meta.counts.one_table import exact_two_by_two as exact_two_by_two
 from metablin.meta.saved import load_fit as load_fit
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit

@@ -176,9 +176,9 @@ def binomial(a: FloatArray, m: FloatArray, offset: FloatArray) -> Likelihood:
 def hypergeometric(a: FloatArray, m: FloatArray, n1: FloatArray, n2: FloatArray) -> Likelihood:
     """Return the log-likelihood of Fisher's non-central hypergeometric counts, shapes (k,)."""
     low, high = np.maximum(0, m - n2), np.minimum(m, n1)
-    j = low[:, None] + np.arange(int((high - low).max()) + 1)
+    j = low[:, None] + np.arange((high - low).max() + 1.0)
     inside = j <= high[:, None]
-    j = np.where(inside, j, high[:, None])
+    j = np.asarray(np.where(inside, j, high[:, None]), dtype=np.float64)
     n1, n2, m = n1[:, None], n2[:, None], m[:, None]
     weight = _log_binomial(n1, j) + _log_binomial(n2, m - j)
     here = _log_binomial(n1, a[:, None])[:, 0] + _log_binomial(n2, m - a[:, None])[:, 0]

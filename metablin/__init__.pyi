@@ -47,6 +47,10 @@ from metablin.meta.clustered import clustered as clustered
 from metablin.meta.cohorts import pool_cohorts as pool_cohorts
 from metablin.meta.cohorts import pool_contrasts as pool_contrasts
 from metablin.meta.counts.one_table import exact_two_by_two as exact_two_by_two
+from metablin.meta.normal.blup import blup as blup
+from metablin.meta.normal.contrasts import contrasts as contrasts
+from metablin.meta.normal.nested import fit_statistics as fit_statistics
+from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
 from metablin.meta.saved import load_fit as load_fit
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit

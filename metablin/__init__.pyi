@@ -10,6 +10,8 @@ from metablin.datasets import load as load
 from metablin.datasets import tables as tables
 from metablin.datasets import trace as trace
 from metablin.datasets import validate as validate
+from metablin.digitise import Digitised as Digitised
+from metablin.digitise import digitise as digitise
 from metablin.effects import EffectSizes as EffectSizes
 from metablin.effects import exact_intervals as exact_intervals
 from metablin.effects import generic as generic

@@ -1,4 +1,4 @@
-"""Of 100 such patients, how many: answers with prediction intervals and a computed grade."""
+"""Of 100 such patients, how many: answers with prediction intervals and their certainty."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-import metablin as mb
 from metablin.datasets import said
 from metablin.pipeline import Evidence
-from metablin.safety import EventRate, event_rate
+from metablin.safety import event_rate
 
 from ..cohorts.designs import by_design, suffix
 from ..cohorts.populations import POPULATIONS, PROSPECTIVE, RELAPSED
+from ..cohorts.rates import ACCEPTED, rated_rate
 from ..cohorts.responses import (
     MRD_RESPONSES,
     RESPONSES,
@@ -28,16 +28,8 @@ from ..lines import join_ids
 
 PATIENTS = 100
 SLACK = 1e-9  # a whole number that rounding has moved is whole
-ENOUGH_COHORTS, ENOUGH_PATIENTS, NARROW = 5, 300, 30
-DIFFER = 0.1  # the usual level of the test of heterogeneity, which has little power
-GRADES = {4: "good", 3: "fair", 2: "weak", 1: "very weak", 0: "very weak"}
-RULE = {
-    "cohorts": ENOUGH_COHORTS,
-    "patients": ENOUGH_PATIENTS,
-    "narrow": NARROW,
-    "of": PATIENTS,
-}
-"""What the words about the grade name."""
+RULE = {"accepted": round(PATIENTS * ACCEPTED), "of": PATIENTS}
+"""What the words about certainty name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +51,18 @@ def answers(questions: list[Question]) -> pd.DataFrame:
     lines = []
     for question in questions:
         for population in question.populations:
-            part = question.rows.loc[question.rows["population"] == population]
-            planned = part.loc[part["design"].isin(PROSPECTIVE)]
-            found = list(by_design(part if planned.empty else planned))
             lines += [
                 _answer(question, population, design, rows, i == 0)
-                for i, (design, rows) in enumerate(found)
+                for i, (design, rows) in enumerate(by_population(question, population))
             ]
     return pd.DataFrame(lines)
+
+
+def by_population(question: Question, population: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the cohorts of a population that answer a question, a design after the other."""
+    part = question.rows.loc[question.rows["population"] == population]
+    planned = part.loc[part["design"].isin(PROSPECTIVE)]
+    return list(by_design(part if planned.empty else planned))
 
 
 def unanswered(questions: list[Question]) -> pd.DataFrame:
@@ -81,14 +77,6 @@ def unanswered(questions: list[Question]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["key", "group", "question"])
 
 
-def _unseen(part: pd.DataFrame, rate: EventRate) -> bool:
-    """Tell whether trials differ by Cochran's Q while the model found no variance between them."""
-    if rate.tau2 > 0:
-        return False
-    e = mb.proportions(part["events"], part["n"], studies=part["study"].tolist())
-    return bool(mb.pool(e).q_p < DIFFER)
-
-
 def _answer(
     question: Question, population: str, design: str, part: pd.DataFrame, first: bool
 ) -> dict[str, Any]:
@@ -97,12 +85,7 @@ def _answer(
     foretold = math.isfinite(rate.pred_low)
     low, high = (rate.pred_low, rate.pred_high) if foretold else (rate.conf_low, rate.conf_high)
     prospective = part.loc[part["design"].isin(PROSPECTIVE), "n"].sum() / part["n"].sum()
-    points = (
-        (rate.k >= ENOUGH_COHORTS)
-        + (rate.n >= ENOUGH_PATIENTS)
-        + (foretold and PATIENTS * (high - low) <= NARROW and not _unseen(part, rate))
-        + (prospective >= 0.5)
-    )
+    rated = rated_rate(part, question.key, outcome=question.words)
     several = f"{rate.k} {said('design')[design]} cohorts"
     return {
         "key": f"{population}.{question.key}{'' if first else suffix(design) or '.' + design}",
@@ -115,7 +98,8 @@ def _answer(
         "high": math.ceil(PATIENTS * high - SLACK),
         "range": "a new cohort" if foretold else "this study",
         "of": PATIENTS,
-        "grade": GRADES[int(points)],
+        "certainty": rated.word,
+        "lowered": ", ".join(d.domain for d in rated.domains if d.final < 0),
         "k": rate.k,
         "events": rate.events,
         "n": rate.n,

@@ -267,8 +267,9 @@ def grade(
     absolute = _absolute(fit, baseline, at, scale)
     return Certainty(
         fit, outcome, population, intervention, start, convention, start_level, level,
-        tuple(rated), size, _sentence(fit, scale, level, size, intervention, outcome), absolute,
-        math.nan if at is None else _input.one("at", at, above=0.0), _patients(fit, patients),
+        tuple(rated), size, _sentence(fit, start, scale, level, size, intervention, outcome),
+        absolute, math.nan if at is None else _input.one("at", at, above=0.0),
+        _patients(fit, patients),
     )  # fmt: skip
 
 
@@ -299,14 +300,16 @@ def _size(scale: Scale, estimate: float) -> str:
 
 
 def _sentence(
-    fit: MetaFit, scale: Scale, level: int, size: str, intervention: str, outcome: str
-) -> str:
-    if size == "rate":
+    fit: MetaFit, start: Start, scale: Scale, level: int, size: str, intervention: str,
+    outcome: str,
+) -> str:  # fmt: skip
+    if size == "rate" and start != "single-arm":  # read as an effect, it is one
         show = scale.show
         return rate_sentence(
             level, show(fit.estimate), f"{show(fit.conf_low)} to {show(fit.conf_high)}", outcome
         )
     reduces = fit.estimate < (1 if fit.measure in RATIOS else 0)
+    size = "not sized" if size == "rate" else size
     return sentence(level, size, reduces, intervention, outcome)
 
 

@@ -17,6 +17,7 @@ from metablin.cli import (
     _io,
     certainty,
     data,
+    digitise,
     network,
     pipeline,
     pool,
@@ -44,6 +45,8 @@ app.command()(certainty.certainty)
 app.command()(network.network)
 app.command()(reconstruct.reconstruct)
 app.command()(summary.reconstruct_summary)
+app.command()(digitise.digitise)
+app.command()(digitise.read)
 app.command()(survival.survival)
 app.command()(pipeline.reproduce)
 app.command()(pipeline.verify)

@@ -137,6 +137,7 @@ def read_csv(
             names[header] = own.pop(plain(header))
     frame = table.frame().rename(columns=names)
     frame.attrs["note"] = f"{table.file}: {'; '.join(table.said)}" if table.said else ""
+    frame.attrs["comma"] = table.comma
     return frame
 
 

@@ -11,6 +11,7 @@ from metablin.cli import _io
 from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from metablin.network import NetworkFit
@@ -21,7 +22,8 @@ Tau2 = Literal["REML", "DL", "ML", "PM"]
 Picture = Literal["graph", "forest", "splits", "heat", "ranks", "contributions", "league"]
 
 COLUMNS = ("study", "treatment", "treat1", "treat2", "events", "n", "person_time", "mean", "sd",
-           "yi", "vi", "estimate", "conf_low", "conf_high")  # fmt: skip
+           "yi", "vi", "std_error", "estimate", "conf_low", "conf_high", "level",
+           "shared_variance")  # fmt: skip
 
 
 def network(
@@ -56,7 +58,7 @@ def network(
     from metablin.network import network as network_of
     from metablin.network import network_pool
 
-    n = network_of(frame, measure, missing=missing)
+    n = network_of(_numbers(frame), measure, missing=missing)
     fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference)
     if plot is not None:
         _io.save_plot(_draw(fit, picture), plot)
@@ -67,6 +69,20 @@ def network(
         if league:
             typer.echo("\n" + fit.league().to_string())
     _io.say(frame.attrs["note"], *n.notes)
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Read the numbers of a file as its country writes them; what is none stays for the door."""
+    from metablin.io import parse_number
+    from metablin.network.data import columns_of
+
+    out = frame.copy()
+    for name, column in columns_of(frame).items():
+        if name not in ("study", "treatment", "treat1", "treat2"):
+            read = [parse_number(cell, frame.attrs["comma"]) for cell in frame[column]]
+            cells = zip(frame[column], read, strict=True)
+            out[column] = [cell if value is None else value for cell, value in cells]
+    return out
 
 
 def _draw(fit: NetworkFit, picture: str) -> Axes:

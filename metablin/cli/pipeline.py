@@ -26,26 +26,36 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes; the bytes do not depe
 
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="Analyses (default: all).")] = None,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Where results go.")] = Path("results"),
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Where results go (default: results).")
+    ] = None,
     jobs: Jobs = 1,
     force: Annotated[bool, typer.Option("--force", help="Run what is up to date too.")] = False,
     analyses: Folder = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Only what was public on this date (results go to results-DATE)."),
+    ] = None,
 ) -> None:
     """Run the analyses on the evidence base and write results, manifest and report."""
     from metablin.pipeline import find_analyses, runner
     from metablin.pipeline.publish import headline_table, publish
 
     folder = analyses or find_analyses()
+    out = out or Path("results" if as_of is None else f"results-{as_of}")
     with _progress() as progress:
         runs = runner.reproduce(
-            names or (), folder=folder, out=out, jobs=jobs, force=force, progress=progress
-        )
+            names or (), folder=folder, out=out, jobs=jobs, force=force, progress=progress,
+            as_of=as_of,
+        )  # fmt: skip
         report = publish(out)
     from rich.console import Console
 
     Console().print(headline_table(out))
     cached = sum(run.cached for run in runs)
     typer.echo(f"{len(runs)} analyses, {cached} up to date, {len(runs) - cached} computed")
+    if as_of is not None:
+        typer.echo(f"from what was public by {runner.dated(out)}")
     typer.echo(f"report: {report}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metablin.datasets._asof import read_date
 from metablin.datasets._load import copies, describe, load, tables
 from metablin.datasets.package import Field, Table, data_directory
 from metablin.datasets.tracing import find_trial, trace
@@ -21,6 +22,7 @@ __all__ = [
     "entry",
     "find_trial",
     "load",
+    "read_date",
     "said",
     "tables",
     "trace",

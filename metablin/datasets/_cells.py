@@ -121,7 +121,7 @@ def read_raw(directory: Path, table: Table) -> tuple[Raw | None, list[Violation]
         return whole("csv", f"cannot be read beyond line {reader.line_num}: {error}")
     header, body = parsed[0][0], parsed[1:]
     problems = list(_header(table, header))
-    if not body:
+    if not body and not table.may_be_empty:
         problems.append(
             Violation(table.path, None, None, "", "", "no_rows", "the table has no rows")
         )

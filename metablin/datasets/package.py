@@ -148,6 +148,8 @@ class Table:
         Where an address of the package may lie.
     written : str
         Date of the descriptor, as far as it is a date.
+    may_be_empty : bool
+        Whether the table may be without a row.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Table:
     values: tuple[str, ...]
     hosts: frozenset[str] = frozenset()
     written: str = ""
+    may_be_empty: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -363,6 +366,7 @@ def _table(resource: dict[str, Any], where: str) -> Table:
         ),
         show=_texts(resource, "show", where),
         quantity=_texts(resource, "quantity", where),
+        may_be_empty=resource.get("may_be_empty") is True,
         values=_texts(resource, "values", where),
     )
 

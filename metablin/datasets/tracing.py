@@ -70,7 +70,8 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     ids: set[str] = set()
     for table in sorted(package.tables.values(), key=_points_to_rows):
         frame = load(table.name, all_rows=True, path=path)
-        part = _rows(table, frame[_about(table, frame, trial_id, ids)])
+        about = pd.Series(_about(table, frame, trial_id, ids), index=frame.index, dtype=bool)
+        part = _rows(table, frame[about])
         ids |= set(part["row_id"])
         parts.append(part)
     rows = pd.concat(parts, ignore_index=True)

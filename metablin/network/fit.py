@@ -183,7 +183,10 @@ class NetworkFit(Record):
     @property
     def predicts(self) -> bool:
         """Whether there is a variance between studies, and so a prediction interval."""
-        return self.model != "common" and self.tau2_method is not None and self.tau2 >= 0
+        known = (
+            self.q_df != 0 or self.tau2_method == "given"
+        )  # else nothing says how studies differ
+        return self.model != "common" and self.tau2_method is not None and known and self.tau2 >= 0
 
     def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the pairs, the reference (if any) always second."""
@@ -418,7 +421,8 @@ def _summarise(fit: NetworkFit) -> str:
     tau = f" (tau2: {fit.tau2_method})" if fit.tau2_method else ""
     lines = [
         f"{MODEL_NAMES.get(fit.model, fit.model)}{tau}: {len(fit.treatments)} treatments, {fit.k} "
-        f"studies, {fit.network.m} comparisons, measure {fit.measure}"
+        f"{'study' if fit.k == 1 else 'studies'}, {fit.network.m} "
+        f"{'comparison' if fit.network.m == 1 else 'comparisons'}, measure {fit.measure}"
     ]
     if not math.isnan(fit.tau2):
         limits = ""

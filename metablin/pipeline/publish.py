@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metablin.pipeline.claims import NOT_COMPUTABLE
 from metablin.pipeline.fingerprint import file_digest
-from metablin.pipeline.runner import MANIFEST
+from metablin.pipeline.runner import MANIFEST, dated
 from metablin.pipeline.verify import ledger
 from metablin.pipeline.workspace import held
 from metablin.report.html import Section, render_report
@@ -35,7 +36,10 @@ def publish(out: Path) -> Path:
 def _publish(out: Path) -> Path:
     from metablin.datasets import load
 
-    claims = ledger(out)
+    claims, date = ledger(out), dated(out)
+    if date is not None:
+        reason = f"these results are of {date}; claims are checked against all evidence"
+        claims = claims.assign(status=NOT_COMPUTABLE, reason=reason)
     _write(out / LEDGER, claims.to_csv(index=False, lineterminator="\n"))
     manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     saved = Saved(out)

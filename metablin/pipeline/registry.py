@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,16 @@ class Evidence:
     ----------
     reads : tuple of str
         Names of the tables that may be loaded; the cache of the analysis hangs on them.
+    as_of : str or None
+        Only what was public on this date, see :func:`metablin.datasets.load`.
     """
 
     reads: tuple[str, ...]
+    as_of: str | None = None
+
+    def at(self, date: str) -> Evidence:
+        """Return the same evidence as it was on a date."""
+        return replace(self, as_of=date)
 
     def load(self, table: str, *, all_rows: bool = False) -> pd.DataFrame:
         """Return a table of the evidence base.
@@ -49,7 +56,7 @@ class Evidence:
             raise DataError(
                 f"table {table!r} is not declared", column="reads", allowed=" | ".join(self.reads)
             )
-        return load(table, all_rows=all_rows)
+        return load(table, all_rows=all_rows, as_of=self.as_of)
 
 
 Function = Callable[[Evidence, Words], "Outcome"]
@@ -92,9 +99,33 @@ class Analysis:
             "reads": list(self.reads),
         }
 
-    def run(self) -> Outcome:
-        """Return the outcome computed from the evidence base."""
-        return self.function(Evidence(self.reads), self.words)
+    def run(self, as_of: str | None = None) -> Outcome:
+        """Return the outcome computed from the evidence base, or from what was public on a date.
+
+        On an early date the tables may hold too little for the analysis; the outcome then is that
+        reason, in its notes.
+        """
+        if as_of is None:
+            return self.function(Evidence(self.reads), self.words)
+        evidence, words = Evidence(self.reads, as_of), replace(self.words, as_of=as_of)
+        try:
+            return self.function(evidence, words)
+        except TOO_LITTLE as error:
+            found = ", ".join(f"{t} {len(evidence.load(t))}" for t in self.reads)
+            return words.unanswered(f"too little was public (rows: {found}): {_said(error)}")
+
+
+TOO_LITTLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What analyses written for today's tables raise when a table is without the rows they name."""
+
+
+def _said(error: Exception) -> str:
+    """Return an error in words: what it says, or what was looked for in vain."""
+    if isinstance(error, DataError):
+        return str(error)
+    if isinstance(error, LookupError):
+        return f"nothing was known of {error}"
+    return "an empty pool" if not str(error) else f"a pool without rows ({error})"
 
 
 def analysis(*, reads: tuple[str, ...], order: int = 50) -> Callable[[Function], Analysis]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metablin.datasets import read_date
 from metablin.errors import DataError
 from metablin.pipeline import fingerprint, registry
 from metablin.pipeline.workspace import held, sweep
 from metablin.report.folder import foreign_files, name_foreign
 from metablin.report.store import Saved, save, write_text
 
-__all__ = ["Run", "reproduce"]
+__all__ = ["Place", "Run", "dated", "reproduce"]
 
 MANIFEST = "manifest.json"
 TOP_LEVEL = (MANIFEST, "claims.csv", "report.html")
@@ -49,6 +50,7 @@ def reproduce(
     jobs: int = 1,
     force: bool = False,
     progress: Progress | None = None,
+    as_of: str | None = None,
 ) -> list[Run]:
     """Run the named analyses of `folder` (default: all) and write their results to `out`.
 
@@ -66,6 +68,9 @@ def reproduce(
         Run even what is up to date.
     progress : callable, optional
         Called with a name and ``started``, ``done`` or ``cached``.
+    as_of : str, optional
+        Compute from what was public on this date (see :func:`metablin.datasets.load`); the manifest
+        says so. An analysis for which too little was public gives the reason as its outcome.
 
     Returns
     -------
@@ -75,29 +80,64 @@ def reproduce(
     Raises
     ------
     DataError
-        When a name is not an analysis, another run writes to `out`, or `out` cannot be written.
+        When a name is not an analysis, `as_of` no date, `out` holds the results of another date,
+        another run writes to `out`, or `out` cannot be written.
     """
     every = registry.names(folder)
     chosen = _select(every, names)
+    if as_of is not None:
+        as_of = read_date(as_of).isoformat()
     with held(out):
         sweep(out, (*every, *TOP_LEVEL))
-        return _reproduce(chosen, folder, out, jobs, force, progress)
+        _one_date(out, as_of)
+        return _reproduce(chosen, Place(folder, out, as_of), jobs, force, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where analyses are, where results go, and the date of the evidence when not today's."""
+
+    folder: Path
+    out: Path
+    as_of: str | None
+
+
+def _one_date(out: Path, as_of: str | None) -> None:
+    """Check that a folder of results is, and stays, of one date of the evidence."""
+    if not _read_manifest(out):
+        return
+    there = dated(out)
+    if there != as_of:
+        raise DataError(
+            f"this folder holds results of {there or 'all evidence'}",
+            column="out", value=str(out), allowed="a folder of its own for every date",
+        )  # fmt: skip
+
+
+def dated(out: Path) -> str | None:
+    """Return the date of the evidence that results rest on; None for all of it."""
+    try:
+        found = json.loads((out / MANIFEST).read_text(encoding="utf-8")).get("as_of")
+    except (ValueError, AttributeError, OSError):
+        return None
+    return None if found is None else str(found)
 
 
 def _reproduce(
-    chosen: list[str], folder: Path, out: Path, jobs: int, force: bool, progress: Progress | None
+    chosen: list[str], place: Place, jobs: int, force: bool, progress: Progress | None
 ) -> list[Run]:
+    folder, out = place.folder, place.out
     entries = _read_manifest(out)
     fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
     for name in chosen:
         if name not in fresh:
             tell(name, "cached")
-    for name, seconds in _execute(fresh, folder, out, jobs, tell):
+    for name, seconds in _execute(fresh, place, jobs, tell):
         entries[name] = _entry(name, seconds, folder, out)
-        _write_manifest(out, entries)
+        _write_manifest(place, entries)
     if not fresh:
-        _write_manifest(out, entries)
+        _write_manifest(place, entries)
     return [Run(name, name not in fresh, entries[name]["seconds"]) for name in chosen]
 
 
@@ -109,12 +149,12 @@ def _select(found: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _execute(
-    names: list[str], folder: Path, out: Path, jobs: int, tell: Progress
+    names: list[str], place: Place, jobs: int, tell: Progress
 ) -> Iterable[tuple[str, float]]:
     if jobs == 1 or len(names) < 2:
         for name in names:
             tell(name, "started")
-            result = _run_one(name, folder, out)
+            result = _run_one(name, place)
             tell(name, "done")
             yield result
         return
@@ -123,22 +163,22 @@ def _execute(
     for name in names:
         tell(name, "started")
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    for name, seconds in workers(delayed(_run_one)(name, folder, out) for name in names):
+    for name, seconds in workers(delayed(_run_one)(name, place) for name in names):
         tell(name, "done")
         yield name, seconds
 
 
-def _run_one(name: str, folder: Path, out: Path) -> tuple[str, float]:
+def _run_one(name: str, place: Place) -> tuple[str, float]:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
     from metablin.plots.style import house_style, save_widths
 
     mpl.use("Agg")
-    chosen = registry.load_analysis(folder, name)
+    chosen = registry.load_analysis(place.folder, name)
     start = time.perf_counter()
     with house_style():
-        save(chosen.about(), chosen.run(), out, save_widths)
+        save(chosen.about(), chosen.run(place.as_of), place.out, save_widths)
     return name, time.perf_counter() - start
 
 
@@ -206,10 +246,11 @@ def _is_entry(entry: object) -> bool:
     )
 
 
-def _write_manifest(out: Path, entries: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+def _write_manifest(place: Place, entries: dict[str, Any]) -> None:
+    place.out.mkdir(parents=True, exist_ok=True)
     manifest = {
+        **({} if place.as_of is None else {"as_of": place.as_of}),
         "versions": fingerprint.library_versions(),
         "analyses": {name: entries[name] for name in sorted(entries)},
     }
-    write_text(out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    write_text(place.out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

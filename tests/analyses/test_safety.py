@@ -51,8 +51,11 @@ def test_answers_bracket_their_expectation(outcome: Outcome) -> None:
     table = frame(outcome, "answers")
     assert (table["low"] <= table["expected"]).all()
     assert (table["expected"] <= table["high"]).all()
-    assert table["grade"].isin(["good", "fair", "weak", "very weak"]).all()
-    assert (table.loc[table["k"] == 1, "grade"] != "good").all()
+    assert table["certainty"].isin(["high", "moderate", "low", "very low"]).all()
+    surrogate = table["question"].str.contains("MRD")
+    assert surrogate.any()
+    assert (table.loc[surrogate, "certainty"] != "high").all()
+    assert table.loc[surrogate, "lowered"].str.contains("indirectness").all()
 
 
 def test_adjusted_and_unadjusted_stand_side_by_side(outcome: Outcome) -> None:

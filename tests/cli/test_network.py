@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from metablin.network import network, network_pool
 from tests.cli.runner import assert_one_line_error, metablin
 from tests.network.pinned import cells, fitted
 
@@ -57,3 +58,26 @@ def test_bad_data_is_one_line(tmp_path, smoking):
 
 def test_an_unknown_measure_is_bad_usage(smoking):
     assert metablin("network", smoking, "--measure", "odds").returncode == 2
+
+
+def test_decimal_commas_and_other_names_of_columns_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("studlab;TE;seTE;treat1;treat2\nA;0,1;0,2;x;y\nB;0,3;0,2;y;z\nC;0,2;0,3;x;z\n")
+    result = metablin("network", path, "--measure", "generic", "--json")
+    assert result.returncode == 0, result.stderr
+    effects = {(e["treat1"], e["treat2"]): e for e in json.loads(result.stdout)["effects"]}
+    plain = network_pool(network({"study": ["A", "B", "C"], "treat1": ["x", "y", "x"],
+                                  "treat2": ["y", "z", "z"], "yi": [0.1, 0.3, 0.2],
+                                  "std_error": [0.2, 0.2, 0.3]}, "generic"))  # fmt: skip
+    assert effects["x", "z"]["estimate"] == pytest.approx(plain.effect("x", "z")["estimate"])
+
+
+def test_incomplete_rows_are_refused_or_left_out_by_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("study,treatment,deaths,total\nA,x,1,20\nA,y,NR,20\nB,x,2,20\nB,y,4,30\n")
+    options = ("--measure", "or", "--columns", "events=deaths,n=total")
+    assert_one_line_error(metablin("network", path, *options), "row 2", "A, y", "events")
+    result = metablin("network", path, *options, "--missing", "drop", "--json")
+    assert result.returncode == 0
+    assert "row 2 (A" in result.stderr
+    assert json.loads(result.stdout)["k"] == 1

@@ -268,6 +268,7 @@ def test_a_network_without_loops_or_repeats_says_so():
         assert "neither heterogeneity nor inconsistency" in fit.notes[0]
         assert fit.effect("x", "z")["std_error"] == pytest.approx(np.sqrt(0.3))
         assert fit.splits().empty
+        assert fit.to_frame()["pred_low"].isna().all()
         json.dumps(fit.to_dict(), allow_nan=False)
         assert "2 studies" in fit.summary()
 

@@ -1,8 +1,9 @@
 """Compute the pinned values again with R and say how far they moved.
 
-Usage: ``python -m tests.reference.regenerate [NAME ...]``. Every script ``NAME.R`` writes
-``NAME.json``; ``data.R`` writes the inputs and runs first. Values are compared as numbers, because
-bytes differ between processors and linear-algebra libraries.
+Usage: ``python -m tests.reference.regenerate [NAME ...]``. Every script ``NAME.R``, here or in a
+folder of its own (``network/networks``), writes ``NAME.json``; ``data.R`` writes the inputs and
+runs first. Values are compared as numbers, because bytes differ between processors and
+linear-algebra libraries.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def run(name: str) -> None:
     """Run one script and print how far its values moved."""
     target = HERE / f"{name}.json"
     before = json.loads(target.read_text()) if target.is_file() else None
-    subprocess.run(["Rscript", f"{name}.R"], cwd=HERE, check=True)
+    script = HERE / f"{name}.R"
+    subprocess.run(["Rscript", script.name], cwd=script.parent, check=True)
     if before is None:
         print(f"{name}: written" if target.is_file() else f"{name}: done")
         return
@@ -65,7 +67,7 @@ def main() -> None:
     """Run the scripts named on the command line, or all."""
     if shutil.which("Rscript") is None:
         sys.exit("Rscript is not installed; CONTRIBUTING.md lists the packages it needs")
-    every = sorted(p.stem for p in HERE.glob("*.R"))
+    every = sorted(str(p.relative_to(HERE).with_suffix("")) for p in HERE.rglob("*.R"))
     chosen = sys.argv[1:] or every
     unknown = [name for name in chosen if name not in every]
     if unknown:

@@ -60,6 +60,7 @@ KEYS = {
                     "anchor-sections", "smooth-scroll", "fig-responsive", "fig-format",
                     "fig-align", "fig-cap-location", "tbl-cap-location", "lightbox", "grid",
                     "page-layout", "link-external-newwindow", "link-external-icon",
+                    "respect-user-color-scheme",
                     "include-in-header", "include-after-body", "include-before-body",
                     "citations-hover", "crossrefs-hover", "footnotes-hover", "embed-resources",
                     "number-sections", "title-block-style", "fontsize", "linestretch"},

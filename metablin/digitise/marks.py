@@ -1,0 +1,160 @@
+"""Places of the labels of an axis in a picture: marks, grid lines, else the labels themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from metablin.digitise.axes import Axis, Panel, fit_axis
+
+__all__ = ["calibrate_pixels", "straighten"]
+
+CONTRAST = 24.0  # a mark is darker than its surroundings by this
+INLIER = 1.2  # pixels by which a mark may be off the line of the others
+ENOUGH = 0.55  # part of the labels that must have a mark
+TURN = 2.0  # degrees that are looked for
+STILL = 0.07  # degrees below which a picture is left as it is
+
+
+def straighten(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Turn a picture so that its lines run level; return it and the angle in degrees."""
+    grey = pixels.astype(np.float32).mean(axis=2)
+    dark = np.argwhere(grey < np.percentile(grey, 50) - 60)
+    if len(dark) < 200:
+        return pixels, 0.0
+    if len(dark) > 120_000:
+        dark = dark[:: len(dark) // 120_000 + 1]
+    y, x = dark[:, 0] - pixels.shape[0] / 2, dark[:, 1] - pixels.shape[1] / 2
+    coarse = np.arange(-TURN, TURN + 0.01, 0.1)
+    best = coarse[int(np.argmax([_sharp(x, y, a) for a in coarse]))]
+    fine = np.arange(best - 0.1, best + 0.101, 0.02)
+    angle = float(fine[int(np.argmax([_sharp(x, y, a) for a in fine]))])
+    if abs(angle) < STILL or _sharp(x, y, angle) < 1.03 * _sharp(x, y, 0.0):
+        return pixels, 0.0
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    turned = image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255))
+    return np.asarray(turned), angle
+
+
+def _sharp(x: Any, y: Any, angle: float) -> float:
+    """How sharply dark pixels gather in rows and columns after a turn by an angle."""
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    total = 0.0
+    for along in (y * c - x * s, x * c + y * s):
+        counts = np.bincount((along - along.min()).astype(int))
+        total += float((counts.astype(float) ** 2).sum())
+    return total
+
+
+def calibrate_pixels(panel: Panel, pixels: NDArray[np.uint8]) -> Panel:
+    """Replace places of labels by those of marks or grid lines, below the pixel.
+
+    Parameters
+    ----------
+    panel : Panel
+        As found from labels.
+    pixels : ndarray
+        The picture.
+    """
+    grey = pixels.astype(np.float32).mean(axis=2)
+    return replace(panel, x=_axis(panel.x, panel, grey, 0), y=_axis(panel.y, panel, grey.T, 1))
+
+
+def _axis(axis: Axis, panel: Panel, grey: Any, which: int) -> Axis:
+    """Return the best of marks and grid; `grey` has the axis along its columns."""
+    if axis.source == "given" or not axis.labels:
+        return axis
+    size = float(np.median([lab.size for lab in axis.labels]))
+    if which == 0:
+        edge = min(lab.y0 for lab in axis.labels)
+        zone = (edge - 2.2 * size, edge - 1)
+        inner = (panel.box[1], panel.box[3])
+    else:
+        edge = max(lab.x1 for lab in axis.labels)
+        zone = (edge + 2, edge + 2.2 * size)
+        inner = (panel.box[0], panel.box[2])
+    found = []
+    for source, (a, b) in (("ticks", zone), ("grid", inner)):
+        profile = _profile(grey, a, b, source)
+        fitted = None if profile is None else _fit(axis, profile, size, source)
+        if fitted is not None:
+            found.append(fitted)
+    if not found:
+        return axis
+    return max(found, key=lambda f: (len(f.values) >= 0.8 * len(axis.values), -f.residual))
+
+
+def _profile(grey: Any, a: float, b: float, source: str) -> Any:
+    """Return the darkness of columns within rows a to b, less that of their neighbours.
+
+    A mark fills part of the zone, a grid line all of it.
+    """
+    top, bottom = max(round(a), 0), min(round(b), grey.shape[0])
+    if bottom - top < 3:
+        return None
+    zone = 255.0 - grey[top:bottom]
+    if source == "grid":
+        line = np.median(zone, axis=0)
+        return np.maximum(line - ndimage.median_filter(line, size=15), 0)
+    along = np.median(zone, axis=1, keepdims=True)
+    rest = np.maximum(zone - along, 0)
+    return np.sort(rest, axis=0)[-max(3, (bottom - top) // 6) :].mean(axis=0)
+
+
+def _fit(axis: Axis, profile: Any, size: float, source: str) -> Axis | None:
+    """Join labels with peaks of a profile and fit the line, leaving out what is off it."""
+    reach = int(max(3, min(0.9 * size, 0.4 * axis.step)))
+    values, places, labels = [], [], []
+    for value, label in zip(axis.values, axis.labels, strict=True):
+        at = float(axis.position(value))
+        peak = _peak(profile, at, reach, 4.0 if source == "grid" else CONTRAST)
+        if peak is not None:
+            values.append(value)
+            places.append(peak)
+            labels.append(label)
+    return _robust(values, places, labels, source, len(axis.values))
+
+
+def _peak(profile: Any, at: float, reach: int, contrast: float) -> float | None:
+    """Return the middle of the strongest peak near a place, below the pixel."""
+    a, b = max(int(at) - reach, 1), min(int(at) + reach + 1, len(profile) - 1)
+    if b - a < 3:
+        return None
+    part = profile[a:b]
+    k = a + int(np.argmax(part))
+    floor = float(np.median(part))
+    if profile[k] - floor < contrast:
+        return None
+    lo = hi = k
+    half = floor + 0.5 * (profile[k] - floor)
+    while lo > 0 and profile[lo - 1] > half:
+        lo -= 1
+    while hi < len(profile) - 1 and profile[hi + 1] > half:
+        hi += 1
+    if hi - lo > 2 * reach:
+        return None
+    window = np.arange(max(lo - 1, 0), min(hi + 2, len(profile)))
+    weight = np.maximum(profile[window] - floor, 0)
+    return float((window * weight).sum() / weight.sum()) + 0.5
+
+
+def _robust(
+    values: list[float], places: list[float], labels: Any, source: str, total: int
+) -> Axis | None:
+    """Fit with the worst place left out until all agree."""
+    while len(values) >= max(3, ENOUGH * total):
+        axis = fit_axis(values, places, source, labels)
+        off = np.abs(np.asarray(places) - axis.position(values))
+        worst = int(np.argmax(off))
+        if off[worst] <= INLIER:
+            return axis
+        values, places, labels = (
+            [v for i, v in enumerate(seq) if i != worst] for seq in (values, places, labels)
+        )
+    return None

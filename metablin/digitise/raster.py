@@ -1,0 +1,354 @@
+"""Curves of a picture: panels by their recognised numbers, arms by ink and by line style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from metablin.digitise.axes import Panel, find_panels
+from metablin.digitise.byhand import Hand, apply_axes
+from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, unblended
+from metablin.digitise.marks import calibrate_pixels, straighten
+from metablin.digitise.names import Key
+from metablin.digitise.readers import (
+    Colour,
+    Drawing,
+    Label,
+    colour_distance,
+    recognise,
+    recognise_crops,
+)
+from metablin.digitise.samples import pixel_keys
+from metablin.digitise.steps import RawCurve
+from metablin.digitise.table import RiskRow, missing_cells, with_cells
+from metablin.digitise.trace import Trace, follow, refine
+
+__all__ = ["complete_table", "picture_panels", "raster_curves", "rising_pixels"]
+
+PAPER = 0.35  # what a pixel of bare paper costs a curve
+PAPER_DASHED = 0.12  # and where dashes and dots leave gaps
+MIN_SPAN = 0.08  # a curve spans at least this part of the time axis
+MIN_SEEN = 0.22  # and at least this part of it is seen
+NEW = 0.25  # a further curve of one ink has at least this part of its own
+MIN_PIXELS = 25  # cores of an ink that is worth a look
+HUES = 0.2  # radians between two inks of one hue, seen from white paper
+MOST = 8  # curves of one panel
+
+
+def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
+    """Read the text of a picture, set it straight, and find its panels.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        Raster drawing without labels.
+    hand : Hand
+        What a person gave.
+    """
+    assert drawing.pixels is not None
+    pixels, angle = straighten(drawing.pixels)
+    labels = recognise(pixels)
+    notes = () if angle == 0 else (f"the picture was turned by {angle:.2f} degrees",)
+    drawing = replace(drawing, pixels=pixels, labels=tuple(labels), notes=notes)
+    panels = find_panels(drawing)
+    if not panels:
+        upright = [lab for lab in recognise(pixels, upright=True) if lab.angle == 90]
+        drawing = replace(drawing, labels=tuple(labels + upright))
+        panels = find_panels(drawing)
+    panels = [calibrate_pixels(p, pixels) for p in panels]
+    return drawing, apply_axes(panels, drawing, hand)
+
+
+def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[RiskRow]:
+    """Look again where a cell of the table is expected and none was recognised."""
+    assert drawing.pixels is not None
+    places, crops = [], []
+    for k, time in missing_cells(panel, rows):
+        row = rows[k]
+        size = float(np.median([c.size for c in row.cells]))
+        x, y = float(panel.x.position(time)), row.y
+        half = min(0.45 * panel.x.step * max(1.0, _spread(row)), 2.2 * size)
+        crop = drawing.pixels[
+            max(int(y - 0.9 * size), 0) : int(y + 0.9 * size) + 1,
+            max(int(x - half), 0) : int(x + half) + 1,
+        ]
+        if crop.size and np.ptp(crop.mean(axis=2)) > 60:
+            places.append((k, time))
+            crops.append(crop)
+    found = recognise_crops(crops)
+    return with_cells(panel, rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
+
+
+def _spread(row: RiskRow) -> float:
+    """Return the usual distance of a row's cells, in ticks."""
+    gaps = np.diff(row.times)
+    return float(np.median(gaps) / np.min(gaps)) if len(gaps) else 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """The inside of a panel with its inks."""
+
+    field: Field
+    start: tuple[int, int]
+    slack: int
+    wide: float
+    text: Any
+
+
+def raster_curves(
+    panel: Panel, drawing: Drawing, rows: Sequence[RiskRow], hand: Hand
+) -> tuple[list[RawCurve], list[Key]]:
+    """Return the curves of a panel and the entries of its legend.
+
+    Parameters
+    ----------
+    panel : Panel
+        Calibrated axes.
+    drawing : Drawing
+        Raster drawing with its labels.
+    rows : sequence of RiskRow
+        Rows of the table: they tell how many arms there are.
+    hand : Hand
+        What a person gave.
+    """
+    assert drawing.pixels is not None
+    keys = pixel_keys(panel, drawing)
+    piece = _piece(panel, drawing, keys)
+    expected = hand.expected(len(rows) or len(keys) or None)
+    inks, keys = _inks(piece, keys, expected)
+    found = _gather(piece, inks, expected)
+    curves = [_curve(piece, ink, own, neutral, trace) for ink, own, neutral, trace in found]
+    return [c for c in curves if c is not None], keys
+
+
+def _piece(panel: Panel, drawing: Drawing, keys: Sequence[Key]) -> _Piece:
+    """Cut the inside of the panel out of the picture."""
+    assert drawing.pixels is not None
+    height, width = drawing.pixels.shape[:2]
+    x0, y1 = float(panel.x.position(0.0)), float(panel.y.position(1.0))
+    bottom = _bottom(panel)
+    wide = max(panel.x.positions) - x0
+    pad = max(4, round(0.012 * wide))
+    box = (
+        max(round(x0) - pad, 0), max(round(y1) - pad, 0),
+        min(round(x0 + 1.06 * wide), round(panel.bounds[2]), width),
+        min(round(bottom) + pad, height),
+    )  # fmt: skip
+    reach = max(6, round(0.011 * wide))
+    field = ink_field(drawing.pixels, box, reach)
+    text = _text_mask(field, drawing.labels, keys)
+    return _Piece(field, (round(x0) - box[0], round(y1) - box[1]), pad - 1, wide, text)
+
+
+def _bottom(panel: Panel) -> float:
+    """Return the row of survival 0, or of the lower end of an axis that starts above 0."""
+    lowest = max(panel.y.positions)
+    if not panel.x.labels:
+        return max(lowest, float(panel.y.position(0.0)))
+    edge = min(lab.y0 - 0.5 * lab.size for lab in panel.x.labels)
+    return max(lowest, min(float(panel.y.position(0.0)), edge))
+
+
+def _text_mask(field: Field, labels: Sequence[Label], keys: Sequence[Key]) -> Any:
+    """Return where text and the samples of the legend stand: ink there is no curve's."""
+    height, width = field.strength.shape
+    mask = np.zeros((height, width), dtype=bool)
+    boxes = [(lab.x0 - 2, lab.y0 - 2, lab.x1 + 2, lab.y1 + 2) for lab in labels if _is_text(lab)]
+    boxes += [(k.x - k.width / 2 - 2, k.y - 5, k.x + k.width / 2 + 2, k.y + 5) for k in keys]
+    for x0, y0, x1, y1 in boxes:
+        a, b = int(np.clip(x0 - field.left, 0, width)), int(np.clip(x1 - field.left, 0, width))
+        c, d = int(np.clip(y0 - field.top, 0, height)), int(np.clip(y1 - field.top, 0, height))
+        mask[c:d, a:b] = True
+    return mask
+
+
+def _is_text(label: Label) -> bool:
+    """Whether a label is text beyond doubt; dashes and marks are sometimes taken for letters."""
+    letters = sum(ch.isalpha() and ch.isascii() for ch in label.text)
+    return label.confidence > 0.7 and letters >= 3 and label.angle == 0
+
+
+def _inks(
+    piece: _Piece, keys: Sequence[Key], expected: int | None
+) -> tuple[list[Colour], list[Key]]:
+    """Return the colours worth following, and the legend's entries in the colours of the curves."""
+    hushed = replace_strength(piece.field, piece.text)
+    found = unblended(hushed, [pair for pair in palette(hushed) if pair[1] >= MIN_PIXELS])
+    keys = [replace(k, colour=_in_curves(k, found, is_thin(hushed))) for k in keys]
+    listed = list(dict.fromkeys(k.colour for k in keys))
+    if listed and len(keys) >= (expected or len(keys)):
+        return listed, keys
+    return found + [c for c in listed if c not in found], keys
+
+
+def _in_curves(key: Key, found: Sequence[Colour], thin: bool) -> Colour:
+    """Return the ink of a legend's sample as it is found in the curves.
+
+    Thin lines are blends of ink and paper: there the hue decides, else the colour itself.
+    """
+    if thin:
+        alike = [c for c in found if _hue_apart(c, key.colour) < HUES]
+        return min(alike, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
+    near = [c for c in found if colour_distance(c, key.colour) < 48]
+    return min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
+
+
+def _hue_apart(a: Colour, b: Colour) -> float:
+    """Return the angle between two inks, seen from white paper."""
+    u, v = 255.0 - np.array(a), 255.0 - np.array(b)
+    cosine = float(u @ v) / max(float(np.linalg.norm(u) * np.linalg.norm(v)), 1e-9)
+    return float(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def replace_strength(field: Field, mask: Any) -> Field:
+    """Return the field with no ink under a mask."""
+    return Field(
+        field.pixels, field.paper, np.where(mask, 0, field.strength), field.left, field.top
+    )
+
+
+def _gather(
+    piece: _Piece, inks: list[Colour], expected: int | None
+) -> list[tuple[Colour, Any, Any, Trace]]:
+    """Follow curve after curve, the one with the most ink first."""
+    fields = {}
+    for ink in inks:
+        own, hidden = coverage(piece.field, ink, [r for r in inks if r != ink])
+        fields[ink] = (np.where(piece.text, 0.0, own), hidden | piece.text)
+    used = {ink: np.zeros(piece.text.shape, dtype=bool) for ink in inks}
+    out: list[tuple[Colour, Any, Any, Trace]] = []
+    limit = MOST if expected is None else expected
+    once = expected is not None and len(inks) == expected  # an ink for each arm
+    while len(out) < limit:
+        best = None
+        for ink in inks:
+            if once and used[ink].any():
+                continue
+            found = _next(piece, fields[ink], used[ink], bool(used[ink].any()))
+            if found is not None and (best is None or found[0] > best[0]):
+                best = (*found, ink)
+        if best is None:
+            break
+        _, own, neutral, trace, ink = best
+        out.append((ink, own, neutral, trace))
+        used[ink] |= _around(own, trace)
+    return out
+
+
+def _next(
+    piece: _Piece, field: tuple[Any, Any], used: Any, again: bool
+) -> tuple[float, Any, Any, Trace] | None:
+    """Return the best further curve of one ink: its ink, and how it was followed."""
+    own, neutral = field
+    own, neutral = np.where(used, 0.0, own), neutral | used
+    best = None
+    for paper in (PAPER, PAPER_DASHED):
+        trace = follow(own, neutral, piece.start, paper, piece.slack)
+        if trace is None or not _is_curve(piece, own, trace, again):
+            continue
+        ink = _length_on_ink(own, trace) * trace.seen**2
+        if best is None or ink > 1.25 * best[0]:
+            best = (ink, own, neutral, trace)
+    return best
+
+
+def _length_on_ink(own: Any, trace: Trace) -> float:
+    """Return the length of the path on its own ink, across and down."""
+    columns = trace.first + np.arange(len(trace.leave))
+    on = own[trace.leave, columns] > 0.25
+    return float(on.sum() + (trace.leave - trace.enter)[on].sum())
+
+
+def _is_curve(piece: _Piece, own: Any, trace: Trace, again: bool) -> bool:
+    """Whether a path is a curve: long enough, seen enough, and no border line."""
+    if len(trace.leave) < MIN_SPAN * piece.wide or trace.seen < MIN_SEEN:
+        return False
+    columns = trace.first + np.arange(len(trace.leave))
+    seen = own[trace.leave, columns] > 0.25
+    if again and seen.mean() < NEW:
+        return False
+    flat = int(trace.leave[-1]) - int(trace.enter[0]) < 3
+    return not (flat and len(trace.leave) > 0.97 * piece.wide)
+
+
+def _around(own: Any, trace: Trace) -> Any:
+    """Return the pixels of a followed line, so that the next curve does not take them again."""
+    mask = np.zeros(own.shape, dtype=bool)
+    for k, (a, b) in enumerate(zip(trace.enter, trace.leave, strict=True)):
+        mask[a : b + 1, trace.first + k] = True
+    reach = max(2, round(_thickness(own, trace) + 2))
+    return ndimage.binary_dilation(mask, structure=np.ones((3, 3), dtype=bool), iterations=reach)
+
+
+def _thickness(own: Any, trace: Trace) -> float:
+    """Return the usual height of the line in its flat parts."""
+    out = []
+    for k in range(0, len(trace.leave), 3):
+        column, row = own[:, trace.first + k], int(trace.leave[k])
+        if trace.enter[k] != row or column[row] < 0.4:
+            continue
+        a = b = row
+        while a > 0 and column[a - 1] > 0.4:
+            a -= 1
+        while b < len(column) - 1 and column[b + 1] > 0.4:
+            b += 1
+        out.append(b - a + 1)
+    return float(np.percentile(out, 30)) if out else 1.0
+
+
+def _curve(piece: _Piece, ink: Colour, own: Any, neutral: Any, trace: Trace) -> RawCurve | None:
+    """Return the curve in pixels of the picture."""
+    x, y, width, spikes = refine(own, neutral, trace)
+    left, top = piece.field.left, piece.field.top
+    start = (float(piece.start[0] + left), float(piece.start[1] + top))
+    corners = _corners(x + left, y + top, start)
+    columns = trace.first + np.arange(len(trace.leave))
+    seen = own[trace.leave, columns] > 0.25
+    known = seen | neutral[trace.leave, columns]
+    return RawCurve(corners, ink, _pattern(seen), width, spikes + left, _covered(known, width))
+
+
+def _covered(known: Any, width: float) -> float:
+    """Return the part of a curve that was seen; gaps of its own dashes do not count against it."""
+    edges = np.flatnonzero(np.diff(np.r_[True, known, True].astype(int)))
+    gaps = edges[1::2] - edges[::2]
+    if not len(gaps):
+        return 1.0
+    usual = max(4.0, 4 * width, 2.2 * float(np.median(gaps)) if len(gaps) > 4 else 0.0)
+    return float(1 - gaps[gaps > usual].sum() / len(known))
+
+
+def _pattern(seen: Any) -> tuple[float, ...]:
+    """Return usual lengths of dash and gap along a line; empty for solid."""
+    edges = np.flatnonzero(np.diff(np.r_[False, seen, False].astype(int)))
+    on, off = edges[1::2] - edges[::2], edges[2::2] - edges[1:-1:2]
+    if len(off) < 4 or seen.mean() > 0.93:
+        return ()
+    return float(np.median(on)), float(np.median(off))
+
+
+def _corners(
+    x: NDArray[np.float64], y: NDArray[np.float64], start: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return both ends of every fall; the fall lies between two columns."""
+    falls = np.flatnonzero(np.diff(y) > 0.02)
+    at = (x[falls] + x[falls + 1]) / 2
+    xs = np.r_[start[0], x[0], np.repeat(at, 2), x[-1]]
+    ys = np.r_[start[1], y[0], np.c_[y[falls], y[falls + 1]].ravel(), y[-1]]
+    out: NDArray[np.float64] = np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
+    return out
+
+
+def rising_pixels(panel: Panel, drawing: Drawing) -> bool:
+    """Whether the picture holds curves that start at 0 and rise."""
+    from metablin.digitise.mirror import mirrored
+
+    shown, turned = mirrored(panel, drawing)
+    curves, _ = raster_curves(shown, turned, [], Hand())
+    return bool(curves)

@@ -1,0 +1,69 @@
+"""Text that a vector file draws as outlines: drawn to pixels, then recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metablin.digitise.readers.drawing import Drawing, Label, Stroke
+from metablin.digitise.readers.ocr import recognise
+
+__all__ = ["spell"]
+
+SCALE = 3.0  # pixels per unit of the drawing
+MAX_SIDE = 4000  # pixels
+
+
+def spell(drawing: Drawing) -> Drawing:
+    """Return the drawing with its outlined letters read as labels.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        Vector drawing with ``extra["outlines"]``.
+    """
+    outlines: Sequence[Stroke] = drawing.extra.get("outlines", ())
+    if not outlines:
+        return drawing
+    scale = min(SCALE, MAX_SIDE / max(drawing.width, drawing.height))
+    pixels = _drawn(outlines, drawing, scale)
+    labels = [_unscaled(lab, scale) for lab in recognise(pixels)]
+    inks = [replace(lab, colour=_ink(lab, outlines)) for lab in labels]
+    return replace(drawing, labels=drawing.labels + tuple(inks))
+
+
+def _drawn(outlines: Sequence[Stroke], drawing: Drawing, scale: float) -> NDArray[np.uint8]:
+    """Fill the outlines; pieces of one letter that overlap make its holes."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    size = (int(drawing.width * scale) + 1, int(drawing.height * scale) + 1)
+    ink = Image.new("1", size, 0)
+    for s in outlines:
+        x0, y0, x1, y1 = s.box
+        left, top = int(x0 * scale) - 1, int(y0 * scale) - 1
+        width, height = int((x1 - x0) * scale) + 4, int((y1 - y0) * scale) + 4
+        if width > size[0] or height > size[1]:
+            continue
+        piece = Image.new("1", (width, height), 0)
+        points = [(float(x * scale - left), float(y * scale - top)) for x, y in s.xy]
+        if len(points) > 2:
+            ImageDraw.Draw(piece).polygon(points, fill=1)
+        area = (left, top, left + width, top + height)
+        ink.paste(ImageChops.logical_xor(ink.crop(area), piece), area)
+    return np.asarray(ImageChops.invert(ink.convert("L")).convert("RGB"))
+
+
+def _unscaled(label: Label, scale: float) -> Label:
+    box = {k: getattr(label, k) / scale for k in ("x0", "y0", "x1", "y1")}
+    return replace(label, **box)
+
+
+def _ink(label: Label, outlines: Sequence[Stroke]) -> tuple[int, int, int]:
+    for s in outlines:
+        x0, y0, x1, y1 = s.box
+        if label.x0 - 1 <= x0 and x1 <= label.x1 + 1 and label.y0 - 1 <= y0 and y1 <= label.y1 + 1:
+            return s.fill or (0, 0, 0)
+    return (0, 0, 0)

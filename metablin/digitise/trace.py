@@ -1,0 +1,241 @@
+"""Follow one curve through a picture: the best falling path, then its edges below the pixel.
+
+The path is found by dynamic programming over columns (Bellman 1957): from time 0 and survival 1
+to the right and downwards, it gathers ink and pays for bare paper. Then the edges of the line
+tell the places below the pixel: a line of width w drawn along a falling step curve y(x) covers in
+column x what lies between y(x - w/2) - w/2 and y(x + w/2) + w/2, so each edge is the curve itself,
+moved by half a width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Trace", "follow", "refine"]
+
+FloatArray = NDArray[np.float64]
+FLAT = 0.6  # pixels: smaller changes of level are noise of the edges
+MARK = 1.6  # pixels by which a mark sticks out on both sides
+BRIDGE = 4  # columns without an edge that are bridged straight
+HALF = 0.5  # an edge is where half a pixel is covered
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """A path through whole pixels: at each column it enters at one row and leaves at another.
+
+    Attributes
+    ----------
+    first : int
+        First column.
+    enter, leave : ndarray of int
+        Rows by column.
+    score : float
+        Ink gathered less paper paid for.
+    seen : float
+        Part of the path on its own ink.
+    hidden : float
+        Part of the path under other inks.
+    """
+
+    first: int
+    enter: NDArray[np.int64]
+    leave: NDArray[np.int64]
+    score: float
+    seen: float
+    hidden: float
+
+
+def follow(
+    own: FloatArray, neutral: Any, start: tuple[int, int], paper: float, slack: int
+) -> Trace | None:
+    """Return the best falling path of an ink.
+
+    Parameters
+    ----------
+    own : ndarray, shape (height, width)
+        Coverage by the ink, 0..1.
+    neutral : ndarray of bool
+        Pixels that neither earn nor cost: under other inks or under text.
+    start : (column, row)
+        Where the curve starts.
+    paper : float
+        Cost of a pixel of bare paper.
+    slack : int
+        Rows by which the start may be off.
+
+    Returns
+    -------
+    Trace or None
+    """
+    gain = np.where(own > 0.25, own, np.where(neutral, -0.02, -paper)).astype(np.float64)
+    down = np.where(own > 0.25, 0.5 * own, np.where(neutral, -0.04, -1.5 * paper))
+    height, width = gain.shape
+    column, row = start
+    if not (0 <= column < width - 2 and -slack <= row < height + slack):
+        return None
+    rows = np.arange(height)
+    value = np.where(np.abs(rows - row) <= slack, 0.0, -1e9)
+    back = np.zeros((width - column, height), dtype=np.int32)
+    totals = np.full(width - column, -1e9)
+    ends = np.zeros(width - column, dtype=np.int64)
+    for k, x in enumerate(range(column, width)):
+        summed = np.cumsum(down[:, x])
+        base = value - summed
+        best = np.maximum.accumulate(base)
+        back[k] = np.maximum.accumulate(np.where(base >= best, rows, 0))
+        value = best + summed + gain[:, x]
+        ends[k] = int(np.argmax(value))
+        totals[k] = value[ends[k]]
+    last = int(np.argmax(totals))
+    if totals[last] <= 0:
+        return None
+    return _backtrack(own, neutral, back, column, last, int(ends[last]), float(totals[last]))
+
+
+def _backtrack(
+    own: FloatArray, neutral: Any, back: Any, column: int, last: int, row: int, score: float
+) -> Trace:
+    leave = np.zeros(last + 1, dtype=np.int64)
+    enter = np.zeros(last + 1, dtype=np.int64)
+    for k in range(last, -1, -1):
+        leave[k] = row
+        row = int(back[k, row])
+        enter[k] = row
+    columns = np.arange(column, column + last + 1)
+    ink = own[leave, columns] > 0.25
+    under = neutral[leave, columns] & ~ink
+    open_ = max(int((~under).sum()), 1)
+    return Trace(column, enter, leave, score, float(ink.sum() / open_), float(under.mean()))
+
+
+def refine(
+    own: FloatArray, neutral: Any, trace: Trace
+) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+    """Return the curve below the pixel, from the edges of its line.
+
+    Parameters
+    ----------
+    own, neutral : ndarray
+        As for :func:`follow`.
+    trace : Trace
+        The path.
+
+    Returns
+    -------
+    x, y : ndarray
+        Columns (their middles) and rows of the curve.
+    width : float
+        Width of the line.
+    spikes : ndarray
+        Columns where a mark stands on the curve.
+    """
+    upper, lower = _edges(own, neutral, trace)
+    width = _line_width(upper, lower)
+    x = np.arange(len(upper), dtype=np.float64) + (trace.first + 0.5)
+    enter, leave = trace.enter.astype(np.float64), trace.leave.astype(np.float64)
+    rows = (enter + (0.5 - width / 2), leave + (0.5 + width / 2))
+    fitted = [_fallen(x, edge, path) for edge, path in zip((upper, lower), rows, strict=True)]
+    spikes = np.zeros(len(x), dtype=bool)
+    if fitted[0] is not None and fitted[1] is not None:
+        spikes = (upper < fitted[0] - MARK) & (lower > fitted[1] + MARK)
+    parts = [
+        np.interp(x + shift, x, edge) + shift
+        for edge, shift in zip(fitted, (width / 2, -width / 2), strict=True)
+        if edge is not None
+    ]
+    y = np.mean(parts, axis=0) if parts else (trace.enter + trace.leave) / 2 + 0.5
+    middles = x[spikes]
+    return x, _levels(_falling(y)), width, middles
+
+
+def _fallen(x: FloatArray, edge: FloatArray, path: FloatArray) -> FloatArray | None:
+    """Return the falling curve nearest to an edge; gaps are bridged, long ones along the path."""
+    known = np.isfinite(edge)
+    if known.sum() < 3:
+        return None
+    filled = np.interp(x, x[known], edge[known])
+    cuts = np.flatnonzero(np.diff(np.r_[True, known, True].astype(int)))
+    for a, b in zip(cuts[::2], cuts[1::2], strict=True):
+        if b - a > BRIDGE or a == 0 or b == len(x):
+            low = edge[a - 1] if a > 0 else -np.inf
+            high = edge[b] if b < len(x) else np.inf
+            filled[a:b] = np.clip(path[a:b], low, high) if low <= high else path[a:b]
+    return _isotonic(filled)
+
+
+def _isotonic(values: FloatArray) -> FloatArray:
+    """Return the nondecreasing sequence nearest in absolute deviation.
+
+    Pooling of adjacent violators with medians (Robertson and Wright 1980, The Annals of
+    Statistics 8:645-651, doi:10.1214/aos/1176345014): a mark that sticks out of the line for a
+    few columns does not move it.
+    """
+    blocks: list[list[float]] = []
+    medians: list[float] = []
+    for v in values:
+        blocks.append([float(v)])
+        medians.append(float(v))
+        while len(blocks) > 1 and medians[-2] > medians[-1]:
+            blocks[-2].extend(blocks.pop())
+            medians.pop()
+            medians[-1] = float(np.median(blocks[-1]))
+    return np.repeat(medians, [len(b) for b in blocks])
+
+
+def _edges(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, FloatArray]:
+    """Return upper and lower edge of the line by column; NaN where other ink hides them."""
+    count = len(trace.enter)
+    upper, lower = np.full(count, np.nan), np.full(count, np.nan)
+    for k in range(count):
+        column = own[:, trace.first + k]
+        veil = neutral[:, trace.first + k]
+        upper[k] = _edge(column, veil, int(trace.enter[k]), -1)
+        lower[k] = _edge(column, veil, int(trace.leave[k]), 1)
+    return upper, lower
+
+
+def _edge(column: FloatArray, veil: Any, row: int, step: int) -> float:
+    """Walk from a row of ink to the paper; return where half a pixel is covered."""
+    if column[row] < HALF:
+        near = [r for r in (row - step, row - 2 * step, row + step) if 0 <= r < len(column)]
+        row = max(near, key=lambda r: column[r], default=row)
+        if column[row] < 0.25:
+            return float("nan")
+    peak = float(column[row])
+    while 0 <= row + step < len(column) and column[row + step] >= HALF * max(peak, HALF):
+        row += step
+        peak = max(peak, float(column[row]))
+    after = row + step
+    if not 0 <= after < len(column) or (veil[after] and column[after] < 0.1):
+        return float("nan")
+    # The line ends within the pixel after the last full one, by the part that is covered.
+    part = float(np.clip(column[after], 0, 1)) if column[row] > 0.9 else 0.0
+    full = row + 0.5 + step * (float(column[row]) - 0.5 if column[row] <= 0.9 else 0.5)
+    return full + step * part
+
+
+def _line_width(upper: FloatArray, lower: FloatArray) -> float:
+    heights = (lower - upper)[np.isfinite(upper) & np.isfinite(lower)]
+    if not len(heights):
+        return 1.0
+    return float(np.clip(np.percentile(heights, 25), 0.6, 40))
+
+
+def _falling(y: FloatArray) -> FloatArray:
+    """Return the mean of the nearest falling curves from both sides."""
+    return (np.maximum.accumulate(y) + np.minimum.accumulate(y[::-1])[::-1]) / 2
+
+
+def _levels(y: FloatArray) -> FloatArray:
+    """Average the level between steps; a slope of single pixels stays as it is."""
+    cuts = np.flatnonzero(np.abs(np.diff(y)) > FLAT) + 1
+    out = y.copy()
+    for a, b in zip(np.r_[0, cuts], np.r_[cuts, len(y)], strict=True):
+        if b - a > 1 and y[b - 1] - y[a] < 1.2:
+            out[a:b] = np.median(y[a:b])
+    return np.maximum.accumulate(out)

@@ -1,0 +1,107 @@
+"""The commands digitise and read, to the patients and to a pool of trials."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import metablin as mb
+from metablin.cli import app
+from tests.digitise.figures import Manner, draw, simulate
+
+LOG_HR = 0.02  # error of one trial's log hazard ratio read from a vector figure
+
+
+def _run(*words):
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+def test_clicks_and_risk_are_what_reconstruct_reads(tmp_path):
+    arms = simulate(21)
+    path = draw(tmp_path / "f.pdf", arms)
+    clicks, risk, ipd = (tmp_path / f"{x}.csv" for x in ("clicks", "risk", "ipd"))
+    result = _run(
+        "digitise", path, "--out", clicks, "--at-risk-out", risk, "--report", tmp_path / "o.html"
+    )
+    assert result.exit_code == 0, result.output
+    assert "confidence 1.00" in result.stderr
+    assert list(pd.read_csv(clicks).columns) == ["id", "time", "survival"]
+    assert list(pd.read_csv(risk).columns) == ["id", "time", "n_at_risk"]
+    report = (tmp_path / "o.html").read_text()
+    assert "data:image/png;base64," in report
+    assert "http" not in report
+    assert _run("reconstruct", clicks, "--at-risk", risk, "--out", ipd).exit_code == 0
+    assert set(pd.read_csv(ipd)["id"]) == {"Drug", "Placebo"}
+
+
+def test_read_goes_straight_to_patients_and_compares_with_print(tmp_path):
+    arms = simulate(22)
+    path = draw(tmp_path / "f.svg", arms)
+    truth = _log_hr(
+        pd.concat([pd.DataFrame({"id": a.name, "time": a.time, "event": a.event}) for a in arms])
+    )
+    out = tmp_path / "ipd.csv"
+    result = _run("read", path, "--out", out, "--printed", f"hr={np.exp(truth[0]):.3f}; Drug n=120")
+    assert result.exit_code == 0, result.output
+    assert "hr: printed" in result.stderr
+    assert "Drug n: printed 120, read 120" in result.stderr
+    assert abs(_log_hr(pd.read_csv(out))[0] - truth[0]) < LOG_HR
+
+
+def test_a_doubtful_reading_is_not_written_unless_accepted(tmp_path):
+    path = draw(tmp_path / "f.svg", simulate(23))
+    out = tmp_path / "clicks.csv"
+    options = ("--at-risk", "Drug 0:120,12:119,24:118; Placebo 0:120")
+    refused = _run("digitise", path, "--out", out, *options)
+    assert refused.exit_code == 1
+    assert not out.exists()
+    assert _run("digitise", path, "--out", out, *options, "--accept").exit_code == 0
+    frame = pd.read_csv(out)
+    assert set(frame.loc[frame["id"] == "Drug", "doubtful"]) == {1}
+    assert set(frame.loc[frame["id"] == "Placebo", "doubtful"]) == {0}
+
+
+def test_wrong_endings_of_outputs_are_usage(tmp_path):
+    path = draw(tmp_path / "f.svg", simulate(1))
+    assert _run("digitise", path, "--out", tmp_path / "c.csv", "--report", "x.doc").exit_code == 2
+    assert _run("digitise", path, "--out", tmp_path / "c.csv", "--edit", "x.doc").exit_code == 2
+
+
+def _log_hr(frame):
+    fit = mb.cox(frame["time"], frame["event"], (frame["id"] == "Placebo").astype(int))
+    return float(fit.log_hr[0]), float(fit.std_error[0])
+
+
+def test_ten_figures_pool_to_the_hazard_ratio_of_the_true_patients(tmp_path):
+    """From ten two-arm figures to the pooled hazard ratio, against the pool of the patients."""
+    true, read = [], []
+    for seed in range(10):
+        arms = simulate(100 + seed, n=80)
+        frame = pd.concat(
+            [pd.DataFrame({"id": a.name, "time": a.time, "event": a.event}) for a in arms]
+        )
+        true.append(_log_hr(frame))
+        found = mb.digitise(draw(tmp_path / f"{seed}.svg", arms, Manner(marks=True)))
+        patients = found.reconstruct()
+        read.append(
+            _log_hr(
+                pd.concat(
+                    [
+                        pd.DataFrame({"id": k, "time": v.time, "event": v.event})
+                        for k, v in patients.items()
+                    ]
+                )
+            )
+        )
+    pools = [
+        mb.pool(mb.log_effects(*np.array(rows).T, measure="hr"))
+        if hasattr(mb, "log_effects")
+        else mb.pool(mb.generic(np.array(rows)[:, 0], np.array(rows)[:, 1] ** 2))
+        for rows in (true, read)
+    ]
+    a, b = (p.to_dict()["analysis"] for p in pools)
+    assert abs(a["estimate"] - b["estimate"]) < LOG_HR / 2
+    assert b["conf_low"] < a["estimate"] < b["conf_high"]
+    assert b["std_error"] == pytest.approx(a["std_error"], rel=0.05)

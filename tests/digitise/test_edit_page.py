@@ -1,0 +1,75 @@
+"""The page on which a reading is corrected, driven in a browser where one is there."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+
+import metablin as mb
+from tests.digitise.figures import draw, simulate
+
+
+def test_page_is_self_contained(tmp_path):
+    found = mb.digitise(draw(tmp_path / "f.svg", simulate(31, names=("A</script>", "B"))))
+    page = found.edit(tmp_path / "edit.html").read_text()
+    assert "/*DATA*/null" not in page
+    assert page.count("</script>") == 1
+    assert page.replace("http://www.w3.org/2000/svg", "").count("http") == 0
+
+
+def test_a_curve_is_corrected_and_saved_in_a_browser(tmp_path, capsys):
+    """Drag one point, remove one, correct a cell, save; the reconstruction follows."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        with capsys.disabled():
+            print("\nthe edit page was NOT driven: no browser is installed", file=sys.stderr)
+        return
+    from playwright.sync_api import sync_playwright
+
+    found = mb.digitise(draw(tmp_path / "f.svg", simulate(32)))
+    found.edit(tmp_path / "edit.html")
+    with sync_playwright() as play:
+        chrome = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chrome.new_page(accept_downloads=True, viewport={"width": 1300, "height": 1200})
+        errors: list[str] = []
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.goto((tmp_path / "edit.html").as_uri())
+        unchanged = _saved(page, "clicks")
+        points = page.locator("circle.point")
+        count = points.count()
+        box = points.nth(count - 1).bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + 12, steps=4)
+        page.mouse.up()
+        page.mouse.dblclick(x - 3, y - 60)
+        changed = _saved(page, "clicks")
+        page.get_by_label("at risk 2").fill("77")
+        page.get_by_label("at risk 2").press("Tab")
+        risk = _saved(page, "risk")
+        page.screenshot(path=tmp_path / "page.png")
+        chrome.close()
+    assert errors == []
+    first = found.arms[0]
+    mine = unchanged[unchanged["id"] == first.id]
+    np.testing.assert_allclose(mine["survival"].to_numpy(), first.survival, atol=1e-4)
+    np.testing.assert_allclose(mine["time"].to_numpy(), first.time, atol=1e-2)
+    dragged = changed[changed["id"] == first.id]
+    assert len(dragged) == len(mine) + 1  # the double-click added a point
+    assert dragged["survival"].iloc[-1] < mine["survival"].iloc[-1] - 0.01
+    assert risk.loc[risk["id"] == first.id, "n_at_risk"].iloc[1] == 77
+    again = mb.reconstruct_km(
+        dragged["time"], dragged["survival"], at_risk=(first.at_risk_times, first.at_risk)
+    )
+    assert len(again.time) == first.at_risk[0]
+
+
+def _saved(page, button):
+    with page.expect_download() as waiting:
+        page.click(f"#{button}")
+    return pd.read_csv(io.StringIO(waiting.value.path().read_text()))

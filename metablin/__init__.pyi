@@ -42,6 +42,7 @@ from metablin.meta.checks.intervals import heterogeneity as heterogeneity
 from metablin.meta.checks.permutation import permutation_test as permutation_test
 from metablin.meta.checks.petpeese import pet_peese as pet_peese
 from metablin.meta.checks.selection import selection_model as selection_model
+from metablin.meta.checks.selection_smooth import selection_function as selection_function
 from metablin.meta.checks.sequence import cumulative as cumulative
 from metablin.meta.checks.sequence import leave_one_out as leave_one_out
 from metablin.meta.checks.trimfill import trim_and_fill as trim_and_fill

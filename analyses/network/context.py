@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,7 +153,7 @@ def _beside(
     ours, grade, ids = _ours(p, own, tied)
     return {
         "key": p.ids[0],
-        "source": f"{first['first_author'] or 'Conference report'} {first['year']:.0f}",
+        "source": f"{_surname(first['first_author'])} {first['year']:.0f}",
         "design": first["design"],
         "outcome": p.outcome,
         "comparison": pair_words(p.treat1, p.treat2),
@@ -164,6 +165,11 @@ def _beside(
         "reason": p.reason,
         "row_ids": join_ids((*p.ids, *ids)),
     }  # fmt: skip
+
+
+def _surname(author: object) -> str:
+    """Return an author without initials; of a report that names none, what it is."""
+    return re.sub(r" [A-Z]{1,3}$", "", str(author or "")) or "Conference report"
 
 
 def _theirs(rows: pd.DataFrame) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from ..lines import records
 from .context import BRIDGED
 from .rows import INDIRECT, Fitted
 
-TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-LIMITS = (0.08, 14.0)
+TICKS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+LIMITS = (0.06, 60.0)
+WIDE = (0.1, 200.0)
 SHORT = {e.code: e.short for e in entries("network_outcome", "results")}
 
 
@@ -57,29 +58,29 @@ def forest(answers: pd.DataFrame) -> Drawn:
 
 
 def published(beside: pd.DataFrame) -> Drawn:
-    """Draw published comparisons, theirs above ours; bridged and unadjusted ones hollow."""
+    """Draw published comparisons, theirs above ours; bridged ones hollow."""
     shown = beside.loc[beside[["theirs", "theirs_low", "ours"]].notna().any(axis=1)]
     rows = records(shown)
     fig, ax = style.figure(4.2, 0.5 * len(rows) + 0.9)
     ticks = {}
     for y, row in enumerate(rows):
         ticks[y] = f"{row['source']}, {SHORT[row['outcome']].lower()}:\n{row['comparison']}"
-        for who, shift, colour in (("theirs", -0.15, style.colour("chemotherapy")),
+        for who, shift, colour in (("theirs", -0.15, style.SOFT),
                                    ("ours", 0.15, style.colour("blinatumomab"))):  # fmt: skip
             named = {"estimate": row[who], "conf_low": row[f"{who}_low"],
                      "conf_high": row[f"{who}_high"]}  # fmt: skip
             _interval(ax, y + shift, named, colour, who == "ours" and row["grade"] == BRIDGED)
-    for who, colour in (("theirs", "chemotherapy"), ("ours", "blinatumomab")):
-        ax.plot([], [], "o-", color=style.colour(colour), label=who)
+    for who, colour in (("theirs", style.SOFT), ("ours", style.colour("blinatumomab"))):
+        ax.plot([], [], "o-", color=colour, label=who)
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncol=2, frameon=False, fontsize=8.5)
-    _axis(ax, ticks, len(rows))
+    _axis(ax, ticks, len(rows), WIDE)
     return Drawn(fig, {"lines": len(rows), "both": int(shown["ours"].notna().sum())})
 
 
 def _interval(ax: Axes, y: float, row: dict[str, Any], colour: str, hollow: bool) -> None:
     low, high, middle = row["conf_low"], row["conf_high"], row["estimate"]
     if low == low and high == high:
-        ax.plot([max(low, LIMITS[0]), min(high, LIMITS[1])], [y, y], color=colour, lw=1.6)
+        ax.plot([low, high], [y, y], color=colour, lw=1.6)
     if middle == middle:
         ax.plot(middle, y, "o", ms=5.5, color=colour, mfc="white" if hollow else colour)
         ax.text(1.03, y, _text(row), va="center", fontsize=8, transform=ax.get_yaxis_transform())
@@ -94,11 +95,13 @@ def _text(row: dict[str, Any]) -> str:
     return f"{row['estimate']:.2f} ({row['conf_low']:.2f} to {row['conf_high']:.2f})"
 
 
-def _axis(ax: Axes, ticks: dict[int, str], rows: int) -> None:
+def _axis(
+    ax: Axes, ticks: dict[int, str], rows: int, limits: tuple[float, float] = LIMITS
+) -> None:
     ax.axvline(1.0, color=style.INK, lw=0.8, zorder=0)
     ax.set_xscale("log")
-    ax.set_xlim(*LIMITS)
-    ax.set_xticks(TICKS)
+    ax.set_xticks([x for x in TICKS if limits[0] <= x <= limits[1]])
+    ax.set_xlim(*limits)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(list(ticks), list(ticks.values()), fontsize=8)

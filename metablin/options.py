@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 __all__ = [
     "SPELLINGS",
+    "Clicks",
     "ConfType",
     "DoubleZeros",
     "EqualTau2",
@@ -36,6 +37,9 @@ __all__ = [
     "ZeroRuleSingle",
     "words",
 ]
+
+Clicks: TypeAlias = Literal["auto", "drops", "corners", "points"]
+"""What was clicked on a curve: just after falls, above and below them, or at any time."""
 
 Measure: TypeAlias = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
 TableMeasure: TypeAlias = Literal["or", "rr", "rd", "peto", "asd"]

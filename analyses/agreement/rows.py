@@ -21,9 +21,7 @@ WORDS = {
 }
 
 
-def compared(
-    pairs: pd.DataFrame, published: pd.DataFrame, ours: pd.DataFrame
-) -> pd.DataFrame:
+def compared(pairs: pd.DataFrame, published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     """Return one line a pair: theirs, ours, the verdict and the likely reason.
 
     Raises

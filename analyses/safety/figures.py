@@ -172,7 +172,7 @@ def answers_figure(frame: pd.DataFrame) -> MplFigure:
         colour = style.colour(keys[group])
         ax.hlines(y, row["low"], row["high"], color=colour, lw=5, alpha=0.3)
         ax.plot(row["expected"], y, "o", ms=4.5, color=colour)
-        words = f"{row['expected']:.0f} ({row['low']:.0f} to {row['high']:.0f}), {row['grade']}"
+        words = f"{row['expected']:.0f} ({row['low']:.0f} to {row['high']:.0f}), {row['certainty']}"
         ax.text(103, y, words, va="center", fontsize=7.5)
         ticks.append(y)
         labels.append(f"{row['question']}, {row['who']}")

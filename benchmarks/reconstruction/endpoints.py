@@ -57,7 +57,7 @@ def arms(public: list[Trial], simulations: int):
 
 
 def endpoint_rows(public: list[Trial], simulations: int, draws: int, printed) -> pd.DataFrame:
-    """Whether the hidden RMST and early S of each arm lie within its draws, and how wide these are."""
+    """Whether the hidden RMST and early S of each arm lie within its draws, and the width."""
     rows = []
     for i, (endpoint, source, t, e) in enumerate(arms(public, simulations)):
         items = printed(t, e)
@@ -94,7 +94,7 @@ def endpoint_table(public: list[Trial], simulations: int, draws: int, printed) -
         f"Given: n, events, median with interval, two landmarks, median follow-up; {draws} draws. "
         "Share of arms whose own value lies in the central 95 % of the draws; bias and median "
         f"width relative to it. Failures: {int(rows['failed'].sum())}.\n",
-        "| endpoint | arms | RMST covered | misses above | bias | width | early S covered | width |",
+        "| endpoint | arms | RMST covered | above | bias | width | early S covered | width |",
         "|---|---|---|---|---|---|---|---|",
     ]
     good = rows[rows["failed"] == 0]

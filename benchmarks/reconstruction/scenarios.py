@@ -369,9 +369,10 @@ def main() -> None:
     for name in ("out", "before", "save", "export", "peer"):
         parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
-    trials = (public() + list(simulated(60)))[:: options.every]
+    everyone = public() + list(simulated(60))
+    trials = everyone[:: options.every]
     if options.export:
-        export(trials, options.export)
+        export(everyone, options.export)
         return
     rows, ratios, messages = run(trials)
     now = summary(rows, ratios)
@@ -381,7 +382,7 @@ def main() -> None:
         print(*message)
     if options.out:
         before = None if options.before is None else pd.read_csv(options.before, index_col=0)
-        peer = None if options.peer is None else peer_summary(trials, options.peer)
+        peer = None if options.peer is None else peer_summary(everyone, options.peer)
         parts = [INTRODUCTION, markdown(now, before, peer), "## What was mended\n",
                  mended_text(rows), "## Exact corners\n", exact_text(trials)]  # fmt: skip
         options.out.write_text(

@@ -9,6 +9,7 @@ import typer
 
 from metablin.cli import _io
 from metablin.errors import DataError
+from metablin.options import Clicks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reconstruct"]
 
-Clicked = Literal["auto", "drops", "corners", "points"]
+
 MOST_NAMED = 10  # curves named in the line on what was mended
 
 
@@ -48,7 +49,7 @@ def reconstruct(
         bool, typer.Option("--failure", help="The curve is 1 - S (cumulative incidence).")
     ] = False,
     kind: Annotated[
-        Clicked,
+        Clicks,
         typer.Option("--clicks", help="Just after falls; above and below them; or at any time."),
     ] = "auto",
     noise: Annotated[

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["CAREFUL", "CLICKS", "FUZZ", "READING_SD", "READING_TIME_SD", "Kind", "Reading"]
+from metablin.options import Clicks
 
-Kind = Literal["auto", "drops", "corners", "points"]
-CLICKS: tuple[Kind, ...] = ("auto", "drops", "corners", "points")
+__all__ = ["CAREFUL", "FUZZ", "READING_SD", "READING_TIME_SD", "Kind", "Reading"]
+
+Kind = Clicks
 
 READING_SD = 0.0025  # of survival: what careful clicking achieves
 READING_TIME_SD = 0.0008  # of the time axis

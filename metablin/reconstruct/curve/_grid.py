@@ -28,7 +28,7 @@ class Grid:
     `frac` is the place of the node within its interval, 0..1; `own` is the interval of each click
     and `later` (clicks, K) tells whether a click comes after an interval. `sd` and `time_sd` are
     the reading errors of S and, in units of time, of the times; `hazard` is that after the last
-    click, where S was not seen.
+    click, where S was not seen; `at_corners` says that nothing falls between two clicks.
     """
 
     time: FloatArray
@@ -53,6 +53,7 @@ class Grid:
     sd: float
     time_sd: float
     hazard: float = 0.0
+    at_corners: bool = False
 
 
 def on_drops(grid: Grid, falls: FloatArray) -> Grid:

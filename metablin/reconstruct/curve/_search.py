@@ -46,6 +46,7 @@ NEAR_COST = 0.7
 GUIDE_VARIANCE = 1.0  # of events, beyond what the fit knows of its own error
 LATELY = 12  # clicks that tell how many events one click stands for
 UNCLICKED = 0.03  # events expected where nobody clicked, when clicks sit on drops
+BETWEEN = 1e-4  # the same where falls were clicked above and below
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
 FEWEST, AROUND, NEARBY = np.arange(3.0), np.arange(-1.0, 2.0), np.arange(-2.0, 3.0)
@@ -280,6 +281,8 @@ def _event_rates(
     origin = float(grid.start[blocks.interval[0]])
     length = blocks.first - origin
     length[1:] = blocks.first[1:] - blocks.last[:-1]
+    if grid.at_corners:
+        return np.where(clicked, per_click, BETWEEN)
     if grid.at_drops:
         return _between_drops(clicked, length, per_click)
     share = np.maximum(length, 0.0) / max(float(length.sum()), 1e-12)

@@ -39,7 +39,8 @@ def reconstruct_km(
     """Reconstruct individual patient data from a digitised Kaplan-Meier curve.
 
     Whole numbers of events and censorings are estimated by least squares of S, subject to the
-    numbers at risk and the total of events, which are met exactly. Where a fall of one patient
+    numbers at risk and the total of events, which are met exactly. Coordinates that are exact, as
+    those of vector figures, are solved as whole numbers. Where a fall of one patient
     can be seen, the size of the fall also tells how many were at risk. Where the drops lie at
     whole numbers of the time unit (likelihood ratio above e^5 against times that lie anywhere),
     patients are put there. What is missing is replaced by a stated model, and `draws` carry its
@@ -48,19 +49,31 @@ def reconstruct_km(
     Parameters
     ----------
     time : array-like, shape (k,)
-        Times of the clicks, in order but for reading noise; any unit.
+        Times of the clicks, in any order and unit.
     survival : array-like, shape (k,)
         Survival at the clicks in 0..1 (0..100 with ``percent=True``).
     n : int, optional
-        Number of patients. Without it the first number at risk counts, else a nominal number.
+        Number of patients. Without it the first number at risk counts; without either the result
+        is of a nominal number of patients and says so. Where it differs a little from the number
+        at risk at time 0, the patients are those of the table.
     at_risk : (times, counts), optional
-        Numbers at risk: patients whose time is at least the table time.
+        Numbers at risk: patients whose time is at least the table time. A table that goes on
+        after the last click tells of follow-up that was not seen: events of a known total may lie
+        there.
     events : int, optional
         Total number of events.
     censor_times : array-like, optional
         Times of censoring marks.
     percent : bool
         Survival is in percent; never guessed.
+    failure : bool
+        The curve is a cumulative incidence, and survival one less it.
+    clicks : {"auto", "drops", "corners", "points"}
+        What was clicked: points just after falls, corners above and below falls, or points at
+        times of their own. By default it is told from the clicks.
+    noise : float or "exact", optional
+        Reading error of survival (standard deviation, 0..1), or exact coordinates; estimated from
+        the clicks by default.
     printed : mapping, optional
         Printed items to compare with: ``median``, ``median_ci`` (low, high), ``landmarks``
         ((time, survival) pairs), ``events``, ``n``.
@@ -75,13 +88,15 @@ def reconstruct_km(
     Returns
     -------
     PseudoIPD
-        `time` and `event`, both of shape (n,), with `quality` and `draws`.
+        `time` and `event`, both of shape (n,), with `quality` and `draws`. What of the input was
+        put right is in ``quality.mended``.
 
     Raises
     ------
     DataError
-        For times out of order, survival out of range or rising, a table that increases or
-        contradicts n or the curve, totals above n, fewer than two clicks, missing values.
+        For what cannot be read: survival out of range or rising beyond reading noise, a table that
+        increases or contradicts n or the curve, totals above n, fewer than two clicks, missing
+        values, two curves one above the other.
 
     References
     ----------

@@ -29,13 +29,13 @@ Method = tuple[IntArray, FloatArray]
 GRID = 240
 CANDIDATES = 400  # fewest that are weighed against each other
 WARP_SD = 0.25  # of the log power that bends the hazard over a segment that doubles the time
-MOST_WARP_SD = 0.5  # the same over a long one, and ahead of the first anchor
+MOST_WARP_SD = 0.42  # the same over a long one, and ahead of the first anchor
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3
 SCANNED = 0.5  # probability that events are seen at visits
-VISITS = (0.15, 0.95)  # time between visits, over that of the first anchor
-SEEN_AT_ONCE = 0.2  # share of the events that are seen on their day all the same
+VISITS = (0.3, 0.95)  # time between visits, over that of the first anchor
+SEEN_AT_ONCE = 0.1  # share of the events that are seen on their day all the same
 PLATEAU = 0.2  # probability that the hazard all but stops after the last anchor
 LOG_POWER_SD = 0.9
 POWER = 1.6
@@ -164,11 +164,11 @@ def at_visits(share: FloatArray, rng: np.random.Generator) -> FloatArray:
     as deaths, are seen on their day all the same. Shape (m, q), shares of the way to the anchor.
     """
     many = share.shape[0]
-    every = np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), many))[:, None]
+    every = np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), (many, 1)))
     last = np.floor(1.0 / every) * every
     held = np.minimum(np.floor(share / every) * every / last, 1.0)
     mixed = (1.0 - SEEN_AT_ONCE) * held + SEEN_AT_ONCE * share
-    return np.where(rng.random(many)[:, None] < SCANNED, mixed, share)
+    return np.where(rng.random((many, 1)) < SCANNED, mixed, share)
 
 
 def _tail(

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from metablin.errors import DataError
-from metablin.reconstruct.reading import CLICKS, READING_SD, READING_TIME_SD, Kind, Reading
+from metablin.options import Clicks, words
+from metablin.reconstruct.reading import READING_SD, READING_TIME_SD, Kind, Reading
 
 __all__ = ["at_corners", "check_noise", "collapsed", "estimated_reading"]
 
@@ -19,10 +20,12 @@ BoolArray = NDArray[np.bool_]
 VERTICAL = 0.002  # of the time axis: clicks so close are one above the other,
 SAME_TIME, PLUMB = 1e-9, 2e-6  # the same, where a program wrote the coordinates
 OF_USUAL = 0.25  # if they are closer than this share of the mean gap
+NEARLY_ALL = 0.98  # of what happens at near verticals, from which these are strict
 UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicked
 FEWEST = 3  # verticals
 LEVELS = 1.5  # degrees of freedom that a level of a monotone fit takes
 ENOUGH = 8.0  # degrees of freedom from which the clicks tell their reading error
+NOTABLE = 4.0  # errors of careful clicking: no rise above is a sign of rougher clicks
 ROUGH = 1.4  # of the error of careful clicking: an estimate up to here is none of its own
 PRIOR = 20.0  # degrees of freedom that careful clicking counts for
 FINE = 0.0012  # of survival: reading errors below are those of programs, and taken as they are
@@ -39,8 +42,9 @@ DECIMALS = 6
 
 def check_noise(noise: float | str | None, kind: str) -> None:
     """Refuse a reading error or a kind of clicks that is none."""
-    if kind not in CLICKS:
-        raise DataError("no such kind", column="clicks", value=kind, allowed=" | ".join(CLICKS))
+    if kind not in words(Clicks):
+        allowed = " | ".join(words(Clicks))
+        raise DataError("no such kind", column="clicks", value=kind, allowed=allowed)
     if noise is None or noise == "exact":
         return
     good = isinstance(noise, int | float | np.number) and 0.0 < float(noise) <= MOST
@@ -57,13 +61,17 @@ def at_corners(t: FloatArray, y: FloatArray) -> BoolArray | None:
     The first click is the origin.
     """
     gap, fall = t[1:] - t[:-1], y[:-1] - y[1:]
-    least = UPRIGHT * float(fall.sum())
-    for width in (SAME_TIME, PLUMB, min(VERTICAL, OF_USUAL / gap.size)):
+    usual = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
+    usual[0] = False
+    steep = float(fall[usual].sum())
+    if np.count_nonzero(usual) < FEWEST or not steep >= UPRIGHT * float(fall.sum()) > 0.0:
+        return None
+    for width in (SAME_TIME, PLUMB):
         upright = gap <= width * float(t[-1])
         upright[0] = False
-        if np.count_nonzero(upright) >= FEWEST and float(fall[upright].sum()) >= least > 0.0:
+        if float(fall[upright].sum()) >= NEARLY_ALL * steep:
             return upright
-    return None
+    return usual
 
 
 def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -119,6 +127,8 @@ def estimated_reading(
         return reading_of(float(noise), kind)
     freedom, squares, enough = _residuals(y, upright)
     if freedom < enough:
+        if (y[2:] - y[1:-1]).max(initial=0.0) < NOTABLE * READING_SD:
+            return Reading(kind)
         freedom, squares = _roughness(t, y, step)
         return _by_hand(squares, freedom, kind)
     sd = math.sqrt(squares / freedom)

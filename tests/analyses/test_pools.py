@@ -1,0 +1,68 @@
+"""One rule of who is in a pool, and its mirror, the table of screening."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from metablin.datasets import load
+from metablin.pipeline import Evidence, load_analysis
+from metablin.pipeline.registry import PACKAGE
+
+FOLDER = Path(__file__).parents[2] / "analyses"
+
+
+@pytest.fixture(scope="module")
+def found() -> pd.DataFrame:
+    import importlib
+
+    load_analysis(FOLDER, "pools")
+    members = importlib.import_module(f"{PACKAGE}.cohorts.members")
+    lines: pd.DataFrame = members.members(Evidence(members.READS))
+    return lines
+
+
+def test_screening_mirrors_the_pools(found: pd.DataFrame) -> None:
+    """A cohort is included where a pool takes its patients, else it has a reason."""
+    cohorts = load("screening").query("stage == 'cohort'").set_index("trial_id")
+    used = set(found.loc[found["role"] == "blinatumomab", "trial_id"])
+    assert set(cohorts.index[cohorts["decision"] == "included"]) == used
+    left = cohorts.loc[cohorts["decision"] == "left_out"]
+    assert (left[["reason_code", "reason"]] != "").all(axis=None)
+    assert set(load("trials", all_rows=True)["trial_id"]) == set(cohorts.index)
+
+
+def test_designs_are_never_mixed(found: pd.DataFrame) -> None:
+    groups = found.groupby(["question", "pool"])["design"].nunique()
+    assert len(groups) > 50
+    assert (groups == 1).all()
+
+
+def test_ph_positive_disease_stands_apart(found: pd.DataFrame) -> None:
+    positive = load("trials", all_rows=True).query("ph_status == 'positive'")["trial_id"]
+    by_population = found.loc[~found["pool"].isin(["os", "rfs"])]  # responders: each trial alone
+    pools = by_population.loc[by_population["trial_id"].isin(positive), "pool"]
+    assert len(pools) > 4
+    assert pools.str.contains("ph_positive").all()
+
+
+def test_no_row_stands_twice_in_one_pool(found: pd.DataFrame) -> None:
+    rows = found.assign(row=found["row_ids"].str.split()).explode("row")
+    assert not rows.duplicated(["question", "pool", "row"]).any()
+
+
+def test_conversions_in_first_line_are_no_response_of_mrd_positive_disease(
+    found: pd.DataFrame,
+) -> None:
+    mrd = found.loc[found["question"] == "MRD response"].set_index("pool")["trial_id"]
+    assert mrd["first_line_mrd.evaluable"] == "lal2317"
+    assert "lal2317" not in set(mrd[mrd.index.str.startswith("mrd_positive")])
+    assert mrd["first_line_infants.treated.external_control"] == "interfant_blina"
+
+
+def test_maintenance_after_transplantation_is_in_no_rate_of_harms(found: pd.DataFrame) -> None:
+    harms = found.loc[found["question"] == "adverse events", "trial_id"]
+    assert "tower" in set(harms)
+    assert "gaballa_maint" not in set(harms)

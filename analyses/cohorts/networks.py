@@ -96,11 +96,11 @@ OTHERWISE = (
 """The same with other definitions or other patients."""
 CHILDREN = (
     Question("os", "hr", "contrasts",
-             tuple(Rows(t, "os") for t in ("aall1331_hrir", "aall1331_lr"))
-             + (Rows("locatelli2021", "os", "all;analysis=final"),)),
+             (Rows("aall1331_hrir", "os"), Rows("aall1331_lr", "os"),
+              Rows("locatelli2021", "os", "all;analysis=final"))),
     Question("event_free", "hr", "contrasts",
-             tuple(Rows(t, "dfs") for t in ("aall1331_hrir", "aall1331_lr"))
-             + (Rows("locatelli2021", "efs"),)),
+             (Rows("aall1331_hrir", "dfs"), Rows("aall1331_lr", "dfs"),
+              Rows("locatelli2021", "efs"))),
     Question("mrd", "or", "proportions",
              tuple(Rows(t, "mrd_response") for t in ("aall1331_hrir", "locatelli2021"))),
     Question("transplant", "or", "proportions",

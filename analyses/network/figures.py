@@ -95,9 +95,7 @@ def _text(row: dict[str, Any]) -> str:
     return f"{row['estimate']:.2f} ({row['conf_low']:.2f} to {row['conf_high']:.2f})"
 
 
-def _axis(
-    ax: Axes, ticks: dict[int, str], rows: int, limits: tuple[float, float] = LIMITS
-) -> None:
+def _axis(ax: Axes, ticks: dict[int, str], rows: int, limits: tuple[float, float] = LIMITS) -> None:
     ax.axvline(1.0, color=style.INK, lw=0.8, zorder=0)
     ax.set_xscale("log")
     ax.set_xticks([x for x in TICKS if limits[0] <= x <= limits[1]])

@@ -70,9 +70,7 @@ def _share(rows: pd.DataFrame, trial: str, outcomes: tuple[str, ...]) -> Cell:
 
 
 def _ph(known: pd.DataFrame, contrasts: pd.DataFrame, trial: str) -> Cell:
-    own = contrasts.loc[
-        (contrasts["trial_id"] == trial) & (contrasts["subgroup"] == "ph=positive")
-    ]
+    own = contrasts.loc[(contrasts["trial_id"] == trial) & (contrasts["subgroup"] == "ph=positive")]
     if len(own):
         return "negative and positive", list(own["row_id"])
     return str(known.loc[trial, "ph_status"]), [trial]
@@ -114,7 +112,8 @@ def hazards(found: Sequence[Fitted], survival: pd.DataFrame) -> pd.DataFrame:
         lines.append(_hazard(f"{trial}.printed", drug, "ratio printed", effect["estimate"],
                              one.row_ids(drug, HUB).split()))  # fmt: skip
         arms = _medians(survival, trial)
-        ratio = float(arms.loc[HUB, "median_months"] / arms.loc[drug, "median_months"])
+        months = arms["median_months"].to_dict()
+        ratio = float(months[HUB]) / float(months[drug])
         lines.append(_hazard(f"{trial}.medians", drug, "implied by medians", ratio,
                              list(arms.loc[[drug, HUB], "row_id"])))  # fmt: skip
         lines += _late(survival, trial, drug)

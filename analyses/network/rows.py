@@ -126,13 +126,11 @@ def listing(found: Sequence[Fitted]) -> pd.DataFrame:
 def alternatives(found: Sequence[Fitted], other: Sequence[Fitted]) -> pd.DataFrame:
     """Return blinatumomab against inotuzumab under other definitions and with other patients."""
     main = {one.question.key: one for one in found}
-    lines = []
-    for one in other:
-        chosen = main[one.question.outcome]
-        lines += [(chosen, "as in the answer above")] if not any(
-            x is chosen for x, _ in lines
-        ) else []
-        lines.append((one, VARIANTS[one.question.key]))
+    lines: list[tuple[Fitted, str]] = []
+    for outcome in dict.fromkeys(one.question.outcome for one in other):
+        lines.append((main[outcome], "as in the answer above"))
+        own = [one for one in other if one.question.outcome == outcome]
+        lines += [(one, VARIANTS[one.question.key]) for one in own]
     return pd.DataFrame(
         [{"key": one.question.key, "choice": words, **pair_line(one, BLINA, INO)}
          for one, words in lines]
@@ -162,7 +160,8 @@ def first_relapse(found: Sequence[Fitted]) -> pd.DataFrame:
         rule = mb.pool_contrasts(_effects(one))
         lines.append(
             {"key": one.question.key, "outcome": one.question.outcome,
-             "measure": one.question.measure, "trials": ", ".join(one.fit.network.studies), "k": one.fit.k,
+             "measure": one.question.measure, "trials": ", ".join(one.fit.network.studies),
+             "k": one.fit.k,
              "estimate": rule.estimate, "conf_low": rule.conf_low, "conf_high": rule.conf_high,
              "network": network["estimate"], "network_low": network["conf_low"],
              "network_high": network["conf_high"], "tau": math.sqrt(one.fit.tau2),

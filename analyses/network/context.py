@@ -100,9 +100,9 @@ def bridged(adults: Sequence[Fitted], published: pd.DataFrame) -> list[Bridged]:
         row = published.loc[source]
         frame = one.fit.network.to_frame()[["study", "treat1", "treat2", "yi", "vi"]]
         error = (math.log(row["ci_high"]) - math.log(row["ci_low"])) / (2 * Z)
-        frame.loc[len(frame)] = [
-            source, treatment, BLINA, math.log(row["estimate"]), error**2 + EXTRA_SD**2,
-        ]  # fmt: skip
+        bridge = {"study": source, "treat1": treatment, "treat2": BLINA,
+                  "yi": math.log(row["estimate"]), "vi": error**2 + EXTRA_SD**2}  # fmt: skip
+        frame = pd.concat([frame, pd.DataFrame([bridge])], ignore_index=True)
         net = mb.network(frame, measure=one.question.measure)
         found.append(Bridged(one, mb.network_pool(net, reference=HUB), source, treatment))
     return found

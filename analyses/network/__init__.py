@@ -36,6 +36,7 @@ def network(evidence: Evidence, words: Words) -> Outcome:
             "between": between(adults),
             "first_relapse": first_relapse(children),
             "published": beside,
+            "explained": context.explained(beside),
             "bridged": context.listed(bridged),
             "unanswered": limits.unanswered(rows, published),
         },

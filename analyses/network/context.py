@@ -54,6 +54,10 @@ COMPARED = (
     Published(("proskorovsky2019.os",), "os", INO, BLINA, PFIZER),
     Published(("proskorovsky2019.efs",), "event_free", INO, BLINA,
               f"{PFIZER}; the endpoints of the two trials are not defined alike"),
+    Published(("cao2022.cr_cart_v_blina",), "response", CAR_T, BLINA,
+              f"{SPOKE}; which studies join CAR-T cells to the rest is not in the abstract"),
+    Published(("cao2022.cr_cart_v_chemo",), "response", CAR_T, HUB,
+              "ours is bridged: their comparison with blinatumomab carried through TOWER"),
     Published(("song2019.os_median_blina", "song2019.os_median_ino"), "os", BLINA, INO,
               "theirs sets the weighted blinatumomab arm of patients with one earlier salvage at "
               "most beside the inotuzumab arm, without the chemotherapy arms; the ratio is implied "
@@ -61,10 +65,6 @@ COMPARED = (
     Published(("shah2023.os_v_blina",), "os", BREXU, BLINA, SPOKE),
     Published(("shah2023.efs_v_blina",), "event_free", BREXU, BLINA, CANNOT),
     Published(("shah2023.os_v_chemo",), "os", BREXU, HUB,
-              "ours is bridged: their comparison with blinatumomab carried through TOWER"),
-    Published(("cao2022.cr_cart_v_blina",), "response", CAR_T, BLINA,
-              f"{SPOKE}; which studies join CAR-T cells to the rest is not in the abstract"),
-    Published(("cao2022.cr_cart_v_chemo",), "response", CAR_T, HUB,
               "ours is bridged: their comparison with blinatumomab carried through TOWER"),
     Published(("felix_eca2025.os_itt",), "os", OBE, "standard_therapy",
               f"{CANNOT}: the controls had several treatments, and the share that had "
@@ -143,6 +143,11 @@ def beside(
     tied = {one.without.question.key: one for one in found}
     known = [p for p in COMPARED if published.index.isin(p.ids).sum() == len(p.ids)]
     return pd.DataFrame([_beside(p, own, tied, published) for p in known])
+
+
+def explained(beside: pd.DataFrame) -> pd.DataFrame:
+    """Return what the pages of published comparisons say, and why theirs and ours may differ."""
+    return beside[["key", "source", "outcome", "comparison", "page", "reason", "row_ids"]]
 
 
 def _beside(

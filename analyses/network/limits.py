@@ -13,7 +13,7 @@ from metablin.report import format_number
 from ..cohorts.networks import ADULTS, HUB, Question, Rows, inputs
 from ..lines import join_ids
 from .context import COMPARED
-from .rows import BLINA, INO, Fitted
+from .rows import BLINA, INO, Fitted, pair_words
 
 TRIALS = ("tower", "ino_vate")
 Cell = tuple[str, list[str]]
@@ -32,7 +32,7 @@ def differences(trials: pd.DataFrame, rows: dict[str, pd.DataFrame]) -> pd.DataF
          "TOWER has lines that INO-VATE left out"),
         ("ph", "Philadelphia chromosome", lambda t: _ph(known, rows["contrasts"], t),
          "INO-VATE includes positive disease, TOWER does not"),
-        ("blasts", "Half of the marrow blasts or more", lambda t: _share(p, t, MANY_BLASTS),
+        ("blasts", "Blasts in half of the marrow or more", lambda t: _share(p, t, MANY_BLASTS),
          "fewer blasts, more responses to blinatumomab"),
         ("response", "Chemotherapy: response", lambda t: _control("response", rows, t),
          "counted with any recovery in TOWER, as CR or CRi in INO-VATE"),
@@ -120,14 +120,14 @@ def hazards(found: Sequence[Fitted], survival: pd.DataFrame) -> pd.DataFrame:
     by_key = {line["key"]: line for line in lines}
     for name in ("printed", "medians"):
         a, b = (by_key[f"{t}.{name}"] for t in TRIALS)
-        lines.append({**a, "key": f"indirect.{name}", "comparison": f"{BLINA} against {INO}",
+        lines.append({**a, "key": f"indirect.{name}", "comparison": pair_words(BLINA, INO),
                       "estimate": a["estimate"] / b["estimate"],
                       "row_ids": join_ids((a["row_ids"], b["row_ids"]))})  # fmt: skip
     return pd.DataFrame(lines)
 
 
 def _hazard(key: str, drug: str, basis: str, ratio: float, ids: list[str]) -> dict[str, Any]:
-    return {"key": key, "comparison": f"{drug} against {HUB}", "basis": basis,
+    return {"key": key, "comparison": pair_words(drug, HUB), "basis": basis,
             "estimate": ratio, "row_ids": join_ids(ids)}  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from metablin.network import NetworkFit
 
 from ..cohorts.networks import HUB
 from ..lines import join_ids
-from .rows import BLINA, INO, Fitted, pair_words
+from .rows import BLINA, INO, SHORT, Fitted, pair_words
 
 BREXU, CAR_T, OBE, TISA = (
     "brexucabtagene_autoleucel", "car_t", "obecabtagene_autoleucel", "tisagenlecleucel",
@@ -147,7 +147,8 @@ def beside(
 
 def explained(beside: pd.DataFrame) -> pd.DataFrame:
     """Return what the pages of published comparisons say, and why theirs and ours may differ."""
-    return beside[["key", "source", "outcome", "comparison", "page", "reason", "row_ids"]]
+    columns = ["key", "source", "what", "comparison", "theirs_is", "page", "reason", "row_ids"]
+    return beside[columns]
 
 
 def _beside(
@@ -161,9 +162,10 @@ def _beside(
         "source": f"{_surname(first['first_author'])} {first['year']:.0f}",
         "design": first["design"],
         "outcome": p.outcome,
+        "what": SHORT[p.outcome],
         "comparison": pair_words(p.treat1, p.treat2),
         **_theirs(rows),
-        "page": str(first["note"]).split("; page read")[0],
+        "page": _said(first["note"]),
         **{f"ours{s}": ours.get(c, math.nan)
            for s, c in (("", "estimate"), ("_low", "conf_low"), ("_high", "conf_high"))},
         "grade": grade,
@@ -181,17 +183,23 @@ def _theirs(rows: pd.DataFrame) -> dict[str, Any]:
     """Return a published ratio: as printed, the range over methods, or implied by two medians."""
     first = rows.iloc[0]
     values = rows["estimate"].to_numpy(float)
+    found = {
+        c: math.nan for c in ("theirs", "theirs_low", "theirs_high", "range_low", "range_high")
+    }
     if first["measure"] == "median_months":
-        ratio, low, high = values[1] / values[0], math.nan, math.nan
-        kind = "implied by medians"
-    elif len(values) == 2:
-        ratio, low, high = math.nan, *np.sort(values)
-        kind = "range over methods"
-    else:
-        ratio, low, high = (float(first[c]) for c in ("estimate", "ci_low", "ci_high"))
-        kind = "not printed" if math.isnan(ratio) else "as printed"
-        kind = "printed without interval" if math.isnan(low) and not math.isnan(ratio) else kind
-    return {"theirs": ratio, "theirs_low": low, "theirs_high": high, "theirs_is": kind}
+        return {**found, "theirs": values[1] / values[0], "theirs_is": "implied by medians"}
+    if len(values) > 1:
+        low, high = np.sort(values)[[0, -1]]
+        return {**found, "range_low": low, "range_high": high, "theirs_is": "a range over methods"}
+    ratio, low, high = (float(first[c]) for c in ("estimate", "ci_low", "ci_high"))
+    kind = "printed" if low == low else "printed without a whole interval"
+    kind = "not printed" if math.isnan(ratio) else kind
+    return {**found, "theirs": ratio, "theirs_low": low, "theirs_high": high, "theirs_is": kind}
+
+
+def _said(note: object) -> str:
+    """Return what a note says of the comparison, without where it was read."""
+    return "; ".join(part for part in str(note).split("; ") if "page" not in part)
 
 
 def _ours(

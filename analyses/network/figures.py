@@ -10,19 +10,17 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from metablin.datasets import entries
 from metablin.pipeline import Drawn
 from metablin.plots import style
 from metablin.plots.network import network_graph
 
 from ..lines import records
 from .context import BRIDGED
-from .rows import INDIRECT, Fitted
+from .rows import INDIRECT, SHORT, Fitted
 
 TICKS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LIMITS = (0.06, 60.0)
 WIDE = (0.1, 200.0)
-SHORT = {e.code: e.short for e in entries("network_outcome", "results")}
 
 
 def graph(found: Sequence[Fitted]) -> Drawn:
@@ -59,7 +57,7 @@ def forest(answers: pd.DataFrame) -> Drawn:
 
 def published(beside: pd.DataFrame) -> Drawn:
     """Draw published comparisons, theirs above ours; bridged ones hollow."""
-    shown = beside.loc[beside[["theirs", "theirs_low", "ours"]].notna().any(axis=1)]
+    shown = beside.loc[beside[["theirs", "range_low", "ours"]].notna().any(axis=1)]
     rows = records(shown)
     fig, ax = style.figure(4.2, 0.5 * len(rows) + 0.9)
     ticks = {}
@@ -70,6 +68,8 @@ def published(beside: pd.DataFrame) -> Drawn:
             named = {"estimate": row[who], "conf_low": row[f"{who}_low"],
                      "conf_high": row[f"{who}_high"]}  # fmt: skip
             _interval(ax, y + shift, named, colour, who == "ours" and row["grade"] == BRIDGED)
+        if row["range_low"] == row["range_low"]:
+            _range(ax, y - 0.15, row["range_low"], row["range_high"])
     for who, colour in (("theirs", style.SOFT), ("ours", style.colour("blinatumomab"))):
         ax.plot([], [], "o-", color=colour, label=who)
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncol=2, frameon=False, fontsize=8.5)
@@ -84,9 +84,12 @@ def _interval(ax: Axes, y: float, row: dict[str, Any], colour: str, hollow: bool
     if middle == middle:
         ax.plot(middle, y, "o", ms=5.5, color=colour, mfc="white" if hollow else colour)
         ax.text(1.03, y, _text(row), va="center", fontsize=8, transform=ax.get_yaxis_transform())
-    elif low == low:
-        ax.text(1.03, y, f"{low:.2f} to {high:.2f} (methods)", va="center", fontsize=8,
-                transform=ax.get_yaxis_transform())  # fmt: skip
+
+
+def _range(ax: Axes, y: float, low: float, high: float) -> None:
+    ax.plot([low, high], [y, y], color=style.SOFT, lw=4, alpha=0.5)
+    ax.text(1.03, y, f"{low:.2f} to {high:.2f} (methods)", va="center", fontsize=8,
+            transform=ax.get_yaxis_transform())  # fmt: skip
 
 
 def _text(row: dict[str, Any]) -> str:

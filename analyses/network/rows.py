@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
-from metablin.datasets import said
+from metablin.datasets import entries, said
 from metablin.network import NetworkFit
 
 from ..cohorts.networks import HUB, Question, inputs
 from ..lines import join_ids, records
 
 OUTCOMES = said("network_outcome", "results")
+SHORT = {e.code: e.short for e in entries("network_outcome", "results")}
 ARMS = said("arm")
 DIRECT, INDIRECT = "direct", "indirect"
 BLINA, INO = "blinatumomab", "inotuzumab"

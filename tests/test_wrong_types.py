@@ -58,6 +58,7 @@ def test_what_is_no_column_of_numbers_is_named(function, kind):
 TAKE_EFFECTS = {
     "pool": mb.pool,
     "pool_cohorts": mb.pool_cohorts,
+    "pool_contrasts": mb.pool_contrasts,
     "egger": mb.egger,
     "begg": mb.begg,
     "peters": mb.peters,

@@ -390,7 +390,7 @@ def _ratio(estimate: float, std_error: float) -> float:
     return estimate / std_error
 
 
-RAW_COUNTS = ("mantel-haenszel", "peto", "glmm", "beta-binomial", "exact")
+RAW_COUNTS = ("mantel-haenszel", "peto", "glmm", "beta-binomial", "conditional", "exact")
 """Models of the counts themselves: corrections of zero cells do not reach them."""
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
 from ..cohorts import bias, harms
-from ..cohorts.arms import printed_arms
+from ..cohorts.arms import PrintedArm, printed_arms
 from ..cohorts.comparisons import Choice, choices, comparisons
 from ..cohorts.populations import known_trials
 from ..randomised import absolute
@@ -96,7 +96,7 @@ def _members(pools: list[Choice], name: str) -> list[str]:
 
 
 def control_groups(
-    pools: list[Choice], compared: pd.DataFrame, arms: list[absolute.PrintedArm],
+    pools: list[Choice], compared: pd.DataFrame, arms: list[PrintedArm],
     trials: pd.DataFrame,
 ) -> dict[str, absolute.Baseline]:  # fmt: skip
     """Return the middle control group of every question's pools at the question's time."""

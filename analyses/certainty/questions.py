@@ -15,14 +15,13 @@ from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.rates import ACCEPTED, rated_rate
-from ..lines import join_ids
+from ..lines import join_ids, records
 from ..randomised.absolute import THRESHOLD, Baseline
 from ..randomised.rows import GROUPS, fitted
 from ..safety.answers import Question as Asked
 from ..safety.answers import by_population
 
 DRUG = "blinatumomab"
-HARM_SCALE = "rr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,8 @@ class Grading:
         rows = self.overrides
         rows = rows.loc[(rows["kind"] == "grade") & (rows["subject"] == key)]
         return [
-            {"domain": r.domain.replace("_", " "), "levels": r.value, "reason": r.reason}
-            for r in rows.itertuples()
+            {"domain": r["domain"].replace("_", " "), "levels": r["value"], "reason": r["reason"]}
+            for r in records(rows)
         ]
 
 
@@ -182,7 +181,7 @@ def harm_bodies(
 
 def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, grading: Grading) -> Body:
     columns = (rows["events"], rows["n"], rows["events_control"], rows["n_control"])
-    effects = mb.two_by_two(*columns, measure=HARM_SCALE, studies=rows["study"].tolist())
+    effects = mb.two_by_two(*columns, measure="rr", studies=rows["study"].tolist())
     risk = float(rows["events_control"].sum() / rows["n_control"].sum())
     key = f"{question.pool}.{event.replace(' ', '_')}"
     first = (rows["period"] != "whole treatment").all()

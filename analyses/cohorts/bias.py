@@ -94,7 +94,9 @@ def silence(lines: pd.DataFrame) -> pd.DataFrame:
     lines : pandas.DataFrame
         What :func:`judgements` returns.
     """
-    found = []
+    found: list[dict[str, object]] = []
+    if lines.empty:
+        return pd.DataFrame()
     mine = lines.loc[lines["tool"] == TOOLS[ALLOCATED].title]
     for (study, outcome), part in mine.groupby(["study", "outcome"], sort=False):
         whole = part.loc[part["domain"] == "overall"].iloc[0]

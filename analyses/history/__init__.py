@@ -15,6 +15,8 @@ from ..cohorts import bias
 from ..cohorts.arms import printed_arms
 from ..cohorts.comparisons import choices, comparisons
 from ..cohorts.populations import known_trials
+from ..cohorts.responses import MRD_RESPONSES, RESPONSES
+from ..lines import records
 from . import rows
 from .figures import over_time
 
@@ -51,16 +53,16 @@ def _ratios(evidence: Evidence, trials: pd.DataFrame) -> pd.DataFrame:
 
 def _rates(evidence: Evidence) -> pd.DataFrame:
     found = evidence.load("proportions", all_rows=True)
-    kinds = (*rows.RESPONSES, *rows.MRD_RESPONSES)
+    kinds = (*RESPONSES, *MRD_RESPONSES)
     return found.loc[found["outcome"].isin(kinds) & found["arm"].str.contains("blinatumomab")]
 
 
 def citations(references: pd.DataFrame) -> dict[str, str]:
     """Return first author, journal and year of every source, or the start of its title."""
     out = {}
-    for r in references.itertuples():
-        who = str(r.first_author) or " ".join(str(r.title).split()[:6])
-        year = "" if pd.isna(r.year) else f"{r.year:.0f}"
-        where = ", ".join(x for x in (str(r.journal), year) if x)
-        out[str(r.source_key)] = f"{who} ({where})" if where else who
+    for r in records(references):
+        who = r["first_author"] or " ".join(r["title"].split()[:6])
+        year = "" if pd.isna(r["year"]) else f"{r['year']:.0f}"
+        where = ", ".join(x for x in (r["journal"], year) if x)
+        out[r["source_key"]] = f"{who} ({where})" if where else who
     return out

@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from metablin.certainty import LEVELS
@@ -45,7 +46,7 @@ def over_time(moves: pd.DataFrame, last: datetime.date) -> Drawn:
     for ax in list(grid.flat)[len(titles) :]:
         ax.set_axis_off()
     grid[0, 0].set_xlim(left, as_year("all evidence", last) + 0.2)
-    marks = [plt.Line2D([], [], color=TONES[x], lw=5, label=LEVELS[x]) for x in LEVELS]
+    marks = [Line2D([], [], color=TONES[x], lw=5, label=LEVELS[x]) for x in LEVELS]
     fig.legend(handles=marks, loc="lower center", ncol=len(marks), fontsize=8,
                title="Certainty, suggested by rule", title_fontsize=8)  # fmt: skip
     fig.tight_layout(rect=(0, 0.05, 1, 1))

@@ -47,8 +47,9 @@ def forest_by(rows: pd.DataFrame, name: str, bias: RiskOfBias) -> Drawn:
     }
     shown = dataclasses.replace(whole, subgroups=fits)
     axes = forest(shown, overall=False)
-    overall = of_outcome(bias, name).overall().set_index("study")["judgement"]
-    bias_marks(axes, forest_frame(shown, overall=False), overall.to_dict())
+    overall = of_outcome(bias, name).overall()
+    words = dict(zip(overall["study"], overall["judgement"], strict=True))
+    bias_marks(axes, forest_frame(shown, overall=False), words)
     figure = axes.figure
     assert isinstance(figure, MplFigure)
     said = "; ".join(f"{line.lower()} {_interval(fit)}" for line, fit in fits.items())

@@ -106,13 +106,13 @@ def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
     'rct'
     """
     trials = load("trials", all_rows=True, path=path)
-    found = trials[trials["trial_id"] == trial_id]
+    found = trials[trials["trial_id"] == trial_id] if isinstance(trial_id, str) else trials[:0]
     if found.empty:
         raise DataError(
             "no such trial",
             column="trial_id",
             value=repr(trial_id),
-            allowed=nearest(trial_id, trials["trial_id"]),
+            allowed=nearest(str(trial_id), trials["trial_id"]),
         )
     return {str(k): v for k, v in found.iloc[0].items()}
 

@@ -164,7 +164,8 @@ def test_the_manifest_names_inputs_outputs_and_versions(folder: Path, tmp_path: 
     manifest = json.loads((out / "manifest.json").read_text())
     entry = manifest["analyses"]["alpha"]
     assert set(entry["inputs"]) == {"datapackage.json", "trials.csv", "vocabulary.csv"}
-    names = ("count.csv", "count.schema.json", "line.svg", "outcome.json")
+    names = ("count.csv", "count.schema.json", "line.narrow.svg", "line.png", "line.svg",
+             "outcome.json")  # fmt: skip
     assert set(entry["outputs"]) == {f"alpha/{name}" for name in names}
     digest = hashlib.sha256((out / "alpha/count.csv").read_bytes()).hexdigest()
     assert entry["outputs"]["alpha/count.csv"] == digest

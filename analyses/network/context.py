@@ -156,13 +156,14 @@ def _beside(
 ) -> dict[str, Any]:
     rows = published.loc[list(p.ids)]
     first = rows.iloc[0]
+    source = f"{_surname(first['first_author'])} {first['year']:.0f}"
     ours, grade, ids = _ours(p, own, tied)
     return {
         "key": p.ids[0],
-        "source": f"{_surname(first['first_author'])} {first['year']:.0f}",
+        "source": source,
         "design": first["design"],
         "outcome": p.outcome,
-        "what": f"{_surname(first['first_author'])} {first['year']:.0f}: {SHORT[p.outcome].lower()}",
+        "what": f"{source}: {SHORT[p.outcome].lower()}",
         "comparison": pair_words(p.treat1, p.treat2),
         **_theirs(rows),
         "page": _said(first["note"]),

@@ -6,11 +6,11 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce verify expected test structure lint format lock reference bench simulate site clean fuzz mutants
+.PHONY: help install reproduce verify expected test structure lint format lock reference bench simulate site site-test clean fuzz mutants
 
 help: ## Print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
-	  awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+	  awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Create .venv with the pinned packages and metablin itself
 
@@ -65,8 +65,18 @@ bench: $(STAMP) ## Measure speed and accuracy against peers (R ones where instal
 simulate: $(STAMP) ## Simulate coverage and bias of the intervals (minutes)
 	$(RUN) benchmarks simulation
 
-site: $(STAMP) ## Render the site (needs Quarto 1.6 or newer)
+site: $(STAMP) ## Render the site (Quarto 1.6 to 1.10 on PATH, else its package from PyPI)
+	@command -v $${QUARTO_PATH:-quarto} >/dev/null || [ -x $(BIN)/quarto ] || \
+	  $(RUN) pip install --quiet --disable-pip-version-check quarto-cli || \
+	  { echo "Quarto is needed: https://quarto.org/docs/get-started/"; exit 1; }
 	$(BIN)/metablin site
+
+site-test: $(STAMP) ## Look at the rendered site in Chromium (needs node and Chromium)
+	@[ -f site/_site/index.html ] || { echo "no site yet: run make site first"; exit 1; }
+	$(RUN) pip install --quiet --disable-pip-version-check playwright
+	cd tests/site && npm install --no-audit --no-fund --no-package-lock --silent
+	METABLIN_EXPLORE_COMPARISONS=10000 $(RUN) pytest -q tests/site/test_explore.py
+	$(RUN) tests.site.browser
 
 clean: ## Remove the environment, results and caches
 	rm -rf .venv results dist .pytest_cache .mypy_cache .ruff_cache

@@ -22,7 +22,7 @@ from metablin._input import choice, is_missing
 from metablin.errors import DataError, MetablinWarning
 from metablin.options import Missing, words
 
-__all__ = ["Dropped", "column_of", "names_of", "reads"]
+__all__ = ["Dropped", "column_of", "frame_of", "names_of", "reads"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -163,6 +163,33 @@ def column_of(data: Any, name: str) -> tuple[str, Any]:
     return str(found[0]), values.to_numpy() if hasattr(values, "to_native") else values
 
 
+def frame_of(data: Any) -> pd.DataFrame:
+    """Return any kind of frame, or a mapping of columns, as a pandas frame.
+
+    Raises
+    ------
+    DataError
+        When it is no table.
+
+    Examples
+    --------
+    >>> frame_of({"dose": [9, 28]})["dose"].tolist()
+    [9, 28]
+    """
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, Mapping):
+        columns = {k: v if np.ndim(v) else [v] for k, v in data.items()}
+    else:
+        frame = _narwhal(data)
+        columns = {name: frame[name].to_numpy() for name in frame.columns}
+    try:
+        return pd.DataFrame(columns)
+    except ValueError as error:
+        raise DataError("columns of different lengths", column="data",
+                        allowed="one length") from error  # fmt: skip
+
+
 def _narwhal(data: Any) -> Any:
     """Return a frame of another library behind one face; pandas frames need no such help."""
     import narwhals.stable.v1 as nw
@@ -224,4 +251,5 @@ def _renamed(error: DataError, names: Mapping[str, str], gone: Dropped | None) -
         value=error.value,
         allowed=error.allowed,
         study=error.study,
+        also=error.also if gone is None else (),
     )

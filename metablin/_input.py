@@ -241,6 +241,24 @@ def seed(value: object) -> int:
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
+def flag(argument: str, value: object) -> bool:
+    """Return a yes or no.
+
+    Raises
+    ------
+    DataError
+        When it is neither.
+
+    Examples
+    --------
+    >>> flag("percent", True)
+    True
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise DataError("not a yes or no", column=argument, value=repr(value), allowed="True or False")
+
+
 def text(value: object) -> str:
     """Return a label as text: whole numbers without a decimal point, nothing a terminal obeys.
 
@@ -319,7 +337,8 @@ def items(column: str, values: object) -> list[Any]:
     >>> items("studies", ("A", "B"))
     ['A', 'B']
     """
-    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+    single = isinstance(values, str | bytes) or (isinstance(values, np.ndarray) and not values.ndim)
+    if isinstance(values, Iterable) and not single:
         return list(values)
     raise DataError("not a list of labels", column=column, value=repr(values),
                     allowed="one label a row")  # fmt: skip

@@ -26,6 +26,15 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
+_NUMPY = re.compile(
+    r"\bnp\.(?:float|int|uint|bool|str|bytes|complex|datetime|timedelta)_?\d*"
+    r"\(([^()]*|\([^()]*\)[^()]*)\)"
+)
+"""A number as numpy writes it, such as ``np.float64(1.0)``; a reader wants the number."""
+
+MOST_SHOWN = 200
+"""Characters of a value that an error shows; what goes beyond is no cell of a table."""
+
 MOST_PLACES = 50
 """Places that one error lists; a whole column of words would fill the screen."""
 
@@ -88,7 +97,9 @@ class DataError(ValueError):
             place.append(f"column {self.column!r}")
         if self.value is not None:
             # One line, whatever the value: a table or an array prints over several.
-            place.append(f"value {' '.join(str(self.value).split())}")
+            text_of = _NUMPY.sub(r"\1", " ".join(str(self.value).split()))
+            long = len(text_of) > MOST_SHOWN
+            place.append(f"value {text_of[: MOST_SHOWN - 3] + '...' if long else text_of}")
         text = f"{', '.join(place)}: {self.message}" if place else self.message
         text = f"{text}; allowed: {self.allowed}" if self.allowed else text
         shown = [str(error) for error in self.also[: MOST_PLACES - 1]]

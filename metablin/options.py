@@ -59,11 +59,16 @@ Model: TypeAlias = Literal[
     "mantel-haenszel",
     "peto",
     "beta-binomial",
+    "conditional",
+    "weighted",
+    "henmi-copas",
     "multilevel",
     "bayes",
 ]
-Tau2: TypeAlias = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
-Interval: TypeAlias = Literal["hksj", "hksj-adhoc", "z", "t", "posterior"]
+Tau2: TypeAlias = Literal[
+    "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "SJ-HE", "DL2", "CA2"
+]  # fmt: skip
+Interval: TypeAlias = Literal["hksj", "hksj-adhoc", "z", "t", "posterior", "henmi-copas"]
 Prediction: TypeAlias = Literal["match", "hts"]
 EqualTau2: TypeAlias = Literal["separate", "common"]
 

@@ -1,4 +1,4 @@
-"""How the review was made: searches, flow of reports, what was left out, bias, citation, changes."""
+"""How the review was made: searches, flow, what was left out, bias, citation, changes."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def flow() -> None:
     )
     caption = sentences(
         "Flow of reports and cohorts",
-        "After the PRISMA statement; counts of the first searches were not kept, and none is guessed",
+        "After the PRISMA statement; what the first searches found was not kept and is not guessed",
     )
     boxes = raw(f'<div class="flow">{body}</div>')
     say(f"::: {{#fig-about-flow}}\n\n{boxes}\n\n{caption} [Data](evidence/screening.csv)\n\n:::")
@@ -160,7 +160,8 @@ def bias(outcome: str, words: str) -> None:
     say(
         f"::: {{#fig-about-bias-{outcome.replace('_', '-')}}}\n\n"
         f'![]({name}.svg){{fig-alt="{alt}"}}\n\n'
-        f"{caption} [Data](evidence/risk_of_bias.csv) · [SVG]({name}.svg) · [PNG]({name}.png)\n\n:::"
+        f"{caption} [Data](evidence/risk_of_bias.csv) · [SVG]({name}.svg) · "
+        f"[PNG]({name}.png)\n\n:::"
     )
 
 

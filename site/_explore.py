@@ -1,4 +1,4 @@
-"""What the page "Ask your own question" offers: the studies behind the pools, as the results say."""
+"""What the page "Ask your own question" offers: the studies behind the pools."""
 
 from __future__ import annotations
 

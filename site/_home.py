@@ -35,7 +35,7 @@ YEARS = {12: "one year", 24: "two years", 36: "three years"}
 SCALE = (0.15, 2.5)
 """Ends of the small axes of hazard ratios."""
 LINES = 3
-LETTERS = 170
+LETTERS = 110
 
 
 def banner() -> None:
@@ -53,13 +53,8 @@ def banner() -> None:
 
 def certainty(key: str) -> str:
     """Return the certainty of an answer in GRADE's words, or nothing while it is not rated."""
-    if not number.has("certainty"):
-        return ""
-    for name in number.words("certainty")["tables"]:
-        path = f"certainty/{name}/{key}"
-        if number.has(path) and "certainty" in number.row(path):
-            return str(number.row(path)["certainty"])
-    return ""
+    path = f"certainty/grades/{key}"
+    return str(number.row(path)["certainty"]) if number.has(path) else ""
 
 
 def answers() -> None:
@@ -77,13 +72,13 @@ def card(answer: Answer) -> str:
     studies = row["trials"] if row["k"] == 1 and "trials" in row else f"{row['k']:.0f} comparisons"
     word = certainty(f"os.{answer.pool}")
     sure = (
-        f'certainty: <a class="grade grade-{word.replace(" ", "-")}" href="about.html#certainty">'
+        f'certainty: <a class="grade grade-{word.replace(" ", "-")}" href="certainty.html">'
         f"{escape(word)}</a>"
         if word
         else '<a href="about.html#certainty">certainty</a>: not rated yet'
     )
     return (
-        f'<section class="card-answer"><h3>{escape(answer.title)}</h3>{alive(answer)}'
+        f'<section class="card-answer"><h2>{escape(answer.title)}</h2>{alive(answer)}'
         f"<p>Hazard ratio of death {escape(number.estimate(path))}; {escape(str(studies))}, "
         f"{format_number(row['n'], 'count')} patients</p>{small(row)}"
         f'<p>{sure} · <a href="survival.html">more</a> · <a href="explore.html#q=os&amp;from=os.'

@@ -27,6 +27,7 @@ __all__ = [
     "curve",
     "everything",
     "figure",
+    "findings",
     "first",
     "number",
     "say",
@@ -72,12 +73,12 @@ def stated(path: str, noun: str, grade: str = "") -> str:
     noun : str
         What a study is called, in the singular.
     grade : str
-        ``analysis/table/key/column`` of how firm the evidence is.
+        ``analysis/table/key/column`` of the certainty, in GRADE's words.
     """
     k, n = (number.text(f"{path}/{c}") for c in ("k", "n"))
     parts = [number.estimate(path).removesuffix(")")]
     parts.append(f"{k} {noun}{'' if k == '1' else 's'}, {n} patients")
-    parts += [f"evidence: {number.text(grade)}"] if grade else []
+    parts += [f"certainty: {number.text(grade)}"] if grade else []
     return f"{'; '.join(parts)})"
 
 
@@ -177,10 +178,11 @@ def curve(path: str, colour: str) -> None:
     start = {"time": 0.0, "survival": 1.0, "conf_low": 1.0, "conf_high": 1.0, "k": frame["k"].max()}
     frame = pd.concat([pd.DataFrame([start]), frame], ignore_index=True)
     names = {"conf_low": "low", "conf_high": "high", "k": "count"}
+    narrow = RESULTS / f"{path}.narrow.svg"
     text = readout(
         frame.rename(columns=names).assign(group="Mean of the arms"),
         curve_area((RESULTS / f"{path}.svg").read_text("utf-8")),
-        narrow=curve_area((RESULTS / f"{path}.narrow.svg").read_text("utf-8")),
+        narrow=curve_area(narrow.read_text("utf-8")) if narrow.is_file() else None,
         figure=f"fig-{slug(analysis, name)}",
         top=TOP,
         interval="95% interval",
@@ -210,6 +212,26 @@ def table(path: str, where: str = "") -> None:
     if where:
         found = dataclasses.replace(found, frame=found.frame.query(where))
     place(found, slug(analysis, name), links(analysis, name))
+
+
+def findings(keys: str) -> None:
+    """Show the summary of findings of a topic, certainty beside every answer.
+
+    Parameters
+    ----------
+    keys : str
+        Regular expression that the keys of its lines contain.
+    """
+    path = "certainty/summary_of_findings"
+    if missing("certainty"):
+        return
+    found = number.table(path)
+    chosen = found.frame["key"].str.contains(re.sub(r"\((?!\?)", "(?:", keys))
+    place(
+        dataclasses.replace(found, frame=found.frame.loc[chosen]),
+        "findings",
+        f"{links('certainty', 'summary_of_findings')} · [Reasons](certainty.qmd)",
+    )
 
 
 def place(

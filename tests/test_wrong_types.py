@@ -58,6 +58,7 @@ def test_what_is_no_column_of_numbers_is_named(function, kind):
 TAKE_EFFECTS = {
     "pool": mb.pool,
     "pool_cohorts": mb.pool_cohorts,
+    "pool_contrasts": mb.pool_contrasts,
     "egger": mb.egger,
     "begg": mb.begg,
     "peters": mb.peters,
@@ -287,7 +288,7 @@ def test_arms_that_are_numbers_are_sorted_as_numbers_also_as_text():
     for arms in (["28", "9", "100"] * 2, [28, 9, 100] * 2, [28.0, 9.0, 100.0] * 2):
         assert mb.logrank(time, event, arms).labels == ("9", "28", "100")
     assert mb.logrank(time, event, ["b", "9", "28"] * 2).labels == ("9", "28", "b")
-    assert mb.logrank(time, event, ["1e400", "-2", "nan "] * 2).labels == ("-2", "1e400", "nan ")
+    assert mb.logrank(time, event, ["1e400", "-2", "inf"] * 2).labels == ("-2", "1e400", "inf")
 
 
 def test_an_arm_may_have_vs_in_its_name():

@@ -42,7 +42,7 @@ def _line(pair: dict[str, Any], theirs: pd.Series, ours: pd.Series) -> dict[str,
     low, middle, high = (float(theirs[c]) for c in ("ci_low", "estimate", "ci_high"))
     if pair["inverted"]:
         low, middle, high = 1 / high, 1 / middle, 1 / low
-    own = tuple(float(ours[c]) for c in ("conf_low", "estimate", "conf_high"))
+    own = (float(ours["conf_low"]), float(ours["estimate"]), float(ours["conf_high"]))
     return {
         "key": pair["agreement_id"],
         "review": f"{theirs['first_author'] or ABSTRACT} {theirs['year']:.0f}",

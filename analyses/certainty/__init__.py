@@ -6,14 +6,14 @@ import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
-from ..cohorts import harms
-from ..cohorts.arms import printed_arms
+from ..cohorts import bias, harms
+from ..cohorts.arms import PrintedArm, printed_arms
 from ..cohorts.comparisons import Choice, choices, comparisons
 from ..cohorts.populations import known_trials
 from ..randomised import absolute
 from ..safety import answers
 from ..survival.observed import observed
-from . import bias, figures, rows
+from . import figures, rows
 from .questions import (
     COMPARED,
     Body,
@@ -29,14 +29,20 @@ READS = (
     "safety", "discrepancies", "risk_of_bias", "overrides",
 )  # fmt: skip
 
+LIGHTS = {
+    "bias_os": ("os", "rob2"),
+    "bias_event_free": ("event_free", "rob2"),
+    "bias_others": ("os", "robins-i"),
+}
+"""Outcome and tool of every figure of risk of bias."""
+
 
 @analysis(reads=READS, order=15)
 def certainty(evidence: Evidence, words: Words) -> Outcome:
     """Judge risk of bias, grade every headline, and set the summaries of findings."""
     trials, asked = known_trials(evidence), evidence.load("risk_of_bias")
     labels = trials.set_index("trial_id")["label"]
-    overrides = evidence.load("overrides")
-    judged = bias.judged(asked, overrides, labels)
+    overrides, judged = evidence.load("overrides"), bias.all_judged(evidence, trials)
     grading = Grading(judged, overrides)
     compared = comparisons(evidence.load("contrasts"), trials)
     pools = list(choices(compared))
@@ -46,7 +52,7 @@ def certainty(evidence: Evidence, words: Words) -> Outcome:
         {
             "summary_of_findings": rows.findings(bodies),
             "grades": rows.grades(bodies),
-            "domains": rows.domains(bodies),
+            "domains": rows.domains(bodies, lines),
             "without_high_risk": rows.sensitivity(pools, judged),
             "no_information": bias.silence(lines),
             "risk_of_bias": lines,
@@ -54,9 +60,11 @@ def certainty(evidence: Evidence, words: Words) -> Outcome:
         },
         {
             "steps": figures.steps(bodies),
-            "bias_os": figures.lights(judged, "os"),
-            "bias_event_free": figures.lights(judged, "event_free"),
-            "bias_others": figures.lights(judged, "os", "robins-i"),
+            **{
+                name: figures.lights(judged, *of)
+                for name, of in LIGHTS.items()
+                if bias.some(judged, *of)
+            },
         },
         **bias.counts(lines),
     )
@@ -88,7 +96,7 @@ def _members(pools: list[Choice], name: str) -> list[str]:
 
 
 def control_groups(
-    pools: list[Choice], compared: pd.DataFrame, arms: list[absolute.PrintedArm],
+    pools: list[Choice], compared: pd.DataFrame, arms: list[PrintedArm],
     trials: pd.DataFrame,
 ) -> dict[str, absolute.Baseline]:  # fmt: skip
     """Return the middle control group of every question's pools at the question's time."""

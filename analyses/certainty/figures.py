@@ -11,15 +11,14 @@ from metablin.certainty import LEVELS, TOOLS, RiskOfBias
 from metablin.pipeline import Drawn
 from metablin.plots import style, traffic
 
-from .bias import ALLOCATED
 from .questions import Body
 
-STEPS = {0: style.SOFT, -1: "#E69F00", -2: "#D55E00", -3: "#7a1f1f", 1: "#009E73", 2: "#009E73"}
-TONES = {4: "#009E73", 3: "#56B4E9", 2: "#E69F00", 1: "#7a1f1f"}
+STEPS = {0: style.SOFT, -1: "#a86400", -2: "#D55E00", -3: "#7a1f1f", 1: "#009E73", 2: "#009E73"}
+TONES = {4: "#009E73", 3: "#56B4E9", 2: "#a86400", 1: "#7a1f1f"}
 DOMAINS = ("risk of bias", "inconsistency", "indirectness", "imprecision", "publication bias")
 
 
-def lights(found: RiskOfBias, outcome: str, tool: str = ALLOCATED) -> Drawn:
+def lights(found: RiskOfBias, outcome: str, tool: str) -> Drawn:
     """Draw the judgements of the studies judged by one tool, one outcome."""
     mine = RiskOfBias(tuple(j for j in found.judgements if j.tool == tool and j.outcome == outcome))
     figure = traffic(mine).figure

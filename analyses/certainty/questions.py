@@ -11,18 +11,17 @@ import metablin as mb
 from metablin.certainty import Certainty, RiskOfBias
 from metablin.options import Start
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.rates import ACCEPTED, rated_rate
-from ..lines import join_ids
+from ..lines import join_ids, records
 from ..randomised.absolute import THRESHOLD, Baseline
 from ..randomised.rows import GROUPS, fitted
 from ..safety.answers import Question as Asked
 from ..safety.answers import by_population
-from .bias import of_outcome
 
 DRUG = "blinatumomab"
-HARM_SCALE = "rr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,8 @@ class Grading:
         rows = self.overrides
         rows = rows.loc[(rows["kind"] == "grade") & (rows["subject"] == key)]
         return [
-            {"domain": r.domain.replace("_", " "), "levels": r.value, "reason": r.reason}
-            for r in rows.itertuples()
+            {"domain": r["domain"].replace("_", " "), "levels": r["value"], "reason": r["reason"]}
+            for r in records(rows)
         ]
 
 
@@ -182,7 +181,7 @@ def harm_bodies(
 
 def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, grading: Grading) -> Body:
     columns = (rows["events"], rows["n"], rows["events_control"], rows["n_control"])
-    effects = mb.two_by_two(*columns, measure=HARM_SCALE, studies=rows["study"].tolist())
+    effects = mb.two_by_two(*columns, measure="rr", studies=rows["study"].tolist())
     risk = float(rows["events_control"].sum() / rows["n_control"].sum())
     key = f"{question.pool}.{event.replace(' ', '_')}"
     first = (rows["period"] != "whole treatment").all()
@@ -201,9 +200,11 @@ def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, gradin
     return Body(key, question, rated, join_ids(rows["row_ids"]), "control groups, counted")
 
 
-def rate_bodies(asked: Sequence[Asked], grading: Grading) -> Iterator[Body]:
+def rate_bodies(
+    asked: Sequence[Asked], grading: Grading, questions: Sequence[Question] = SINGLE
+) -> Iterator[Body]:
     """Yield the rates of every question about one arm, graded; the main design only."""
-    for question in SINGLE:
+    for question in questions:
         for one in (a for a in asked if a.key in RATES):
             found = by_population(one, question.pool)
             if not found:
@@ -234,7 +235,8 @@ def observed_bodies(
     grading : Grading
     """
     question = SINGLE[0]
-    for row in counted.loc[counted["who"] == "all"].to_dict(orient="records"):
+    whole = counted.loc[counted["who"] == "all"] if len(counted) else counted
+    for row in whole.to_dict(orient="records"):
         trial = str(row["key"]).partition(".")[0]
         fit = mb.pool_cohorts(mb.proportions([row["events"]], [row["n"]], studies=[labels[trial]]))
         kinds: tuple[tuple[str, Start, str], ...] = (

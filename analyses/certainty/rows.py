@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
-from metablin.certainty import SUGGESTED, RiskOfBias, without_high_risk
+from metablin.certainty import SIGNS, SUGGESTED, RiskOfBias, without_high_risk
 from metablin.errors import DataError
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..lines import join_ids
 from ..randomised.absolute import Baseline
 from ..randomised.rows import TITLES, fitted, words_of
-from .bias import of_outcome
 from .questions import Body
 
 SHOWN = ("per_1000_control", "per_1000_treatment", "per_1000_difference", "per_1000_low",
@@ -59,8 +59,15 @@ def _status(body: Body) -> str:
     return f"{SUGGESTED}, but for {', '.join(own)}" if own else SUGGESTED
 
 
-def domains(bodies: Sequence[Body]) -> pd.DataFrame:
-    """Return one line for every body and domain: rule, numbers, levels, what would change it."""
+def domains(bodies: Sequence[Body], judged: pd.DataFrame) -> pd.DataFrame:
+    """Return one line for every body and domain: rule, numbers, levels, what would change it.
+
+    Parameters
+    ----------
+    bodies : sequence of Body
+    judged : pandas.DataFrame
+        What :func:`..cohorts.bias.judgements` returns: the rows behind a comparison's risk of bias.
+    """
     lines = []
     for body in bodies:
         then = {str(r.domain): str(r.level_then) for r in body.rated.changes().itertuples()}
@@ -77,11 +84,23 @@ def domains(bodies: Sequence[Body]) -> pd.DataFrame:
                 "would_change": d.would_change,
                 "level_then": then.get(d.domain, ""),
                 "override": d.reason,
-                "row_ids": body.row_ids,
+                "row_ids": _ids(body, d.domain, judged),
             }
             for d in body.rated.domains
         ]
     return pd.DataFrame(lines)
+
+
+def _ids(body: Body, domain: str, judged: pd.DataFrame) -> str:
+    if domain != "risk of bias" or body.rated.start == "rate" or judged.empty:
+        return body.row_ids
+    outcome = "os" if body.key.startswith("os.") else "event_free"
+    mine = judged.loc[
+        judged["study"].isin(body.rated.fit.effects.studies)
+        & (judged["outcome"] == outcome)
+        & (judged["domain"] == "overall")
+    ]
+    return join_ids([body.row_ids, *mine["row_ids"]])
 
 
 def findings(bodies: Sequence[Body]) -> pd.DataFrame:
@@ -108,7 +127,8 @@ def findings(bodies: Sequence[Body]) -> pd.DataFrame:
                     "with": said["with"],
                     "difference": said["difference"],
                     "effect": said["effect"],
-                    "certainty": said["certainty"],
+                    "certainty": [b.rated.word for b in mine],
+                    "signs": [SIGNS[b.rated.level] for b in mine],
                     "lowered": said["lowered for"],
                     "sentence": said["in words"],
                     "baseline": [b.baseline for b in mine],

@@ -231,6 +231,8 @@ def by_mrd_status(contrasts: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     known = trials.set_index("trial_id")
     lines = []
     for trial, who in STRATA.items():
+        if trial not in known.index:  # of an earlier date
+            continue
         about = {"study": known.loc[trial, "label"], "who": who, "n": known.loc[trial, "n_total"]}
         rows = contrasts.loc[
             (contrasts["trial_id"] == trial)

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from metablin.errors import DataError
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
 from ..cohorts.arms import printed_arms
+from ..cohorts.bias import all_judged
 from ..cohorts.comparisons import ENDPOINTS, choices, comparisons
 from ..cohorts.populations import known_trials
 from . import absolute
 from .figures import absolute_figure, forest_by, left_out_of
 from .rows import fitted, left_out, listing, pooled, sensitivity
 
+READS = (
+    "trials", "contrasts", "references", "screening", "survival", "at_risk", "risk_of_bias",
+    "overrides",
+)  # fmt: skip
 
-@analysis(reads=("trials", "contrasts", "references", "screening", "survival", "at_risk"), order=20)
+
+@analysis(reads=READS, order=20)
 def randomised(evidence: Evidence, words: Words) -> Outcome:
     """Pool hazard ratios line by line, and say what they mean in patients and months."""
     trials = known_trials(evidence)
     rows = comparisons(evidence.load("contrasts"), trials)
+    if rows.empty:
+        raise DataError("no randomised comparison with a hazard ratio", column="contrasts")
+    bias = all_judged(evidence, trials)
     pools = list(choices(rows))
     fits = fitted(pools)
     arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
     drawn = absolute.drawn_pairs(arms, rows, rows["trial_id"].unique().tolist())
     known = absolute.curves(drawn, dict(zip(trials["trial_id"], trials["population"], strict=True)))
     gains = absolute.by_comparison(known)
+    several = {name: (rows["group"] == name).sum() > 1 for name in ENDPOINTS}
+    reported = [name for name in ENDPOINTS if (rows["group"] == name).any()]
     return words.outcome(
         {
             "pooled": pooled(pools, fits),
@@ -34,9 +46,9 @@ def randomised(evidence: Evidence, words: Words) -> Outcome:
             "not_drawn": absolute.not_drawn(drawn),
         },
         {
-            **{name: forest_by(rows, name) for name in ENDPOINTS},
-            "absolute": absolute_figure(gains),
-            **{f"left_out_{name}": left_out_of(rows, name) for name in ENDPOINTS},
+            **{name: forest_by(rows, name, bias) for name in reported},
+            **({} if gains.empty else {"absolute": absolute_figure(gains)}),
+            **{f"left_out_{name}": left_out_of(rows, name) for name in reported if several[name]},
         },
         draws=absolute.PAIR_DRAWS,
     )

@@ -119,7 +119,7 @@ def _comparison(one: Drawn) -> Iterator[dict[str, Any]]:
     pair = one.pair
     for t in one.times:
         arms = [_landmark(c, a, t) for c, a in zip(one.curves, _arms(pair), strict=True)]
-        effect = mb.absolute_effect_arms(*arms, at=t)
+        effect = mb.absolute_effect_arms(arms[0], arms[1], at=t)
         row = effect.table.iloc[0]
         printed = [_printed(a, t) for a in _arms(pair)]
         yield {
@@ -129,7 +129,7 @@ def _comparison(one: Drawn) -> Iterator[dict[str, Any]]:
             "endpoint": pair.treatment.endpoint,
             "time": t,
             "n": (pair.treatment.n or 0) + (pair.control.n or 0),
-            **row[list(SHOWN[:-2])].to_dict(),
+            **{name: row[name] for name in SHOWN[:-2]},
             "treatment_low": arms[0]["conf_low"].iloc[0],
             "treatment_high": arms[0]["conf_high"].iloc[0],
             "control_low": arms[1]["conf_low"].iloc[0],
@@ -268,7 +268,7 @@ def _pool_line(choice: Choice, fit: mb.MetaFit, at: Baseline, main: bool) -> dic
         "baseline": at.label,
         "main": main,
         "k": fit.k,
-        **row[list(SHOWN)].to_dict(),
+        **{name: row[name] for name in SHOWN},
         "months": effect.months,
         "months_low": effect.months_low,
         "months_high": effect.months_high,

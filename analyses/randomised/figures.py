@@ -10,10 +10,12 @@ from matplotlib.figure import Figure as MplFigure
 from matplotlib.ticker import PercentFormatter
 
 import metablin as mb
+from metablin.certainty import RiskOfBias
 from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import Drawn
-from metablin.plots import forest, style
+from metablin.plots import bias_marks, forest, forest_frame, style
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import LINES
 from ..cohorts.populations import POPULATIONS
 from ..lines import records
@@ -31,8 +33,11 @@ def left_out_of(rows: pd.DataFrame, name: str) -> Drawn:
     return Drawn(figure, {"low": f"{estimates.min():.2f}", "high": f"{estimates.max():.2f}"})
 
 
-def forest_by(rows: pd.DataFrame, name: str) -> Drawn:
-    """Draw the forest plot of one group of endpoints, a block and a pool a line of treatment."""
+def forest_by(rows: pd.DataFrame, name: str, bias: RiskOfBias) -> Drawn:
+    """Draw the forest plot of one group of endpoints, a block and a pool a line of treatment.
+
+    Each comparison carries its overall risk of bias.
+    """
     part = rows.loc[rows["group"] == name]
     lines = part["population"].map(POPULATIONS)
     whole = mb.pool_contrasts(effect_sizes(part))
@@ -40,7 +45,12 @@ def forest_by(rows: pd.DataFrame, name: str) -> Drawn:
         line: mb.pool_contrasts(effect_sizes(part.loc[lines == line]))
         for line in dict.fromkeys(lines)
     }
-    figure = forest(dataclasses.replace(whole, subgroups=fits), overall=False).figure
+    shown = dataclasses.replace(whole, subgroups=fits)
+    axes = forest(shown, overall=False)
+    overall = of_outcome(bias, name).overall()
+    words = dict(zip(overall["study"], overall["judgement"], strict=True))
+    bias_marks(axes, forest_frame(shown, overall=False), words)
+    figure = axes.figure
     assert isinstance(figure, MplFigure)
     said = "; ".join(f"{line.lower()} {_interval(fit)}" for line, fit in fits.items())
     return Drawn(figure, {"comparisons": part["trial_id"].nunique(), "pooled": said})

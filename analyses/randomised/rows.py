@@ -22,6 +22,8 @@ TITLES = {
     "event_free": "Event-free, disease-free or relapse-free survival",
 }
 AGES = said("age_group", "results")
+LEFT_OUT = ("key", "left_out", "estimate", "conf_low", "conf_high", "pred_low", "pred_high",
+            "tau2", "i2", "endpoint", "row_ids")  # fmt: skip
 GROUPS = {
     **POPULATIONS,
     "first_line_adults": "First line, adults",
@@ -109,10 +111,12 @@ def left_out(rows: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name, title in TITLES.items():
         part = rows.loc[rows["group"] == name]
+        if len(part) < 2:  # one cannot be left out of one
+            continue
         frame = leave_one_out(mb.pool(effect_sizes(part))).to_frame()
         ids = [join_ids(part["row_id"].drop(i)) for i in part.index]
         keys = [f"{name}.{slug(trial)}" for trial in part["label"]]
         frame = frame.rename(columns={"term": "left_out"}).assign(endpoint=title, row_ids=ids)
         frame.insert(0, "key", keys)
         parts.append(frame)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=LEFT_OUT)

@@ -59,7 +59,8 @@ def _belonging(
     else:
         value = (rows["measure"] == "hr") & rows["estimate"].notna()
         value &= rows["arm_treatment"].str.contains(DRUG)
-    return rows.loc[belongs & value & (design != "meta_analysis")]
+    chosen: pd.DataFrame = rows.loc[belongs & value & (design != "meta_analysis")]
+    return chosen
 
 
 SHOWN = (
@@ -119,8 +120,8 @@ def _answer(topic: Topic, rows: pd.DataFrame, trials: pd.DataFrame) -> dict[str,
     leads = [_lead(topic, on_drug.loc[on_drug["study"] == s]) for s in studies]
     n = sum(float(on_drug.loc[on_drug["study"] == s, "n"].max() or 0) for s in studies
             if on_drug.loc[on_drug["study"] == s, "n"].notna().any())  # fmt: skip
-    silent = of_trials(topic, trials)
-    silent = silent.loc[~silent["label"].isin(studies), "label"].tolist()
+    own = of_trials(topic, trials)
+    silent: list[str] = own.loc[~own["label"].isin(studies), "label"].tolist()
     rest = f" No result is read of {', '.join(silent)}." if silent else ""
     body = "; ".join(x for x in leads if x)
     return {
@@ -129,7 +130,7 @@ def _answer(topic: Topic, rows: pd.DataFrame, trials: pd.DataFrame) -> dict[str,
         "k": len(studies),
         "n": n,
         "sentence": f"{_head(len(studies), n)}{': ' + body if body else ''}.{rest}",
-        "row_ids": join_ids(on_drug["row_ids"]) or join_ids(of_trials(topic, trials)["trial_id"]),
+        "row_ids": join_ids(on_drug["row_ids"]) or join_ids(own["trial_id"]),
     }
 
 
@@ -148,7 +149,7 @@ def _lead(topic: Topic, rows: pd.DataFrame) -> str:
         if not own.empty:
             row = own.iloc[-1]
             at = f" at {row['time_months']:g} months" if row["time_months"] > 0 else ""
-            value = format_estimate(row.to_dict(), row["unit"])
+            value = format_estimate({str(k): v for k, v in row.items()}, row["unit"])
             median, at = ("median ", " months") if row["unit"] == "months" else ("", at)
             at = "" if row["not_reached"] else at
             return f"{row['study']}, {median}{WORDS.get(outcome, outcome)} {value}{at}"

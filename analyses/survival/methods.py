@@ -129,8 +129,8 @@ def _hazard(draws: Sequence[KMCurve], t: float) -> tuple[float, float]:
 
 def _survival(pool: Pool, t: float, design: str, group: Sequence[Known]) -> dict[str, Any]:
     e = _effects(group)
-    few = {} if len(group) < FEW else {"model": "bayes", "prior": half_cauchy(TAU_SCALE)}
-    fit = mb.pool(e, **few).analysis
+    prior = half_cauchy(TAU_SCALE)
+    fit = (mb.pool(e) if len(group) < FEW else mb.pool(e, model="bayes", prior=prior)).analysis
     names = {"estimate": "estimate", "conf_low": "conf_high", "conf_high": "conf_low",
              "pred_low": "pred_high", "pred_high": "pred_low"}  # fmt: skip
     return {

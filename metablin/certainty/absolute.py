@@ -343,6 +343,10 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
     >>> bool(probability_beyond(fit, 1.0) < 0.2)
     True
     """
+    if not isinstance(fit, MetaFit):
+        raise DataError("not a fit", column="fit", value=repr(fit), allowed="what pool returns")
+    limits = _input.numeric("threshold", threshold)
+    limits = limits[0] if np.ndim(threshold) == 0 else limits
     spread = math.sqrt(fit.analysis.std_error**2 + max(fit.tau2, 0.0))
     if fit.k < 2 or math.isnan(spread) or math.isnan(fit.tau2):
         raise DataError("no predictive distribution", column="fit",
@@ -353,7 +357,7 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
         raise DataError("no threshold on this transform", column="transform",
                         value=fit.effects.transform, allowed=" | ".join(forward))  # fmt: skip
     with np.errstate(divide="ignore", invalid="ignore"):
-        cut = forward[fit.effects.transform](np.asarray(threshold, dtype=np.float64))
+        cut = forward[fit.effects.transform](np.asarray(limits))
         if fit.model == "bayes":
             return _posterior_beyond(fit, cut)
         z = (cut - fit.analysis.estimate) / spread

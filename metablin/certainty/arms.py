@@ -70,6 +70,8 @@ def absolute_effect_arms(
     [[20.0, 5.9, 34.1]]
     """
     times = checked_times(at, "arms", None)
+    if not len(times):
+        raise DataError("no time", column="at", allowed="one time or more")
     arms = [
         _arm(name, arm, times) for name, arm in (("treatment", treatment), ("control", control))
     ]

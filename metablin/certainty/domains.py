@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from metablin import _input
 from metablin.certainty.evidence import Body, DomainRating, refit, severities
 from metablin.certainty.precision import needed_information, relative_risk
 from metablin.certainty.tables import read_indirectness, read_publication
@@ -242,7 +243,7 @@ def _aspects(body: Body, rows: Any) -> dict[str, tuple[int, str]]:
 def _other_population(body: Body, population: str, codes: Any) -> float:
     studies = body.fit.effects.studies
     if not isinstance(codes, dict):
-        codes = list(codes)
+        codes = _input.items("populations", codes)
         if len(codes) != len(studies):
             raise DataError(f"{len(codes)} codes for {len(studies)} studies", column="populations")
         codes = dict(zip(studies, codes, strict=True))

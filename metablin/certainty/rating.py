@@ -245,6 +245,9 @@ def grade(
         raise DataError("not a fitted meta-analysis", column="fit", value=type(fit).__name__,
                         allowed="what pool returns")  # fmt: skip
     _input.choice("start", start, words(Start))
+    for name, said in (("outcome", outcome), ("intervention", intervention)):
+        if not isinstance(said, str):
+            raise DataError("not words", column=name, value=repr(said), allowed="text")
     start_level, convention, _ = START[start]
     scale = decision_scale(fit.measure, baseline, threshold)
     half = _input.one("half_width", half_width, above=0.0)
@@ -268,7 +271,8 @@ def grade(
     return Certainty(
         fit, outcome, population, intervention, start, convention, start_level, level,
         tuple(rated), size, _sentence(fit, start, scale, level, size, intervention, outcome),
-        absolute, math.nan if at is None else _input.one("at", at, above=0.0), _patients(fit, patients),
+        absolute, math.nan if at is None else _input.one("at", at, above=0.0),
+        _patients(fit, patients),
     )  # fmt: skip
 
 

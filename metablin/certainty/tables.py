@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from metablin import _input
@@ -22,10 +23,12 @@ RAISE = DOMAINS[5:]
 def _cells(data: Any, name: str, needed: Sequence[str], others: Sequence[str] = ()) -> list[Any]:
     """Return rows of a frame or of a list of mappings as dicts of stripped text."""
     if not isinstance(data, pd.DataFrame):
-        if not isinstance(data, Iterable) or isinstance(data, str | Mapping):
+        many = isinstance(data, Iterable) and not isinstance(data, str | bytes | Mapping)
+        if not many or isinstance(data, np.ndarray | pd.Index):
             raise DataError("not a table", column=name, value=type(data).__name__,
                             allowed=f"rows of {', '.join(needed)}")  # fmt: skip
-        data = pd.DataFrame(list(data), columns=None if data else list(needed))
+        data = list(data)
+        data = pd.DataFrame(data, columns=None if len(data) else list(needed))
     frame = _input.needed(data, needed) if len(data) else data
     rows = []
     for record in frame.to_dict(orient="records"):

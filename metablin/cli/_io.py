@@ -125,7 +125,7 @@ def read_csv(
     Columns in `required` must be there; they and those in `known` get these names, whatever
     their case in the file or what ``--columns`` says.
     """
-    from metablin.io import ReadOptions, open_table, plain
+    from metablin.io import ReadOptions, is_share, open_table, plain
 
     wanted = tuple(required)
     table = open_table(path, asked or ReadOptions(), [wanted], known)
@@ -133,7 +133,7 @@ def read_csv(
     names |= {table.headers[at]: role for role, at in table.given.items()}
     own = {plain(role): role for role in known if role not in names.values()}
     for header in table.headers:
-        if header not in names and plain(header) in own:
+        if header not in names and plain(header) in own and not is_share(header):
             names[header] = own.pop(plain(header))
     frame = table.frame().rename(columns=names)
     frame.attrs["note"] = f"{table.file}: {'; '.join(table.said)}" if table.said else ""

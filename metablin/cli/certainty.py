@@ -117,6 +117,9 @@ def certainty(
             effect_sizes(studies, measure, transform or "logit"),
             model=model, tau2=tau2, ci=ci, level=level,
         )  # fmt: skip
+    for name in ("population", *(("risk_of_bias",) if answers is None else ())):
+        if name in frame.columns:  # so that the note does not call it unused
+            studies.table.take_named(name, "columns")
     judged = _judgements(frame, fit, answers, outcome)
     rated = grade(
         fit, start, judged, _numbers(threshold), baseline,

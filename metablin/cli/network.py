@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from metablin.cli import _io
+from metablin.errors import DataError
 from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def network(
     _io.check_picture(plot, file)
     asked = _io.options(columns, sheet, "error", False, None)
     frame = _io.read_csv(file, (), asked, COLUMNS)
+    _no_totals(frame)
     from metablin.network import network as network_of
     from metablin.network import network_pool
 
@@ -69,6 +71,15 @@ def network(
         if league:
             typer.echo("\n" + fit.league().to_string())
     _io.say(frame.attrs["note"], *n.notes)
+
+
+def _no_totals(frame: pd.DataFrame) -> None:
+    from metablin.io import is_total
+
+    for i, label in enumerate(frame.get("study", ()), start=1):
+        if is_total(label):
+            raise DataError("a row of totals, not a study", row=i, column="study", value=label,
+                            allowed="studies only; delete the row")  # fmt: skip
 
 
 def _numbers(frame: pd.DataFrame) -> pd.DataFrame:

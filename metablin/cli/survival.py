@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from metablin.cli import _io
+from metablin.errors import DataError
 
 if TYPE_CHECKING:
     from metablin.io import Table
@@ -58,6 +59,7 @@ def survival(
     asked = _io.options(columns, sheet, missing, percent, unit)
     table = open_table(file, asked, [("time", "event")])
     group = None if by is None else table.take_named(by, "--by")
+    table.check_units(["time"])
     if missing == "drop":
         table.complete([*table.roles])
     time, event = _follow_up(table)
@@ -100,6 +102,9 @@ def _follow_up(table: Table) -> tuple[Any, Any]:
         events = [1.0 if c.lower() == "true" else 0.0 for c in table.text("event")]
         return table.numbers("time"), events
     time, event = table.all_numbers(["time", "event"])
+    if set(event.tolist()) == {1.0, 2.0}:
+        raise DataError("codes 1 and 2 are not event indicators", column=table.header("event"),
+                        allowed="0 or 1; if 2 is the event, as in R, subtract 1")  # fmt: skip
     return time, event
 
 

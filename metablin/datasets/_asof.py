@@ -39,7 +39,7 @@ def read_date(text: str) -> datetime.date:
     ('2017-02-28', '2017-12-31')
     """
     try:
-        if not DATE.fullmatch(text):
+        if not isinstance(text, str) or not DATE.fullmatch(text):
             raise ValueError
         year, month, day = [*map(int, text.split("-")), 0, 0][:3]
         month = month or (12 if len(text) == 4 else 0)

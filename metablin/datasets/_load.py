@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from metablin._input import flag
 from metablin.datasets._asof import known
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._rules import COPY, NOT_RECORDED
@@ -68,6 +69,7 @@ def load(
     False
     """
     package = read_package(data_directory(path))
+    all_rows = flag("all_rows", all_rows)
     spec = package.table(table)
     raw = _checked(package.directory, spec)
     columns = {f.name: _typed(f, raw.columns[f.name]) for f in spec.fields}

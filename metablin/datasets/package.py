@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -217,6 +218,13 @@ def nearest(name: str, names: Any, limit: int = 8) -> str:
     return ", ".join([*close, *inside[:5]] or others)
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # text too long for a name, or with a null in it
+        return False
+
+
 def data_directory(path: str | Path | None = None) -> Path:
     """Return the directory that holds the evidence base.
 
@@ -236,8 +244,8 @@ def data_directory(path: str | Path | None = None) -> Path:
         When there is no such directory.
     """
     if path is not None:
-        chosen = Path(path)
-        if not chosen.is_dir():
+        chosen = Path(path) if isinstance(path, str | os.PathLike) else None
+        if chosen is None or not _is_folder(chosen):
             raise DataError(
                 "not a directory",
                 column="directory",

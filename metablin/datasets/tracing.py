@@ -70,7 +70,8 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
     ids: set[str] = set()
     for table in sorted(package.tables.values(), key=_points_to_rows):
         frame = load(table.name, all_rows=True, path=path)
-        part = _rows(table, frame[_about(table, frame, trial_id, ids)])
+        about = pd.Series(_about(table, frame, trial_id, ids), index=frame.index, dtype=bool)
+        part = _rows(table, frame[about])
         ids |= set(part["row_id"])
         parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
@@ -105,13 +106,13 @@ def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
     'rct'
     """
     trials = load("trials", all_rows=True, path=path)
-    found = trials[trials["trial_id"] == trial_id]
+    found = trials[trials["trial_id"] == trial_id] if isinstance(trial_id, str) else trials[:0]
     if found.empty:
         raise DataError(
             "no such trial",
             column="trial_id",
             value=repr(trial_id),
-            allowed=nearest(trial_id, trials["trial_id"]),
+            allowed=nearest(str(trial_id), trials["trial_id"]),
         )
     return {str(k): v for k, v in found.iloc[0].items()}
 

@@ -105,7 +105,7 @@ def _levels(level: ArrayLike, k: int, sides: int) -> FloatArray:
     given = numeric("level", level)
     values = np.broadcast_to(given, (k,)) if np.ndim(level) == 0 else given
     same_length(estimate=np.empty(k), level=values)
-    if sides not in (1, 2):
+    if not isinstance(sides, int | float | np.number) or sides not in (1, 2):
         raise DataError("not a number of sides", column="sides", value=sides, allowed="1 or 2")
     for value in np.unique(values):
         check_level(float(value))

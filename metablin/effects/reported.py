@@ -144,7 +144,7 @@ def hazard_ratios_reported(
     >>> e.counts["method"].tolist(), e.back(e.yi).round(2).tolist()
     ([2.0, 3.0, 6.0], [0.71, 0.8, 0.85])
     """
-    frame = pd.DataFrame(data) if not isinstance(data, pd.DataFrame) else data
+    frame = data if isinstance(data, pd.DataFrame) else _as_frame(data)
     _known_columns(frame)
     if studies is None and "study" in frame.columns:
         studies = frame["study"]
@@ -290,3 +290,11 @@ _RULES: list[tuple[tuple[tuple[str, ...], ...], Callable[[_Row], tuple[float, fl
     ((("p_value", "favours", "events"),), _p_and_total),
     ((("median_treatment", "median_control", *_GROUPS),), _medians),
 ]
+
+
+def _as_frame(data: Any) -> pd.DataFrame:
+    try:
+        return pd.DataFrame(data)
+    except (TypeError, ValueError) as error:
+        raise DataError("not a table", column="data", value=repr(data),
+                        allowed="a data frame, or a mapping of columns") from error  # fmt: skip

@@ -10,8 +10,8 @@ from metablin.io.cells import explain
 from metablin.io.cells import parse as parse_number
 from metablin.io.curves import Curves, read_curves
 from metablin.io.formula import Formula, moderator_columns, read_formula
-from metablin.io.names import plain, stands_for
-from metablin.io.studies import Studies, read_studies
+from metablin.io.names import is_share, plain, stands_for
+from metablin.io.studies import Studies, is_total, read_studies
 from metablin.io.table import MONTHS, ReadOptions, Table, Unit, open_table
 from metablin.io.write import check_outputs, target_of, write_bytes, write_text
 
@@ -28,6 +28,8 @@ __all__ = [
     "check_outputs",
     "explain",
     "is_missing",
+    "is_share",
+    "is_total",
     "match_ids",
     "moderator_columns",
     "open_table",

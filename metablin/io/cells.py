@@ -41,6 +41,15 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"({_N})\s*[([]\s*({_N})\s*(?:-|–|to|,|;)\s*({_N})\s*[)\]]",
             "{0} with its interval; write {0}, {1} and {2} in three columns",
         ),
+        (
+            rf"({_N})\s*[([]\s*\d+(?:\.\d+)?\s*%\s*-?(?:CI|KI|IC)?\s*[:,]?\s*({_N})\s*(?:-|–|to|,|;)"
+            rf"\s*({_N})\s*[)\]]",
+            "{0} with its interval; write {0}, {1} and {2} in three columns",
+        ),
+        (
+            rf"(\d+)\s*/\s*(\d+)\s*[([]\s*{_N}\s*%?\s*[)\]]",
+            "{0} of {1} and the share; write {0} and {1} in two columns",
+        ),
         (rf"({_N})\s*(?:±|\+/-)\s*({_N})", "{0} with its spread {1}; write them in two columns"),
         (r"(\d+(?:\.\d+)?)\s*/\s*(\d+)", "{0} of {1}; write them in two columns"),
         (r"(\d+)\s+of\s+(\d+)", "{0} of {1}; write them in two columns"),

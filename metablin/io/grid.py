@@ -76,6 +76,28 @@ class Grid:
             short={i - first: n for i, n in self.short.items() if i >= first},
         )  # fmt: skip
 
+    def with_one_header(self) -> Grid:
+        """Return the grid with a header of two rows, the upper one of merged cells, as one row.
+
+        ``Experimental,,Control,`` over ``Events,Total,Events,Total`` becomes
+        ``Experimental Events`` and so on.
+        """
+        if len(self.rows) < 3 or self.short:
+            return self
+        upper, lower, body = self.rows[0], self.rows[1], self.rows[2:]
+        numeric = [any(is_number(row[j], self.comma) for row in body) for j in range(self.width)]
+        words = has_words(lower, self.comma) and has_words(upper, self.comma)
+        gaps = [not upper[j] for j in range(1, self.width) if lower[j]]
+        over = all(lower[j] for j in range(self.width) if numeric[j])
+        if not (words and any(gaps) and over and any(numeric) and not lower[0]):
+            return self
+        names, last = [], ""
+        for top, low in zip(upper, lower, strict=True):
+            last = top or last
+            names.append(f"{last} {low}".strip() if low else top)
+        said = (*self.said, "the header's two rows joined")
+        return replace(self, rows=[names, *body], said=said)
+
 
 def read_grids(path: Path, sheet: str | None = None) -> list[Grid]:
     """Return the tables of a file: one of a text, one a sheet of a workbook.
@@ -115,6 +137,10 @@ def _text_grid(path: Path, text: str) -> Grid:
         lines = lines[1:]
     while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):
         lines = lines[1:]
+    comments = [i for i, line in enumerate(lines) if re.match(r"\s*#", line)]
+    if comments and '"' not in "".join(lines[i] for i in comments):
+        lines = [line for i, line in enumerate(lines) if i not in set(comments)]
+        said.append(f"{len(comments)} comment line{'s' * (len(comments) > 1)} left out")
     body = "\n".join(lines)
     separator = given[1] if given else _separator(lines)
     rows = _clean(_split(path, body, separator))

@@ -18,8 +18,8 @@ from metablin._input import is_missing
 from metablin.errors import DataError
 from metablin.io.cells import column_of_numbers, is_number
 from metablin.io.grid import Grid, trimmed
-from metablin.io.names import NAMES, find, mapping, plain
-from metablin.io.table import ReadOptions
+from metablin.io.names import NAMES, find, mapping, plain, said_unit, says_percent
+from metablin.io.table import ReadOptions, check_unit
 
 __all__ = ["Long", "Part", "lay_out"]
 
@@ -159,8 +159,9 @@ class _Reader:
     def _needs_whole_rows(self) -> None:
         first = len(self.heads)
         errors = [
-            DataError(f"{self.grid.file} has {n} cells", row=i - first + 1,
-                      allowed=f"{self.grid.width} cells")
+            DataError(f"{self.grid.file} has {n} cell{'s' * (n != 1)}", row=i - first + 1,
+                      allowed=f"{self.grid.width} cells"
+                      f"{'; a footnote? delete the line' if n == 1 else ''}")
             for i, n in self.grid.short.items() if i >= first
         ]  # fmt: skip
         if errors:
@@ -200,7 +201,7 @@ class _Reader:
                             allowed="a name of its own for each curve")  # fmt: skip
         self.out.named = not single
         for j, name in zip(range(0, width, 2), curves, strict=True):
-            self.out.percent |= _says_percent(header[j + 1]) or _says_percent(names[j])
+            self.out.percent |= says_percent(header[j + 1]) or says_percent(names[j])
             self._column_pair("" if single else name, j, j + 1)
         if single and curves[0]:
             self.out.said.append(f"curve {curves[0]}")
@@ -245,12 +246,13 @@ class _Reader:
         if at_time is None:
             raise DataError(f"{self.grid.file} lacks the column", column="time",
                             allowed=self._found(header))  # fmt: skip
+        self._check_unit(header[at_time])
         taken = {*running, at_time}
         at_value = self._value_column(header, given, taken)
         if at_value is None:
             return self._wide(header, at_time, taken)
         at_id = find(header, "id", given, {*taken, at_value})
-        self.out.percent |= _says_percent(header[at_value])
+        self.out.percent |= says_percent(header[at_value])
         used = {*taken, at_value, *([] if at_id is None else [at_id])}
         free = [h for j, h in enumerate(header) if h and j not in used]
         over = [h for h in free if plain(h) not in self.ignored]
@@ -259,6 +261,12 @@ class _Reader:
         if over:
             self.out.said.append(f"not used: {', '.join(over)}")
         return self._long(at_id, at_time, at_value)
+
+    def _check_unit(self, header: str) -> None:
+        unit = said_unit(header)
+        check_unit(header, unit, self.options.unit)
+        if unit not in (None, "months") and self.options.unit is None and self.role == "survival":
+            self.out.said.append(f"times stay in {unit}; --unit {unit} gives months")
 
     def _found(self, header: Sequence[str]) -> str:
         return f"found: {', '.join(h for h in header if h)}; --columns time=NAME says which it is"
@@ -343,7 +351,7 @@ class _Reader:
         self.out.named = True
         for j in arms:
             name = _arm_name(header[j], self.role) or str(j + 1)
-            self.out.percent |= _says_percent(header[j])
+            self.out.percent |= says_percent(header[j])
             filled = [i for i, row in enumerate(self.cells)
                       if not is_missing(row[j]) or is_missing(row[at_time])]  # fmt: skip
             self._add(name, [self.cells[i][at_time] for i in filled],
@@ -430,10 +438,6 @@ def _is_data(row: Sequence[str], above: Sequence[str]) -> bool:
     """Tell whether a row of words under a header is a bad data row, as words repeat no header."""
     axes = {"x", "y", "time", "survival"}
     return not any(plain(c) in axes or plain(c) in NAMES["time"] for c in row)
-
-
-def _says_percent(header: str) -> bool:
-    return "%" in header or bool(re.search(r"percent|\bpct\b|prozent", header, re.IGNORECASE))
 
 
 def _pair_name(first: str, second: str, role: str) -> str | None:

@@ -12,39 +12,56 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from metablin.errors import DataError
 
-__all__ = ["NAMES", "find", "mapping", "plain", "printed_level", "stands_for"]
+__all__ = [
+    "NAMES",
+    "find",
+    "is_share",
+    "mapping",
+    "percentile",
+    "plain",
+    "printed_level",
+    "said_unit",
+    "says_percent",
+    "stands_for",
+]
 
 _WORDS = {
     "study": (
-        "study studies trial author authors studlab slab label name studyid studyname row.names"
+        "study studies trial author authors studlab slab label name studyid studyname row.names "
+        "studie étude etude essai studyorsubgroup"
     ),
-    "id": ("id arm group curve treatment trt strata stratum series dataset armname curveid treat"),
+    "id": (
+        "id arm group curve treatment trt strata stratum series dataset armname curveid treat "
+        "gruppe groupe bras"
+    ),
     "time": (
         "time t times x months month weeks days years timemonths monthsfrom timeinmonths "
         "os.time pfs.time followup futime survtime duration trisk timemonth ostime "
-        "pfstime ostimemonths"
+        "pfstime ostimemonths osmonths pfsmonths zeit monate temps mois"
     ),
     "survival": (
         "survival surv s y st s(t) os pfs efs rfs dfs probability prob "
         "survivalprobability survprob estimate survest km kmestimate overallsurvival "
-        "progressionfreesurvival eventfreesurvival ossurvival freesurvival proportion"
+        "progressionfreesurvival eventfreesurvival ossurvival freesurvival proportion "
+        "überleben survie"
     ),
     "n_at_risk": (
         "n_at_risk nar nrisk n.risk atrisk numberatrisk numbersatrisk risk noatrisk "
-        "patientsatrisk n"
+        "patientsatrisk n unterrisiko àrisque arisque"
     ),
     "event": (
         "event status dead death died events delta eventstatus osevent osstatus pfsevent "
-        "d pfsstatus"
+        "d pfsstatus ereignis événement evenement"
     ),
     "events": (
         "events event deaths death dead responses responders responder response cases "
         "case x xi r nevents noofevents numberofevents eventcount count successes success "
-        "relapses d ei"
+        "relapses d ei ereignisse événements evenements décès todesfälle"
     ),
     "n": (
         "n ni total totaln ntotal npatients patients numberofpatients noofpatients size "
-        "samplesize ss nobs evaluable denominator subjects participants"
+        "samplesize ss nobs evaluable denominator subjects participants gesamt anzahl "
+        "patienten effectif"
     ),
     "rate": (
         "rate proportion prop share p responserate orr crrate eventrate risk percentage percent"
@@ -85,7 +102,9 @@ _WORDS = {
     "person_time_control": (
         "person_time_control time.c t2i t2 time2 py2 persontime2 timec personyears2 exposure2 pyc"
     ),
-    "estimate": "estimate hr hazardratio est effect effectsize pointestimate hrestimate ratio",
+    "estimate": (
+        "estimate hr hazardratio est effect effectsize pointestimate hrestimate ratio expcoef"
+    ),
     "conf_low": (
         "conf_low lower low lci cilow cilower ci.lb cilb lb ll lcl lowerci lowerlimit "
         "lowercl hrlb hrlower hrlow hrlci lowerhr ciupperlower cistart lo l lower.hr "
@@ -94,7 +113,7 @@ _WORDS = {
     "conf_high": (
         "conf_high upper high uci cihigh ciupper ci.ub ciub ub ul ucl upperci upperlimit "
         "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound "
-        "confintupper hrcihigh hrciupper cihi hrul uclhr"
+        "confintupper hrcihigh hrciupper cihi hrul uclhr obere obergrenze sup bornesup"
     ),
     "log_estimate": "log_estimate loghr lnhr loghazardratio lnhazardratio te",
     "yi": (
@@ -128,7 +147,8 @@ def plain(name: str) -> str:
     >>> plain("N. at risk"), plain("Survival (%)")
     ('natrisk', 'survival')
     """
-    return re.sub(r"[\W_]+", "", name.casefold())
+    bare = re.sub(r"\(-", "(minus", name.casefold())  # R prints exp(coef) beside exp(-coef)
+    return re.sub(r"[\W_]+", "", bare)
 
 
 NAMES: Mapping[str, frozenset[str]] = {
@@ -145,7 +165,7 @@ _ARMS = {
 }
 _QUANTITIES = {
     "events": "event events ev death deaths dead case cases responder responders response "
-    "responses x r success successes",
+    "responses x r d success successes",
     "n": "n total totals patients pts participants size sample subjects randomised randomized "
     "ntotal evaluable",
     "person_time": "time persontime person years patient exposure py pt months followup",
@@ -155,31 +175,104 @@ _FILLERS = frozenset({"no", "number", "of", "in", "the", "arm", "group", "i"})
 _LEVEL = re.compile(r"(?<!\d)(50|68|80|84|90|95|97\.5|98|99|99\.5|99\.9)\s*%?(?!\d)")
 
 
+_PERCENTILE = re.compile(
+    r"(?:ci|q|conf|x)?[\s._]*(\d{1,2}\.\d+|\d{1,2}(?=\s*%))[\s._]*%?", re.IGNORECASE
+)
+
+
 def printed_level(header: str) -> float | None:
     """Return the confidence level a header such as ``lower 97.5% CI`` prints, or None.
 
     Examples
     --------
-    >>> printed_level("97.5% CI lower"), printed_level("lower")
-    (0.975, None)
+    >>> printed_level("97.5% CI lower"), printed_level("lower"), printed_level("97.5 %")
+    (0.975, None, None)
     """
-    found = _LEVEL.search(header)
+    found = None if percentile(header) is not None else _LEVEL.search(header)
     return float(found[1]) / 100 if found else None
+
+
+def percentile(header: str) -> float | None:
+    """Return the share below a limit that R calls ``2.5 %`` or ``97.5 %``, or None.
+
+    Examples
+    --------
+    >>> percentile("2.5 %"), percentile("97.5 % CI")
+    (0.025, None)
+    """
+    found = _PERCENTILE.fullmatch(header.strip())
+    share = float(found[1]) / 100 if found else 0.0
+    return share if 0 < share < 1 else None
+
+
+def says_percent(header: str) -> bool:
+    """Tell whether a header says that its column is in percent.
+
+    Examples
+    --------
+    >>> says_percent("ORR (%)"), says_percent("ORR")
+    (True, False)
+    """
+    return "%" in header or bool(
+        re.search(r"percent|(?<![a-z])pct(?![a-z])|prozent|pourcent", header, re.IGNORECASE)
+    )
+
+
+def said_unit(header: str) -> str | None:
+    """Return the unit of time a header names: days, weeks, months or years, or None.
+
+    Examples
+    --------
+    >>> said_unit("time (days)"), said_unit("OS_months"), said_unit("time")
+    ('days', 'months', None)
+    """
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header).lower())
+    found = {unit for unit, names in _UNITS.items() if set(words) & set(names.split())}
+    return found.pop() if len(found) == 1 else None
+
+
+_UNITS = {
+    "days": "day days tage jours",
+    "weeks": "week weeks wochen semaines",
+    "months": "month months monate mois",
+    "years": "year years yr yrs jahre ans années",
+}
+
+_COUNTED = re.compile(r"(?<![a-z])(?:n|no|number|count|anzahl)(?![a-z])|#", re.IGNORECASE)
+
+
+def is_share(header: str) -> bool:
+    """Tell whether a header such as ``response (%)`` is of shares; ``n (%)`` is of counts."""
+    return says_percent(header) and not _COUNTED.search(header)
 
 
 def stands_for(role: str, header: str) -> bool:
     """Tell whether a header is one of the names of a role, with or without its unit."""
-    if plain(header) in NAMES[role]:
-        return True
+    if is_share(header) and role in _COUNT_ROLES:
+        return False
     without_unit = plain(re.sub(r"\([^)]*\)|\[[^\]]*\]|%", " ", header))
-    if without_unit in NAMES[role]:
+    if plain(header) in NAMES[role] or without_unit in NAMES[role]:
         return True
+    if role == "rate" and is_share(header):
+        return without_unit in NAMES["events"]
     if role.endswith(("_treatment", "_control")) and _arm_and_quantity(role, header):
         return True
-    if role in ("conf_low", "conf_high") and _LEVEL.search(header):
-        rest = plain(_LEVEL.sub(" ", header))
-        return rest in NAMES[role] or rest.replace("ci", "") in NAMES[role]
-    return False
+    return role in ("conf_low", "conf_high") and _is_limit(role, header)
+
+
+def _is_limit(role: str, header: str) -> bool:
+    """Tell whether a header is a limit's name with its level, or R's percentile for it."""
+    share = percentile(header)
+    if share is not None:
+        return share < 0.5 if role == "conf_low" else share > 0.5
+    if not _LEVEL.search(header):
+        return False
+    rest = plain(_LEVEL.sub(" ", header))
+    return rest in NAMES[role] or re.sub(r"^(?:ci|ki|ic)|(?:ci|ki|ic)$", "", rest) in NAMES[role]
+
+
+_COUNT_ROLES = frozenset({"events", "n", "events_treatment", "n_treatment", "events_control",
+                          "n_control", "n_at_risk"})  # fmt: skip
 
 
 def _arm_and_quantity(role: str, header: str) -> bool:
@@ -194,6 +287,8 @@ def _arm_and_quantity(role: str, header: str) -> bool:
     words = [w for w in re.findall(r"[a-z]+|\d+", spaced.lower()) if w not in _FILLERS]
     of_arm = [w for w in words if w in _ARMS[arm].split()]
     rest = [w for w in words if w not in of_arm]
+    if quantity == "events" and len(rest) > 1:
+        rest = [w for w in rest if w != "n"]  # n_events_trt counts events
     return len(of_arm) == 1 and bool(rest) and set(rest) <= set(_QUANTITIES[quantity].split())
 
 
@@ -220,7 +315,9 @@ def find(
     if role in given:
         return given[role]
     used = {*taken, *given.values()}
-    free = [i for i in range(len(headers)) if i not in used]
+    counted = role in _COUNT_ROLES
+    free = [i for i in range(len(headers))
+            if i not in used and not (counted and is_share(headers[i]))]  # fmt: skip
     exact = [i for i in free if headers[i] == role] or [
         i for i in free if plain(headers[i]) == plain(role)
     ]

@@ -18,10 +18,10 @@ from metablin._input import is_missing
 from metablin._input import level as check_level
 from metablin.errors import DataError
 from metablin.io.formula import read_formula
-from metablin.io.names import plain, printed_level
+from metablin.io.names import percentile, plain, printed_level, says_percent
 from metablin.io.table import ReadOptions, Table, open_table
 
-__all__ = ["MEASURES", "Studies", "read_studies"]
+__all__ = ["MEASURES", "Studies", "is_total", "read_studies"]
 
 FloatArray = NDArray[np.float64]
 
@@ -54,6 +54,16 @@ COUNTS = ("events", "n", "person_time", *_TWO, *_FOUR, *_RATES)
 WHOLE = 0.05
 """How far from a whole number a rate times its denominator may lie: what three printed digits of
 a rate leave open with 100 patients."""
+
+RATIO_LIKE = 4.0
+"""How many times better the logarithms of intervals must be centred than the intervals themselves
+before they are taken for those of ratios: digits as printed leave a factor of about 2 open."""
+
+LEAST_LEVEL = 0.5
+"""No paper prints a narrower interval; a level of 0.05 is one minus what was meant."""
+
+MOST_FOR_SUBTOTALS = 300
+"""Rows up to which every run of rows is tried; longer tables are not typed by hand."""
 
 FEWEST = 4
 """Rows from which on equal sums are no accident; of three rows one may well be the others' sum."""
@@ -142,6 +152,9 @@ def read_studies(
     if moderators is not None:
         columns = read_formula(moderators).columns
         text += [table.take_named(c, "--moderators") for c in columns if c in table.headers]
+    if input_level is not None and "conf_low" not in needed:
+        raise DataError("the file has no intervals", column="--input-level", value=input_level,
+                        allowed="a file with conf_low and conf_high")  # fmt: skip
     _one_analysis(table)
     if options.missing == "drop":
         table.complete([*needed, *text, *(["level"] if level_at else [])])
@@ -159,7 +172,7 @@ def read_studies(
 
 def _in_percent(table: Table, options: ReadOptions) -> bool:
     header = table.header("rate")
-    if "%" in header or "percent" in header.lower():
+    if says_percent(header):
         table.said.append(f"{header} is in percent")
         return True
     return options.percent
@@ -168,13 +181,11 @@ def _in_percent(table: Table, options: ReadOptions) -> bool:
 def _levels(table: Table, given: float | None, in_column: bool) -> Any:
     """Return the level of the input's intervals: by option, by column or by header, else 0.95."""
     if in_column:
-        values = table.numbers("level", percent=True)
-        table.said.append(f"levels of the intervals from column {table.header('level')}")
-        return np.where(values > 1, values / 100, values)
+        return _column_of_levels(table)
     if given is not None:
         return check_level(given)
     if "conf_low" in table.roles:
-        printed = {printed_level(table.header(x)) for x in ("conf_low", "conf_high")} - {None}
+        printed = _printed_levels(table)
         if len(printed) > 1:
             raise DataError("the headers print two levels", column=table.header("conf_low"),
                             allowed="--input-level says which")  # fmt: skip
@@ -183,6 +194,37 @@ def _levels(table: Table, given: float | None, in_column: bool) -> Any:
             table.said.append(f"intervals at {level:g} by their header")
             return level
     return 0.95
+
+
+def _printed_levels(table: Table) -> set[float]:
+    """Return the levels that headers print: of the limits, or of ``HR (90% CI)``."""
+    shares = [percentile(table.header(x)) for x in ("conf_low", "conf_high")]
+    if shares[0] is not None and shares[1] is not None:
+        if not np.isclose(shares[0] + shares[1], 1.0):
+            raise DataError("the two limits are not of one interval",
+                            column=table.header("conf_low"),
+                            allowed="such as 2.5 % and 97.5 %, or --input-level")  # fmt: skip
+        return {round(shares[1] - shares[0], 6)}
+    heads = [table.header(x) for x in ("conf_low", "conf_high")]
+    heads += [h for h in (table.header(x) for x in ("estimate", "yi") if x in table.roles)
+              if re.search(r"\b(?:CI|KI|IC)\b|interval", h, re.IGNORECASE)]  # fmt: skip
+    return {level for level in map(printed_level, heads) if level is not None}
+
+
+def _column_of_levels(table: Table) -> FloatArray:
+    values = table.numbers("level", percent=True)
+    table.said.append(f"levels of the intervals from column {table.header('level')}")
+    levels = np.where(values > 1, values / 100, values)
+    names = table.labels()
+    bad = [
+        DataError("not the level of an interval", row=table.rows[i], column=table.header("level"),
+                  value=table.text("level")[i], study=None if names is None else names[i],
+                  allowed="such as 0.95 or 95; at least 0.5")
+        for i in np.flatnonzero(~((levels >= LEAST_LEVEL) & (levels < 1)))
+    ]  # fmt: skip
+    if bad:
+        raise DataError.joined(bad)
+    return levels
 
 
 def _standard(
@@ -206,8 +248,10 @@ def _standard(
             table.said.append("standard errors from the intervals")
             _inside(table, values)
         return {"yi": values["yi"], "vi": se**2}
+    times = [role for role in values if role.startswith("person_time")]
+    table.check_units(times)
     if table.options.unit:
-        for role in [r for r in values if r.startswith("person_time")]:
+        for role in times:
             values[role] = values[role] * table.options.months
             table.said.append(f"{table.header(role)} in {table.options.unit}, turned into months")
     return values
@@ -232,6 +276,20 @@ def _inside(table: Table, values: Mapping[str, FloatArray]) -> None:
         raise DataError("the interval does not contain the estimate", row=table.rows[i],
                         column=table.header("yi"), value=f"{y[i]:g} [{low[i]:g}, {high[i]:g}]",
                         allowed="lower < estimate < upper")  # fmt: skip
+    if (
+        y.size
+        and (low > 0).all()
+        and _off_centre(low, y, high)
+        > RATIO_LIKE * _off_centre(np.log(low), np.log(y), np.log(high))
+    ):
+        raise DataError("the intervals are those of ratios", column=table.header("yi"),
+                        value=f"{y[0]:g} [{low[0]:g}, {high[0]:g}]",
+                        allowed="--measure hr, which takes any ratio, or logarithms")  # fmt: skip
+
+
+def _off_centre(low: FloatArray, y: FloatArray, high: FloatArray) -> float:
+    """Return how far estimates lie from the middle of their intervals, in half widths."""
+    return float(np.mean(np.abs(high + low - 2 * y) / (high - low)))
 
 
 def _from_log(table: Table, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -284,18 +342,29 @@ def _one_analysis(table: Table) -> None:
                         allowed="the rows of one analysis")  # fmt: skip
 
 
+def is_total(label: str) -> bool:
+    """Tell whether a label is that of a row of totals, not of a study.
+
+    Examples
+    --------
+    >>> is_total("Total (95% CI)"), is_total("TOWER")
+    (True, False)
+    """
+    return bool(_TOTAL.fullmatch(re.sub(r"\(.*?\)|[:*]", "", label).strip()))
+
+
 def _no_totals(table: Table, values: Mapping[str, FloatArray]) -> None:
     """Refuse a row that sums up the others, by its label or because its counts are their sums."""
     names = table.labels()
     for i in range(len(table)):
         label = "" if names is None else names[i]
-        bare = re.sub(r"\(.*?\)|[:*]", "", label).strip()
-        if names is not None and _TOTAL.fullmatch(bare):
+        if is_total(label):
             raise DataError("a row of totals, not a study", row=table.rows[i], column="study",
                             value=label, allowed="studies only; delete the row")  # fmt: skip
     counts = [v for role, v in values.items() if role in COUNTS]
     if len(counts) < 2 or len(table) < FEWEST:
         return
+    _say_subtotals(table, np.array(counts))
     for i in (len(table) - 1, 0):
         if all(np.isclose(v[i], v.sum() - v[i], rtol=1e-9) for v in counts):
             name = "a row without a label" if names is None or not names[i] else names[i]
@@ -303,6 +372,21 @@ def _no_totals(table: Table, values: Mapping[str, FloatArray]) -> None:
                 f"{name} holds the sums of all other rows: a row of totals, not a study",
                 row=table.rows[i], allowed="studies only; delete the row",
             )  # fmt: skip
+
+
+def _say_subtotals(table: Table, counts: FloatArray) -> None:
+    """Say which rows hold the sums of the rows above or below them: subtotals, it may be."""
+    cut = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(counts, axis=1)], axis=1)
+    k = counts.shape[1]
+    for i in range(k) if k <= MOST_FOR_SUBTOTALS else ():
+        below = [(i + 2, j) for j in range(i + 3, k + 1)]
+        above = [(j + 1, i) for j in range(i - 1)]
+        for first, last in [*((a - 1, b) for a, b in below), *((a - 1, b) for a, b in above)]:
+            if np.allclose(cut[:, last] - cut[:, first], counts[:, i], rtol=1e-9, atol=0):
+                table.said.append(f"row {table.rows[i]} holds the sums of rows "
+                                  f"{table.rows[first]} to {table.rows[last - 1]}: if it is a "
+                                  f"subtotal, delete it")  # fmt: skip
+                break
 
 
 def _repeated(table: Table, cluster: str | None) -> None:

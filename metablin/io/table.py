@@ -16,9 +16,9 @@ from metablin._input import is_missing
 from metablin.errors import DataError
 from metablin.io.cells import column_of_numbers, explain, is_number
 from metablin.io.grid import Grid, read_grids
-from metablin.io.names import find, mapping
+from metablin.io.names import find, mapping, said_unit
 
-__all__ = ["MONTHS", "ReadOptions", "Table", "Unit", "open_table"]
+__all__ = ["MONTHS", "ReadOptions", "Table", "Unit", "check_unit", "open_table"]
 
 FloatArray = NDArray[np.float64]
 Unit = Literal["days", "weeks", "months", "years"]
@@ -73,7 +73,7 @@ class Table:
     """
 
     def __init__(self, grid: Grid, options: ReadOptions, roles: Iterable[str]) -> None:
-        grid = grid.without_title()
+        grid = grid.without_title().with_one_header()
         self.file, self.comma, self.options = grid.file, grid.comma, options
         self.said = [*([f"sheet {grid.sheet!r}"] if grid.sheet else []), *grid.said]
         if len(grid.rows) < 2:
@@ -90,11 +90,13 @@ class Table:
     def _check_shape(self, short: Mapping[int, int]) -> None:
         for i, name in enumerate(self.headers):
             if name and name in self.headers[:i]:
-                raise DataError(f"{self.file} has the column twice", column=name)
+                raise DataError(f"{self.file} has the column twice", column=name,
+                                allowed="a name of its own for each column")  # fmt: skip
         if short:
             wanted = f"{len(self.headers)} cells"
             raise DataError.joined(
-                [DataError(f"{self.file} has {n} cells", row=i, allowed=wanted)
+                [DataError(f"{self.file} has {n} cell{'s' * (n != 1)}", row=i,
+                           allowed=wanted + ("; a footnote? delete the line" if n == 1 else ""))
                  for i, n in short.items()]
             )  # fmt: skip
 
@@ -146,6 +148,11 @@ class Table:
         for j, name in enumerate(self.headers):
             cells = [row[j] for row in self._cells if not is_missing(row[j])]
             meant = [explain(c) for c in cells if not is_number(c, self.comma)]
+            limits = role in ("conf_low", "conf_high") and all(
+                m.startswith("a range") for m in meant
+            )
+            if limits and meant and len(meant) == len(cells):
+                return f"in {name} {cells[0]!r} holds both limits; write them in two columns"
             if meant and len(meant) == len(cells) and all(" in t" in m for m in meant):
                 return f"in {name} {cells[0]!r} is {meant[0]}"
         return f"--columns {role}=NAME says which it is"
@@ -237,6 +244,20 @@ class Table:
         self._cells = [self._cells[i] for i in at]
         self.rows = [self.rows[i] for i in at]
 
+    def check_units(self, roles: Iterable[str]) -> None:
+        """Refuse a unit of time that a header contradicts; say which unit stays as it is.
+
+        Raises
+        ------
+        DataError
+            When ``--unit`` says one unit and the header of a column of times another.
+        """
+        for role in roles:
+            unit = said_unit(self.header(role))
+            check_unit(self.header(role), unit, self.options.unit)
+            if unit not in (None, "months") and self.options.unit is None:
+                self.said.append(f"{self.header(role)} stays in {unit}; --unit {unit} gives months")
+
     def frame(self) -> pd.DataFrame:
         """Return all named columns as text."""
         at = [i for i, h in enumerate(self.headers) if h]
@@ -277,6 +298,19 @@ class Table:
 
 def _rows(n: int) -> str:
     return "row" if n == 1 else "rows"
+
+
+def check_unit(header: str, said: str | None, given: str | None) -> None:
+    """Refuse a unit of the command that the header contradicts.
+
+    Raises
+    ------
+    DataError
+        Naming the header and both units.
+    """
+    if said is not None and given is not None and said != given:
+        raise DataError(f"the header says {said} and --unit says {given}", column=header,
+                        value=given, allowed=f"--unit {said}")  # fmt: skip
 
 
 def open_table(

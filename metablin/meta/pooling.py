@@ -45,7 +45,8 @@ def pool(
         :data:`metablin.meta.core.models.MODELS`.
     tau2 : str or float
         Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
-        ``SJ``, ``ML``, ``EB`` or ``PM``, or a known value.
+        ``SJ``, ``ML``, ``EB``, ``PM``, ``SJ-HE``, ``DL2`` or ``CA2``
+        (:mod:`metablin.numerics.tau2`), or a known value.
     ci : str, optional
         ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
         narrower than Wald), ``z`` (default of the other models) or ``t``.

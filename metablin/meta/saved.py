@@ -64,6 +64,9 @@ def load_fit(source: str | Path) -> MetaFit:
             text = Path(source).read_text(encoding="utf-8")
         raw = json.loads(text)
         fit = decode(raw["record"], _build) if raw[SAVED] == 1 else None
+    except OSError as error:
+        raise DataError("no file that can be read", column="source", value=name,
+                        allowed="a path, or the text of fit.to_json()") from error  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _wrong(name) from error
     if not isinstance(fit, MetaFit):

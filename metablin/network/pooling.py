@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from typing import Any
 
@@ -124,7 +125,7 @@ def _tau2_of(tau2: str | float) -> tuple[str, float | None]:
     if isinstance(tau2, str):
         return choice("tau2", tau2, TAU2_METHODS), None
     number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
-    if not (number and math.isfinite(tau2) and tau2 >= 0):
+    if not (number and 0 <= tau2 <= sys.float_info.max):
         raise DataError(
             "not a between-study variance",
             column="tau2",

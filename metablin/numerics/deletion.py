@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from metablin.numerics.tau2 import STEP_TOLERANCE, climb
+from metablin.numerics.tau2 import SJ_FLOOR, STEP_TOLERANCE, climb
 
 __all__ = ["Deletion", "Moments", "tau2_without_each"]
 
@@ -200,7 +200,9 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
         tau2 = np.full(k, known)
         return sums, tau2, ~(sums.dominant(tau2) | Deletion(y, v, 0.0).dominant(np.zeros(k)))
     start = _hedges(y, v)
-    if method in ("HE", "DL", "HS"):
+    if method in ("DL2", "CA2"):
+        sums, tau2, done = _two_steps(method, y, v, start)
+    elif method in ("HE", "DL", "HS"):
         closed = Deletion(y, v, 0.0).at(np.zeros(k))
         if method == "DL":
             start = (closed.squares(1) - (k - 2)) / closed.trace_p
@@ -208,8 +210,8 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
             start = (closed.squares(1) - (k - 1)) / closed.a[0]
         tau2 = np.maximum(start, 0.0)
         sums, done = Deletion(y, v, float(tau2.max())), np.ones(k, dtype=bool)
-    elif method == "SJ":
-        spread = _spread(y)
+    elif method in ("SJ", "SJ-HE"):
+        spread = _spread(y) if method == "SJ" else np.maximum(start, SJ_FLOOR)
         sums = Deletion(y, v, float(spread.max()))
         tau2 = spread * sums.at(spread).squares(1) / (k - 2)
         done = (spread > 0) & ~sums.dominant(spread)
@@ -217,6 +219,14 @@ def tau2_without_each(method: str | None, y: FloatArray, v: FloatArray, known: f
     else:
         sums, tau2, done = _iterate(method, y, v, np.maximum(start, 0.0))
     return sums, tau2, done & ~(sums.dominant(tau2) | Deletion(y, v, 0.0).dominant(np.zeros(k)))
+
+
+def _two_steps(method: str, y: FloatArray, v: FloatArray, hedges: FloatArray) -> Solved:
+    first = np.maximum(hedges, 0.0) if method == "CA2" else tau2_without_each("DL", y, v, 0.0)[1]
+    sums, k = Deletion(y, v, float(first.max())), len(y)
+    m = sums.at(first)
+    tau2 = np.maximum(first + (m.squares(1) - (k - 2)) / m.trace_p, 0.0)
+    return Deletion(y, v, float(tau2.max())), tau2, ~sums.dominant(first)
 
 
 def _spread(y: FloatArray) -> FloatArray:

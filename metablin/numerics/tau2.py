@@ -8,6 +8,10 @@ Viechtbauer W (2005). Bias and efficiency of meta-analytic variance estimators i
 random-effects model. doi:10.3102/10769986030003261
 Viechtbauer W (2010). Conducting meta-analyses in R with the metafor package.
 doi:10.18637/jss.v036.i03 (the conventions kept here where packages differ).
+Sidik K, Jonkman JN (2007). A comparison of heterogeneity variance estimators in combining results
+of studies. doi:10.1002/sim.2688 (SJ from Hedges' estimate).
+DerSimonian R, Kacker R (2007). Random-effects model for meta-analysis of clinical trials: an
+update. doi:10.1016/j.cct.2006.04.004 (two-step estimators DL2 and CA2).
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from metablin.errors import ConvergenceError
 from metablin.numerics.gls import Fit, gls, gls_at
 
 __all__ = [
+    "SJ_FLOOR",
     "STEP_TOLERANCE",
     "TAU2_METHODS",
     "climb",
@@ -32,6 +37,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+Estimator = Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]
 
 STEP_TOLERANCE = 1e-13
 """Iterations stop when tau2 moves by less than this times tau2 plus the typical variance; with
@@ -47,6 +53,9 @@ NEAR_ZERO = 0.01
 """Below this share of the smallest variance a step may go to zero at once: no maximum worth telling
 from zero lies in between."""
 
+SJ_FLOOR = 0.01
+"""Start of Sidik and Jonkman (2007) where the estimate of Hedges is below it."""
+
 MAX_BISECTIONS = 100
 """Halvings that take any bracket below the step tolerance."""
 
@@ -58,10 +67,11 @@ def estimate_tau2(
 
     Parameters
     ----------
-    method : {"DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"}
+    method : {"DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "SJ-HE", "DL2", "CA2"}
         DerSimonian-Laird, Hedges, Hunter-Schmidt, Sidik-Jonkman (start value: the variance of
         the effects with divisor k), maximum likelihood, restricted maximum likelihood,
-        empirical Bayes, Paule-Mandel.
+        empirical Bayes, Paule-Mandel, Sidik-Jonkman from the estimate of Hedges (at least 0.01),
+        and two-step moment estimators from DerSimonian-Laird and from Cochran's ANOVA (Hedges).
     y, v : ndarray, shape (..., k)
         Effects and sampling variances; an absent study has variance infinity and effect 0.
     x : ndarray, shape (k, p) or (..., k, p), optional
@@ -120,6 +130,24 @@ def _sj(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
     safe = np.where(start > 0, start, 1.0)
     fit = gls_at(y, v, safe, x)
     return np.asarray(np.where(start > 0, safe * fit.rss / (k - _columns(x)), 0.0))
+
+
+def _sj_he(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    k = _present(v)[1]
+    start = np.maximum(_he(y, v, x), SJ_FLOOR)
+    return np.asarray(start * gls_at(y, v, start, x).rss / (k - _columns(x)))
+
+
+def _second_step(first: Estimator) -> Estimator:
+    """Return the moment estimator with weights 1/(v + tau2) at the tau2 of a `first` step."""
+
+    def estimate(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+        tau2 = np.maximum(first(y, v, x), 0.0)
+        fit = gls_at(y, v, tau2, x)
+        k = _present(v)[1]
+        return np.asarray(tau2 + (fit.rss - (k - _columns(x))) / fit.trace_p())
+
+    return estimate
 
 
 Triple = tuple[FloatArray, FloatArray, FloatArray]
@@ -357,7 +385,7 @@ def _pm(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
     return solve_q(y, v, _present(v)[1] - _columns(x), x)
 
 
-_ESTIMATORS: dict[str, Callable[[FloatArray, FloatArray, FloatArray | None], FloatArray]] = {
+_ESTIMATORS: dict[str, Estimator] = {
     "DL": _dl,
     "HE": _he,
     "HS": _hs,
@@ -366,6 +394,9 @@ _ESTIMATORS: dict[str, Callable[[FloatArray, FloatArray, FloatArray | None], Flo
     "REML": _likelihood(_score_reml, restricted=True),
     "EB": _pm,
     "PM": _pm,
+    "SJ-HE": _sj_he,
+    "DL2": _second_step(_dl),
+    "CA2": _second_step(_he),
 }
 
 TAU2_METHODS = tuple(_ESTIMATORS)

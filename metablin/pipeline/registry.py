@@ -120,12 +120,8 @@ TOO_LITTLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 
 
 def _said(error: Exception) -> str:
-    """Return an error in words: what it says, or what was looked for in vain."""
-    if isinstance(error, DataError):
-        return str(error)
-    if isinstance(error, LookupError):
-        return f"nothing was known of {error}"
-    return "an empty pool" if not str(error) else f"a pool without rows ({error})"
+    """Return an error in words; what Python says of an empty table tells a reader nothing."""
+    return str(error) if isinstance(error, DataError) else "no row to work on"
 
 
 def analysis(*, reads: tuple[str, ...], order: int = 50) -> Callable[[Function], Analysis]:

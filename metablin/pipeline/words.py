@@ -118,21 +118,29 @@ class Words:
             When a table or a figure has no words, or a place in them no value.
         """
         lines = self.headlines
+        missing: tuple[str, ...] = ()
         if self.as_of:
-            lines = tuple(x for x in lines if x["key"] in set(tables[x["table"]]["key"]))
+            missing = tuple(n for n, frame in tables.items() if frame.empty)
+            tables = {n: frame for n, frame in tables.items() if not frame.empty}
+            lines = tuple(x for x in lines if _has(tables, x["table"], x["key"]))
+        drawn = {n: self._figure(n, one) for n, one in (figures or {}).items()}
         return Outcome(
             tables={n: self._table(n, frame, values) for n, frame in tables.items()},
-            figures={n: self._figure(n, one) for n, one in (figures or {}).items()},
+            figures={n: one for n, one in drawn.items() if one.data not in missing},
             headlines=tuple(Headline(**line) for line in lines),
-            notes=(*self._dated(), *self.notes),
+            notes=(*self._dated(missing), *self.notes),
         )
 
     def unanswered(self, reason: str) -> Outcome:
         """Return an outcome without a table: the reason why there is none."""
         return Outcome(tables={}, notes=(*self._dated(), f"Not answered: {reason}."))
 
-    def _dated(self) -> tuple[str, ...]:
-        return (f"From what was public by {self.as_of}.",) if self.as_of else ()
+    def _dated(self, missing: tuple[str, ...] = ()) -> tuple[str, ...]:
+        if not self.as_of:
+            return ()
+        without = "; ".join(self.tables[n]["title"] for n in missing)
+        tail = f" Nothing yet for: {without}." if missing else ""
+        return (f"From what was public by {self.as_of}.{tail}",)
 
     def _table(self, name: str, frame: pd.DataFrame, values: Mapping[str, object]) -> Table:
         said = self._filled("tables", name, self.tables, values)
@@ -165,3 +173,7 @@ class Words:
                 f"no value for {{{error.args[0]}}} of {kind}.{name} in {self.source}",
                 allowed=" | ".join(map(str, values)) or None,
             ) from error
+
+
+def _has(tables: Mapping[str, pd.DataFrame], name: str, key: str) -> bool:
+    return name in tables and key in set(tables[name]["key"])

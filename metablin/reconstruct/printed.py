@@ -30,10 +30,13 @@ def printed_checks(
     Tolerances: half the last printed digit, and for landmarks at least one patient; the interval
     of the median may differ by 15 % of its width, as packages differ in how it is made.
     """
+    if not isinstance(printed, Mapping):
+        raise DataError("not printed items by name", column="printed", value=repr(printed),
+                        allowed='such as {"median": 7.7, "events": 40}')  # fmt: skip
     unknown = set(printed) - set(PRINTED)
     if unknown:
         raise DataError(
-            "unknown printed item", column="printed", value=sorted(unknown)[0],
+            "unknown printed item", column="printed", value=min(map(str, unknown)),
             allowed=" | ".join(PRINTED),
         )  # fmt: skip
     km = kaplan_meier.steps(time, event)

@@ -18,8 +18,11 @@ __all__ = ["BUILDING", "OLD", "OUTCOME", "SCHEMA", "foreign_files", "name_foreig
 OUTCOME, SCHEMA = "outcome.json", ".schema.json"
 BUILDING, OLD = ".tmp", ".old"
 
-WRITTEN = (".csv", ".svg", SCHEMA)
+WRITTEN = (".csv", ".svg", ".png", SCHEMA)
 """Endings of tables, figures and schemas."""
+
+DRAWN = (".svg", ".narrow.svg", ".png")
+"""Endings of one figure: as drawn, for a telephone, as a bitmap."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,7 +84,7 @@ def foreign_files(folder: Path) -> list[Path]:
     try:
         words: Any = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
         own = {OUTCOME, *(f"{n}{end}" for n in words["tables"] for end in (".csv", SCHEMA))}
-        own |= {f"{n}.svg" for n in words["figures"]}
+        own |= {f"{n}{end}" for n in words["figures"] for end in DRAWN}
     except (OSError, ValueError, KeyError, TypeError):
         own = {p.name for p in folder.iterdir() if p.name.endswith(WRITTEN)} | {OUTCOME}
     return sorted(p for p in folder.iterdir() if p.name not in own)

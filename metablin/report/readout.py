@@ -60,7 +60,8 @@ def readout(
     body = "".join(_line({str(c): v for c, v in row.items()}, colours) for row in rows)
     place, other = (" ".join(f"{100 * s:.2f}" for s in a) for a in (area, narrow or area))
     return (
-        f'<div class="readout" data-figure="{escape(figure)}" data-area="{place}" data-narrow="{other}" '
+        f'<div class="readout" data-figure="{escape(figure)}" data-area="{place}" '
+        f'data-narrow="{other}" '
         f'data-months="{frame["time"].max():g}" data-top="{top:g}">'
         f'<details><summary>These curves in numbers</summary><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details></div>"

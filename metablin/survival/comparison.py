@@ -373,7 +373,9 @@ def max_combo(
     g = two_arms(group, p.n, control)
     s = None if strata is None else groups(strata, p.n, column="strata", minimum=1)
     _some_events(p)
-    pairs = [_check_pair(pair) for pair in weights]
+    pairs = [_check_pair(pair) for pair in _input.items("weights", weights)]
+    if not pairs:
+        raise DataError("no weights", column="weights", allowed="pairs (rho, gamma)")
     observed, expected, cov = _all_moments(p, g, s, pairs)
     v = cov[:, :, 1, 1]
     keep = np.diag(v) > 1e-12

@@ -58,7 +58,8 @@ class Curve:
             legend = ax.get_legend()
             if legend is not None and names != ["all"] and len(names) == 1:
                 legend.remove()
-        style.save_widths(ax.figure, path)
+        style.save_figure(ax.figure, path)
+        style.save_figure(style.narrow(ax.figure), path.with_suffix(".narrow.svg"))
 
     def markdown(self, folder: Path) -> str:
         """Return the figure, its caption and its values."""
@@ -123,7 +124,7 @@ class Gallery:
             path = self._folder / f"{curve.name}.svg"
             if not (self._fresh and path.is_file()):
                 curve.draw(path)
-            self._names |= {path.with_suffix(e).name for e in (".svg", ".png", ".narrow.svg")}
+            self._names |= {path.with_suffix(e).name for e in (".svg", ".narrow.svg")}
         return "\n\n".join(curve.markdown(self._folder) for curve in found)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ FOCUS = re.compile(
     r"<(?:pre|div|table)\b(?=[^>]*(?:<pre|class=\"[^\"]*(?:\bscroll\b|sourceCode|dataframe)"
     r"|overflow-x:auto))[^>]*>|<pre\b[^>]*>|<math display=\"block\"[^>]*>"
 )
-PICTURE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)\.svg"[^>]*>')
+PICTURE = re.compile(r'(?<!\.narrow\.svg">)<img\b[^>]*\bsrc="([^"]+)\.svg"[^>]*>')
 SHARED = re.compile(r'(<meta (?:property|name)="(?:og|twitter):image" content=")([^"]*)\.svg(")')
 NARROW = "(max-width: 640px)"
 

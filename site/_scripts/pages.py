@@ -13,6 +13,7 @@ import pandas as pd
 from curves import AS_IT_IS, FOLDER, Gallery
 from rows import sentences, share
 
+from metablin.certainty import risk_of_bias
 from metablin.datasets import entry, load, said
 from metablin.pipeline.trace import evidence_rows
 from metablin.report import format_number
@@ -77,6 +78,8 @@ DISAGREEMENTS = {
     "reason": "Why",
     "discrepancy_id": "Number",
 }
+CONDUCT = {"what": "What", "value": "As reported", "source": "Source"}
+JUDGED = {"outcome": "Outcome", "domain": "Domain", "judgement": "Risk of bias", "reason": "Why"}
 CLAIMS = {"statement": "Statement", "printed": "Printed", "where": "Where", "claim_id": "Claim"}
 
 
@@ -91,6 +94,8 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
         lambda ids: {by_id.get(i, "") for i in str(ids).split() if i in by_id.index}
     )
     labels = short_names()
+    judged = risk_of_bias(load("risk_of_bias")).to_frame()
+    conduct = load("conduct", all_rows=True)
     pages = {}
     for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
@@ -104,6 +109,9 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
             discrepancies.loc[about],
             claims.loc[claims["trial_id"] == name],
             reconstruction_words(arms, gallery.show(name, labels[name], arms)),
+            conduct_words(
+                conduct.loc[conduct["trial_id"] == name], judged.loc[judged["study"] == name]
+            ),
         )
     gallery.close()
     return pages
@@ -116,12 +124,15 @@ def trial_page(
     discrepancies: pd.DataFrame,
     claims: pd.DataFrame,
     reconstruction: str,
+    conduct: str,
 ) -> str:
     """Return the page of one trial as a Quarto document without code."""
     about = f"Every number about {label} in the evidence base, with its source."
     parts = [
         front_matter(label, about, script="curve.js" if READOUT in reconstruction else ""),
         html(facts(trial, rows)),
+        "## Conduct and risk of bias",
+        conduct,
         "## Survival, reconstructed",
         reconstruction,
         f"## What was reported\n\n{LEGEND}",
@@ -140,6 +151,31 @@ def trial_page(
             html(plain_table(claims.assign(where=claim_places(claims)), CLAIMS)),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame) -> str:
+    """Return how a trial was conducted and how its risk of bias is judged, each with its reason."""
+    parts = []
+    if len(judged):
+        reasons = judged["reason"].str.replace("_", " ")
+        shown = judged.assign(
+            outcome=judged["outcome"].str.replace("_", "-").map(lambda o: KNOWN.get(o, o)),
+            domain=judged["domain"].str.replace("_", " "),
+            reason=reasons,
+        )
+        parts.append(html(plain_table(shown, JUDGED)))
+    if len(conduct):
+        shown = conduct.fillna("").assign(
+            what=conduct["fact"].str.replace("_", " ").str.capitalize(),
+            source=[f"{key}, {place}" for key, place in
+                    zip(conduct["source_key"], conduct["locator"].fillna(""), strict=True)],
+        )  # fmt: skip
+        parts.append(html(plain_table(shown, CONDUCT)))
+    said = "Judged by the published algorithms from answers with a reason each; see [how this "
+    said += "review was made](../about.qmd#risk-of-bias)."
+    if not parts:
+        return "Neither conduct nor risk of bias of this study has been recorded."
+    return "\n\n".join([said, *parts] if len(judged) else parts)
 
 
 def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:

@@ -51,6 +51,7 @@
   // --- what a view says -----------------------------------------------------------------------
 
   const empty = (row) => row.events === 0 || row.events === row.n;
+  const all = (rows, events) => rows.every((r) => r.events === (events ? r.n : 0));
 
   /** The result of a view; the rule needs counts as they are where a cell is empty. */
   function result(view, question, engine) {
@@ -58,7 +59,7 @@
     if (!rows.length) return null;
     const options = { model: view.model, tau2: view.tau2, ci: view.ci };
     let note = "";
-    if (view.model === "rule" && question.measure === "proportion" && rows.length > 1 && rows.some(empty)) {
+    if (view.model === "rule" && question.measure === "proportion" && rows.length > 1 && rows.some(empty) && !all(rows, true) && !all(rows, false)) {
       options.model = "random";
       note = "A chosen cohort has an empty cell. The rule then takes a binomial-normal model, which this page does not compute; shown is inverse variance with one half added.";
     }
@@ -80,6 +81,7 @@
   }
 
   function ahead(question, found) {
+    if (found.fit.model === "exact") return "Nobody, or everybody, had it: nothing shows how far cohorts differ.";
     if (Number.isNaN(found.fit.predLow)) {
       return found.rows.length === 1 ? "One study cannot say how far a new one would differ." : "A common effect leaves nothing for a new study to differ by.";
     }

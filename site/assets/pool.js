@@ -343,9 +343,20 @@
     },
   };
 
+  // Nobody, or everybody, had the event: all are one cohort (Clopper and Pearson 1934).
+  function exact(rows, events, patients, { level = 0.95 }) {
+    const end = ((1 - level) / 2) ** (1 / patients);
+    const [estimate, low, high] = events ? [1, end, 1] : [0, 0, 1 - end];
+    const none = { predLow: NaN, predHigh: NaN, tau2: NaN, i2: NaN, q: NaN, qP: NaN };
+    return { ...none, k: rows.length, model: "exact", estimate, low, high, weights: rows.map((r) => r.n / patients) };
+  }
+
   /** Pool rows of a measure and return the result on the reader's scale, with each row's own. */
   function poolRows(rows, measure, options = {}) {
     const { effect, back } = MEASURES[measure];
+    const patients = sum(rows.map((r) => r.n || 0));
+    const events = sum(rows.map((r) => r.events || 0));
+    if (patients && (events === 0 || events === patients)) return exact(rows, events, patients, options);
     const effects = rows.map(effect);
     const fit = pool(effects.map((e) => e.y), effects.map((e) => e.v), options);
     const names = ["estimate", "low", "high", "predLow", "predHigh"];

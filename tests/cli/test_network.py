@@ -81,3 +81,17 @@ def test_incomplete_rows_are_refused_or_left_out_by_name(tmp_path):
     assert result.returncode == 0
     assert "row 2 (A" in result.stderr
     assert json.loads(result.stdout)["k"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("study,treatment,events,n\na,x,1,20\na,y,3,20\nTotal,x,1,20\nTotal,y,3,20\n",
+         "row 3, column 'study', value Total: a row of totals"),
+        ("study,treatment,events (%),n\na,x,10,20\na,y,15,20\n", "lacks the column"),
+    ],
+)  # fmt: skip
+def test_totals_and_shares_are_not_arms(tmp_path, text, said):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert_one_line_error(metablin("network", path, "--measure", "or"), said)

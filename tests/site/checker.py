@@ -60,6 +60,7 @@ KEYS = {
                     "anchor-sections", "smooth-scroll", "fig-responsive", "fig-format",
                     "fig-align", "fig-cap-location", "tbl-cap-location", "lightbox", "grid",
                     "page-layout", "link-external-newwindow", "link-external-icon",
+                    "respect-user-color-scheme",
                     "include-in-header", "include-after-body", "include-before-body",
                     "citations-hover", "crossrefs-hover", "footnotes-hover", "embed-resources",
                     "number-sections", "title-block-style", "fontsize", "linestretch"},
@@ -273,7 +274,7 @@ def links(document: Document, text: str, site: Path) -> Iterator[str]:
             file = file.with_suffix(".qmd")
         if not file.is_file() or site not in file.parents:
             yield problem(document, 0, "link", target)
-        elif place and file.suffix == ".qmd":
+        elif place and file.suffix == ".qmd" and "=" not in place:  # else a view, not a place
             there = own if file == document.path else labels_of(file)
             if place not in there:
                 yield problem(document, 0, "link", f"{target}: no such place")

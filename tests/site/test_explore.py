@@ -171,7 +171,7 @@ def test_the_same_in_python_gives_the_same(address: str) -> None:
     found = run("view", [{"address": address, "questions": [QUESTION, COHORTS]}])[0]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(found["python"], {})  # noqa: S102
+        exec(found["python"], {})
     values = [float(x) for x in printed.getvalue().split()]
     wanted = [np.nan if x is None else x for x in found["numbers"][:5]]
     np.testing.assert_allclose(values, wanted, atol=AGREE)

@@ -12,6 +12,7 @@ from scipy import optimize, special
 from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.errors import DataError
+from metablin.meta.checks.refit import no_moderators
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import i2_h2, q_profile
@@ -22,7 +23,7 @@ __all__ = ["HETEROGENEITY_METHODS", "HeterogeneityTable", "heterogeneity"]
 
 FloatArray = NDArray[np.float64]
 
-HETEROGENEITY_METHODS = ("q-profile", "profile-likelihood")
+HETEROGENEITY_METHODS = ("q-profile", "profile-likelihood", "sidik-jonkman")
 
 ROOT_TOLERANCE = 1e-14
 """Relative to the typical variance; the log-likelihood itself is good to about 1e-13."""
@@ -72,9 +73,11 @@ def heterogeneity(
         Model ``random``, with or without moderators, two studies or more.
     level : float, optional
         That of the fit when not given.
-    method : {"q-profile", "profile-likelihood"}
+    method : {"q-profile", "profile-likelihood", "sidik-jonkman"}
         The profile likelihood needs ``tau2="ML"`` or ``"REML"``; it is the restricted one for
-        REML. Limits of I2 and H2 follow from those of tau2 at the typical sampling variance.
+        REML. The interval of Sidik and Jonkman needs ``tau2="SJ"`` or ``"SJ-HE"`` and no
+        moderators; it takes (k - 1) times the estimate over tau2 for a chi-square. Limits of
+        I2 and H2 follow from those of tau2 at the typical sampling variance.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def heterogeneity(
     References
     ----------
     Viechtbauer W (2007), Q-profile. doi:10.1002/sim.2514
+    Sidik K, Jonkman JN (2005). doi:10.1111/j.1467-9876.2005.00489.x
     Hardy RJ, Thompson SG (1996), profile likelihood.
     doi:10.1002/(SICI)1097-0258(19960330)15:6<619::AID-SIM188>3.0.CO;2-A
 
@@ -106,6 +110,13 @@ def heterogeneity(
     x = None if fit.regression is None else fit.regression.design.matrix
     if method == "q-profile":
         low, high = (float(limit) for limit in q_profile(y, v, level, x))
+    elif method == "sidik-jonkman":
+        choice("tau2", fit.tau2_method, ("SJ", "SJ-HE"))
+        no_moderators(fit, "the interval of Sidik and Jonkman")
+        low, high = (
+            (fit.k - 1) * fit.tau2 / float(special.chdtri(fit.k - 1, tail))
+            for tail in ((1 - level) / 2, (1 + level) / 2)
+        )
     else:
         name = choice("tau2", fit.tau2_method, ("ML", "REML"))
         low, high = profile_likelihood(y, v, level, name == "REML", x)

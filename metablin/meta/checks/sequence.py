@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from metablin._input import items
 from metablin.errors import DataError
 from metablin.meta.checks.deletion import without_each
 from metablin.meta.checks.refit import CELLS, Spec, no_moderators, refit, spec_of
@@ -206,7 +207,7 @@ def cumulative(fit: MetaFit, order: ArrayLike | Sequence[Any] | None = None) -> 
 
 
 def _order(fit: MetaFit, order: ArrayLike | Sequence[Any]) -> NDArray[np.intp]:
-    values = pd.Series(align(fit.effects, "order", np.asarray(order).tolist()))
+    values = pd.Series(align(fit.effects, "order", items("order", order)))
     if values.isna().any():
         i = int(np.flatnonzero(values.isna())[0])
         raise DataError("no value to sort by", column="order", study=fit.effects.studies[i])

@@ -244,6 +244,9 @@ class MetaFit(Record):
         """
         if self.again is None:
             raise DataError("only what pool returned can be fitted again", column="fit")
+        if "e" in changes:
+            raise DataError("the studies stay as they are", column="e",
+                            allowed="options of pool; pool(e) for other studies")  # fmt: skip
         return self.again(**changes)
 
     def to_json(self) -> str:
@@ -387,7 +390,7 @@ def _ratio(estimate: float, std_error: float) -> float:
     return estimate / std_error
 
 
-RAW_COUNTS = ("mantel-haenszel", "peto", "glmm", "beta-binomial", "exact")
+RAW_COUNTS = ("mantel-haenszel", "peto", "glmm", "beta-binomial", "conditional", "exact")
 """Models of the counts themselves: corrections of zero cells do not reach them."""
 
 

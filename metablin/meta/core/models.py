@@ -49,12 +49,15 @@ MODELS: dict[str, ModelSpec] = {
     "mantel-haenszel": ModelSpec("metablin.meta.counts.stratified:fit_mantel_haenszel", ("z",)),
     "peto": ModelSpec("metablin.meta.counts.stratified:fit_peto", ("z",)),
     "beta-binomial": ModelSpec("metablin.meta.counts.betabinomial:fit_beta_binomial", ("z", "t")),
+    "conditional": ModelSpec("metablin.meta.counts.conditional:fit_conditional", ("z", "t")),
+    "weighted": ModelSpec("metablin.meta.normal.weighted:fit_weighted", ("z", "t")),
+    "henmi-copas": ModelSpec("metablin.meta.normal.henmi_copas:fit_henmi_copas", ("henmi-copas",)),
     "multilevel": ModelSpec("metablin.meta.normal.multilevel:fit_multilevel", ("z", "t")),
     "bayes": ModelSpec("metablin.meta.bayes.fit:fit_bayes", ("posterior",)),
 }
 
 
-CORRECTED = ("random", "common", "multilevel", "bayes")
+CORRECTED = ("random", "common", "weighted", "henmi-copas", "multilevel", "bayes")
 """Models that see zero cells only through their corrections."""
 
 

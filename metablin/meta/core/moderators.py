@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._frame import frame_of
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.io import Formula as ParsedFormula
@@ -218,12 +219,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _as_frame(data: Any) -> pd.DataFrame:
-    if isinstance(data, pd.DataFrame):
-        return data.reset_index(drop=True)
-    if isinstance(data, Mapping):
-        columns = {k: v if np.ndim(v) else [v] for k, v in data.items()}
-        return pd.DataFrame(columns)
-    raise DataError("not a table", column="data", value=type(data).__name__, allowed="a DataFrame")
+    return frame_of(data).reset_index(drop=True)
 
 
 def _model_spec(parsed: Any, frame: pd.DataFrame, formula: str) -> Any:

@@ -85,7 +85,10 @@ def align(e: EffectSizes, name: str, values: Sequence[Any]) -> np.ndarray[Any, A
     DataError
         When the length is neither that of the input nor k.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths within the list
+        array = np.array(None)
     if array.ndim == 0:
         raise DataError("not one value a row", column=name, value=repr(values))
     if len(array) == e.n_rows:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import choice
+from metablin._input import choice, whole
 from metablin._input import level as check_level
 from metablin.effects.sizes import LARGEST
 from metablin.errors import DataError
@@ -28,6 +28,7 @@ CHUNK_VALUES = 65_536
 caches of a processor hold. The chunks do not depend on the number of workers, so neither do the
 results."""
 
+MOST_JOBS = 4096  # worker processes
 COLUMNS = (
     "estimate",
     "std_error",
@@ -101,6 +102,11 @@ def pool_many(
     ci = choice("ci", ci, CI_METHODS)
     tau2_of(tau2)
     check_level(level)
+    if not (isinstance(n_jobs, int) and n_jobs == -1):
+        n_jobs = whole("n_jobs", n_jobs, minimum=1, maximum=MOST_JOBS)
+    if client is not None and (not hasattr(client, "map") or hasattr(client, "__len__")):
+        raise DataError("not a client of dask", column="client", value=repr(client),
+                        allowed="distributed.Client(), or None")  # fmt: skip
     rows = max(1, CHUNK_VALUES // max(1, y.shape[1]))
     starts = range(0, len(y), rows)
     tasks = ((y[s : s + rows], v[s : s + rows], tau2, ci, level, s) for s in starts)

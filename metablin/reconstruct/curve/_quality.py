@@ -44,7 +44,7 @@ def curve_quality(
         max_abs_error=float(np.max(np.abs(error))),
         at_risk_error=int(np.max(np.abs(at_risk - curve.counts))),
         events_error=0 if curve.events is None else abs(events - curve.events),
-        checks=printed_checks(time, event, printed or {}),
+        checks=printed_checks(time, event, {} if printed is None else printed),
         times="whole units" if whole else "any",
         clicks=curve.reading.kind,
         noise=curve.reading.sd,

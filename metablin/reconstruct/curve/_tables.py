@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._frame import frame_of
 from metablin.errors import DataError
 
 __all__ = ["Job", "split_tables"]
@@ -35,17 +37,17 @@ class Job:
 def split_tables(
     clicks: pd.DataFrame, at_risk: pd.DataFrame | None, totals: pd.DataFrame | None
 ) -> list[Job]:
-    _need(clicks, ("time", "survival"), "clicks")
+    clicks = _table(clicks, ("time", "survival"), "clicks")
     if len(clicks) == 0:
         raise DataError("no clicks", column="time", allowed="at least two clicks per curve")
     groups = _groups(clicks, "clicks")
     tables = {}
     if at_risk is not None:
-        _need(at_risk, ("time", "n_at_risk"), "at-risk table")
+        at_risk = _table(at_risk, ("time", "n_at_risk"), "at-risk table")
         tables = _groups(at_risk, "at-risk table")
     sizes = {}
     if totals is not None:
-        _need(totals, ("n",), "totals")
+        totals = _table(totals, ("n",), "totals", ("events",))
         sizes = _groups(totals, "totals")
     known = (
         {} if totals is None else {x: totals[x].to_numpy() for x in ("n", "events") if x in totals}
@@ -85,12 +87,24 @@ def _lines(frame: pd.DataFrame) -> IntArray:
     return np.asarray(frame.attrs.get("rows", range(1, len(frame) + 1)), dtype=np.int64)
 
 
-def _need(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
+def _table(
+    data: Any, columns: tuple[str, ...], name: str, others: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Return any kind of frame with the names of columns in lower case, as they are asked for."""
+    try:
+        given = frame_of(data)
+    except DataError as error:
         raise DataError(
-            f"the {name} are no table", column=name, value=repr(frame)[:SHOWN],
+            f"the {name} are no table", column=name, value=repr(data)[:SHOWN],
             allowed=f"a data frame with {', '.join(('id (optional)', *columns))}",
-        )  # fmt: skip
+        ) from error  # fmt: skip
+    known = {"id", *columns, *others} - set(given.columns)
+    plain = {c: str(c).strip().lower() for c in given.columns}
+    frame = given.rename(columns={c: p for c, p in plain.items() if p in known})
+    for column in ("id", *columns, *others):
+        if list(frame.columns).count(column) > 1:
+            raise DataError(f"the {name} have this column twice", column=column,
+                            allowed="one column of a name")  # fmt: skip
     for column in columns:
         if column not in frame.columns:
             raise DataError(
@@ -98,6 +112,7 @@ def _need(frame: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
                 column=column,
                 allowed=", ".join(str(c) for c in ("id (optional)", *columns)),
             )
+    return frame
 
 
 def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._input import whole
 from metablin.errors import DataError
 from metablin.reconstruct.curve._estimate import estimate
 from metablin.reconstruct.curve._quality import curve_quality, mended_of
@@ -159,6 +160,7 @@ def reconstruct_batch(
 
 
 def _run(work: Sequence[Job], jobs: int, options: Options) -> list[_Result]:
+    jobs = jobs if isinstance(jobs, int) and jobs == -1 else whole("jobs", jobs, minimum=1)
     if jobs == 1 or len(work) <= CHUNK:
         return [_one(w, options) for w in work]
     from joblib import Parallel, delayed

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from metablin._input import numeric
 from metablin.errors import DataError
 from metablin.reconstruct.printed import half_digit
 
@@ -151,7 +152,9 @@ def _number(column: str, value: Any, label: str) -> float:
 
 def _triple(column: str, value: Any, label: str) -> tuple[float, float, float]:
     """Read a number or (number, low, high); None in a triple of the median means not reached."""
-    if value is None or not isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, np.ndarray):
+        value = value.tolist()  # of one number, too
+    if value is None or not isinstance(value, list | tuple):
         number = _number(column, value, label)
         if number <= 0 or math.isinf(number):
             raise _fail(label, "not allowed", column, value, "above 0")
@@ -179,6 +182,8 @@ def _items(landmarks: Any, label: str) -> list[Sequence[float]]:
         landmarks = [
             (t, *s) if isinstance(s, list | tuple) else (t, s) for t, s in landmarks.items()
         ]
+    if isinstance(landmarks, np.ndarray):
+        landmarks = landmarks.tolist()
     items = list(landmarks) if isinstance(landmarks, Iterable) else [landmarks]
     for item in items:
         if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray):
@@ -253,8 +258,9 @@ def _rounding(values: Sequence[float], level: float) -> float:
 def _table(at_risk: tuple[Any, Any] | None, label: str) -> tuple[FloatArray, IntArray]:
     if at_risk is None:
         return np.empty(0), np.empty(0, dtype=np.int64)
-    times = np.atleast_1d(np.asarray(at_risk[0], dtype=np.float64))
-    counts = np.atleast_1d(np.asarray(at_risk[1], dtype=np.float64))
+    if not isinstance(at_risk, tuple | list) or len(at_risk) != 2:
+        raise _fail(label, "not numbers at risk", "at_risk", repr(at_risk), "(times, counts)")
+    times, counts = (numeric("at_risk", part) for part in at_risk)
     if times.shape != counts.shape or not np.isfinite(times).all():
         raise _fail(label, "times and counts differ in length", "at_risk", times.size)
     bad = (counts < 0) | (counts != np.floor(counts)) | ~np.isfinite(counts)

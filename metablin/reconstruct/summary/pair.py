@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._input import items, whole
 from metablin._input import seed as check_seed
-from metablin._input import whole
 from metablin.errors import DataError
 from metablin.numerics import kaplan_meier
 from metablin.reconstruct.printed import half_digit
@@ -88,11 +89,15 @@ def reconstruct_summary_pair(
     >>> a[0].quality.checks[-1].agrees
     True
     """
-    if not (isinstance(hr, int | float) and math.isfinite(hr) and hr > 0):
+    if not (isinstance(hr, int | float) and 0 < hr < sys.float_info.max):
         raise DataError("not a hazard ratio", column="hr", value=hr, allowed="above 0")
+    named = items("labels", labels)
+    if len(named) != 2:
+        raise DataError("not two labels", column="labels", value=repr(labels),
+                        allowed="one for the treatment and one for the control")  # fmt: skip
     draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
     arms = tuple(
-        _arm(items, level, label) for items, label in zip((treatment, control), labels, strict=True)
+        _arm(arm, level, str(label)) for arm, label in zip((treatment, control), named, strict=True)
     )
     pairs = _draw_pairs(arms, draws, hr, np.random.default_rng(seed))
     return _record(arms, pairs, 0, hr), _record(arms, pairs, 1, hr)
@@ -200,16 +205,19 @@ def _breslow(d1: FloatArray, n1: FloatArray, d0: FloatArray, n0: FloatArray) -> 
     return beta
 
 
-def _arm(items: Mapping[str, Any], level: float, label: str) -> Arm:
-    unknown = set(items) - set(ARM_ITEMS)
-    if unknown or "n" not in items:
+def _arm(given: Mapping[str, Any], level: float, label: str) -> Arm:
+    if not isinstance(given, Mapping):
+        raise DataError("not items by name", column=label, value=repr(given),
+                        allowed='such as {"n": 60, "median": 12}')  # fmt: skip
+    unknown = set(given) - set(ARM_ITEMS)
+    if unknown or "n" not in given:
         raise DataError(
             "unknown item" if unknown else "missing item",
-            column=sorted(unknown)[0] if unknown else "n",
+            column=min(map(str, unknown)) if unknown else "n",
             allowed=", ".join(ARM_ITEMS),
             study=label,
         )
-    n, events, median, landmarks, followup, at_risk = (items.get(name) for name in ARM_ITEMS)
+    n, events, median, landmarks, followup, at_risk = (given.get(name) for name in ARM_ITEMS)
     return parse_arm(n, events, median, landmarks, followup, at_risk, level, label)  # type: ignore[arg-type]  # checked inside
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import numeric, same_length
+from metablin._input import flag, numeric, same_length
 from metablin.errors import DataError
 from metablin.reconstruct.curve.clicks._curve import Curve
 from metablin.reconstruct.curve.clicks._mend import NOTED, put_in_order
@@ -121,7 +120,8 @@ def _read(given: Given, rows: Rows) -> tuple[FloatArray, FloatArray, tuple[Mende
             allowed="at least two clicks",
             study=rows.label or None,
         )
-    rows.scale = 100.0 if given.percent else 1.0
+    flag("failure", given.failure)
+    rows.scale = 100.0 if flag("percent", given.percent) else 1.0
     t = _check_times(t, rows)
     y = _check_survival(y, given.percent, given.failure, rows)
     out = int((y > 1.0 + NOTED).sum() + (y < -NOTED).sum())
@@ -321,6 +321,5 @@ def _beyond(t: FloatArray, y: FloatArray, n: int, starts: FloatArray, events: in
 def _check_marks(censor_times: ArrayLike | None, end: float) -> FloatArray | None:
     if censor_times is None:
         return None
-    values: Sequence[float] | FloatArray = np.atleast_1d(np.asarray(censor_times, dtype=float))
-    marks = numeric("censor_times", values, minimum=0.0, maximum=end * (1.0 + BELOW_ZERO))
+    marks = numeric("censor_times", censor_times, minimum=0.0, maximum=end * (1.0 + BELOW_ZERO))
     return np.minimum(np.sort(marks), end)

@@ -42,12 +42,12 @@ DECIMALS = 6
 
 def check_noise(noise: float | str | None, kind: str) -> None:
     """Refuse a reading error or a kind of clicks that is none."""
-    if kind not in words(Clicks):
+    if not isinstance(kind, str) or kind not in words(Clicks):
         allowed = " | ".join(words(Clicks))
         raise DataError("no such kind", column="clicks", value=kind, allowed=allowed)
-    if noise is None or noise == "exact":
+    if noise is None or (isinstance(noise, str) and noise == "exact"):
         return
-    good = isinstance(noise, int | float | np.number) and 0.0 < float(noise) <= MOST
+    good = isinstance(noise, int | float | np.number) and 0.0 < noise <= MOST
     if isinstance(noise, bool) or not good:
         raise DataError(
             "not a reading error", column="noise", value=noise,

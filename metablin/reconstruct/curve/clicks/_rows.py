@@ -40,7 +40,10 @@ class Rows:
 
 def as_numbers(column: str, values: ArrayLike, numbers: IntArray | None, label: str) -> FloatArray:
     """Column as finite floats, shape (k,); an error names the row of the file."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of different lengths within the list: said below
+        array = np.array(None)
     if array.ndim == 1 and array.dtype.kind == "i":
         return array.astype(np.float64)
     if array.dtype == np.float64 and array.ndim == 1 and np.isfinite(array).all():

@@ -6,11 +6,11 @@ import pandas as pd
 
 import metablin as mb
 from metablin.certainty import TOOLS, RiskOfBias
+from metablin.pipeline import Evidence
 
 from ..lines import join_ids, records
 
 ALLOCATED = "rob2"
-BLANK = ("NI", "NA", "")
 
 
 def judged(answers: pd.DataFrame, overrides: pd.DataFrame, labels: pd.Series) -> RiskOfBias:
@@ -29,9 +29,32 @@ def judged(answers: pd.DataFrame, overrides: pd.DataFrame, labels: pd.Series) ->
     return mb.risk_of_bias(answers.assign(study=answers["study"].map(labels)), mine)
 
 
+def all_judged(evidence: Evidence, trials: pd.DataFrame) -> RiskOfBias:
+    """Return the judgements of every known trial with answers.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With ``risk_of_bias`` and ``overrides``.
+    trials : pandas.DataFrame
+        What ``known_trials`` returns.
+    """
+    labels = trials.set_index("trial_id")["label"]
+    asked = evidence.load("risk_of_bias")
+    if not asked["study"].isin(labels.index).any():
+        return RiskOfBias(())
+    known = asked.loc[asked["study"].isin(labels.index)]
+    return judged(known, evidence.load("overrides"), labels)
+
+
 def of_outcome(found: RiskOfBias, outcome: str) -> RiskOfBias:
     """Return the judgements of one outcome."""
     return RiskOfBias(tuple(j for j in found.judgements if j.outcome == outcome))
+
+
+def some(found: RiskOfBias, outcome: str, tool: str) -> bool:
+    """Return whether any study is judged by a tool, for an outcome."""
+    return any(j.outcome == outcome and j.tool == tool for j in found.judgements)
 
 
 def judgements(found: RiskOfBias, answers: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
@@ -71,7 +94,9 @@ def silence(lines: pd.DataFrame) -> pd.DataFrame:
     lines : pandas.DataFrame
         What :func:`judgements` returns.
     """
-    found = []
+    found: list[dict[str, object]] = []
+    if lines.empty:
+        return pd.DataFrame()
     mine = lines.loc[lines["tool"] == TOOLS[ALLOCATED].title]
     for (study, outcome), part in mine.groupby(["study", "outcome"], sort=False):
         whole = part.loc[part["domain"] == "overall"].iloc[0]

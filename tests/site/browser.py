@@ -1,0 +1,233 @@
+"""The rendered site in a real Chromium: ``python -m tests.site.browser [FOLDER]`` prints a table.
+
+Every page at two widths, light and dark: no console error, no request to another host, nothing
+wider than the window, no violation of WCAG A or AA that axe finds, no raw Markdown, no link that
+leads nowhere. Then: the search finds the right page first, and the page that pools answers,
+quickly, and keeps a view in its address. `make site-test` installs what this needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+SITE = HERE.parents[1] / "site" / "_site"
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+RAW = re.compile(r":::|\{\{<|\?@")
+HEAVIEST = 400_000
+"""Bytes of the page that pools, with its data (limit of the project)."""
+FIRST_ANSWER, AGAIN = 1.0, 0.05
+"""Seconds to the first answer and to each later one; reported, and failed at ten times as much,
+which no load of the machine explains."""
+SLACK = 10
+
+QUESTIONS = {
+    "hazard ratio": "survival.html",
+    "overall survival": "survival.html",
+    "MRD": "mrd.html",
+    "GRADE": "certainty.html",
+    "remission": "response.html",
+    "risk of bias": "about.html",
+    "neurologic events": "safety.html",
+    "cytokine release": "safety.html",
+    "how to cite": "about.html",
+    "TOWER": "trials/tower.html",
+    "last search": "about.html",
+    "leave a trial out": "explore.html",
+}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder; yield its address."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+def look(page: Page, address: str, base: str, axe: str) -> dict[str, list[str]]:
+    """Return the problems of one page at one width in one scheme, by kind."""
+    found: dict[str, list[str]] = {
+        k: [] for k in ("console", "foreign", "overflow", "axe", "markdown")
+    }
+    page.on("console", lambda m: found["console"].append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda e: found["console"].append(str(e)))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((base, "data:")) else found["foreign"].append(r.url),
+    )
+    page.goto(address, wait_until="load")
+    wide = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    found["overflow"] += [f"{wide} px"] if wide > 0 else []
+    text = page.evaluate(
+        "[...document.querySelectorAll('main')].map((m) => { const c = m.cloneNode(true);"
+        " c.querySelectorAll('pre, code, script, style').forEach((x) => x.remove());"
+        " return c.textContent; }).join(' ')"
+    )
+    found["markdown"] += RAW.findall(text)
+    page.evaluate(axe)
+    result = page.evaluate("(rules) => axe.run({runOnly: rules})", RULES)
+    for rule in result["violations"]:
+        places = [str(n["target"]) for n in rule["nodes"]]
+        found["axe"].append(f"{rule['id']} ({len(places)}): {places[0]}")
+    return found
+
+
+def every_page(browser: Browser, base: str, names: list[str]) -> list[str]:
+    """Look at every page in every state, print a table, return the problems."""
+    axe = AXE.read_text("utf-8")
+    problems = []
+    for scheme in SCHEMES:
+        for width in WIDTHS:
+            context = browser.new_context(
+                viewport={"width": width, "height": 800},
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            count: Counter[str] = Counter()
+            for name in names:
+                page = context.new_page()
+                for kind, cases in look(page, base + name, base, axe).items():
+                    count[kind] += len(cases)
+                    problems += [f"{name}, {scheme}, {width}: {kind}: {c[:200]}" for c in cases]
+                page.close()
+            context.close()
+            kinds = ("console", "foreign", "overflow", "axe", "markdown")
+            print(f"{scheme:5} {width:4}  pages {len(names)}  "
+                  + "  ".join(f"{k} {count[k]}" for k in kinds), flush=True)  # fmt: skip
+    return problems
+
+
+def links(folder: Path, names: list[str]) -> list[str]:
+    """Return links inside the site, of any page, to a file or place that is not there."""
+    texts = {name: (folder / name).read_text("utf-8") for name in names}
+    places = {n: set(re.findall(r'\b(?:id|name)="([^"]+)"', t)) for n, t in texts.items()}
+    problems, count = [], 0
+    for name, text in texts.items():
+        body = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+        for target in set(re.findall(r'\b(?:href|src)="([^"]+)"', body)):
+            if re.match(r"[a-z]+:|//", target):
+                continue
+            count += 1
+            path, place = urldefrag(urljoin(f"/{name}", target.replace("&amp;", "&")))
+            file = unquote(path.lstrip("/")) or "index.html"
+            if not (folder / file).is_file():
+                problems.append(f"{name}: {target} leads nowhere")
+            elif place and "=" not in place and unquote(place) not in places.get(file, {place}):
+                problems.append(f"{name}: {target}: no such place")
+    print(f"links inside the site {count}, broken {len(problems)}")
+    return problems
+
+
+def search(browser: Browser, base: str) -> list[str]:
+    """Return the questions for which the search does not show the right page first."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    problems = []
+    for words, wanted in QUESTIONS.items():
+        page.goto(base)
+        page.locator("#quarto-search button").first.click()
+        page.keyboard.type(words)
+        hit = page.locator(".aa-Item a").first
+        hit.wait_for(timeout=20_000)
+        page.wait_for_timeout(400)
+        got = str(page.locator(".aa-Item a").first.get_attribute("href"))
+        if wanted not in got:
+            problems.append(f"search {words!r}: {got} before {wanted}")
+    page.close()
+    print(f"search: {len(QUESTIONS) - len(problems)} of {len(QUESTIONS)} right at first")
+    return problems
+
+
+def explore(browser: Browser, base: str, folder: Path) -> list[str]:
+    """Return what is wrong with the page that pools: weight, speed, links to a view, no script."""
+    problems = []
+    files = ("explore.html", "assets/pool.js", "assets/explore.js")
+    weight = sum((folder / f).stat().st_size for f in files)
+    page = browser.new_page()
+    start = time.perf_counter()
+    page.goto(f"{base}explore.html", wait_until="domcontentloaded")
+    page.locator(".explore-answer").wait_for()
+    first = time.perf_counter() - start
+    before = page.locator(".explore-answer").inner_text()
+    again = page.evaluate(
+        "() => { const b = document.querySelector('.explore-choices fieldset input');"
+        " const t = performance.now(); b.click(); return performance.now() - t; }"
+    )
+    after, address = page.locator(".explore-answer").inner_text(), page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.locator(".explore-answer").wait_for()
+    same = page.locator(".explore-answer").inner_text()
+    for bad, words in (
+        (weight > HEAVIEST, f"the page that pools weighs {weight:,} bytes"),
+        (first > SLACK * FIRST_ANSWER, f"first answer after {first:.1f} s"),
+        (again > 1000 * SLACK * AGAIN, f"pooled again in {again:.0f} ms"),
+        (before == after, "leaving a study out changes nothing"),
+        (same != after, f"{address} does not give the same view"),
+    ):
+        problems += [words] if bad else []
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{base}explore.html")
+    if not plain.locator(".without-script").is_visible() or not plain.locator("table").count():
+        problems.append("without JavaScript there is no table with a note")
+    print(f"explore: {weight:,} bytes, first {first:.2f} s, again {again:.0f} ms, {address}")
+    return problems
+
+
+def main() -> None:
+    """Look at the whole site; exit 1 with a line a problem."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", nargs="?", type=Path, default=SITE)
+    parser.add_argument("--only", nargs="*", help="pages, instead of all of them")
+    chosen = parser.parse_args()
+    folder = chosen.folder.resolve()
+    names = sorted(
+        str(p.relative_to(folder))
+        for p in folder.rglob("*.html")
+        if "site_libs" not in p.parts and p.relative_to(folder).parts[0] != "results"
+    )
+    program = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    )
+    with served(folder) as base, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        problems = links(folder, names)
+        problems += search(browser, base)
+        problems += explore(browser, base, folder)
+        problems += every_page(browser, base, chosen.only or names)
+        browser.close()
+    print("\n".join(problems) or "nothing wrong")
+    sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -256,7 +256,9 @@ def _unique(arms: list[Arm]) -> list[Arm]:
 
 def _arm(named: Named, reading: _Reading, k: int, ident: str, drawing: Drawing) -> Arm:
     panel, curve, row = reading.panel, named.curve, named.row
-    found = doubts(panel, named, reading.named, reading.expected, reading.rows)
+    found = doubts(
+        panel, named, reading.named, reading.expected, reading.rows, drawing.kind == "raster"
+    )
     confidence = float(np.prod([d.factor for d in found])) if found else 1.0
     time, survival, xy = _clicks(panel, curve)
     marks = np.unique(np.clip(panel.x.value(curve.censored), 0.0, time[-1]))

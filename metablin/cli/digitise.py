@@ -40,7 +40,7 @@ Accept = Annotated[bool, typer.Option("--accept", help="Write doubtful readings 
 
 def digitise(
     figure: FigureFile,
-    out: Annotated[Path, typer.Option(help="Write clicks: id, time, survival.")],
+    out: Annotated[Path | None, typer.Option(help="Write clicks: id, time, survival.")] = None,
     page: Page = None,
     panel: PanelName = None,
     arms: ArmNames = None,
@@ -60,20 +60,26 @@ def digitise(
 ) -> None:
     """Read the Kaplan-Meier curves of a figure, without clicking.
 
-    The readings carry a confidence by arm. Below 0.6 nothing is written and the exit code is 1;
+    The readings carry a confidence by arm. Below 0.6 no clicks are written and the exit code is 1;
     the message says what to give by hand. --accept writes such arms too, marked in a column.
+    --report and --edit show a doubtful reading as well: that is what they are for.
     """
-    _check_outputs(report, edit)
+    outputs = [out, at_risk_out, report, edit]
+    if not any(outputs):
+        raise typer.BadParameter("nothing to write: give --out, --report or --edit")
+    _check_outputs(outputs, figure, at_risk, report, edit)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
-    _compare(found, printed)
+    if at_risk_out is not None and not len(found.risk):
+        raise DataError("no table of numbers at risk was found", allowed="--at-risk")
+    compared = _compared(found, printed)
     _pictures(found, report, edit)
-    _refuse_doubtful(found, accept)
-    _io.write_csv(_marked(found.clicks, found, accept), out)
+    if out is not None or at_risk_out is not None:
+        _refuse_doubtful(found, accept)
+    if out is not None:
+        _io.write_csv(_marked(found.clicks, found, accept), out, figure)
     if at_risk_out is not None:
-        if not len(found.risk):
-            raise DataError("no table of numbers at risk was found", allowed="--at-risk")
-        _io.write_csv(_marked(found.risk, found, accept), at_risk_out)
-    typer.echo(found.summary(), err=True)
+        _io.write_csv(_marked(found.risk, found, accept), at_risk_out, figure)
+    _io.say(*compared, *found.summary().splitlines())
 
 
 def read(
@@ -94,15 +100,15 @@ def read(
     """Read a figure and reconstruct its patients, in one go."""
     import pandas as pd
 
-    _check_outputs(report, None)
+    _check_outputs([out, report], figure, at_risk, report, None)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
     _pictures(found, report, None)
     _refuse_doubtful(found, accept)
-    ipd = found.reconstruct(**({} if n is None else {"n": n}))
-    _compare(found, printed, ipd)
+    ipd = found.reconstruct(n)
+    compared = _compared(found, printed, ipd)
     parts = [pd.DataFrame({"id": k, "time": v.time, "event": v.event}) for k, v in ipd.items()]
-    _io.write_csv(_marked(pd.concat(parts, ignore_index=True), found, accept), out)
-    typer.echo(found.summary(), err=True)
+    _io.write_csv(_marked(pd.concat(parts, ignore_index=True), found, accept), out, figure)
+    _io.say(*compared, *found.summary().splitlines())
 
 
 def _found(
@@ -132,12 +138,17 @@ def _arms(text: str | None) -> int | list[str] | None:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _check_outputs(report: Path | None, edit: Path | None) -> None:
-    """Refuse outputs that cannot be written before any work."""
+def _check_outputs(
+    outputs: list[Path | None], figure: Path, at_risk: str | None,
+    report: Path | None, edit: Path | None,
+) -> None:  # fmt: skip
+    """Refuse outputs before any work: what cannot be written, or is an input."""
     if report is not None and report.suffix.lower() not in PICTURES:
         raise typer.BadParameter(f"--report writes {' or '.join(PICTURES)}, not {report.name}")
     if edit is not None and edit.suffix.lower() != ".html":
         raise typer.BadParameter(f"--edit writes .html, not {edit.name}")
+    typed = at_risk is None or ":" in at_risk
+    _io.check_files(outputs, [figure, None if typed else Path(str(at_risk))])
 
 
 def _pictures(found: Digitised, report: Path | None, edit: Path | None) -> None:
@@ -147,14 +158,15 @@ def _pictures(found: Digitised, report: Path | None, edit: Path | None) -> None:
         found.edit(edit)
 
 
-def _compare(found: Digitised, printed: str | None, ipd: dict[str, Any] | None = None) -> None:
-    """Say how what the paper prints agrees with the reading."""
+def _compared(
+    found: Digitised, printed: str | None, ipd: dict[str, Any] | None = None
+) -> list[str]:
+    """Return how what the paper prints agrees with the reading."""
     if printed is None:
-        return
+        return []
     from metablin.digitise import compare_printed
 
-    for line in compare_printed(found, printed, ipd):
-        typer.echo(line, err=True)
+    return compare_printed(found, printed, ipd)
 
 
 def _refuse_doubtful(found: Digitised, accept: bool) -> None:
@@ -165,7 +177,7 @@ def _refuse_doubtful(found: Digitised, accept: bool) -> None:
             f"{a.id} (confidence {a.confidence:.2f}): {', '.join(a.reasons)}" for a in doubtful
         )
         raise DataError(
-            f"{found.file}: the reading is doubtful, nothing was written: {reasons}",
+            f"{found.file}: the reading is doubtful, no clicks were written: {reasons}",
             allowed="what is named given by hand, or --accept to write it marked",
         )
 

@@ -10,10 +10,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from metablin.digitise.arms import CONFIDENT, Arm
 from metablin.digitise.byhand import parse_axis
 from metablin.digitise.figure import digitise
 from metablin.digitise.printed import compare_printed
-from metablin.digitise.records import CONFIDENT, Arm, Digitised
+from metablin.digitise.records import Digitised
 
 __all__ = ["CONFIDENT", "Arm", "Digitised", "compare_printed", "digitise", "parse_axis"]
 

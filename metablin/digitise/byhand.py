@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Axis, Panel, fit_axis
 from metablin.digitise.names import Named, plain
 from metablin.digitise.readers import Drawing
-from metablin.digitise.records import Arm
 from metablin.digitise.steps import RawCurve
 from metablin.digitise.table import RiskRow
 from metablin.errors import DataError
+from metablin.io import read_at_risk
 
 __all__ = ["Hand", "apply_axes", "parse_axis", "parse_risk"]
 
@@ -110,34 +111,18 @@ def parse_axis(text: str, option: str) -> tuple[Any, Any]:
 
 
 def parse_risk(given: Any) -> dict[str, tuple[list[float], list[int]]]:
-    """Read numbers at risk: text, a file of id, time, n_at_risk, or a frame.
+    """Read numbers at risk: text, a file, or a frame of id, time, n_at_risk.
 
     Examples
     --------
     >>> parse_risk("A 0:154,6:96; B 0:150,6:80")["A"]
     ([0.0, 6.0], [154, 96])
     """
-    if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(".csv")):
-        import pandas as pd
-
-        given = pd.read_csv(given)
-    if not isinstance(given, str):
-        groups = given.groupby("id", sort=False) if "id" in given.columns else [("", given)]
-        return {
-            str(k): ([float(t) for t in g["time"]], [int(n) for n in g["n_at_risk"]])
-            for k, g in groups
-        }
-    out = {}
-    for part in given.split(";"):
-        found = re.fullmatch(r"\s*(.*?)\s*((?:[\d.]+\s*:\s*\d+\s*,?\s*)+)", part)
-        if found is None:
-            raise DataError(
-                "not numbers at risk", column="--at-risk", value=part.strip(),
-                allowed="A 0:154,6:96; B 0:150,6:80",
-            )  # fmt: skip
-        pairs = re.findall(r"([\d.]+)\s*:\s*(\d+)", found.group(2))
-        out[found.group(1)] = ([float(t) for t, _ in pairs], [int(n) for _, n in pairs])
-    return out
+    table = read_at_risk(given).table if isinstance(given, str | Path) else given
+    groups = table.groupby("id", sort=False) if "id" in table.columns else [("", table)]
+    return {
+        str(k): ([float(t) for t in g["time"]], [int(n) for n in g["n_at_risk"]]) for k, g in groups
+    }
 
 
 def apply_axes(panels: list[Panel], drawing: Drawing, hand: Hand) -> list[Panel]:

@@ -17,6 +17,7 @@ __all__ = ["Doubt", "doubts"]
 CELL_SLACK = 1.6  # patients by which a number at risk may exceed n S(t): reading and rounding
 COARSE_AXIS = 0.004  # residual of an axis, as part of its length, from which it is doubtful
 FAINT = 0.85  # part of a curve that must have been seen
+MEET = 0.02  # curves of a picture nearer than this, after their start, may have been exchanged
 ERROR_LIMIT = 0.02  # own estimate of the error of S from which a reading is doubtful
 
 
@@ -34,6 +35,7 @@ def doubts(
     everyone: Sequence[Named],
     expected: int | None,
     rows: Sequence[RiskRow],
+    pixels: bool = False,
 ) -> list[Doubt]:
     """Return what speaks against a reading.
 
@@ -49,6 +51,8 @@ def doubts(
         Number of arms that the legend or the table lists.
     rows : sequence of RiskRow
         Rows of the table.
+    pixels : bool
+        The curves were followed through a picture: where two meet, they may have been exchanged.
     """
     out = [*_axis_doubts(panel), *_curve_doubts(panel, named.curve)]
     if expected is not None and expected != len(everyone):
@@ -61,6 +65,8 @@ def doubts(
         out.extend(_table_doubts(panel, named))
     elif rows:
         out.append(Doubt("no row of the table could be given to this curve: give --at-risk", 0.7))
+    if pixels:
+        out.extend(_exchange_doubts(panel, named, everyone))
     if named.source == "order":
         out.append(Doubt("no printed name was found: give --arms", 0.9))
     return out
@@ -99,7 +105,7 @@ def _curve_doubts(panel: Panel, curve: RawCurve) -> list[Doubt]:
 
 
 def _table_doubts(panel: Panel, named: Named) -> list[Doubt]:
-    row, curve = named.row, named.curve
+    row = named.row
     assert row is not None
     out = []
     counts, times = np.array(row.counts), np.array(row.times)
@@ -108,10 +114,7 @@ def _table_doubts(panel: Panel, named: Named) -> list[Doubt]:
         out.append(
             Doubt(f"the table rises at {times[k + 1]:g} ({counts[k]} to {counts[k + 1]})", 0.5)
         )
-    s = panel.y.value(curve.at(panel.x.position(times) - 1e-3))
-    low = min(panel.y.values) - 1e-9
-    over = counts - counts[0] * np.maximum(s, low if low > 0 else 0)
-    bad = [k for k in range(1, len(counts)) if over[k] > CELL_SLACK + 0.01 * counts[0]]
+    bad = _contradicted(panel, named)
     if bad:
         cells = ", ".join(f"{counts[k]} at {times[k]:g}" for k in bad[:4])
         out.append(Doubt(f"the curve allows fewer at risk than the table has ({cells})", 0.5))
@@ -119,4 +122,31 @@ def _table_doubts(panel: Panel, named: Named) -> list[Doubt]:
         out.append(Doubt(f"a number of the table was hard to read ({row.confidence:.2f})", 0.8))
     if named.row_source == "fit" and len(row.counts) > 0:
         out.append(Doubt("the table's row was matched by its numbers alone", 0.9))
+    return out
+
+
+def _contradicted(panel: Panel, named: Named) -> list[int]:
+    """Return the cells of an arm's row that exceed what its curve allows."""
+    if named.row is None:
+        return []
+    counts, times = np.array(named.row.counts), np.array(named.row.times)
+    s = panel.y.value(named.curve.at(panel.x.position(times) - 1e-3))
+    low = min(panel.y.values) - 1e-9
+    over = counts - counts[0] * np.maximum(s, low if low > 0 else 0)
+    return [k for k in range(1, len(counts)) if over[k] > CELL_SLACK + 0.01 * counts[0]]
+
+
+def _exchange_doubts(panel: Panel, named: Named, everyone: Sequence[Named]) -> list[Doubt]:
+    """Doubt a curve that meets one which its own table contradicts: it may hold a part of it."""
+    out = []
+    for other in everyone:
+        if other is named or not _contradicted(panel, other):
+            continue
+        x = np.linspace(
+            other.curve.xy[0, 0], min(other.curve.xy[-1, 0], named.curve.xy[-1, 0]), 200
+        )
+        s, t = (panel.y.value(n.curve.at(x)) for n in (named, other))
+        if bool(np.any((np.abs(s - t) < MEET) & (np.maximum(s, t) < 1 - MEET))):
+            text = f"it meets the curve of {other.name}, which its table contradicts"
+            out.append(Doubt(text, 0.55))
     return out

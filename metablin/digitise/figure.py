@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.checks import doubts
@@ -24,7 +25,7 @@ from metablin.digitise.readers import (
     read_svg,
     spell,
 )
-from metablin.digitise.records import Arm, Digitised
+from metablin.digitise.records import Digitised
 from metablin.digitise.steps import RawCurve, vector_curves
 from metablin.digitise.table import RiskRow, find_table
 from metablin.digitise.ticks import calibrate
@@ -111,7 +112,7 @@ def digitise(
     notes = _notes(path, drawing, readings, page, number, failure)
     return Digitised(
         path.name, number, drawing.kind, tuple(r.panel for r in readings),
-        tuple(arms_read), tuple(notes), drawing,
+        tuple(arms_read), drawing, tuple(notes), path,
     )  # fmt: skip
 
 
@@ -255,7 +256,9 @@ def _unique(arms: list[Arm]) -> list[Arm]:
 
 def _arm(named: Named, reading: _Reading, k: int, ident: str, drawing: Drawing) -> Arm:
     panel, curve, row = reading.panel, named.curve, named.row
-    found = doubts(panel, named, reading.named, reading.expected, reading.rows)
+    found = doubts(
+        panel, named, reading.named, reading.expected, reading.rows, drawing.kind == "raster"
+    )
     confidence = float(np.prod([d.factor for d in found])) if found else 1.0
     time, survival, xy = _clicks(panel, curve)
     marks = np.unique(np.clip(panel.x.value(curve.censored), 0.0, time[-1]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from metablin.digitise.axes import Panel, fit_axis
+from metablin.digitise.byhand import Hand
+from metablin.digitise.raster import raster_curves
 from metablin.digitise.readers import Drawing, Stroke
 from metablin.digitise.steps import RawCurve, vector_curves
 
@@ -43,10 +44,9 @@ def as_survival(panel: Panel) -> Panel:
     return replace(panel, y=fit_axis(values, y.positions, y.source, y.labels))
 
 
-def rises(panel: Panel, drawing: Drawing) -> Any:
+def rises(panel: Panel, drawing: Drawing) -> bool:
     """Whether the figure holds curves that start at 0 and rise."""
-    if drawing.kind != "vector":
-        from metablin.digitise.raster import rising_pixels
-
-        return rising_pixels(panel, drawing)
-    return bool(vector_curves(*mirrored(panel, drawing)))
+    shown, turned = mirrored(panel, drawing)
+    if drawing.kind == "vector":
+        return bool(vector_curves(shown, turned))
+    return bool(raster_curves(shown, turned, [], Hand())[0])

@@ -6,74 +6,65 @@ import base64
 import html
 import io
 import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin.digitise.arms import Arm
+from metablin.digitise.axes import Panel
 from metablin.digitise.readers import Drawing, hexed
-from metablin.digitise.records import CONFIDENT, Arm, Digitised
 
-__all__ = ["edit_page", "overlay"]
+__all__ = ["draw", "edit_page", "png", "report"]
 
 READING = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 SCALE = 2.0  # pixels per point of a vector figure
 TEMPLATE = "edit_page.html"
 
 
-def overlay(found: Digitised, path: Path | None) -> Any:
-    """Draw the reading on the figure; write a PNG or a self-contained HTML, or return it.
+def draw(drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm], ax: Any = None) -> Any:
+    """Draw a reading on its figure.
 
     Parameters
     ----------
-    found : Digitised
-        A reading.
-    path : Path, optional
-        Ends in ``.png`` or ``.html``.
+    drawing : Drawing
+        The page as read.
+    panels : sequence of Panel
+        Calibrated axes.
+    arms : sequence of Arm
+        The curves.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a figure of its own when not given.
 
     Returns
     -------
-    matplotlib.figure.Figure or Path
+    matplotlib.figure.Figure
     """
-    figure = _figure(found)
-    if path is None:
-        return figure
-    png = _png(figure)
-    if path.suffix.lower() == ".html":
-        path.write_text(_report(found, png), encoding="utf-8")
-    else:
-        path.write_bytes(png)
-    return path
+    if ax is None:
+        from matplotlib.figure import Figure
 
-
-def _figure(found: Digitised) -> Any:
-    from matplotlib.figure import Figure
-
-    drawing = found.drawing
-    assert drawing is not None
-    wide = 9.0
-    figure = Figure(figsize=(wide, wide * drawing.height / drawing.width), dpi=150)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(
+        wide = 9.0
+        figure = Figure(figsize=(wide, wide * drawing.height / drawing.width), dpi=150)
+        ax = figure.add_axes((0, 0, 1, 1))
+    ax.imshow(
         background(drawing), extent=(0, drawing.width, drawing.height, 0), alpha=0.45,
         interpolation="bilinear",
     )  # fmt: skip
-    for k, arm in enumerate(found.arms):
+    for k, arm in enumerate(arms):
         colour = READING[k % len(READING)]
-        axes.plot(*arm.xy.T, color=colour, lw=0.9, label=f"{arm.id} ({arm.confidence:.2f})")
-        axis = found.panels[arm.panel]
-        marks = axis.x.position(arm.censor_times)
-        axes.plot(marks, _heights(arm, marks), "|", color=colour, ms=5, mew=0.7)
-    for panel in found.panels:
+        ax.plot(*arm.xy.T, color=colour, lw=0.9, label=f"{arm.id} ({arm.confidence:.2f})")
+        marks = panels[arm.panel].x.position(arm.censor_times)
+        ax.plot(marks, _heights(arm, marks), "|", color=colour, ms=5, mew=0.7)
+    for panel in panels:
         base, left = max(panel.y.positions), min(panel.x.positions)
-        axes.plot(panel.x.positions, [base] * len(panel.x.positions), "x", color="black", ms=5)
-        axes.plot([left] * len(panel.y.positions), panel.y.positions, "x", color="black", ms=5)
-    axes.legend(loc="lower right", fontsize=6, framealpha=0.8)
-    axes.set_xlim(0, drawing.width)
-    axes.set_ylim(drawing.height, 0)
-    axes.axis("off")
-    return figure
+        ax.plot(panel.x.positions, [base] * len(panel.x.positions), "x", color="black", ms=5)
+        ax.plot([left] * len(panel.y.positions), panel.y.positions, "x", color="black", ms=5)
+    ax.legend(loc="lower right", fontsize=6, framealpha=0.8)
+    ax.set_xlim(0, drawing.width)
+    ax.set_ylim(drawing.height, 0)
+    ax.axis("off")
+    return ax.figure
 
 
 def _heights(arm: Arm, x: Any) -> Any:
@@ -103,7 +94,8 @@ def background(drawing: Drawing) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """Return a figure as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
@@ -112,59 +104,49 @@ def _png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _report(found: Digitised, png: bytes) -> str:
+def report(file: str, arms: Sequence[Arm], notes: Sequence[str], picture: bytes) -> str:
     """Return one page with the overlay, the confidence of every arm and the table as read."""
     rows = "".join(
         f"<tr><td>{html.escape(a.id)}</td><td>{len(a.time)}</td><td>{len(a.censor_times)}</td>"
-        f"<td>{a.confidence:.2f}{'' if a.confidence >= CONFIDENT else ' (doubtful)'}</td>"
+        f"<td>{a.confidence:.2f}{' (doubtful)' if a.doubtful else ''}</td>"
         f"<td>{html.escape('; '.join(a.reasons))}</td></tr>"
-        for a in found.arms
+        for a in arms
     )
     cells = "".join(
         f"<tr><th>{html.escape(a.id)}</th>"
         + "".join(f"<td>{t:g}: {n}</td>" for t, n in zip(a.at_risk_times, a.at_risk, strict=True))
         + "</tr>"
-        for a in found.arms
+        for a in arms
         if len(a.at_risk)
     )
-    picture = base64.b64encode(png).decode()
-    notes = "".join(f"<p>{html.escape(n)}</p>" for n in found.notes)
+    shown = base64.b64encode(picture).decode()
+    notes = "".join(f"<p>{html.escape(n)}</p>" for n in notes)
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<title>Reading of {html.escape(found.file)}</title>"
+        f"<title>Reading of {html.escape(file)}</title>"
         "<style>body{font:15px sans-serif;max-width:70rem;margin:1rem auto}"
         "td,th{padding:.2rem .6rem;text-align:left}img{max-width:100%}</style>"
-        f"<h1>Reading of {html.escape(found.file)}</h1>{notes}"
-        f"<img alt='The figure with the curves as read' src='data:image/png;base64,{picture}'>"
+        f"<h1>Reading of {html.escape(file)}</h1>{notes}"
+        f"<img alt='The figure with the curves as read' src='data:image/png;base64,{shown}'>"
         "<table><tr><th>arm</th><th>clicks</th><th>marks</th><th>confidence</th><th>reasons</th>"
         f"</tr>{rows}</table><h2>Numbers at risk</h2><table>{cells}</table></html>"
     )
 
 
-def edit_page(found: Digitised, path: Path) -> Path:
-    """Write one self-contained page on which the reading is corrected and saved as CSV.
-
-    Parameters
-    ----------
-    found : Digitised
-        A reading.
-    path : Path
-        The page to write; it needs no server and no other host.
-    """
+def edit_page(file: str, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> str:
+    """Return one self-contained page on which the reading is corrected and saved as CSV."""
     from importlib import resources
 
     from PIL import Image
 
-    drawing = found.drawing
-    assert drawing is not None
     buffer = io.BytesIO()
     Image.fromarray(background(drawing)).save(buffer, "PNG")
     data = {
-        "file": found.file,
+        "file": file,
         "width": drawing.width,
         "height": drawing.height,
         "image": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
-        "panels": [_ends(p) for p in found.panels],
+        "panels": [_ends(p) for p in panels],
         "arms": [
             {
                 "id": a.id,
@@ -178,17 +160,16 @@ def edit_page(found: Digitised, path: Path) -> Path:
                 "confidence": round(a.confidence, 2),
                 "reasons": list(a.reasons),
             }
-            for k, a in enumerate(found.arms)
+            for k, a in enumerate(arms)
         ],
     }
     template = resources.files("metablin.digitise").joinpath(TEMPLATE).read_text(encoding="utf-8")
     # "</" would end the script early were it in a printed name.
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    path.write_text(template.replace("/*DATA*/null", text), encoding="utf-8")
-    return path
+    return template.replace("/*DATA*/null", text)
 
 
-def _ends(panel: Any) -> dict[str, list[list[float]]]:
+def _ends(panel: Panel) -> dict[str, list[list[float]]]:
     """Return two points an axis: value, place across and place down."""
     x0, x1 = (
         float(panel.x.position(min(panel.x.values))),

@@ -6,76 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Panel
-from metablin.digitise.readers import Colour, Drawing, hexed
+from metablin.digitise.pictures import draw, edit_page, png, report
+from metablin.digitise.readers import Drawing, hexed
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.io import write_bytes, write_text
+from metablin.records import Record, jsonable
 
 if TYPE_CHECKING:
     from metablin.reconstruct import PseudoIPD
 
-__all__ = ["CONFIDENT", "Arm", "Digitised"]
-
-FloatArray = NDArray[np.float64]
-CONFIDENT = 0.6  # an arm below this is not written without being accepted
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Arm:
-    """One curve of a figure.
-
-    Attributes
-    ----------
-    id : str
-        Printed name, with the letter of the panel before it where there are several.
-    name : str
-        Printed name; a number where none was found.
-    panel : int
-        Panel, from 0.
-    time, survival : ndarray, shape (k,)
-        Clicks, in the figure's unit and in 0..1: both ends of every fall.
-    censor_times : ndarray
-        Places of censoring marks.
-    at_risk_times : ndarray, shape (r,)
-        Times of the table; empty without one.
-    at_risk : ndarray of int, shape (r,)
-        Numbers at risk.
-    colour : (red, green, blue)
-        Colour of the line.
-    dash : tuple of float
-        Dashes and gaps; empty for solid.
-    confidence : float
-        From 0 to 1; below `CONFIDENT` the reading is not to be relied on.
-    reasons : tuple of str
-        What lowered the confidence.
-    exact : bool
-        Whether the clicks are corners of a vector figure.
-    xy : ndarray, shape (k, 2)
-        The clicks in units of the drawing.
-    """
-
-    id: str
-    name: str
-    panel: int
-    time: FloatArray
-    survival: FloatArray
-    censor_times: FloatArray
-    at_risk_times: FloatArray
-    at_risk: NDArray[np.int64]
-    colour: Colour
-    dash: tuple[float, ...]
-    confidence: float
-    reasons: tuple[str, ...]
-    exact: bool
-    xy: FloatArray
-    named_by: str = ""
-
-    def __post_init__(self) -> None:
-        freeze(self)
+__all__ = ["Digitised"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +42,8 @@ class Digitised(Record):
         What was understood and is worth saying.
     drawing : Drawing
         The page as read, for pictures.
+    source : Path, optional
+        The file, which no picture of the reading replaces.
     """
 
     file: str
@@ -105,8 +51,9 @@ class Digitised(Record):
     kind: str
     panels: tuple[Panel, ...]
     arms: tuple[Arm, ...]
+    drawing: Drawing = field(repr=False)
     notes: tuple[str, ...] = ()
-    drawing: Drawing | None = field(default=None, repr=False)
+    source: Path | None = None
 
     @property
     def confidence(self) -> float:
@@ -179,13 +126,15 @@ class Digitised(Record):
 
     def doubtful(self) -> list[Arm]:
         """Arms whose confidence is too low to be relied on."""
-        return [a for a in self.arms if a.confidence < CONFIDENT]
+        return [a for a in self.arms if a.doubtful]
 
-    def reconstruct(self, **options: Any) -> dict[str, PseudoIPD]:
+    def reconstruct(self, n: int | None = None, **options: Any) -> dict[str, PseudoIPD]:
         """Reconstruct the patients of every arm.
 
         Parameters
         ----------
+        n : int, optional
+            Number of patients of an arm without a table of numbers at risk.
         **options
             Handed on to :func:`metablin.reconstruct_km`.
 
@@ -197,11 +146,9 @@ class Digitised(Record):
         Raises
         ------
         DataError
-            Where an arm has no number of patients, or a confidence that is too low.
+            Where an arm has neither a table nor `n`.
         """
-        from metablin.digitise.patients import patients
-
-        return {a.id: patients(a, **options) for a in self.arms}
+        return {a.id: a.reconstruct(n, **options) for a in self.arms}
 
     def overlay(self, path: str | Path | None = None) -> Any:
         """Draw the reading on the figure.
@@ -209,16 +156,25 @@ class Digitised(Record):
         Parameters
         ----------
         path : str or Path, optional
-            A ``.png`` or a self-contained ``.html`` to write.
+            A ``.png`` or a self-contained ``.html`` to write, whole or not at all.
 
         Returns
         -------
         matplotlib.figure.Figure or Path
             The picture, or the file written.
         """
-        from metablin.digitise.pictures import overlay
-
-        return overlay(self, None if path is None else Path(path))
+        figure = draw(self.drawing, self.panels, self.arms)
+        if path is None:
+            return figure
+        path = Path(path)
+        if path.suffix.lower() == ".html":
+            page = report(self.file, self.arms, self.notes, png(figure))
+            write_text(path, page, [self.source])
+        elif path.suffix.lower() == ".png":
+            write_bytes(path, png(figure), [self.source])
+        else:
+            raise DataError("no such picture", value=path.name, allowed=".png or .html")
+        return path
 
     def edit(self, path: str | Path) -> Path:
         """Write one self-contained page (HTML) on which the reading is corrected and saved.
@@ -226,11 +182,11 @@ class Digitised(Record):
         Parameters
         ----------
         path : str or Path
-            The page to write.
+            The page to write; it needs no server and no other host.
         """
-        from metablin.digitise.pictures import edit_page
-
-        return edit_page(self, Path(path))
+        path = Path(path)
+        write_text(path, edit_page(self.file, self.drawing, self.panels, self.arms), [self.source])
+        return path
 
 
 def _long(arms: tuple[Arm, ...], columns: Any) -> pd.DataFrame:

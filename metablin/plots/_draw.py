@@ -12,6 +12,7 @@ __all__ = ["DRAWN_BY", "drawing"]
 DRAWN_BY: dict[str, str] = {
     "Baujat": "baujat:baujat_plot",
     "Consistency": "consistency:consistency",
+    "Digitised": "reading:reading",
     "Gosh": "gosh:gosh_plot",
     "HazardCurve": "hazard:of_curve",
     "Influence": "influence:influence_plot",

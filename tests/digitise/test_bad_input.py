@@ -110,7 +110,8 @@ def test_options_that_make_no_sense_are_named(tmp_path):
         ({"panel": "C"}, "no such panel"),
         ({"page": 2}, "no such page"),
         ({"at_risk": "Nobody 0:10,12:5"}, "no such arm"),
-        ({"at_risk": "nonsense"}, "not numbers at risk"),
+        ({"at_risk": "nonsense"}, "no such file: nonsense"),
+        ({"at_risk": "Drug 0:a"}, "--at-risk"),
     ):
         with pytest.raises(mb.DataError, match=words):
             mb.digitise(path, **options)

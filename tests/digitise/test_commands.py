@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +71,58 @@ def test_wrong_endings_of_outputs_are_usage(tmp_path):
     assert _run("digitise", path, "--out", tmp_path / "c.csv", "--edit", "x.doc").exit_code == 2
 
 
+def test_an_output_never_replaces_what_it_was_made_from(tmp_path):
+    path = draw(tmp_path / "f.png", simulate(1))
+    before = path.read_bytes()
+    risk = tmp_path / "risk.csv"
+    risk.write_text("id,time,n_at_risk\nDrug,0,120\n")
+    clicks = tmp_path / "c.csv"
+    for words in (
+        ("digitise", path, "--out", path),
+        ("digitise", path, "--out", clicks, "--report", path),
+        ("digitise", path, "--out", clicks, "--at-risk", risk, "--at-risk-out", risk),
+        ("digitise", path, "--out", clicks, "--at-risk-out", clicks),
+        ("read", path, "--out", path),
+    ):
+        result = _run(*words)
+        assert result.exit_code == 1, words
+        assert re.search("is an input|two outputs", str(result.exception)), words
+    assert path.read_bytes() == before
+    assert not clicks.exists()
+
+
+def test_pictures_of_a_reading_do_not_replace_its_figure(tmp_path):
+    path = draw(tmp_path / "f.svg", simulate(1))
+    (tmp_path / "link.html").symlink_to(path)
+    found = mb.digitise(path)
+    before = path.read_bytes()
+    with pytest.raises(mb.DataError, match="is an input"):
+        found.edit(tmp_path / "link.html")
+    with pytest.raises(mb.DataError, match=r"\.png or \.html"):
+        found.overlay(path)
+    assert path.read_bytes() == before
+    assert found.plot().figure is not None
+
+
+def test_without_a_table_the_number_of_patients_is_asked_for(tmp_path):
+    """The number of patients is given, or nothing is written: it is never assumed."""
+    path = draw(tmp_path / "f.svg", simulate(24), Manner(table=False))
+    out = tmp_path / "ipd.csv"
+    refused = _run("read", path, "--out", out)
+    assert refused.exit_code == 1
+    assert "--n" in str(refused.exception)
+    assert not out.exists()
+    assert _run("read", path, "--out", out, "--n", "120").exit_code == 0
+    assert pd.read_csv(out).groupby("id").size().tolist() == [120, 120]
+
+
+def test_a_page_for_correction_needs_no_clicks(tmp_path):
+    path = draw(tmp_path / "f.svg", simulate(25))
+    assert _run("digitise", path).exit_code == 2
+    assert _run("digitise", path, "--edit", tmp_path / "edit.html").exit_code == 0
+    assert (tmp_path / "edit.html").exists()
+
+
 def _log_hr(frame):
     fit = mb.cox(frame["time"], frame["event"], (frame["id"] == "Placebo").astype(int))
     return float(fit.log_hr[0]), float(fit.std_error[0])
@@ -95,12 +149,7 @@ def test_ten_figures_pool_to_the_hazard_ratio_of_the_true_patients(tmp_path):
                 )
             )
         )
-    pools = [
-        mb.pool(mb.log_effects(*np.array(rows).T, measure="hr"))
-        if hasattr(mb, "log_effects")
-        else mb.pool(mb.generic(np.array(rows)[:, 0], np.array(rows)[:, 1] ** 2))
-        for rows in (true, read)
-    ]
+    pools = [mb.pool(mb.log_effects(*np.array(rows).T, measure="hr")) for rows in (true, read)]
     a, b = (p.to_dict()["analysis"] for p in pools)
     assert abs(a["estimate"] - b["estimate"]) < LOG_HR / 2
     assert b["conf_low"] < a["estimate"] < b["conf_high"]

@@ -12,9 +12,11 @@ from scipy import ndimage
 
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
-from metablin.digitise.inks import Field, coverage, ink_field, is_thin, palette, unblended
-from metablin.digitise.marks import calibrate_pixels, straighten
 from metablin.digitise.names import Key
+from metablin.digitise.raster.inks import Field, coverage, ink_field, is_thin, palette, unblended
+from metablin.digitise.raster.marks import calibrate_pixels, straighten
+from metablin.digitise.raster.samples import pixel_keys
+from metablin.digitise.raster.trace import Trace, follow, refine
 from metablin.digitise.readers import (
     Colour,
     Drawing,
@@ -23,12 +25,10 @@ from metablin.digitise.readers import (
     recognise,
     recognise_crops,
 )
-from metablin.digitise.samples import pixel_keys
 from metablin.digitise.steps import RawCurve
 from metablin.digitise.table import RiskRow, missing_cells, with_cells
-from metablin.digitise.trace import Trace, follow, refine
 
-__all__ = ["complete_table", "picture_panels", "raster_curves", "rising_pixels"]
+__all__ = ["complete_table", "picture_panels", "raster_curves"]
 
 PAPER = 0.35  # what a pixel of bare paper costs a curve
 PAPER_DASHED = 0.12  # and where dashes and dots leave gaps
@@ -343,12 +343,3 @@ def _corners(
     ys = np.r_[start[1], y[0], np.c_[y[falls], y[falls + 1]].ravel(), y[-1]]
     out: NDArray[np.float64] = np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
     return out
-
-
-def rising_pixels(panel: Panel, drawing: Drawing) -> bool:
-    """Whether the picture holds curves that start at 0 and rise."""
-    from metablin.digitise.mirror import mirrored
-
-    shown, turned = mirrored(panel, drawing)
-    curves, _ = raster_curves(shown, turned, [], Hand())
-    return bool(curves)

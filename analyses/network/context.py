@@ -147,7 +147,7 @@ def beside(
 
 def explained(beside: pd.DataFrame) -> pd.DataFrame:
     """Return what the pages of published comparisons say, and why theirs and ours may differ."""
-    columns = ["key", "source", "what", "comparison", "theirs_is", "page", "reason", "row_ids"]
+    columns = ["key", "what", "theirs_is", "page", "reason", "row_ids"]
     return beside[columns]
 
 
@@ -156,13 +156,14 @@ def _beside(
 ) -> dict[str, Any]:
     rows = published.loc[list(p.ids)]
     first = rows.iloc[0]
+    source = f"{_surname(first['first_author'])} {first['year']:.0f}"
     ours, grade, ids = _ours(p, own, tied)
     return {
         "key": p.ids[0],
-        "source": f"{_surname(first['first_author'])} {first['year']:.0f}",
+        "source": source,
         "design": first["design"],
         "outcome": p.outcome,
-        "what": SHORT[p.outcome],
+        "what": f"{source}: {SHORT[p.outcome].lower()}",
         "comparison": pair_words(p.treat1, p.treat2),
         **_theirs(rows),
         "page": _said(first["note"]),
@@ -199,7 +200,8 @@ def _theirs(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _said(note: object) -> str:
     """Return what a note says of the comparison, without where it was read."""
-    return "; ".join(part for part in str(note).split("; ") if "page" not in part)
+    own = str(note).split("; page")[0].split("; ")
+    return "; ".join(part for part in own if "page read" not in part)
 
 
 def _ours(

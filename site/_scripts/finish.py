@@ -24,6 +24,7 @@ FOREIGN = re.compile(
 FOCUS = re.compile(
     r"<(?:pre|div|table)\b(?=[^>]*(?:<pre|class=\"[^\"]*(?:\bscroll\b|sourceCode|dataframe)"
     r"|overflow-x:auto))[^>]*>|<pre\b[^>]*>|<math display=\"block\"[^>]*>"
+    r"|<table class=\"caption-top[^>]*>"
 )
 PICTURE = re.compile(r'(?<!\.narrow\.svg">)<img\b[^>]*\bsrc="([^"]+)\.svg"[^>]*>')
 SHARED = re.compile(r'(<meta (?:property|name)="(?:og|twitter):image" content=")([^"]*)\.svg(")')

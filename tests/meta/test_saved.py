@@ -77,5 +77,5 @@ def test_what_is_no_saved_fit_is_refused(tmp_path: Path, i: int) -> None:
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(DataError, match=r"nowhere\.json: no file"):
         mb.load_fit("nowhere.json")

@@ -143,3 +143,16 @@ def test_henmi_and_copas_need_two_studies() -> None:
 def test_equal_variances_have_a_pivot() -> None:
     fit = mb.pool(mb.generic([0.1, 0.4, 0.9], [0.1] * 3), model="henmi-copas")
     assert fit.conf_low < fit.estimate < fit.conf_high
+
+
+def test_subgroups_take_their_own_rows_of_the_weights() -> None:
+    e = mb.generic([0.1, 0.5, 0.9, 0.2], [0.04, 0.05, 0.03, 0.04])
+    fit = mb.pool(e, model="weighted", tau2=0, weights=[1, 3, 1, 4], by=["a", "b", "a", "b"])
+    assert fit.subgroups["b"].estimate == pytest.approx((3 * 0.5 + 4 * 0.2) / 7, rel=CLOSED)
+
+
+def test_given_weights_are_not_forgotten_when_a_study_is_left_out() -> None:
+    e = mb.generic([0.1, 0.5, 0.9, 0.2], [0.04, 0.05, 0.03, 0.04])
+    fit = mb.pool(e, model="weighted", tau2=0, weights=[1, 3, 1, 4])
+    with pytest.raises(mb.DataError, match="options of its model"):
+        mb.leave_one_out(fit)

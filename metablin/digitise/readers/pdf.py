@@ -305,5 +305,6 @@ def _picture(raw: Any, sheet: Any, shapes: list[Any]) -> Any:
             best, size = item, w.value * h.value
     if best is None:
         return np.asarray(sheet.render(scale=PAGE_DPI / 72).to_pil().convert("RGB"))
-    image = pypdfium2.PdfImage(best)
+    # Of its page: without one the wrapper would free what the page frees again.
+    image = pypdfium2.PdfImage(best, page=sheet, pdf=sheet.pdf)
     return np.asarray(image.get_bitmap(render=False).to_pil().convert("RGB"))

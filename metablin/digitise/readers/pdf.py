@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,39 +41,65 @@ def read_pdf(path: Path, page: int) -> Drawing:
     """
     import pypdfium2.raw as raw
 
-    document = _open(path)
-    if not 1 <= page <= len(document):
-        raise DataError(
-            "no such page", column="--page", value=page, allowed=f"1 to {len(document)}"
-        )
-    sheet = document[page - 1]
-    place = _placement(raw, sheet)
-    width, height = sheet.get_size()
-    count = raw.FPDFPage_CountObjects(sheet.raw)
-    shapes = list(_walk(raw, sheet.raw, count, raw.FPDFPage_GetObject, np.eye(3), 0))
-    strokes = [
-        s
-        for shape, matrix in shapes
-        if shape[0] == "path"
-        for s in _path(raw, shape[1], place @ matrix)
-    ]
-    glyphs, marks = _glyphs(raw, sheet, place)
+    with _sheet(path, page) as sheet:
+        place = _placement(raw, sheet)
+        width, height = sheet.get_size()
+        shapes = _shapes(raw, sheet)
+        strokes = [
+            s
+            for shape, matrix in shapes
+            if shape[0] == "path"
+            for s in _path(raw, shape[1], place @ matrix)
+        ]
+        glyphs, marks = _glyphs(raw, sheet, place)
+        pictures = sum(kind == "image" for (kind, _), _ in shapes)
     return Drawing(
         kind="vector",
         width=width,
         height=height,
         strokes=tuple(strokes + marks),
         labels=tuple(words(glyphs)),
-        extra={
-            "picture": lambda: _picture(raw, sheet, shapes),
-            "pictures": sum(kind == "image" for (kind, _), _ in shapes),
-        },
+        extra={"picture": lambda: _pixels(path, page), "pictures": pictures},
     )
+
+
+def _pixels(path: Path, page: int) -> Any:
+    import pypdfium2.raw as raw
+
+    with _sheet(path, page) as sheet:
+        return _picture(raw, sheet, _shapes(raw, sheet)).copy()
+
+
+def _shapes(raw: Any, sheet: Any) -> list[Any]:
+    count = raw.FPDFPage_CountObjects(sheet.raw)
+    return list(_walk(raw, sheet.raw, count, raw.FPDFPage_GetObject, np.eye(3), 0))
 
 
 def page_count(path: Path) -> int:
     """Return the number of pages; refuse an encrypted or broken file."""
-    return len(_open(path))
+    with _document(path) as document:
+        return len(document)
+
+
+@contextmanager
+def _sheet(path: Path, page: int) -> Iterator[Any]:
+    """Open a page; nothing of it outlives the block."""
+    with _document(path) as document:
+        if not 1 <= page <= len(document):
+            raise DataError(
+                "no such page", column="--page", value=page, allowed=f"1 to {len(document)}"
+            )
+        yield document[page - 1]
+
+
+@contextmanager
+def _document(path: Path) -> Iterator[Any]:
+    """Open a file and close it, its pages first: left to the collector the order is open."""
+    document = _open(path)
+    try:
+        yield document
+    finally:
+        document.close()
 
 
 def _open(path: Path) -> Any:
@@ -278,5 +305,6 @@ def _picture(raw: Any, sheet: Any, shapes: list[Any]) -> Any:
             best, size = item, w.value * h.value
     if best is None:
         return np.asarray(sheet.render(scale=PAGE_DPI / 72).to_pil().convert("RGB"))
-    image = pypdfium2.PdfImage(best)
+    # Of its page: without one the wrapper would free what the page frees again.
+    image = pypdfium2.PdfImage(best, page=sheet, pdf=sheet.pdf)
     return np.asarray(image.get_bitmap(render=False).to_pil().convert("RGB"))

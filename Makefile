@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce verify expected test structure lint format lock reference bench simulate site site-test clean fuzz mutants
+.PHONY: help install reproduce verify expected test test-lowest test-newest structure lint format lock reference bench simulate site site-test clean fuzz mutants
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -33,6 +33,23 @@ expected: $(STAMP) ## Accept today's results as the expected ones (say why in NE
 
 test: $(STAMP) ## Run the tests and the examples in docstrings
 	$(RUN) pytest -n $(JOBS) --dist loadscope
+
+# The engine's tests; those that compare with lifelines or scikit-survival need that extra.
+ENGINE := tests/effects tests/meta tests/survival tests/reconstruct tests/test_face.py tests/test_core_alone.py
+PEERS = $(shell grep -rlE "lifelines|sksurv" tests/survival tests/reconstruct --include=test_*.py)
+
+test-lowest: $(STAMP) ## Run the engine's tests on the lowest versions that pyproject.toml declares
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct -e ".[test,survival,data]"
+	.venv-lowest/bin/python -m pytest -W default -n $(JOBS) $(ENGINE) \
+	  --deselect tests/test_face.py::test_a_type_checker_refuses_five_wrong_calls
+
+test-newest: $(STAMP) ## Run the engine's tests on the newest versions, pandas 3 too, without the survival extra
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-newest
+	$(BIN)/uv pip install --quiet --python .venv-newest --upgrade -e ".[test,data]"
+	@echo "not run, they need the survival extra: $(PEERS)"
+	.venv-newest/bin/python -m pytest -W default -n $(JOBS) $(ENGINE) $(PEERS:%=--ignore=%) \
+	  --deselect tests/test_face.py::test_a_type_checker_refuses_five_wrong_calls
 
 fuzz: $(STAMP) ## Try 100,000 random inputs on every public function (half an hour)
 	$(RUN) tests.fuzz

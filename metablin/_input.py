@@ -338,6 +338,9 @@ def items(column: str, values: object) -> list[Any]:
     ['A', 'B']
     """
     single = isinstance(values, str | bytes) or (isinstance(values, np.ndarray) and not values.ndim)
+    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
+        hidden = np.ma.getmaskarray(values)
+        return [None if gone else x for x, gone in zip(values.data, hidden, strict=True)]
     if isinstance(values, Iterable) and not single:
         return list(values)
     raise DataError("not a list of labels", column=column, value=repr(values),

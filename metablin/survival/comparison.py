@@ -175,7 +175,7 @@ def _all_moments(
 
 def _check_pair(pair: object) -> tuple[float, float]:
     try:
-        rho, gamma = (float(x) for x in pair)  # type: ignore[attr-defined]
+        rho, gamma = (float(x) for x in _input.items("weights", pair))
     except (TypeError, ValueError) as error:
         raise DataError(
             "not a pair", column="weights", value=repr(pair), allowed="(rho, gamma)"

@@ -65,7 +65,7 @@ def bad(**changes):
         ({"noise": "none"}, None, "noise", "standard deviation"),
         ({"noise": -0.1}, None, "noise", "standard deviation"),
         ({"noise": True}, None, "noise", "standard deviation"),
-        ({"draws": -1}, None, "draws", "number of draws"),
+        ({"draws": -1}, None, "draws", "at least 0"),
         ({"printed": {"mean": 3}}, None, "printed", "unknown"),
         ({"censor_times": [40.0]}, 1, "censor_times", "at most"),
     ],

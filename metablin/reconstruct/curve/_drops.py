@@ -13,6 +13,7 @@ __all__ = [
     "clicked_at_drops",
     "count_likelihood",
     "countable",
+    "each_falls",
     "every_drop",
     "falls_of",
     "regular",
@@ -82,6 +83,17 @@ def clicked_at_drops(grid: Grid, survival: FloatArray, step: FloatArray) -> bool
     evidence = _of_counts(fall[seen], step[seen], gap[seen], grid.sd) if many else 0.0
     hidden = ~visible if many else gap > 0
     return evidence + _of_falls(t, survival, step, hidden, grid.sd) > 0.0
+
+
+def each_falls(grid: Grid, survival: FloatArray, step: FloatArray) -> bool:
+    """Whether nearly every click lies at least half a patient below the one before it.
+
+    Without that, clicks at whole units are times at which a plateau was read as well.
+    """
+    t = grid.time[grid.click]
+    seen = visible_gaps(step, t[1:] - t[:-1], grid.sd)
+    falls = (survival[:-1] - survival[1:])[seen] >= 0.5 * step[seen]
+    return bool(np.count_nonzero(falls) >= MOSTLY * falls.size)
 
 
 def regular(gap: FloatArray, time_sd: float) -> bool:

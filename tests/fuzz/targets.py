@@ -305,6 +305,12 @@ TARGETS: dict[str, Target] = {
         _calls(EFFECTS, alternative=st.sampled_from(["greater", "less", "two-sided"])),
         tolerance=1e-3,
     ),
+    "fail_safe_n": Target(
+        lambda yi, vi, **o: mb.fail_safe_n(mb.generic(yi, vi), **o),
+        _calls(EFFECTS, method=st.sampled_from(["rosenthal", "rosenberg"])),
+    ),
+    "blup": Target(_on_fit(mb.blup), _calls(EFFECTS, **FIT)),
+    "fit_statistics": Target(_on_fit(mb.fit_statistics), _calls(EFFECTS, **FIT)),
     "peters": Target(_on_tables(mb.peters), _two_arms()),
     "harbord": Target(_on_tables(mb.harbord), _two_arms()),
     "probability_beyond": Target(
@@ -342,6 +348,13 @@ TARGETS: dict[str, Target] = {
 
 EXEMPT = {
     "absolute_effect_arms": "takes curves; its arithmetic is that of milestone_difference",
+    "clustered": "takes a fit and one cluster a row; its variance is pinned and tested by hand",
+    "contrasts": "takes a fit with moderators and a matrix that belongs to it",
+    "digitise": "reads figures; odd files are tested one by one",
+    "exact_two_by_two": "takes one table of whole numbers; compared with going through all tables",
+    "likelihood_ratio": "takes two nested fits",
+    "load_fit": "reads a file; odd files are tested one by one",
+    "selection_function": "as selection_model, with other weights; a second of maximising a call",
     "compare_parametric": "fits every family of fit_parametric",
     "grade": "judgements, tested case by case",
     "load": "reads the evidence base",

@@ -158,8 +158,8 @@ def _given(pair: Any, axis: Axis | None) -> Axis:
     # The labels between the two ends keep their places: the columns of the table stand there.
     low, high = min(axis.values), max(axis.values)
     first, last = (float(v) for v in pair)
-    values = [first + (v - low) / (high - low) * (last - first) for v in axis.values]
-    return fit_axis(values, axis.positions, "given", axis.labels)
+    spread = [first + (v - low) / (high - low) * (last - first) for v in axis.values]
+    return fit_axis(spread, axis.positions, "given", axis.labels)
 
 
 def _fraction(panel: Panel) -> Panel:

@@ -155,9 +155,11 @@ def _given(pair: Any, axis: Axis | None) -> Axis:
         return fit_axis(values, places, "given", () if axis is None else axis.labels)
     if axis is None:
         raise DataError("places are needed", value=pair, allowed="A@place,B@place")
-    ends = sorted(axis.positions)
-    places = (ends[0], ends[-1]) if axis.slope > 0 else (ends[-1], ends[0])
-    return fit_axis([float(v) for v in pair], places, "given", axis.labels)
+    # The labels between the two ends keep their places: the columns of the table stand there.
+    low, high = min(axis.values), max(axis.values)
+    first, last = (float(v) for v in pair)
+    spread = [first + (v - low) / (high - low) * (last - first) for v in axis.values]
+    return fit_axis(spread, axis.positions, "given", axis.labels)
 
 
 def _fraction(panel: Panel) -> Panel:

@@ -38,6 +38,7 @@ NEW = 0.25  # a further curve of one ink has at least this part of its own
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
 MOST = 8  # curves of one panel
+INK_MARGIN = 2  # pixels of paper around a number that is looked at again
 
 
 def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
@@ -79,9 +80,22 @@ def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[
         ]
         if crop.size and np.ptp(crop.mean(axis=2)) > 60:
             places.append((k, time))
-            crops.append(crop)
+            crops.append(_to_ink(crop))
     found = recognise_crops(crops)
     return with_cells(panel, rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
+
+
+def _to_ink(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut a piece down to its ink: a lone 0 in wide paper is taken for a full stop."""
+    grey = crop.mean(axis=2)
+    ink = np.abs(grey - np.median(grey)) > 0.4 * np.ptp(grey)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return crop
+    return crop[
+        max(rows[0] - INK_MARGIN, 0) : rows[-1] + INK_MARGIN + 1,
+        max(columns[0] - INK_MARGIN, 0) : columns[-1] + INK_MARGIN + 1,
+    ]
 
 
 def _spread(row: RiskRow) -> float:

@@ -87,7 +87,30 @@ def _axis(axis: Axis, panel: Panel, grey: Any, which: int) -> Axis:
             found.append(fitted)
     if not found:
         return axis
-    return max(found, key=lambda f: (len(f.values) >= 0.8 * len(axis.values), -f.residual))
+    best = max(found, key=lambda f: (len(f.values) >= 0.8 * len(axis.values), -f.residual))
+    return _whole(best, axis)
+
+
+def _whole(fitted: Axis, axis: Axis) -> Axis:
+    """Give back the labels whose mark was not found, at their places by the others.
+
+    A frame beside the last mark hides it; without its label the axis would end a step too soon,
+    and so would the curves.
+    """
+    left = [
+        (value, float(fitted.position(value)), label)
+        for value, label in zip(axis.values, axis.labels, strict=True)
+        if value not in fitted.values
+    ]
+    if not left:
+        return fitted
+    values, places, labels = zip(*left, strict=True)
+    return replace(
+        fitted,
+        values=fitted.values + values,
+        positions=fitted.positions + places,
+        labels=fitted.labels + labels,
+    )
 
 
 def _profile(grey: Any, a: float, b: float, source: str) -> Any:

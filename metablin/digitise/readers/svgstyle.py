@@ -65,7 +65,7 @@ def colour(text: str) -> Colour | None:
     found = re.fullmatch(r"rgba?\(([^)]*)\)", text)
     if found:
         parts = re.split(r"[\s,/]+", found.group(1).strip())[:3]
-        values = [float(p[:-1]) * 2.55 if p.endswith("%") else float(p) for p in parts]
+        values = [float(p[:-1]) * 255.0 / 100.0 if p.endswith("%") else float(p) for p in parts]
         red, green, blue = (min(255, max(0, round(v))) for v in values)
         return red, green, blue
     from PIL import ImageColor

@@ -119,8 +119,7 @@ def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Gr
     if kind == "auto":
         at_drops = _drops.clicked_at_drops(grid, curve.survival, step)
         at_drops = at_drops or (
-            _whole.clicked_at_units(curve, grid)
-            and _drops.each_falls(grid, curve.survival, step)
+            _whole.clicked_at_units(curve, grid) and _drops.each_falls(grid, curve.survival, step)
         )
     else:
         at_drops = kind != "points"

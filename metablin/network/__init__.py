@@ -5,6 +5,7 @@ basis a study (:mod:`metablin.network.gls`) turns a network with multi-arm studi
 meta-regression of independent rows, so that every estimator is exact.
 """
 
+import inspect
 import sys
 import types
 from typing import Any
@@ -25,3 +26,5 @@ class _Callable(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+# Whoever asks for the signature gets that of the function.
+vars(sys.modules[__name__])["__signature__"] = inspect.signature(network)

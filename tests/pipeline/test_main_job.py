@@ -64,6 +64,7 @@ def test_a_reproduced_claim_is_computed_not_copied(out: Path) -> None:
         *("rate", "conf_low", "conf_high", "wilson_low", "wilson_high", "p_two_sided"),
         *("p_one_sided", "estimate_from_interval", "odds_ratio", "risk_ratio", "risk_difference"),
         *("fisher_p", "events_implied", "survivors_implied", "median_years", "value"),
+        "std_error_complete",
     }
 
 

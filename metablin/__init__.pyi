@@ -55,6 +55,9 @@ from metablin.meta.normal.contrasts import contrasts as contrasts
 from metablin.meta.normal.nested import fit_statistics as fit_statistics
 from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
 from metablin.meta.saved import load_fit as load_fit
+from metablin.meta.structures.fit import mixed as mixed
+from metablin.meta.structures.location_scale import location_scale as location_scale
+from metablin.meta.structures.sampling import sampling_covariance as sampling_covariance
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network

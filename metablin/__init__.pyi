@@ -22,6 +22,7 @@ from metablin.effects import mean_differences as mean_differences
 from metablin.effects import proportions as proportions
 from metablin.effects import rate_contrasts as rate_contrasts
 from metablin.effects import rates as rates
+from metablin.effects import read_revman as read_revman
 from metablin.effects import two_by_two as two_by_two
 from metablin.errors import ConvergenceError as ConvergenceError
 from metablin.errors import ConvergenceWarning as ConvergenceWarning

@@ -363,6 +363,7 @@ EXEMPT = {
     "load": "reads the evidence base",
     "reconstruct_many": "calls reconstruct_km for every curve",
     "reconstruct_summary_pair": "searches two arms of reconstruct_summary; minutes a thousand",
+    "read_revman": "reads a file; odd files are tested one by one",
     "risk_of_bias": "takes a table of answers in words",
     "summary_of_findings": "puts rated outcomes side by side",
     "tables": "lists the evidence base",

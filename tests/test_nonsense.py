@@ -50,6 +50,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "mixed": {"yi": YI, "vi": VI, "random": "1 | trial", "data": {"trial": list("aabbc")}},
     "location_scale": {"e": EFFECTS, "scale": "x", "data": {"x": [1, 2, 2, 3, 5]}},
     "sampling_covariance": {"vi": VI, "cluster": list("aabbc"), "estimate": range(5), "rho": 0.5},
+    "export": {"result": FIT, "form": "markdown"},
+    "write_up": {"fit": FIT},
     "load_fit": {"source": FIT.to_json()},
     "begg": {"e": EFFECTS},
     "egger": {"e": EFFECTS},

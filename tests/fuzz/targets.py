@@ -359,6 +359,8 @@ EXEMPT = {
     "load_fit": "reads a file; odd files are tested one by one",
     "selection_function": "as selection_model, with other weights; a second of maximising a call",
     "compare_parametric": "fits every family of fit_parametric",
+    "export": "prints any result; its cells are compared with the formats",
+    "write_up": "prints a fit; every model and option is tried",
     "grade": "judgements, tested case by case",
     "load": "reads the evidence base",
     "reconstruct_many": "calls reconstruct_km for every curve",

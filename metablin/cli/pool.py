@@ -10,6 +10,7 @@ import typer
 
 from metablin.cli import _io
 from metablin.cli._diagnostics import Diagnostics, Test
+from metablin.options import ForestLayout
 
 if TYPE_CHECKING:
     from metablin.effects import EffectSizes
@@ -88,6 +89,7 @@ def pool(
     percent: _io.Percent = False,
     unit: _io.Unit = None,
     plot: Annotated[Path | None, typer.Option(help="Write a forest plot (svg, png, pdf).")] = None,
+    layout: Annotated[ForestLayout, typer.Option(help="How the forest plot is set.")] = "plain",
     funnel: Annotated[
         Path | None, typer.Option(help="Write a funnel plot (svg, png, pdf).")
     ] = None,
@@ -110,6 +112,8 @@ def pool(
     """
     _usage(measure, transform, zero_cells, double_zeros, model, cluster, by)
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
+    if layout != "plain" and plot is None:
+        raise typer.BadParameter("--layout needs --plot")
     _io.check_picture(plot, file)
     _io.check_picture(funnel, file, option="--funnel")
     _io.check_files([plot, funnel, table, report], [file])
@@ -128,7 +132,7 @@ def pool(
     wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
     found = wanted.run(fit)
     if plot is not None:
-        _io.save_plot(fit.plot(), plot)
+        _io.save_plot(fit.plot(layout=layout), plot)
     if table is not None or report is not None:
         _write_papers(fit, table, report)
     if json:

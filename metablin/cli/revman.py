@@ -35,7 +35,9 @@ def revman(
     out: Annotated[
         Path | None, typer.Option(help="Write the studies of the analysis as CSV.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a forest plot (svg, png, pdf).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a forest plot as RevMan sets it (svg, png, pdf).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:  # fmt: skip
     """List the analyses of a Cochrane review, or pool one of them.
@@ -71,7 +73,7 @@ def revman(
     if out is not None:
         _io.write_csv(chosen.to_frame(), out, file)
     if plot is not None:
-        _io.save_plot(fit.plot(), plot)
+        _io.save_plot(fit.plot(layout="revman"), plot)
     printed = chosen.file.printed
     if json:
         own = chosen.to_dict()

@@ -51,9 +51,37 @@ LABELS = {
 MEASURES = ["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
 
 
+COUNT, SIZE = st.integers(0, 9).map(str), st.integers(10, 60).map(str)
+EFFECT = st.floats(0.2, 3.0).map(lambda x: f"{x:.2f},{x / 2:.2f},{x * 2:.2f}")
+SOUND: dict[str, list[tuple[str, list[st.SearchStrategy[str]]]]] = {
+    "network": [
+        ("study,treatment,events,n", [st.sampled_from("123"), st.sampled_from("ABC"), COUNT, SIZE]),
+        ("study,treat1,treat2,estimate,conf_low,conf_high",
+         [st.sampled_from("123456"), st.sampled_from("AB"), st.sampled_from("CD"), EFFECT]),
+    ],
+    "certainty": [
+        ("study,estimate,conf_low,conf_high,risk_of_bias",
+         [st.sampled_from("123456"), EFFECT, st.sampled_from(["low", "some concerns", "high"])]),
+        ("study,events,n,population", [st.sampled_from("123456"), COUNT, SIZE, WORDS]),
+        ("tool,domain,question,answer",
+         [LABELS[n] for n in ("tool", "domain", "question", "answer")]),
+    ],
+}  # fmt: skip
+"""Tables that a command mostly takes; the rest of `tables` it mostly refuses."""
+
+
+@st.composite
+def _sound(draw: st.DrawFn, command: str) -> bytes:
+    header, cells = draw(st.sampled_from(SOUND[command]))
+    rows = draw(st.lists(st.tuples(*cells), min_size=1, max_size=8))
+    return "\n".join([header, *(",".join(row) for row in rows)]).encode()
+
+
 @st.composite
 def tables(draw: st.DrawFn, command: str) -> bytes:
     """Return a table, mostly a sound one, in one of the encodings met in the wild."""
+    if command in SOUND and draw(st.booleans()):
+        return draw(_sound(command))
     header = draw(st.lists(st.sampled_from(HEADERS[command]), min_size=1, max_size=7, unique=True))
     if draw(st.booleans()):
         header = HEADERS[command]

@@ -69,8 +69,8 @@ from metablin.reconstruct import reconstruct_km as reconstruct_km
 from metablin.reconstruct import reconstruct_many as reconstruct_many
 from metablin.reconstruct import reconstruct_summary as reconstruct_summary
 from metablin.reconstruct import reconstruct_summary_pair as reconstruct_summary_pair
-from metablin.report.export import export as export
-from metablin.report.paper import write_up as write_up
+from metablin.report import export as export
+from metablin.report import write_up as write_up
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
 from metablin.survival import fit_parametric as fit_parametric

@@ -22,6 +22,7 @@ from metablin.effects import mean_differences as mean_differences
 from metablin.effects import proportions as proportions
 from metablin.effects import rate_contrasts as rate_contrasts
 from metablin.effects import rates as rates
+from metablin.effects import read_revman as read_revman
 from metablin.effects import two_by_two as two_by_two
 from metablin.errors import ConvergenceError as ConvergenceError
 from metablin.errors import ConvergenceWarning as ConvergenceWarning
@@ -55,6 +56,9 @@ from metablin.meta.normal.contrasts import contrasts as contrasts
 from metablin.meta.normal.nested import fit_statistics as fit_statistics
 from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
 from metablin.meta.saved import load_fit as load_fit
+from metablin.meta.structures.fit import mixed as mixed
+from metablin.meta.structures.location_scale import location_scale as location_scale
+from metablin.meta.structures.sampling import sampling_covariance as sampling_covariance
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network
@@ -65,6 +69,8 @@ from metablin.reconstruct import reconstruct_km as reconstruct_km
 from metablin.reconstruct import reconstruct_many as reconstruct_many
 from metablin.reconstruct import reconstruct_summary as reconstruct_summary
 from metablin.reconstruct import reconstruct_summary_pair as reconstruct_summary_pair
+from metablin.report.export import export as export
+from metablin.report.paper import write_up as write_up
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
 from metablin.survival import fit_parametric as fit_parametric

@@ -14,6 +14,7 @@ __all__ = [
     "ConfType",
     "DoubleZeros",
     "EqualTau2",
+    "ForestLayout",
     "Interval",
     "LogMeasure",
     "MeanMeasure",
@@ -51,6 +52,8 @@ ZeroRuleSingle: TypeAlias = Literal["only-needed", "all", "none"]
 ZeroRule: TypeAlias = Literal["only-needed", "all", "treatment-arm", "none"]
 DoubleZeros: TypeAlias = Literal["keep", "drop"]
 Missing: TypeAlias = Literal["error", "drop"]
+ForestLayout: TypeAlias = Literal["plain", "revman", "jama"]
+"""As the house draws a forest plot, as Cochrane reviews do, as JAMA does."""
 
 Model: TypeAlias = Literal[
     "random",

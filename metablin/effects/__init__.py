@@ -4,6 +4,7 @@ from metablin.effects.contrasts import generic, hazard_ratios, log_effects
 from metablin.effects.exact import exact_intervals
 from metablin.effects.means import mean_differences
 from metablin.effects.reported import hazard_ratios_reported
+from metablin.effects.revman import Review, read_revman
 from metablin.effects.single import proportions, rates
 from metablin.effects.sizes import EffectSizes, Excluded
 from metablin.effects.tables import rate_contrasts, two_by_two
@@ -11,6 +12,7 @@ from metablin.effects.tables import rate_contrasts, two_by_two
 __all__ = [
     "EffectSizes",
     "Excluded",
+    "Review",
     "exact_intervals",
     "generic",
     "hazard_ratios",
@@ -20,5 +22,6 @@ __all__ = [
     "proportions",
     "rate_contrasts",
     "rates",
+    "read_revman",
     "two_by_two",
 ]

@@ -19,7 +19,16 @@ from metablin.plots import style
 if TYPE_CHECKING:
     from metablin.meta import MetaFit
 
-__all__ = ["draw_forest", "forest", "forest_frame", "label_offset"]
+__all__ = [
+    "draw_forest",
+    "draw_rows",
+    "forest",
+    "forest_frame",
+    "heterogeneity_words",
+    "label_offset",
+    "narrow_forest",
+    "put",
+]
 
 COLUMNS = [
     "position",
@@ -51,6 +60,8 @@ NAMES = {
     "irr": "Rate ratio",
     "ird": "Rate difference",
     "asd": "Arcsine difference",
+    "md": "Mean difference",
+    "smd": "Standardised mean difference",
     "generic": "Effect",
 }
 
@@ -59,6 +70,7 @@ CHARACTER = 5.5
 GAP = 12.0
 ROW_INCHES = 0.235
 
+STUDY = style.colour("blinatumomab")
 POOLED = style.colour("chemotherapy")
 
 
@@ -199,6 +211,22 @@ def _heterogeneity(part: dict[str, Any]) -> str:
     return ", ".join(texts)
 
 
+def heterogeneity_words(fit: MetaFit) -> str:
+    """Return heterogeneity and the test of the overall effect in the words of RevMan."""
+    if fit.k < 2:
+        return "Heterogeneity: not applicable"
+    parts = [] if np.isnan(fit.tau2) or fit.model == "common" else [f"Tau² = {fit.tau2:.2f}"]
+    if not np.isnan(fit.q):
+        parts.append(f"Chi² = {fit.q:.2f}, df = {fit.q_df:g} (P {_p(fit.q_p)})")
+    if not np.isnan(fit.i2):
+        parts.append(f"I² = {100 * fit.i2:.0f}%")
+    name = "Z" if np.isinf(fit.df) else "t"
+    overall = ""
+    if not np.isnan(fit.p_value):
+        overall = f"; overall effect: {name} = {abs(fit.statistic):.2f} (P {_p(fit.p_value)})"
+    return "Heterogeneity: " + "; ".join(parts) + overall
+
+
 def _subgroup_test(test: dict[str, Any]) -> str:
     df = test["df"] if "df" in test else test["q_df"]
     p = test["p_value"] if "p_value" in test else test["q_p"]
@@ -255,23 +283,42 @@ def draw_forest(
     limits : (float, float), optional
         Ends of the axis; intervals beyond them end in an arrow.
     """
+    ends = draw_rows(frame, ax, measure=measure, limits=limits)
+    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    narrow_forest(ax, frame, measure, ends)
+    return ax
+
+
+def draw_rows(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    measure: str,
+    limits: tuple[float, float] | None = None,
+    square: str = STUDY,
+    diamond: str = POOLED,
+) -> tuple[float, float]:
+    """Draw the marks of a forest plot without its texts, and return the ends of the axis."""
     low, high = limits or _axis_limits(frame, measure)
     _axis(ax, measure, low, high, len(frame))
     for row in _rows(frame):
         if row.kind == "study":
-            _draw_study(ax, row, low, high)
+            _draw_study(ax, row, low, high, square)
         elif row.kind == "pooled":
-            _draw_pooled(ax, row, low, high)
+            _draw_pooled(ax, row, low, high, diamond)
         elif row.kind == "prediction":
-            _draw_prediction(ax, row, low, high)
+            _draw_prediction(ax, row, low, high, diamond)
     pools = frame.loc[frame["kind"] == "pooled"]
     if pools["group"].iloc[-1] == "":
         ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
-    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    return low, high
+
+
+def narrow_forest(ax: Axes, frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> None:
+    """Remember how the forest plot on `ax` is drawn for a telephone."""
     picture = ax.figure
     if isinstance(picture, Figure) and picture.axes == [ax]:
-        style.narrow_as(picture, lambda: _narrow(frame, measure, (low, high)))
-    return ax
+        style.narrow_as(picture, lambda: _narrow(frame, measure, limits))
 
 
 NARROW_HEIGHTS = {"study": 1.95, "pooled": 1.95, "prediction": 1.95, "gap": 0.4}
@@ -360,7 +407,7 @@ def _thin(ticks: Sequence[float]) -> list[float]:
     return [t for t in ticks if t not in (0.75, 1.5, 0.05)]
 
 
-def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_study(ax: Axes, row: Any, low: float, high: float, colour: str = STUDY) -> None:
     left, right = max(row.conf_low, low), min(row.conf_high, high)
     ax.plot([left, right], [row.position] * 2, color=style.INK, lw=1.1, solid_capstyle="butt")
     for beyond, x, marker in ((row.conf_low < low, low, "<"), (row.conf_high > high, high, ">")):
@@ -368,22 +415,20 @@ def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
             ax.plot(x, row.position, marker, color=style.INK, ms=4, clip_on=False)
     if low <= row.estimate <= high:
         area = 14 + 110 * row.size
-        ax.scatter(
-            row.estimate, row.position, s=area, marker="s", color=style.colour("blinatumomab")
-        )
+        ax.scatter(row.estimate, row.position, s=area, marker="s", color=colour)
 
 
-def _draw_pooled(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_pooled(ax: Axes, row: Any, low: float, high: float, colour: str = POOLED) -> None:
     left = row.estimate if np.isnan(row.conf_low) else max(row.conf_low, low)
     right = row.estimate if np.isnan(row.conf_high) else min(row.conf_high, high)
     y = row.position
     corners = [(left, y), (row.estimate, y - 0.32), (right, y), (row.estimate, y + 0.32)]
-    ax.add_patch(Polygon(corners, closed=True, facecolor=POOLED, edgecolor=POOLED, zorder=3))
+    ax.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor=colour, zorder=3))
 
 
-def _draw_prediction(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_prediction(ax: Axes, row: Any, low: float, high: float, colour: str = POOLED) -> None:
     ends = [max(row.pred_low, low), min(row.pred_high, high)]
-    ax.plot(ends, [row.position] * 2, color=POOLED, lw=3, alpha=0.55, solid_capstyle="butt")
+    ax.plot(ends, [row.position] * 2, color=colour, lw=3, alpha=0.55, solid_capstyle="butt")
 
 
 def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
@@ -394,12 +439,12 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     label_x = label_offset(frame)
     weight_x = text_width + 7 * CHARACTER + GAP
     head = {"fontweight": "bold"}
-    _put(ax, 0, -1, label_x, "Study", "left", **head)
+    put(ax, 0, -1, label_x, "Study", "left", **head)
     if has_counts:
-        _put(ax, 0, -1, -GAP, "Events/n", "right", **head)
-    _put(ax, 1, -1, text_width, heading, "right", **head)
+        put(ax, 0, -1, -GAP, "Events/n", "right", **head)
+    put(ax, 1, -1, text_width, heading, "right", **head)
     if frame["weight"].notna().any():
-        _put(ax, 1, -1, weight_x, "Weight", "right", **head)
+        put(ax, 1, -1, weight_x, "Weight", "right", **head)
     for row in _rows(frame):
         words: dict[str, Any] = {}
         if row.kind in ("heading", "pooled"):
@@ -408,11 +453,11 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
             words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 1.0}
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
-        _put(ax, 0, row.position, label_x, row.label, "left", **words)
-        _put(ax, 0, row.position, -GAP, row.counts, "right")
-        _put(ax, 1, row.position, text_width, row.text, "right", **words)
+        put(ax, 0, row.position, label_x, row.label, "left", **words)
+        put(ax, 0, row.position, -GAP, row.counts, "right")
+        put(ax, 1, row.position, text_width, row.text, "right", **words)
         if not np.isnan(row.weight):
-            _put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
+            put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
 
 
 def label_offset(frame: pd.DataFrame) -> float:
@@ -423,7 +468,8 @@ def label_offset(frame: pd.DataFrame) -> float:
     return -(CHARACTER * int(labels.str.len().max()) + counts_width + 2 * GAP)
 
 
-def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
+def put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
+    """Write a text beside the axes, `offset` points from its left (0) or right (1) edge."""
     if text:
         ax.annotate(
             style.plain(text),

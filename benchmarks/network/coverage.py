@@ -11,12 +11,14 @@ import pandas as pd
 
 from metablin.network.gls import Rows, rows_of, stack
 from metablin.network.inconsistency import splits
+from metablin.network.prediction import propagated
 from metablin.network.records import Block, Network
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import critical
 from metablin.numerics.tau2 import estimate_tau2
 
 REPETITIONS = 4000
+PREDICTION_REPETITIONS = 1000
 SPLIT_REPETITIONS = 400
 TAU2 = 0.1
 LEVEL = 0.95
@@ -71,8 +73,26 @@ def cell(treatments: int, dense: bool, rng: np.random.Generator) -> dict[str, fl
         "hksj": np.mean(np.abs(gap) < q * np.sqrt(var * scale)),
         "prediction_z": np.mean(np.abs(future) < z * wide),
         "prediction_t": np.mean(np.abs(future) < q * wide),
+        **{f"prediction_cd_{name}": propagated_coverage(n, rows, y, future - gap, df)
+           for name, df in (("z", np.inf), ("t", float(free)))},
         "node_split_type_1": node_splits(n, rows, y[:SPLIT_REPETITIONS]),
     }
+
+
+def propagated_coverage(
+    n: Network, rows: Rows, y: np.ndarray, new: np.ndarray, df: float
+) -> float:
+    """Return coverage of the prediction interval over the confidence distribution of tau2.
+
+    `new` are the effects of new settings, shape (repetitions, pairs).
+    """
+    pairs = np.triu_indices(len(n.treatments), 1)
+    inside = []
+    for one, true in zip(y[:PREDICTION_REPETITIONS], new, strict=False):
+        low, high = propagated(Network(n.treatments, "generic", "none", rebuilt(n, one)), LEVEL, df,
+                               pairs)  # fmt: skip
+        inside.append((low < true) & (true < high))
+    return float(np.mean(inside))
 
 
 def node_splits(n: Network, rows: Rows, y: np.ndarray) -> float:
@@ -109,7 +129,8 @@ def main() -> None:
     rng = np.random.default_rng(20)
     cells = [cell(t, dense, rng) for t in (4, 8, 15) for dense in (False, True)]
     table = pd.DataFrame(cells)
-    print(f"{REPETITIONS} networks a row, tau2 = {TAU2}, {SPLIT_REPETITIONS} for node splits")
+    print(f"{REPETITIONS} networks a row, tau2 = {TAU2}, {SPLIT_REPETITIONS} for node splits, "
+          f"{PREDICTION_REPETITIONS} for prediction over the confidence distribution")  # fmt: skip
     print(table.to_string(index=False, float_format="{:.3f}".format))
 
 

@@ -11,7 +11,7 @@ from metablin.network.records import Network
 from metablin.numerics.gls import gls_at
 from metablin.numerics.tau2 import solve_q
 
-__all__ = ["propagated"]
+__all__ = ["below", "mixture", "propagated"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -71,6 +71,15 @@ def propagated(
     >>> low.round(2).tolist(), high.round(2).tolist()
     ([-0.81], [1.67])
     """
+    center, width = mixture(network, pairs)
+    return _mixture_limits(center, width, level, df)
+
+
+def mixture(network: Network, pairs: tuple[IntArray, IntArray]) -> tuple[FloatArray, FloatArray]:
+    """Return effects and widths at the quantiles of tau2's confidence distribution, shape (q, p).
+
+    A width is the standard deviation of the estimate and of a new setting together.
+    """
     rows = rows_of(network)
     size = len(network.treatments)
     x = rows.x[:, 1:]
@@ -84,7 +93,14 @@ def propagated(
     d[:, 1:], cov[:, 1:, 1:] = fit.beta, fit.cov
     i, j = pairs
     variance = cov[:, i, i] + cov[:, j, j] - 2 * cov[:, i, j]
-    return _mixture_limits(d[:, i] - d[:, j], np.sqrt(variance + tau2[:, None]), level, df)
+    return d[:, i] - d[:, j], np.sqrt(variance + tau2[:, None])
+
+
+def below(at: FloatArray, center: FloatArray, width: FloatArray, df: float) -> FloatArray:
+    """Return the share of a mixture below values, shape (p,)."""
+    z = (at - center) / width
+    part = special.ndtr(z) if np.isinf(df) else special.stdtr(df, z)
+    return np.asarray(part.mean(0))
 
 
 def _mixture_limits(
@@ -97,8 +113,7 @@ def _mixture_limits(
         high = center.max(0) + BRACKET * width.max(0)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            z = (middle - center) / width
-            below = (special.ndtr(z) if np.isinf(df) else special.stdtr(df, z)).mean(0)
-            low, high = np.where(below < tail, middle, low), np.where(below < tail, high, middle)
+            short = below(middle, center, width, df) < tail
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
         ends.append((low + high) / 2)
     return ends[0], ends[1]

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkInterval",
     "NetworkMeasure",
     "NetworkModel",
+    "NetworkPrediction",
     "Prediction",
     "ProportionTransform",
     "RateMeasure",
@@ -86,6 +87,7 @@ MeanMeasure: TypeAlias = Literal["md", "smd"]
 NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
 NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
 NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]
+NetworkPrediction: TypeAlias = Literal["match", "confidence-distribution"]
 SmallValues: TypeAlias = Literal["desirable", "undesirable"]
 SplitMethod: TypeAlias = Literal["back-calculation", "side-splitting"]
 

@@ -95,7 +95,7 @@ def reconstruct_summary_pair(
     if len(named) != 2:
         raise DataError("not two labels", column="labels", value=repr(labels),
                         allowed="one for the treatment and one for the control")  # fmt: skip
-    draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
+    draws, seed = whole("draws", draws, minimum=1, what="number of draws"), check_seed(seed)
     arms = tuple(
         _arm(arm, level, str(label)) for arm, label in zip((treatment, control), named, strict=True)
     )

@@ -1,6 +1,9 @@
-"""Run the reconstruction benchmark and write RESULTS.md: one process, fixed seeds.
+"""Run the reconstruction benchmark and write RESULTS.md and SCENARIOS.md: fixed seeds.
 
-python benchmarks/reconstruction/run.py [--quick] [--out RESULTS.md]
+python benchmarks/reconstruction/run.py [--quick] [--jobs N] [--folder FOLDER]
+    [--every K] [--before FILE] [--peer PATIENTS.csv]
+
+Results do not depend on `--jobs`. The last three are options of scenarios.py.
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scenarios
 from digitiser import Clicks, digitise, floor, km, risk_table, step
+from endpoints import endpoint_table
 from guyot import guyot
+from joblib import Parallel, delayed
 from pairs import pairs_table
 from thin import thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
@@ -41,23 +47,55 @@ SEED = 20260101
 BEST_OF = 3  # the machine's own hiccups are no part of a time
 
 
+HERE = Path(__file__).parent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="fewer trials and draws")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--every", type=int, default=3, help="trials of the scenarios: every k-th")
+    for name in ("before", "peer"):
+        parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     small = options.quick
-    trials = public()
-    sims = list(simulated(15 if small else 60))
-    parts = [header(trials, sims)]
-    parts.append(curves(trials, sims, 1 if small else 4))
-    parts.append(coverage(trials + sims, 20 if small else 60))
-    parts.append(summaries(trials, sims, 20 if small else 80))
-    parts.append(thin_table(trials + sims[:20], 20 if small else 80))
-    parts.append(pairs_table(trials + sims, 20 if small else 40))
-    parts.append(speed(60 if small else 300))
-    options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(options.out.read_text(encoding="utf-8"))
+    trials, sims = public(), list(simulated(15 if small else 60))
+    repeated = trials * (1 if small else 4) + sims
+    some = (trials + sims)[:: options.every]
+    draws = 20 if small else 80
+    tasks = [delayed(exact_row)(some, decimals, total) for decimals, total in scenarios.EXACT]
+    tasks += [delayed(scenarios.run)(some, [name]) for name in scenarios.SCENARIOS]
+    tasks += [delayed(fits)(tool, level, repeated) for tool in FITS for level in LEVELS]
+    tasks += [delayed(covered)(level, trials + sims, 20 if small else 60) for level in DRAWN]
+    tasks += [
+        delayed(floors)(repeated),
+        delayed(summaries)(trials, sims, draws),
+        delayed(endpoint_table)(trials, 20 if small else 100, draws, printed),
+        delayed(thin_table)(trials + sims[:20], draws),
+        delayed(pairs_table)(trials + sims, 20 if small else 40),
+        delayed(speed)(60 if small else 300),
+    ]
+    done = iter(Parallel(n_jobs=options.jobs)(tasks))
+    exact = [next(done) for _ in scenarios.EXACT]
+    clicked = [next(done) for _ in scenarios.SCENARIOS]
+    found = [next(done) for _ in range(len(FITS) * len(LEVELS))]
+    drawn = [next(done) for _ in DRAWN]
+    lowest = next(done)
+    parts = [header(trials, sims), curves(found, lowest), coverage(drawn), *done]
+    write(options.folder / "RESULTS.md", "\n\n".join(parts))
+    write(options.folder / "SCENARIOS.md", scenarios.document(
+        clicked, exact, trials + sims, options.before, options.peer))  # fmt: skip
+
+
+def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
+    """One line of the table of exact corners (a function of this module, for its workers)."""
+    return scenarios.exact_row(trials, decimals, total)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def header(trials: list[Trial], sims: list[Trial]) -> str:
@@ -120,29 +158,36 @@ def measure(t, e, rt, re, table, given) -> dict[str, float]:
     }
 
 
-def curves(trials: list[Trial], sims: list[Trial], repeats: int) -> str:
+FITS = {"metablin": metablin_fit, "Guyot 2012": guyot_fit}
+
+
+def fits(tool: str, level: str, trials: list[Trial]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Reconstruct every arm with one tool at one level: one row an arm, one a trial."""
     rows, ratios = [], []
-    for name, fit in (("metablin", metablin_fit), ("Guyot 2012", guyot_fit)):
-        for level, given in LEVELS.items():
-            rng = np.random.default_rng(SEED)
-            for trial in trials * repeats + sims:
-                arms = []
-                for arm in (0, 1):
-                    t, e, clicks, table = one_case(trial, arm, rng)
-                    base = {"tool": name, "level": level, "source": trial.source, "n": t.size,
-                            "clicks": clicks.mode}  # fmt: skip
-                    try:
-                        rt, re = fit(clicks, t, e, table, given)
-                        rows.append({**base, **measure(t, e, rt, re, table, given)})
-                        arms.append((rt, re, np.full(rt.size, arm)))
-                    except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
-                        rows.append({**base, "failed": 1.0})
-                if len(arms) == 2:
-                    found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
-                    truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-                    ratios.append({"tool": name, "level": level, "hr": abs(found - truth)})
-    frame, hr = pd.DataFrame(rows), pd.DataFrame(ratios)
-    return "\n\n".join([by_level(frame, hr), by_size(frame, floors(trials * repeats + sims))])
+    fit, given = FITS[tool], LEVELS[level]
+    rng = np.random.default_rng(SEED)
+    for trial in trials:
+        arms = []
+        for arm in (0, 1):
+            t, e, clicks, table = one_case(trial, arm, rng)
+            base = {"tool": tool, "level": level, "source": trial.source, "n": t.size,
+                    "clicks": clicks.mode}  # fmt: skip
+            try:
+                rt, re = fit(clicks, t, e, table, given)
+                rows.append({**base, **measure(t, e, rt, re, table, given)})
+                arms.append((rt, re, np.full(rt.size, arm)))
+            except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
+                rows.append({**base, "failed": 1.0})
+        if len(arms) == 2:
+            found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
+            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+            ratios.append({"tool": tool, "level": level, "hr": abs(found - truth)})
+    return pd.DataFrame(rows), pd.DataFrame(ratios)
+
+
+def curves(found: list[tuple[pd.DataFrame, pd.DataFrame]], lowest: pd.Series) -> str:
+    frame, hr = (pd.concat(x, ignore_index=True) for x in zip(*found, strict=True))
+    return "\n\n".join([by_level(frame, hr), by_size(frame, lowest)])
 
 
 def floors(trials: list[Trial]) -> pd.Series:
@@ -203,42 +248,48 @@ def pair(x: pd.Series) -> str:
     return f"{x.mean():.4f} / {x.quantile(0.95):.4f}"
 
 
-def coverage(trials: list[Trial], draws: int) -> str:
-    lines = [
+DRAWN = ("curve + n", "+ events", "+ both")
+
+
+def coverage(lines: list[str]) -> str:
+    return "\n".join([
         "## Draws\n",
-        f"Share of trials whose log HR of the hidden data lies in the central 95 % of {draws} "
-        "draws (reconstruction uncertainty alone).\n",
-        "| level | trials | covered | mean width |",
-        "|---|---|---|---|",
-    ]
-    for level in ("curve + n", "+ events", "+ both"):
-        rng = np.random.default_rng(SEED + 1)
-        hits, widths = [], []
-        for i, trial in enumerate(trials):
-            sets = []
-            for arm in (0, 1):
-                t, e, clicks, table = one_case(trial, arm, rng)
-                given = LEVELS[level]
-                r = reconstruct_km(
-                    clicks.time, clicks.survival, n=t.size,
-                    at_risk=table if "risk" in given else None,
-                    events=int(e.sum()) if "events" in given else None,
-                    draws=draws, seed=2 * i + arm,
-                )  # fmt: skip
-                sets.append(r.draws)
-            arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
-            found = [
-                log_hazard_ratio(
-                    np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
-                )
-                for a, b in zip(*sets, strict=True)
-            ]
-            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-            low, high = np.nanquantile(found, [0.025, 0.975])
-            hits.append(low <= truth <= high)
-            widths.append(high - low)
-        lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
-    return "\n".join(lines)
+        "Share of trials whose log HR of the hidden data lies in the central 95 % of the draws "
+        "(reconstruction uncertainty alone).\n",
+        "| level | trials | draws | covered | mean width |",
+        "|---|---|---|---|---|",
+        *lines,
+    ])  # fmt: skip
+
+
+def covered(level: str, trials: list[Trial], draws: int) -> str:
+    """One line of the table of draws."""
+    rng = np.random.default_rng(SEED + 1)
+    given = LEVELS[level]
+    hits, widths = [], []
+    for i, trial in enumerate(trials):
+        sets = []
+        for arm in (0, 1):
+            t, e, clicks, table = one_case(trial, arm, rng)
+            r = reconstruct_km(
+                clicks.time, clicks.survival, n=t.size,
+                at_risk=table if "risk" in given else None,
+                events=int(e.sum()) if "events" in given else None,
+                draws=draws, seed=2 * i + arm,
+            )  # fmt: skip
+            sets.append(r.draws)
+        arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
+        found = [
+            log_hazard_ratio(
+                np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
+            )
+            for a, b in zip(*sets, strict=True)
+        ]
+        truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+        low, high = np.nanquantile(found, [0.025, 0.975])
+        hits.append(low <= truth <= high)
+        widths.append(high - low)
+    return f"| {level} | {len(hits)} | {draws} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |"
 
 
 def printed(t, e) -> dict[str, object] | None:

@@ -19,17 +19,19 @@ import sys
 import tempfile
 import time as clock
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scenarios
 from digitiser import Clicks, digitise, floor, km, risk_table, step
-from endpoints import endpoint_table
+from endpoints import PARTS as ENDPOINT_PARTS
+from endpoints import endpoint_rows, endpoint_table
 from guyot import guyot
 from joblib import Parallel, delayed
-from pairs import pairs_table
-from thin import thin_table
+from pairs import measured, pairs_table
+from thin import thin, thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
@@ -64,28 +66,35 @@ def main() -> None:
     repeated = trials * (1 if small else 4) + sims
     some = (trials + sims)[:: options.every]
     draws = 20 if small else 80
-    tasks = [delayed(exact_row)(some, decimals, total) for decimals, total in scenarios.EXACT]
-    tasks += [delayed(scenarios.run)(some, [name]) for name in scenarios.SCENARIOS]
-    tasks += [delayed(fits)(tool, level, repeated) for tool in FITS for level in LEVELS]
-    tasks += [delayed(covered)(level, trials + sims, 20 if small else 60) for level in DRAWN]
-    tasks += [
-        delayed(floors)(repeated),
-        delayed(summaries)(trials, sims, draws),
-        delayed(endpoint_table)(trials, 20 if small else 100, draws, printed),
-        delayed(thin_table)(trials + sims[:20], draws),
-        delayed(pairs_table)(trials + sims, 20 if small else 40),
-        delayed(speed)(60 if small else 300),
-    ]
-    done = iter(Parallel(n_jobs=options.jobs)(tasks))
-    exact = [next(done) for _ in scenarios.EXACT]
-    clicked = [next(done) for _ in scenarios.SCENARIOS]
-    found = [next(done) for _ in range(len(FITS) * len(LEVELS))]
-    drawn = [next(done) for _ in DRAWN]
-    lowest = next(done)
-    parts = [header(trials, sims), curves(found, lowest), coverage(drawn), *done]
-    write(options.folder / "RESULTS.md", "\n\n".join(parts))
+    everyone = trials + sims
+    work = {
+        "speed": [delayed(speed)(60 if small else 100)],
+        "drawn": [delayed(covered)(level, everyone, 20 if small else 60, part)
+                  for level in DRAWN for part in range(PARTS)],
+        "thin": [delayed(thin)(i, x, draws) for i, x in enumerate(trials + sims[:20])],
+        "pairs": [delayed(measured)(i, x, 20 if small else 40) for i, x in enumerate(everyone)],
+        "summaries": [delayed(summaries)(i, x, draws) for i, x in enumerate(everyone)],
+        "endpoints": [delayed(endpoint_rows)(trials, 20 if small else 60, draws, printed, part)
+                      for part in range(ENDPOINT_PARTS)],
+        "exact": [delayed(exact_row)(some, *x) for x in scenarios.EXACT],
+        "fits": [delayed(fits)(tool, level, repeated) for tool in FITS for level in LEVELS],
+        "clicked": [delayed(scenarios.run)(some, [name]) for name in scenarios.SCENARIOS],
+        "floors": [delayed(floors)(repeated)],
+    }  # fmt: skip
+    done = iter(Parallel(n_jobs=options.jobs)(x for tasks in work.values() for x in tasks))
+    got = {name: [next(done) for _ in tasks] for name, tasks in work.items()}
+    write(options.folder / "RESULTS.md", "\n\n".join([
+        header(trials, sims),
+        curves(got["fits"], got["floors"][0]),
+        coverage(got["drawn"]),
+        summary_table([*chain(*got["summaries"])], draws),
+        endpoint_table(pd.concat(got["endpoints"], ignore_index=True), draws),
+        thin_table([*chain(*got["thin"])], draws),
+        pairs_table(got["pairs"], 20 if small else 40),
+        got["speed"][0],
+    ]))  # fmt: skip
     write(options.folder / "SCENARIOS.md", scenarios.document(
-        clicked, exact, trials + sims, options.before, options.peer))  # fmt: skip
+        got["clicked"], got["exact"], everyone, options.before, options.peer))  # fmt: skip
 
 
 def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
@@ -251,45 +260,55 @@ def pair(x: pd.Series) -> str:
 DRAWN = ("curve + n", "+ events", "+ both")
 
 
-def coverage(lines: list[str]) -> str:
-    return "\n".join([
+DRAWN = ("curve + n", "+ events", "+ both")
+PARTS = 4  # in which the trials are dealt out for the draws
+
+
+def coverage(found: list[tuple[str, int, list[bool], list[float]]]) -> str:
+    draws = found[0][1]
+    lines = [
         "## Draws\n",
-        "Share of trials whose log HR of the hidden data lies in the central 95 % of the draws "
-        "(reconstruction uncertainty alone).\n",
-        "| level | trials | draws | covered | mean width |",
-        "|---|---|---|---|---|",
-        *lines,
-    ])  # fmt: skip
+        f"Share of trials whose log HR of the hidden data lies in the central 95 % of {draws} "
+        "draws (reconstruction uncertainty alone).\n",
+        "| level | trials | covered | mean width |",
+        "|---|---|---|---|",
+    ]
+    for level in DRAWN:
+        hits, widths = ([*chain(*(x[i] for x in found if x[0] == level))] for i in (2, 3))
+        lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
+    return "\n".join(lines)
 
 
-def covered(level: str, trials: list[Trial], draws: int) -> str:
-    """One line of the table of draws."""
+def covered(level: str, trials: list[Trial], draws: int, part: int):
+    """Whether the log HR of each trial of a part lies within its draws, and their width."""
     rng = np.random.default_rng(SEED + 1)
     given = LEVELS[level]
     hits, widths = [], []
     for i, trial in enumerate(trials):
-        sets = []
-        for arm in (0, 1):
-            t, e, clicks, table = one_case(trial, arm, rng)
-            r = reconstruct_km(
+        arms = [one_case(trial, arm, rng) for arm in (0, 1)]
+        if i % PARTS != part:
+            continue
+        sets = [
+            reconstruct_km(
                 clicks.time, clicks.survival, n=t.size,
                 at_risk=table if "risk" in given else None,
                 events=int(e.sum()) if "events" in given else None,
                 draws=draws, seed=2 * i + arm,
-            )  # fmt: skip
-            sets.append(r.draws)
-        arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
+            ).draws
+            for arm, (t, e, clicks, table) in enumerate(arms)
+        ]  # fmt: skip
+        group = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
         found = [
             log_hazard_ratio(
-                np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
+                np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), group
             )
             for a, b in zip(*sets, strict=True)
         ]
         truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
         low, high = np.nanquantile(found, [0.025, 0.975])
-        hits.append(low <= truth <= high)
-        widths.append(high - low)
-    return f"| {level} | {len(hits)} | {draws} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |"
+        hits.append(bool(low <= truth <= high))
+        widths.append(float(high - low))
+    return level, draws, hits, widths
 
 
 def printed(t, e) -> dict[str, object] | None:
@@ -315,21 +334,27 @@ def printed(t, e) -> dict[str, object] | None:
     }
 
 
-def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
-    rows, failures, total = [], 0, 0
-    for i, trial in enumerate(trials + sims):
-        for arm in (0, 1):
-            t, e = trial.one(arm)
-            items = printed(t, e)
-            if items is None:
-                continue
-            total += 1
-            try:
-                sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
-            except ValueError:
-                failures += 1
-                continue
-            rows.extend(judge(trial, arm, t, e, items, sets))
+def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
+    """Rows of one trial; an arm that fails has one that says so."""
+    rows = []
+    for arm in (0, 1):
+        t, e = trial.one(arm)
+        items = printed(t, e)
+        if items is None:
+            continue
+        try:
+            sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
+        except ValueError:
+            rows.append({"failed": 1.0})
+            continue
+        rows.extend(judge(trial, arm, t, e, items, sets))
+    return rows
+
+
+def summary_table(rows: list[dict[str, object]], draws: int) -> str:
+    failures = sum("failed" in x for x in rows)
+    rows = [x for x in rows if "failed" not in x]
+    total = len(rows) // QUANTITIES + failures
     f = pd.DataFrame(rows)
     lines = [
         "## From summaries\n",
@@ -354,6 +379,9 @@ def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
             f"{g['width'].mean():.3f} | |"
         )
     return "\n".join(lines)
+
+
+QUANTITIES = 3  # asked for of every arm
 
 
 def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
@@ -454,7 +482,7 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(label: str, clicks, tables, totals, copies: int = 30) -> float:
+def one_of_many(label: str, clicks, tables, totals, copies: int = 10) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
     tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
                for x in (clicks, tables, totals)]  # fmt: skip

@@ -331,7 +331,8 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
             q = peer.loc[name]
             other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
         lines.append(
-            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {r['floor']:.4f} | {old[0]} | {r['rmse']:.4f} | {old[1]} "
+            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {r['floor']:.4f} | {old[0]} "
+            f"| {r['rmse']:.4f} | {old[1]} "
             f"| {r['hr']:.4f} | {old[2]} | {r['refused']:.0f} | {r['alike']:.2f} "
             f"| {1e3 * r['seconds']:.1f} | {other[0]} | {other[1]} | {other[2]} |"
         )

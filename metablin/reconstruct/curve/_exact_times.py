@@ -55,7 +55,7 @@ def to_patients(
 
 
 def _known(fit: ExactFit, curve: Curve) -> tuple[FloatArray, IntArray]:
-    """Times at which the number at risk is known, (k + 1,), and how many are censored between."""
+    """Return times at which the number at risk is known, (k + 1,), and who is lost between."""
     fences = np.concatenate([fit.time, curve.starts[1:]])
     left = np.concatenate([fit.at_risk - fit.events, curve.counts[1:]])
     need = np.concatenate([fit.at_risk, curve.counts[1:]])

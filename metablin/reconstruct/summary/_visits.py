@@ -88,7 +88,7 @@ class Visits:
 
 
 def _event_times(arm: Arm) -> list[float]:
-    """Printed times at which an event was seen."""
+    """Return the printed times at which an event was seen."""
     times = {arm.median, arm.median_low, arm.median_high}
     return sorted(x for x in times if math.isfinite(x) and x > 0)
 

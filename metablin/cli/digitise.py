@@ -71,7 +71,7 @@ def digitise(
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
     if at_risk_out is not None and not len(found.risk):
         raise DataError("no table of numbers at risk was found", allowed="--at-risk")
-    compared = _compared(found, printed)
+    found, compared = _compared(found, printed)
     _pictures(found, report, edit)
     if out is not None or at_risk_out is not None:
         _refuse_doubtful(found, accept)
@@ -102,10 +102,14 @@ def read(
 
     _check_outputs([out, report], figure, at_risk, report, None)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
-    _pictures(found, report, None)
-    _refuse_doubtful(found, accept)
+    if printed is None:
+        _pictures(found, report, None)
+        _refuse_doubtful(found, accept)
     ipd = found.reconstruct(n)
-    compared = _compared(found, printed, ipd)
+    found, compared = _compared(found, printed, ipd)
+    if printed is not None:
+        _pictures(found, report, None)
+        _refuse_doubtful(found, accept)
     parts = [pd.DataFrame({"id": k, "time": v.time, "event": v.event}) for k, v in ipd.items()]
     _io.write_csv(_marked(pd.concat(parts, ignore_index=True), found, accept), out, figure)
     _io.say(*compared, *found.summary().splitlines())
@@ -160,13 +164,13 @@ def _pictures(found: Digitised, report: Path | None, edit: Path | None) -> None:
 
 def _compared(
     found: Digitised, printed: str | None, ipd: dict[str, Any] | None = None
-) -> list[str]:
-    """Return how what the paper prints agrees with the reading."""
+) -> tuple[Digitised, list[str]]:
+    """Return the reading, doubted where the paper contradicts it, and the items compared."""
     if printed is None:
-        return []
-    from metablin.digitise import compare_printed
+        return found, []
+    from metablin.digitise import check_printed
 
-    return compare_printed(found, printed, ipd)
+    return check_printed(found, printed, ipd)
 
 
 def _refuse_doubtful(found: Digitised, accept: bool) -> None:

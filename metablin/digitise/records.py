@@ -136,7 +136,8 @@ class Digitised(Record):
         n : int, optional
             Number of patients of an arm without a table of numbers at risk.
         **options
-            Handed on to :func:`metablin.reconstruct_km`.
+            ``draws`` and ``seed`` carry the reading error, see :meth:`Arm.reconstruct`; all others
+            are handed on to :func:`metablin.reconstruct_km`.
 
         Returns
         -------
@@ -148,7 +149,10 @@ class Digitised(Record):
         DataError
             Where an arm has neither a table nor `n`.
         """
-        return {a.id: a.reconstruct(n, **options) for a in self.arms}
+        seed = options.pop("seed", 1)
+        return {
+            a.id: a.reconstruct(n, seed=seed + 1000 * k, **options) for k, a in enumerate(self.arms)
+        }
 
     def overlay(self, path: str | Path | None = None) -> Any:
         """Draw the reading on the figure.

@@ -56,6 +56,9 @@ def digitise(
     edit: Annotated[
         Path | None, typer.Option(help="Write a page (HTML) on which to correct the reading.")
     ] = None,
+    stages: Annotated[
+        Path | None, typer.Option(help="Write a picture per stage into this folder, to debug.")
+    ] = None,
     accept: Accept = False,
 ) -> None:
     """Read the Kaplan-Meier curves of a figure, without clicking.
@@ -65,10 +68,12 @@ def digitise(
     --report and --edit show a doubtful reading as well: that is what they are for.
     """
     outputs = [out, at_risk_out, report, edit]
-    if not any(outputs):
-        raise typer.BadParameter("nothing to write: give --out, --report or --edit")
+    if not any(outputs) and stages is None:
+        raise typer.BadParameter("nothing to write: give --out, --report, --edit or --stages")
     _check_outputs(outputs, figure, at_risk, report, edit)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
+    if stages is not None:
+        found.stages(stages)
     if at_risk_out is not None and not len(found.risk):
         raise DataError("no table of numbers at risk was found", allowed="--at-risk")
     found, compared = _compared(found, printed)

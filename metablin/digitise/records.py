@@ -12,6 +12,7 @@ from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Panel
 from metablin.digitise.pictures import draw, edit_page, png, report
 from metablin.digitise.readers import Drawing, hexed
+from metablin.digitise.stages import STAGES, stage
 from metablin.errors import DataError
 from metablin.io import write_bytes, write_text
 from metablin.records import Record, jsonable
@@ -179,6 +180,30 @@ class Digitised(Record):
         else:
             raise DataError("no such picture", value=path.name, allowed=".png or .html")
         return path
+
+    def stages(self, folder: str | Path) -> list[Path]:
+        """Write one picture per stage (text, axes, curves, table), to see where a reading erred.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where ``1-text.png``, ``2-axes.png``, ``3-curves.png`` and ``4-table.png`` are written;
+            made when it is not there.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        out = []
+        for k, name in enumerate(STAGES, start=1):
+            path = folder / f"{k}-{name}.png"
+            picture = png(stage(name, self.drawing, self.panels, self.arms))
+            write_bytes(path, picture, [self.source])
+            out.append(path)
+        return out
 
     def edit(self, path: str | Path) -> Path:
         """Write one self-contained page (HTML) on which the reading is corrected and saved.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from metablin.errors import DataError
 from metablin.datasets import ReadCurve
+from metablin.errors import DataError
 from metablin.reconstruct import SummaryDraws, reconstruct_km, reconstruct_summary
 
 from .cohorts.arms import PrintedArm, by_report, printed_arms

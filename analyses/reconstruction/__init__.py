@@ -19,7 +19,9 @@ from .rows import PAGES, inconsistent, listed, missing, notes, page, summary
 def reconstruction(evidence: Evidence, words: Words) -> Outcome:
     """Reconstruct every arm with enough in print, grade it and compare it with the print."""
     arms = rebuild_all(
-        evidence.load("survival"), known_trials(evidence), at_risk=evidence.load("at_risk"),
+        evidence.load("survival"),
+        known_trials(evidence),
+        at_risk=evidence.load("at_risk"),
         curves=evidence.curves(),
     )
     rebuilt = [a for a in arms if a.draws is not None]

@@ -28,9 +28,7 @@ def survival(evidence: Evidence, words: Words) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials, printed = known_trials(evidence), evidence.load("survival")
     beside = {"at_risk": evidence.load("at_risk"), "curves": evidence.curves()}
-    arms = {
-        p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, **beside)) for p in POOLS
-    }
+    arms = {p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, **beside)) for p in POOLS}
     used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
     for some in used.values():
         no_patient_twice([a.printed for a in some])

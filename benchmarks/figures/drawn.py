@@ -125,7 +125,8 @@ def sas(spec: Spec) -> Figure:
     ax.axhline(-0.02, color="black", lw=0.6)
     ax.tick_params(axis="y", pad=12)
     ax.set(ylim=(low, 1.05), yticks=np.arange(0, 1.01, 0.2), ylabel="Survival Probability",
-           xlabel=f"Time in {spec.unit}", xlim=(-0.04 * spec.ticks[-1], 1.04 * spec.ticks[-1]))  # fmt: skip
+           xlabel=f"Time in {spec.unit}",
+           xlim=(-0.04 * spec.ticks[-1], 1.04 * spec.ticks[-1]))  # fmt: skip
     ax.set_title("Product-Limit Survival Estimates\nWith Number of Subjects at Risk", size=10)
     lines = ax.get_lines()[: 2 * len(group) : 2]
     figure.legend(lines, [f"{k + 1}: {a.name}" for k, a in enumerate(group)], loc="lower center",

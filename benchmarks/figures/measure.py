@@ -77,8 +77,11 @@ def _scored(spec: Spec, found: Any, base: dict[str, Any], spent: float) -> Score
             row |= {"error": cost[i, match[i]], "confidence": read.confidence,
                     "named": plain(read.name) == plain(arm.name), "reasons": read.reasons,
                     "cells_right": right if spec.table else 0,
-                    "cells_wrong": sum(t in want and want[t] != n for t, n in got.items())}  # fmt: skip
-            silent += row["error"] > SILENT and not read.doubtful
+                    "cells_wrong": sum(t in want and want[t] != n for t, n in got.items()),
+                    }  # fmt: skip
+            others = {plain(a.name) for _, a in arms} - {plain(arm.name)}
+            wrong = row["error"] > SILENT or plain(read.name) in others
+            silent += wrong and not read.doubtful
         out.append(row)
     figure = {**base, "seconds": spent, "refused": "", "silent": int(silent),
               "doubtful": "; ".join(f"{a.id}: {', '.join(a.reasons)}" for a in found.doubtful()),
@@ -124,7 +127,9 @@ def _row(name: str, arms: pd.DataFrame, figures: pd.DataFrame) -> dict[str, Any]
         "format": name,
         "figures": len(figures),
         "refused": int((figures["refused"] != "").sum()),
-        "doubtful": int((figures["doubtful"].fillna("") != "").sum()) if "doubtful" in figures else 0,
+        "doubtful": int((figures["doubtful"].fillna("") != "").sum())
+        if "doubtful" in figures
+        else 0,
         "arms found": f"{int(arms['found'].sum())}/{len(arms)}",
         "named": f"{int((arms['named'] == True).sum())}/{len(arms)}",  # noqa: E712
         "S mean": e.mean(),

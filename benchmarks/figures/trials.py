@@ -123,7 +123,9 @@ def simulate(
     return tuple(out)
 
 
-def ticks_of(panels: tuple[tuple[Arm, ...], ...], rng: np.random.Generator, unit: str) -> np.ndarray:
+def ticks_of(
+    panels: tuple[tuple[Arm, ...], ...], rng: np.random.Generator, unit: str
+) -> np.ndarray:
     """Ticks of the time axis, six to twelve, at round times."""
     last = max(float(a.time.max()) for group in panels for a in group)
     steps = {"months": (6, 12, 10), "years": (1.0, 0.5, 1.0), "weeks": (26, 52, 52)}[unit]

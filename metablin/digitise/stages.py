@@ -14,7 +14,7 @@ __all__ = ["STAGES", "stage"]
 
 
 def _text(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> None:
-    """Every label that was read, in its box, red where it is unsure."""
+    """Draw every label that was read in its box, red where it is unsure."""
     for lab in drawing.labels:
         ink = "#1f77b4" if lab.confidence > 0.7 else "#d62728"
         xs, ys = (lab.x0, lab.x1, lab.x1, lab.x0, lab.x0), (lab.y0, lab.y0, lab.y1, lab.y1, lab.y0)
@@ -23,7 +23,7 @@ def _text(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm
 
 
 def _axes(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> None:
-    """Both axes of every panel: the places of their numbers, and where they come from."""
+    """Draw both axes of every panel: the places of their numbers, and where they come from."""
     for panel in panels:
         left, top, right, bottom = panel.box
         for value, x in zip(panel.x.values, panel.x.positions, strict=True):
@@ -37,7 +37,7 @@ def _axes(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm
 
 
 def _curves(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> None:
-    """The corners of every curve, and its censoring marks as upright lines."""
+    """Draw the corners of every curve, and its censoring marks as upright lines."""
     for k, arm in enumerate(arms):
         ink = READING[k % len(READING)]
         ax.plot(*arm.xy.T, color=ink, lw=0.5, marker=".", ms=1.5, label=arm.id)
@@ -47,7 +47,7 @@ def _curves(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[A
 
 
 def _table(ax: Any, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> None:
-    """The numbers at risk at their ticks, a row an arm."""
+    """Write the numbers at risk at their ticks, a row an arm."""
     for k, arm in enumerate(arms):
         panel = panels[arm.panel]
         row = panel.box[3] - (k + 1) * 0.06 * (panel.box[3] - panel.box[1])

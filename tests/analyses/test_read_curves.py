@@ -35,11 +35,12 @@ def _append(folder: Path, table: str, like: tuple[str, str], changes: dict[str, 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the evidence with one simulated trial, of which a median is printed."""
+    """Return a copy of the evidence with one simulated trial, of which a median is printed."""
     folder = Path(shutil.copytree(data_directory(), tmp_path_factory.mktemp("base") / "datasets"))
     own = {"trial_id": TRIAL, "source_key": SOURCE}
     _append(folder, "references", ("source_key", "kantarjian2017"),
-            {"source_key": SOURCE, "doi": "", "pmid": "", "pmcid": "", "nct": "", "title": "A"})  # fmt: skip
+            {"source_key": SOURCE, "doi": "", "pmid": "", "pmcid": "", "nct": "",
+             "title": "A"})  # fmt: skip
     _append(folder, "trials", ("trial_id", "tower"),
             {**own, "acronym": "SIMULATED", "registry_id": "", "patient_set": TRIAL})  # fmt: skip
     _append(folder, "screening", ("row_id", "scr-tower"),

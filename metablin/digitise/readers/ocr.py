@@ -17,7 +17,7 @@ __all__ = ["ink_colour", "recognise", "recognise_crops"]
 
 SMALL = 1000  # pictures whose shorter side is less are enlarged before text is looked for
 LARGE = 2000  # and larger ones are reduced to this on their longer side
-WIDE = str.maketrans("（）［］，．：；％＋－", "()[],.:;%+-")  # noqa: RUF001 (as the engine gives them)
+WIDE = str.maketrans("（）［］，．：；％＋－", "()[],.:;%+-")
 ROMAN = re.compile(r"\b[IVX]*l[IlVX]*\b")
 DARK = 60.0  # ink differs from the paper by at least this, in 0..441
 

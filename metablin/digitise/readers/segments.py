@@ -57,9 +57,7 @@ def cut_labels(pixels: NDArray[np.uint8], labels: list[Label], read: Reader) -> 
     return out
 
 
-def _runs(
-    pixels: NDArray[np.uint8], label: Label, space: float = SPACE
-) -> list[tuple[int, int]]:
+def _runs(pixels: NDArray[np.uint8], label: Label, space: float = SPACE) -> list[tuple[int, int]]:
     """Return the words of a label: from and to, across, in pixels of the picture."""
     x0, y0, x1, y1 = (round(v) for v in (label.x0, label.y0, label.x1, label.y1))
     part = pixels[max(y0, 0) : y1, max(x0, 0) : x1].astype(float)

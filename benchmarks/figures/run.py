@@ -31,7 +31,7 @@ PEER = """Published, not measured here: the R reader of pictures needs two packa
 |---|---|---|---|
 | SurvdigitizeR, pictures | own simulations (its abstract) | RMSE .012; .014 by hand | not said |
 | SurvdigitizeR | 540 simulated plots of others | not said | 178 of 540 |
-| KM-GPT, hosted models | the same 540 plots | median absolute error .005, integrated .018 | 2 of 540 |
+| KM-GPT, hosted models | the same 540 plots | median .005, integrated .018 | 2 of 540 |
 
 Zhang JZ, Rios JD, Pechlivanoglou T, et al. (2024). BMC Med Res Methodol 24:147.
 doi:10.1186/s12874-024-02273-8. The 540 plots: arXiv 2509.18141.

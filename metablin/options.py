@@ -10,13 +10,18 @@ from typing import Any, Literal, TypeAlias, get_args
 
 __all__ = [
     "SPELLINGS",
+    "ChangeMeasure",
     "Clicks",
     "ConfType",
+    "CorrelationTransform",
     "DoubleZeros",
     "EqualTau2",
+    "FillRule",
     "Interval",
     "LogMeasure",
     "MeanMeasure",
+    "MeanTransform",
+    "MeanVariance",
     "Measure",
     "Missing",
     "Model",
@@ -25,6 +30,7 @@ __all__ = [
     "NetworkModel",
     "Prediction",
     "ProportionTransform",
+    "QuantileMethod",
     "RateMeasure",
     "RateTransform",
     "SmallValues",
@@ -79,7 +85,15 @@ Start: TypeAlias = Literal[
     "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
 ]
 """Kind of evidence, which fixes where its certainty starts."""
-MeanMeasure: TypeAlias = Literal["md", "smd"]
+MeanMeasure: TypeAlias = Literal["md", "smd", "smdh", "glass", "rom"]
+MeanVariance: TypeAlias = Literal[
+    "large-sample", "pooled", "unbiased", "exact", "heteroscedastic"
+]  # fmt: skip
+MeanTransform: TypeAlias = Literal["raw", "log"]
+ChangeMeasure: TypeAlias = Literal["mc", "smcc", "smcr", "romc"]
+CorrelationTransform: TypeAlias = Literal["fisher-z", "raw"]
+QuantileMethod: TypeAlias = Literal["luo-wan-shi", "quantile-estimation"]
+FillRule: TypeAlias = Literal["none", "pooled", "largest", "cv"]
 NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
 NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
 NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 __all__ = [
     "SPELLINGS",
+    "CertaintyMeasure",
     "ChangeMeasure",
     "Clicks",
     "ConfType",
@@ -39,6 +40,7 @@ __all__ = [
     "TableMeasure",
     "Tau2",
     "Ties",
+    "Transform",
     "ZeroRule",
     "ZeroRuleSingle",
     "words",
@@ -47,7 +49,16 @@ __all__ = [
 Clicks: TypeAlias = Literal["auto", "drops", "corners", "points"]
 """What was clicked on a curve: just after falls, above and below them, or at any time."""
 
-Measure: TypeAlias = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
+Measure: TypeAlias = Literal[
+    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd",
+    "md", "smd", "smdh", "glass", "rom", "mean", "correlation", "generic",
+]  # fmt: skip
+"""What the columns of a table of studies hold (``metablin pool``)."""
+CertaintyMeasure: TypeAlias = Literal[
+    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd", "generic"
+]  # fmt: skip
+Transform: TypeAlias = Literal["logit", "log", "raw", "arcsine", "freeman-tukey", "fisher-z"]
+"""Scales of proportions, of single means (raw, log) and of correlations (fisher-z, raw)."""
 TableMeasure: TypeAlias = Literal["or", "rr", "rd", "peto", "asd"]
 LogMeasure: TypeAlias = Literal["hr", "or", "rr", "irr"]
 RateMeasure: TypeAlias = Literal["irr", "ird", "irsd"]

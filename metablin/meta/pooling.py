@@ -56,7 +56,7 @@ def pool(
         One label per input row, or the name of a column of `data`: a fit per subgroup and a test
         of their difference, beside the fit of all studies.
     moderators : str, optional
-        Formula of a meta-regression (models ``random`` and ``common``), such as
+        Formula of a meta-regression (models ``random``, ``common`` and ``glmm``), such as
         ``"year + C(line)"``.
     data : DataFrame or mapping, optional
         Table of the moderators (and of `by`), one row per input row.
@@ -133,14 +133,13 @@ def _with_moderators(
     e: EffectSizes, options: Options, formula: str, data: Any, grouped: bool
 ) -> MetaFit:
     from metablin.meta.core.moderators import design_matrix
-    from metablin.meta.normal.regression import fit_regression
 
-    if options.model not in ("random", "common"):
+    if options.model not in ("random", "common", "glmm"):
         raise DataError(
-            "moderators need an inverse-variance model",
+            "moderators need an inverse-variance model or a count model",
             column="model",
             value=options.model,
-            allowed="random | common",
+            allowed="random | common | glmm",
         )
     if grouped:
         raise DataError(
@@ -148,4 +147,10 @@ def _with_moderators(
             column="by",
             allowed='the subgroup as a moderator, "C(column)"',
         )
+    if options.model == "glmm":
+        from metablin.meta.counts.glmm.model import fit_glmm_regression
+
+        return fit_glmm_regression(e, options, design_matrix(e, formula, data))
+    from metablin.meta.normal.regression import fit_regression
+
     return fit_regression(e, options, design_matrix(e, formula, data))

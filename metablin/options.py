@@ -83,10 +83,12 @@ Model: TypeAlias = Literal[
     "bayes",
 ]
 Tau2: TypeAlias = Literal[
-    "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "SJ-HE", "DL2", "CA2"
+    "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "PMM", "SJ-HE", "DL2", "CA2"
 ]  # fmt: skip
-Interval: TypeAlias = Literal["hksj", "hksj-adhoc", "z", "t", "posterior", "henmi-copas"]
-Prediction: TypeAlias = Literal["match", "hts"]
+Interval: TypeAlias = Literal[
+    "hksj", "hksj-adhoc", "z", "t", "kenward-roger", "posterior", "henmi-copas"
+]  # fmt: skip
+Prediction: TypeAlias = Literal["match", "hts", "kenward-roger", "sidik-jonkman", "nagashima"]
 EqualTau2: TypeAlias = Literal["separate", "common"]
 
 ConfType: TypeAlias = Literal["log-log", "log", "plain"]
@@ -124,6 +126,7 @@ SPELLINGS: dict[str, dict[str, str]] = {
         "hk": "hksj",  # meta, method.random.ci="HK"
         "adhoc": "hksj-adhoc",  # metafor, test="adhoc"
         "classic": "z",  # meta, method.random.ci="classic"
+        "kr": "kenward-roger",  # meta, method.random.ci="KR"
     },
     "transform": {
         "plogit": "logit",  # meta, sm="PLOGIT"
@@ -146,7 +149,7 @@ def words(option: Any) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> words(Prediction)
-    ('match', 'hts')
+    >>> words(EqualTau2)
+    ('separate', 'common')
     """
     return tuple(get_args(option))

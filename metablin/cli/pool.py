@@ -16,6 +16,7 @@ from metablin.options import (
     MeanVariance,
     Measure,
     Model,
+    Prediction,
     Tau2,
     Transform,
     ZeroRule,
@@ -69,6 +70,9 @@ def pool(
             case_sensitive=False,
         ),
     ] = None,
+    prediction: Annotated[
+        Prediction, typer.Option(help="Kind of prediction interval.", case_sensitive=False)
+    ] = "match",
     level: Annotated[float, typer.Option(help="Level of the intervals in the output.")] = 0.95,
     input_level: Annotated[
         float | None,
@@ -141,7 +145,7 @@ def pool(
     with studies.table.places():
         effects = effect_sizes(studies, measure, transform, rules)
         fit = _fit(effects, studies, rule, model=model, tau2=tau2, ci=ci, level=level,
-                   moderators=moderators)  # fmt: skip
+                   moderators=moderators, prediction=prediction)  # fmt: skip
     wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
     found = wanted.run(fit)
     if plot is not None:

@@ -45,11 +45,12 @@ def pool(
         :data:`metablin.meta.core.models.MODELS`.
     tau2 : str or float
         Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
-        ``SJ``, ``ML``, ``EB``, ``PM``, ``SJ-HE``, ``DL2`` or ``CA2``
+        ``SJ``, ``ML``, ``EB``, ``PM``, ``PMM``, ``SJ-HE``, ``DL2`` or ``CA2``
         (:mod:`metablin.numerics.tau2`), or a known value.
     ci : str, optional
         ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
-        narrower than Wald), ``z`` (default of the other models) or ``t``.
+        narrower than Wald), ``z`` (default of the other models), ``t`` or, with REML and without
+        moderators, ``kenward-roger``.
     level : float
         Confidence level.
     by : sequence or str, optional
@@ -62,10 +63,13 @@ def pool(
         Table of the moderators (and of `by`), one row per input row.
     subgroup_tau2 : {"separate", "common"}
         Whether subgroups have a tau2 each or share one.
-    prediction : {"match", "hts"}
+    prediction : {"match", "hts", "kenward-roger", "sidik-jonkman", "nagashima"}
         Prediction interval with the reference distribution and standard error of the confidence
-        interval, or as Higgins, Thompson and Spiegelhalter (2009) give it: t with k - 2 degrees of
-        freedom and the Wald standard error (models ``random``).
+        interval; as Higgins, Thompson and Spiegelhalter (2009) give it, t with k - 2 degrees of
+        freedom and the Wald standard error; as Partlett and Riley (2017) do, with the variance of
+        Kenward and Roger or of Sidik and Jonkman; or the confidence distribution of Nagashima,
+        Noma and Furukawa (2019) (model ``random``; see
+        :mod:`metablin.meta.normal.prediction`).
     **extra
         Options of one model only.
 

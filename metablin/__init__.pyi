@@ -36,6 +36,15 @@ from metablin.errors import MetablinWarning as MetablinWarning
 from metablin.meta import MetaFit as MetaFit
 from metablin.meta import pool as pool
 from metablin.meta import pool_many as pool_many
+from metablin.meta.bias.copas import copas_selection as copas_selection
+from metablin.meta.bias.doi import lfk_index as lfk_index
+from metablin.meta.bias.excess import excess_significance as excess_significance
+from metablin.meta.bias.limit import limit_meta as limit_meta
+from metablin.meta.bias.regressions import deeks as deeks
+from metablin.meta.bias.regressions import macaskill as macaskill
+from metablin.meta.bias.regressions import pustejovsky as pustejovsky
+from metablin.meta.bias.regressions import thompson as thompson
+from metablin.meta.bias.steps import selection_steps as selection_steps
 from metablin.meta.checks.baujat import baujat as baujat
 from metablin.meta.checks.bias import begg as begg
 from metablin.meta.checks.bias import egger as egger

@@ -89,8 +89,10 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         inner = part.to_dict()
         rows.append(_row("heading", str(level), group=str(level)))
         rows += _studies(part, show, str(level))
-        rows += _pooled(inner, show, "Pooled", str(level))
-        rows += [_row("note", _heterogeneity(inner), group=str(level)), _row("gap", "")]
+        if inner["k"] > 1:  # one study is itself, not a pool
+            rows += _pooled(inner, show, "Pooled", str(level))
+            rows.append(_row("note", _heterogeneity(inner), group=str(level)))
+        rows.append(_row("gap", ""))
     if not rows:
         rows += _studies(fit, show, "")
     if overall or not whole.get("subgroups"):

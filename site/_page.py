@@ -263,6 +263,9 @@ def place(
     """
     page = to_page(found, f"tbl-{label}", more, most=most)
     caption = sentences(found.title, found.note)
+    if not page.rows:
+        say(f"{caption} There is none.{behind}")
+        return
     if not page.body:
         say(f"{caption} Its {page.rows:,} rows are in the file.{behind}")
         return

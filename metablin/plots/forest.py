@@ -266,9 +266,9 @@ def draw_forest(
             _draw_pooled(ax, row, low, high)
         elif row.kind == "prediction":
             _draw_prediction(ax, row, low, high)
-    pools = frame.loc[frame["kind"] == "pooled"]
-    if pools["group"].iloc[-1] == "":
-        ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    whole = frame.loc[(frame["kind"] == "pooled") & (frame["group"] == ""), "estimate"]
+    if len(whole):
+        ax.axvline(whole.iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
     _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
     picture = ax.figure
     if isinstance(picture, Figure) and picture.axes == [ax]:
@@ -286,9 +286,11 @@ NARROW_LETTERS = 46
 def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> Figure:
     """Draw a forest plot for a telephone: name and estimate on one line, the mark below it."""
     notes = frame["kind"].isin(["note", "heading"])
-    wrapped = frame["label"].where(~notes, frame["label"].map(_wrapped))
+    beside = [_beside(*pair) for pair in zip(frame["label"], frame["text"], strict=True)]
+    wrapped = frame["label"].map(_wrapped).where(notes, pd.Series(beside, index=frame.index))
     lines = wrapped.str.count("\n") + 1
-    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1)
+    more = 0.8 * (lines - 1).where(~notes, 0)
+    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1) + more
     tops = heights.cumsum() - heights
     total = float(heights.sum())
     picture = Figure(figsize=(style.NARROW_INCHES, NARROW_LINE * total + 0.5))
@@ -296,19 +298,19 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
     picture.subplots_adjust(left=0.02, right=0.98)
     _axis(ax, measure, *limits, 1)
     ax.set_ylim(total + 0.2, -0.3)
-    placed = frame.assign(position=tops + 1.3, label=wrapped, size=frame["size"] / 2)
+    placed = frame.assign(position=tops + more + 1.3, label=wrapped, size=frame["size"] / 2)
     draw = {"study": _draw_study, "pooled": _draw_pooled, "prediction": _draw_prediction}
-    for row, top in zip(_rows(placed), tops, strict=True):
+    for row, top, lower in zip(_rows(placed), tops, more, strict=True):
         if row.kind in draw:
             draw[row.kind](ax, row, *limits)
         words: dict[str, Any] = {"va": "center", "transform": ax.get_yaxis_transform()}
         words["fontweight"] = "bold" if row.kind in ("heading", "pooled") else "normal"
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
-        elif row.kind in draw and len(row.label) + len(row.text) > NARROW_LETTERS - 4:
+        elif row.kind in draw and not _fits(row.label, row.text):
             words["fontsize"] = 7.5
         words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 0.5}
-        middle = top + (0.45 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
+        middle = top + (0.45 + lower / 2 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
         ax.text(0, middle, row.label, ha="left", clip_on=False, **words)
         ax.text(1, middle, row.text, ha="right", **words)
     return picture
@@ -316,6 +318,15 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
 
 def _wrapped(text: str) -> str:
     return textwrap.fill(text, NARROW_LETTERS)
+
+
+def _fits(label: str, text: str) -> bool:
+    return len(label) + len(text) <= NARROW_LETTERS - 4
+
+
+def _beside(label: str, text: str) -> str:
+    """Return a name that leaves room for the estimate on its line, in smaller letters if need be."""
+    return label if _fits(label, text) else textwrap.fill(label, NARROW_LETTERS + 6 - len(text))
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Any]:

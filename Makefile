@@ -32,7 +32,7 @@ expected: $(STAMP) ## Accept today's results as the expected ones (say why in NE
 	$(BIN)/metablin verify --jobs $(JOBS) --update
 
 test: $(STAMP) ## Run the tests and the examples in docstrings
-	$(RUN) pytest -n $(JOBS) --dist loadscope
+	$(RUN) pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # The engine's tests; those that compare with lifelines or scikit-survival need that extra.
 ENGINE := tests/effects tests/meta tests/survival tests/reconstruct tests/test_face.py tests/test_core_alone.py

@@ -310,7 +310,8 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
         elif row.kind in draw and not _fits(row.label, row.text):
             words["fontsize"] = 7.5
         words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 0.5}
-        middle = top + (0.45 + lower / 2 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
+        below = 0.45 + lower / 2 if row.kind in draw else 0.55 * (row.label.count("\n") + 1)
+        middle = top + below
         ax.text(0, middle, row.label, ha="left", clip_on=False, **words)
         ax.text(1, middle, row.text, ha="right", **words)
     return picture
@@ -325,7 +326,7 @@ def _fits(label: str, text: str) -> bool:
 
 
 def _beside(label: str, text: str) -> str:
-    """Return a name that leaves room for the estimate on its line, in smaller letters if need be."""
+    """Return a name that leaves room for the estimate on its line, in smaller letters."""
     return label if _fits(label, text) else textwrap.fill(label, NARROW_LETTERS + 6 - len(text))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -23,7 +25,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 
 
-def critical(level: float, df: FloatArray | float) -> FloatArray:
+def critical(level: float | FloatArray, df: FloatArray | float = math.inf) -> FloatArray:
     """Return the two-sided critical value: normal where `df` is infinite, else Student's t.
 
     Examples
@@ -32,13 +34,15 @@ def critical(level: float, df: FloatArray | float) -> FloatArray:
     [1.959964, 4.302653]
     """
     upper = (1 + level) / 2
+    if df is math.inf:
+        return np.asarray(special.ndtri(upper))
     df = np.asarray(df, dtype=np.float64)
     finite = np.where(np.isfinite(df) & (df > 0), df, 1.0)
     t = special.stdtrit(finite, upper)
     return np.asarray(np.where(np.isfinite(df), t, special.ndtri(upper)))
 
 
-def two_sided(statistic: FloatArray | float, df: FloatArray | float) -> FloatArray:
+def two_sided(statistic: FloatArray | float, df: FloatArray | float = math.inf) -> FloatArray:
     """Return the two-sided p-value of a z (`df` infinite) or t statistic.
 
     Examples

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._moved import Renamed
 from metablin.records.base import Record, freeze, jsonable
 
 __all__ = ["Coefficients"]
@@ -50,18 +50,10 @@ class Coefficients(Record):
     df: float
     level: float
 
+    conf_level = Renamed("level")
+
     def __post_init__(self) -> None:
         freeze(self)
-
-    @property
-    def conf_level(self) -> float:
-        """Old name of `level`."""
-        warnings.warn(
-            "conf_level of a fit is now level; the old name goes with version 0.2",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.level
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""

@@ -71,7 +71,7 @@ class RobustFit(Coefficients):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""
         frame = Coefficients.to_frame(self)
-        frame.insert(frame.columns.get_loc("p_value"), "df", self.df)
+        frame.insert(list(frame).index("p_value"), "df", self.df)
         return frame
 
     def to_dict(self) -> dict[str, Any]:

@@ -424,7 +424,8 @@ def _fit(
     reason = "no events, or only events, in both arms"
     return GLMMFit(
         terms=labels, **r.inference, level=settings.level, interval=settings.interval,
-        measure=measure, model=model, studies=used, rows=rows, tau2=r.tau2, tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],
+        measure=measure, model=model, studies=used, rows=rows, tau2=r.tau2,
+        tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],
         sigma2=r.sigma2, loglik=r.loglik,
         aic=-2 * r.loglik + 2 * r.parameters, q=r.q, q_df=len(used) - p, q_p=r.q_p,
         tau2_lrt=r.tau2_lrt, tau2_lrt_p=r.tau2_lrt_p, boundary=r.boundary,

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
+from metablin._extra import needs
 from metablin.errors import DataError
 from metablin.survival.km import curve_of
 from metablin.survival.patients import patients
@@ -36,14 +37,13 @@ def concordance(time: ArrayLike, event: ArrayLike, risk: ArrayLike) -> float:
     >>> concordance([1, 2, 3, 4], [1, 1, 1, 0], [4, 3, 2, 1])
     1.0
     """
-    from sksurv.metrics import concordance_index_censored
-
     p = patients(time, event)
     score = _input.numeric("risk", risk)
     _input.same_length(time=p.time, risk=score)
     if not p.event.any():
         raise DataError("no events", column="event", allowed="at least one event")
-    return float(concordance_index_censored(p.event == 1.0, p.time, score)[0])
+    metrics = needs("sksurv.metrics", "survival")
+    return float(metrics.concordance_index_censored(p.event == 1.0, p.time, score)[0])
 
 
 def cumulative_incidence(time: ArrayLike, event: ArrayLike, level: float = 0.95) -> pd.DataFrame:

@@ -128,7 +128,10 @@ def test_one_huge_time_joins_no_others():
     assert mb.kaplan_meier([1, 2, 3, 1e9], [1, 1, 1, 1]).time.size == 4
 
 
-TIMES = st.lists(st.floats(0, 1e4), min_size=1, max_size=30).map(np.array)
+# Far below any follow-up, where a change of unit would lose digits, a time counts as zero.
+TIMES = st.lists(
+    st.floats(0, 1e4).map(lambda t: t if t > 1e-200 else 0.0), min_size=1, max_size=30
+).map(np.array)
 
 
 @given(TIMES, st.sampled_from([1e-9, 1.0, 1e9]))

@@ -55,6 +55,9 @@ from metablin.meta.normal.contrasts import contrasts as contrasts
 from metablin.meta.normal.nested import fit_statistics as fit_statistics
 from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
 from metablin.meta.saved import load_fit as load_fit
+from metablin.meta.survival.covariates import CovariateFit as CovariateFit
+from metablin.meta.survival.covariates import pooled_aft as pooled_aft
+from metablin.meta.survival.covariates import pooled_cox as pooled_cox
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network
@@ -67,13 +70,18 @@ from metablin.reconstruct import reconstruct_summary as reconstruct_summary
 from metablin.reconstruct import reconstruct_summary_pair as reconstruct_summary_pair
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
+from metablin.survival import cox_frame as cox_frame
+from metablin.survival import cumulative_incidence as cumulative_incidence
 from metablin.survival import fit_parametric as fit_parametric
 from metablin.survival import kaplan_meier as kaplan_meier
 from metablin.survival import landmark_analysis as landmark_analysis
 from metablin.survival import logrank as logrank
 from metablin.survival import max_combo as max_combo
 from metablin.survival import milestone_difference as milestone_difference
+from metablin.survival import patient_frame as patient_frame
 from metablin.survival import rmst as rmst
 from metablin.survival import simon_makuch as simon_makuch
+from metablin.survival import to_lifelines as to_lifelines
+from metablin.survival import to_sksurv as to_sksurv
 
 __version__: str

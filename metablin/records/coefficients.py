@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -72,3 +73,7 @@ class Coefficients(Record):
         names = [f.name for f in dataclasses.fields(self) if f.name not in self.UNWRITTEN]
         out: dict[str, Any] = jsonable({name: getattr(self, name) for name in names})
         return out
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), allow_nan=False)

@@ -52,11 +52,17 @@ def patient_frame(source: Any, *, time: str = "time", event: str = "event") -> p
     >>> patient_frame(outcome)["event"].tolist()
     [1, 0]
     """
-    frame = _columns(source, time, event)
-    at = (frame[name].to_numpy() if name in frame else None for name in ("entry", "weights"))
-    p = patients(frame["time"].to_numpy(), frame["event"].to_numpy(), *at)
+    frame = _columns(source, _name("time", time), _name("event", event))
+    p = patients(frame["time"].to_numpy(), frame["event"].to_numpy())
     rest = frame.drop(columns=["time", "event"]).reset_index(drop=True)
     return pd.concat([pd.DataFrame({"time": p.time, "event": p.event.astype(int)}), rest], axis=1)
+
+
+def _name(argument: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise DataError("not the name of a column", column=argument, value=repr(value),
+                        allowed="text")  # fmt: skip
+    return value
 
 
 def _columns(source: Any, time: str, event: str) -> pd.DataFrame:
@@ -125,17 +131,21 @@ def to_lifelines(
     level: float = 0.95,
     time: str = "time",
     event: str = "event",
+    entry: str | None = None,
+    weights: str | None = None,
 ) -> Any:
     """Return patients as a fitted ``lifelines.KaplanMeierFitter``.
 
     Parameters
     ----------
     source, time, event
-        As in :func:`patient_frame`; columns ``entry`` and ``weights`` are used where they are.
+        As in :func:`patient_frame`.
     label : str, optional
         Name of the curve.
     level : float
         Confidence level.
+    entry, weights : str, optional
+        Columns of late entry and of case weights.
 
     Raises
     ------
@@ -149,10 +159,15 @@ def to_lifelines(
     """
     lifelines = needs("lifelines", "survival")
     frame = patient_frame(source, time=time, event=event)
-    fitter = lifelines.KaplanMeierFitter(alpha=1.0 - _input.level(level), label=label)
-    return fitter.fit(
-        frame["time"], frame["event"], entry=frame.get("entry"), weights=frame.get("weights")
+    given = {"entry": entry, "weights": weights}
+    names = {k: _name(k, v) for k, v in given.items() if v is not None}
+    _input.needed(frame, names.values())
+    more = {k: frame[v].to_numpy() for k, v in names.items()}
+    p = patients(frame["time"].to_numpy(), frame["event"].to_numpy(), **more)
+    fitter = lifelines.KaplanMeierFitter(
+        alpha=1.0 - _input.level(level), label=None if label is None else _name("label", label)
     )
+    return fitter.fit(p.time, p.event, entry=p.entry, weights=p.weights)
 
 
 def cox_frame(
@@ -196,10 +211,13 @@ def cox_frame(
     ['time', 'event', 'arm: b vs a']
     """
     frame = patient_frame(source, time=time, event=event)
-    kept = ("time", "event", *((strata,) if strata is not None else ()))
+    kept = ("time", "event", *((_name("strata", strata),) if strata is not None else ()))
     chosen = [c for c in frame.columns if c not in kept] if covariates is None else covariates
     names = [str(name) for name in _input.items("covariates", chosen)]
     _input.needed(frame, (*names, *kept), filled=kept[2:])
+    if control is not None and not isinstance(control, Mapping):
+        raise DataError("not a mapping", column="control", value=type(control).__name__,
+                        allowed='{"arm": "placebo"}')  # fmt: skip
     reference = {str(k): v for k, v in (control or {}).items()}
     _input.needed(frame, reference)
     columns: dict[str, Any] = {"time": frame["time"], "event": frame["event"]}

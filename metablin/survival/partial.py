@@ -113,8 +113,10 @@ def _stratum(p: Patients, x: FloatArray, ties: str) -> Stratum:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Terms of one stratum's likelihood: log of the summed hazard ratios at risk (r,), mean (r, p)
-    and variance (r, p, p) of x at risk.
+    """Terms of one stratum's likelihood.
+
+    ``log_risk`` (r,) is the log of the summed hazard ratios at risk, ``mean`` (r, p) and
+    ``variance`` (r, p, p) are the moments of x at risk.
     """
 
     loglik: float

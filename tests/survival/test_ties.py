@@ -129,9 +129,8 @@ def test_one_huge_time_joins_no_others():
 
 
 # Far below any follow-up, where a change of unit would lose digits, a time counts as zero.
-TIMES = st.lists(
-    st.floats(0, 1e4).map(lambda t: t if t > 1e-200 else 0.0), min_size=1, max_size=30
-).map(np.array)
+TIME_OF_ONE = st.floats(0, 1e4).map(lambda t: t if t > 1e-200 else 0.0)
+TIMES = st.lists(TIME_OF_ONE, min_size=1, max_size=30).map(np.array)
 
 
 @given(TIMES, st.sampled_from([1e-9, 1.0, 1e9]))

@@ -22,9 +22,8 @@ DARK = 60.0  # ink differs from the paper by at least this, in 0..441
 @functools.lru_cache(maxsize=1)
 def _engine() -> Any:
     by_hand = ", or give --x-axis, --y-axis, --arms and --at-risk by hand"
-    return needs("rapidocr_onnxruntime", "figures", by_hand).RapidOCR(
-        intra_op_num_threads=1, inter_op_num_threads=1
-    )
+    reader = needs("rapidocr_onnxruntime", "figures", by_hand)
+    return reader.RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
 
 
 def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:

@@ -1,12 +1,14 @@
 """Concordance and competing risks."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from lifelines.utils import concordance_index
 
 from metablin.errors import DataError
 from metablin.survival import concordance, cumulative_incidence, kaplan_meier
 from tests.reference import pinned, table
+from tests.survival.test_ties import ARM, CLEAN, EVENT, TIME
 
 
 def test_concordance_is_lifelines():
@@ -76,3 +78,9 @@ def test_a_kind_that_did_not_happen_stays_at_zero():
     assert (first["estimate"] == 0).all()
     with pytest.raises(DataError, match="a kind of event without a name"):
         cumulative_incidence([1, 2], [1, 3], causes=CAUSES)
+
+
+def test_rounding_of_times_changes_no_incidence():
+    kinds = np.where(ARM == "a", 2 * EVENT, EVENT)
+    found, clean = (cumulative_incidence(t, kinds) for t in (TIME, CLEAN))
+    pd.testing.assert_frame_equal(found, clean, rtol=1e-6, atol=1e-9)

@@ -10,7 +10,6 @@ import metablin as mb
 from metablin.errors import DataError
 from metablin.meta.survival.ipd import one_stage
 from metablin.survival import (
-    cumulative_incidence,
     kaplan_meier_by,
     milestone_difference,
     nelson_aalen,
@@ -84,7 +83,6 @@ CALLS = {
     "pieces": lambda t: piecewise_hazard_ratio(t, EVENT, ARM, [0.1 * 3 * 10]),
     "milestone": lambda t: milestone_difference(t, EVENT, ARM, [2.2]),
     "hazard": lambda t: nelson_aalen(t, EVENT),
-    "competing": lambda t: cumulative_incidence(t, np.where(ARM == "a", 2 * EVENT, EVENT)),
     "weibull": lambda t: mb.fit_parametric(t, EVENT).to_frame(),
     "groups": lambda t: pd.concat(c.to_frame() for c in kaplan_meier_by(t, EVENT, ARM).values()),
     "landmark": lambda t: mb.landmark_analysis(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bubble", "bubble_frame", "draw_bubble"]
 
-LINE = style.colour("chemotherapy")
+LINE = style.colour("pooled")
 STEPS = 101
 
 

@@ -59,7 +59,7 @@ CHARACTER = 5.5
 GAP = 12.0
 ROW_INCHES = 0.235
 
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 
 
 def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
@@ -368,9 +368,7 @@ def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
             ax.plot(x, row.position, marker, color=style.INK, ms=4, clip_on=False)
     if low <= row.estimate <= high:
         area = 14 + 110 * row.size
-        ax.scatter(
-            row.estimate, row.position, s=area, marker="s", color=style.colour("blinatumomab")
-        )
+        ax.scatter(row.estimate, row.position, s=area, marker="s", color=style.colour("study"))
 
 
 def _draw_pooled(ax: Axes, row: Any, low: float, high: float) -> None:

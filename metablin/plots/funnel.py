@@ -28,7 +28,7 @@ __all__ = ["draw_funnel", "funnel", "funnel_frame", "funnel_of_selection", "funn
 
 CONTOURS = (0.90, 0.95, 0.99)
 SHADES = ("#ffffff", "#eaeef3", "#d5dde6", "#bdc9d6")
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 
 
 def funnel_frame(fit: MetaFit | TrimFill) -> pd.DataFrame:

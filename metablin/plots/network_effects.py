@@ -33,8 +33,8 @@ ROW_INCHES = 0.25
 COLOURS = {
     "effect": style.INK,
     "network": style.INK,
-    "direct": style.colour("blinatumomab"),
-    "indirect": style.colour("chemotherapy"),
+    "direct": style.colour("study"),
+    "indirect": style.colour("pooled"),
 }
 MARKERS = {"effect": "s", "network": "D", "direct": "s", "indirect": "o"}
 LOG_MEASURES = ("or", "rr", "rate", "hr")

@@ -13,16 +13,22 @@ from metablin.datasets import validate as validate
 from metablin.digitise import Digitised as Digitised
 from metablin.digitise import digitise as digitise
 from metablin.effects import EffectSizes as EffectSizes
+from metablin.effects import correlations as correlations
 from metablin.effects import exact_intervals as exact_intervals
 from metablin.effects import generic as generic
 from metablin.effects import hazard_ratios as hazard_ratios
 from metablin.effects import hazard_ratios_reported as hazard_ratios_reported
 from metablin.effects import log_effects as log_effects
+from metablin.effects import mean_changes as mean_changes
 from metablin.effects import mean_differences as mean_differences
+from metablin.effects import means as means
+from metablin.effects import means_from_quantiles as means_from_quantiles
 from metablin.effects import proportions as proportions
 from metablin.effects import rate_contrasts as rate_contrasts
 from metablin.effects import rates as rates
 from metablin.effects import read_revman as read_revman
+from metablin.effects import shared_deviation as shared_deviation
+from metablin.effects import standard_deviations as standard_deviations
 from metablin.effects import two_by_two as two_by_two
 from metablin.errors import ConvergenceError as ConvergenceError
 from metablin.errors import ConvergenceWarning as ConvergenceWarning
@@ -31,6 +37,15 @@ from metablin.errors import MetablinWarning as MetablinWarning
 from metablin.meta import MetaFit as MetaFit
 from metablin.meta import pool as pool
 from metablin.meta import pool_many as pool_many
+from metablin.meta.bias.copas import copas_selection as copas_selection
+from metablin.meta.bias.doi import lfk_index as lfk_index
+from metablin.meta.bias.excess import excess_significance as excess_significance
+from metablin.meta.bias.limit import limit_meta as limit_meta
+from metablin.meta.bias.regressions import deeks as deeks
+from metablin.meta.bias.regressions import macaskill as macaskill
+from metablin.meta.bias.regressions import pustejovsky as pustejovsky
+from metablin.meta.bias.regressions import thompson as thompson
+from metablin.meta.bias.steps import selection_steps as selection_steps
 from metablin.meta.checks.baujat import baujat as baujat
 from metablin.meta.checks.bias import begg as begg
 from metablin.meta.checks.bias import egger as egger
@@ -59,6 +74,9 @@ from metablin.meta.saved import load_fit as load_fit
 from metablin.meta.structures.fit import mixed as mixed
 from metablin.meta.structures.location_scale import location_scale as location_scale
 from metablin.meta.structures.sampling import sampling_covariance as sampling_covariance
+from metablin.meta.survival.covariates import CovariateFit as CovariateFit
+from metablin.meta.survival.covariates import pooled_aft as pooled_aft
+from metablin.meta.survival.covariates import pooled_cox as pooled_cox
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network
@@ -73,13 +91,18 @@ from metablin.report import export as export
 from metablin.report import write_up as write_up
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
+from metablin.survival import cox_frame as cox_frame
+from metablin.survival import cumulative_incidence as cumulative_incidence
 from metablin.survival import fit_parametric as fit_parametric
 from metablin.survival import kaplan_meier as kaplan_meier
 from metablin.survival import landmark_analysis as landmark_analysis
 from metablin.survival import logrank as logrank
 from metablin.survival import max_combo as max_combo
 from metablin.survival import milestone_difference as milestone_difference
+from metablin.survival import patient_frame as patient_frame
 from metablin.survival import rmst as rmst
 from metablin.survival import simon_makuch as simon_makuch
+from metablin.survival import to_lifelines as to_lifelines
+from metablin.survival import to_sksurv as to_sksurv
 
 __version__: str

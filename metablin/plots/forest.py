@@ -70,8 +70,8 @@ CHARACTER = 5.5
 GAP = 12.0
 ROW_INCHES = 0.235
 
-STUDY = style.colour("blinatumomab")
-POOLED = style.colour("chemotherapy")
+STUDY = style.colour("study")
+POOLED = style.colour("pooled")
 
 
 def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
@@ -101,8 +101,10 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         inner = part.to_dict()
         rows.append(_row("heading", str(level), group=str(level)))
         rows += _studies(part, show, str(level))
-        rows += _pooled(inner, show, "Pooled", str(level))
-        rows += [_row("note", _heterogeneity(inner), group=str(level)), _row("gap", "")]
+        if inner["k"] > 1:  # one study is itself, not a pool
+            rows += _pooled(inner, show, "Pooled", str(level))
+            rows.append(_row("note", _heterogeneity(inner), group=str(level)))
+        rows.append(_row("gap", ""))
     if not rows:
         rows += _studies(fit, show, "")
     if overall or not whole.get("subgroups"):
@@ -308,9 +310,9 @@ def draw_rows(
             _draw_pooled(ax, row, low, high, diamond)
         elif row.kind == "prediction":
             _draw_prediction(ax, row, low, high, diamond)
-    pools = frame.loc[frame["kind"] == "pooled"]
-    if pools["group"].iloc[-1] == "":
-        ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    whole = frame.loc[(frame["kind"] == "pooled") & (frame["group"] == ""), "estimate"]
+    if len(whole):
+        ax.axvline(whole.iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
     return low, high
 
 
@@ -331,9 +333,11 @@ NARROW_LETTERS = 46
 def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> Figure:
     """Draw a forest plot for a telephone: name and estimate on one line, the mark below it."""
     notes = frame["kind"].isin(["note", "heading"])
-    wrapped = frame["label"].where(~notes, frame["label"].map(_wrapped))
+    beside = [_beside(*pair) for pair in zip(frame["label"], frame["text"], strict=True)]
+    wrapped = frame["label"].map(_wrapped).where(notes, pd.Series(beside, index=frame.index))
     lines = wrapped.str.count("\n") + 1
-    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1)
+    more = 0.8 * (lines - 1).where(~notes, 0)
+    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1) + more
     tops = heights.cumsum() - heights
     total = float(heights.sum())
     picture = Figure(figsize=(style.NARROW_INCHES, NARROW_LINE * total + 0.5))
@@ -341,19 +345,20 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
     picture.subplots_adjust(left=0.02, right=0.98)
     _axis(ax, measure, *limits, 1)
     ax.set_ylim(total + 0.2, -0.3)
-    placed = frame.assign(position=tops + 1.3, label=wrapped, size=frame["size"] / 2)
+    placed = frame.assign(position=tops + more + 1.3, label=wrapped, size=frame["size"] / 2)
     draw = {"study": _draw_study, "pooled": _draw_pooled, "prediction": _draw_prediction}
-    for row, top in zip(_rows(placed), tops, strict=True):
+    for row, top, lower in zip(_rows(placed), tops, more, strict=True):
         if row.kind in draw:
             draw[row.kind](ax, row, *limits)
         words: dict[str, Any] = {"va": "center", "transform": ax.get_yaxis_transform()}
         words["fontweight"] = "bold" if row.kind in ("heading", "pooled") else "normal"
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
-        elif row.kind in draw and len(row.label) + len(row.text) > NARROW_LETTERS - 4:
+        elif row.kind in draw and not _fits(row.label, row.text):
             words["fontsize"] = 7.5
         words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 0.5}
-        middle = top + (0.45 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
+        below = 0.45 + lower / 2 if row.kind in draw else 0.55 * (row.label.count("\n") + 1)
+        middle = top + below
         ax.text(0, middle, row.label, ha="left", clip_on=False, **words)
         ax.text(1, middle, row.text, ha="right", **words)
     return picture
@@ -361,6 +366,15 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
 
 def _wrapped(text: str) -> str:
     return textwrap.fill(text, NARROW_LETTERS)
+
+
+def _fits(label: str, text: str) -> bool:
+    return len(label) + len(text) <= NARROW_LETTERS - 4
+
+
+def _beside(label: str, text: str) -> str:
+    """Return a name that leaves room for the estimate on its line, in smaller letters."""
+    return label if _fits(label, text) else textwrap.fill(label, NARROW_LETTERS + 6 - len(text))
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Any]:

@@ -70,6 +70,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "selection_steps": {"e": EFFECTS, "steps": [0.025]},
     "copas_selection": {"e": EFFECTS, "published": [0.5]},
     "excess_significance": {"fit": FIT},
+    "robust_average": {"e": EFFECTS},
     "baujat": {"fit": FIT},
     "gosh": {"fit": FIT},
     "influence": {"fit": FIT},

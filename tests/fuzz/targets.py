@@ -409,6 +409,7 @@ EXEMPT = {
     "reconstruct_many": "calls reconstruct_km for every curve",
     "reconstruct_summary_pair": "searches two arms of reconstruct_summary; minutes a thousand",
     "risk_of_bias": "takes a table of answers in words",
+    "robust_average": "twenty models by quadrature a call; compared with draws from the priors",
     "summary_of_findings": "puts rated outcomes side by side",
     "tables": "lists the evidence base",
     "trace": "reads the evidence base",

@@ -13,16 +13,18 @@ reml <- rma(y, v, method = "REML", control = tight); lat <- bcg$ablat
 mods <- rma(y, v, mods = ~ lat, method = "REML", control = tight)
 sm <- with(dat.hackshaw1998, rma(yi, vi, method = "ML", control = tight))
 rows <- list()
-add <- function(key, value, repeats = 9) {
+add <- function(key, value, repeats = 5) {
   if (repeats == 1) {  # slow ones once
     s <- system.time(x <- value())
     rows[[key]] <<- list(seconds = s[["user.self"]] + s[["sys.self"]], value = as.numeric(unlist(x)))
     return(invisible())
   }
   value()
-  times <- sapply(seq_len(repeats), function(i) { gc(FALSE); n <- 0; t <- 0
-    while (t < .03) { s <- system.time(value()); t <- t + s[["user.self"]] + s[["sys.self"]]; n <- n + 1 }
-    t / n })
+  n <- 1
+  block <- function() { s <- system.time(for (i in seq_len(n)) value(), gcFirst = FALSE)
+    s[["user.self"]] + s[["sys.self"]] }
+  while (block() < .03) n <- 2 * n
+  times <- replicate(repeats, block()) / n
   rows[[key]] <<- list(seconds = min(times), value = as.numeric(unlist(value())))
 }
 quiet <- function(x) suppressWarnings(suppressMessages(x))

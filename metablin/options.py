@@ -18,6 +18,7 @@ __all__ = [
     "DoubleZeros",
     "EqualTau2",
     "FillRule",
+    "ForestLayout",
     "Interval",
     "LogMeasure",
     "MeanMeasure",
@@ -29,6 +30,7 @@ __all__ = [
     "NetworkInterval",
     "NetworkMeasure",
     "NetworkModel",
+    "NetworkPrediction",
     "Prediction",
     "ProportionTransform",
     "QuantileMethod",
@@ -68,6 +70,8 @@ ZeroRuleSingle: TypeAlias = Literal["only-needed", "all", "none"]
 ZeroRule: TypeAlias = Literal["only-needed", "all", "treatment-arm", "none"]
 DoubleZeros: TypeAlias = Literal["keep", "drop"]
 Missing: TypeAlias = Literal["error", "drop"]
+ForestLayout: TypeAlias = Literal["plain", "revman", "jama"]
+"""As the house draws a forest plot, as Cochrane reviews do, as JAMA does."""
 
 Model: TypeAlias = Literal[
     "random",
@@ -110,6 +114,7 @@ FillRule: TypeAlias = Literal["none", "pooled", "largest", "cv"]
 NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
 NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
 NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]
+NetworkPrediction: TypeAlias = Literal["match", "confidence-distribution"]
 SmallValues: TypeAlias = Literal["desirable", "undesirable"]
 SplitMethod: TypeAlias = Literal["back-calculation", "side-splitting"]
 

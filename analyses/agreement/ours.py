@@ -10,6 +10,7 @@ from metablin.pipeline import Evidence
 from ..cohorts import harms
 from ..cohorts.arm_pools import POOLS
 from ..cohorts.comparisons import choices, comparisons
+from ..cohorts.members import READS as READS
 from ..cohorts.populations import RELAPSED, SPLITS, known_trials, split
 from ..cohorts.responders import responder_rows
 from ..cohorts.responses import (
@@ -28,11 +29,6 @@ from ..response import rows as response_rows
 from ..safety import rows as safety_rows
 from ..survival import cure
 from ..survival import rows as survival_rows
-
-READS = (
-    "trials", "references", "screening", "proportions", "survival", "contrasts", "at_risk",
-    "mrd_stratified", "safety", "discrepancies",
-)  # fmt: skip
 
 
 def results(evidence: Evidence) -> pd.DataFrame:
@@ -98,7 +94,7 @@ def _survival(evidence: Evidence, trials: pd.DataFrame) -> pd.DataFrame:
     arms = survival_rows.wholes(
         rebuild_all(
             evidence.load("survival"), trials, wanted=lambda a: pool.belongs(a) and pool.main(a),
-            at_risk=evidence.load("at_risk"),
+            at_risk=evidence.load("at_risk"), curves=evidence.curves(),
         )
     )  # fmt: skip
     drawn = [a for a in arms if a.draws is not None]

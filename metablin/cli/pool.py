@@ -12,6 +12,7 @@ from metablin.cli import _io
 from metablin.cli._diagnostics import Diagnostics, Test
 from metablin.options import (
     DoubleZeros,
+    ForestLayout,
     Interval,
     MeanVariance,
     Measure,
@@ -114,8 +115,15 @@ def pool(
     percent: _io.Percent = False,
     unit: _io.Unit = None,
     plot: Annotated[Path | None, typer.Option(help="Write a forest plot (svg, png, pdf).")] = None,
+    layout: Annotated[ForestLayout, typer.Option(help="How the forest plot is set.")] = "plain",
     funnel: Annotated[
         Path | None, typer.Option(help="Write a funnel plot (svg, png, pdf).")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the studies and the pool as .md, .tex or .html.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write methods and results in sentences (.md).")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -132,9 +140,12 @@ def pool(
     """
     _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by)
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
+    if layout != "plain" and plot is None:
+        raise typer.BadParameter("--layout needs --plot")
     _io.check_picture(plot, file)
     _io.check_picture(funnel, file, option="--funnel")
-    _io.check_files([plot, funnel], [file])
+    _io.check_files([plot, funnel, table, report], [file])
+    _papers(table, report)
     from metablin.io import read_studies
 
     studies = read_studies(
@@ -149,12 +160,33 @@ def pool(
     wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
     found = wanted.run(fit)
     if plot is not None:
-        _io.save_plot(fit.plot(), plot)
+        _io.save_plot(fit.plot(layout=layout), plot)
+    if table is not None or report is not None:
+        _write_papers(fit, table, report)
     if json:
         _io.print_json(fit.to_dict() | wanted.to_dict(found))
     else:
         _io.tell("\n\n".join([fit.summary(), *(x.summary() for x in found.values())]))
     _io.say(studies.note())
+
+
+def _papers(table: Path | None, report: Path | None) -> None:
+    """Refuse tables and texts of a kind that cannot be written (exit 2)."""
+    if table is not None and table.suffix.lower() not in (".md", ".tex", ".html", ".htm"):
+        raise typer.BadParameter(f"--table writes .md, .tex or .html, not {table.name}")
+    if report is not None and report.suffix.lower() != ".md":
+        raise typer.BadParameter(f"--report writes .md, not {report.name}")
+
+
+def _write_papers(fit: MetaFit, table: Path | None, report: Path | None) -> None:
+    from metablin.io import write_text
+    from metablin.report.export import export
+    from metablin.report.paper import write_up
+
+    if table is not None:
+        export(fit, table)
+    if report is not None:
+        write_text(report, write_up(fit).to_markdown())
 
 
 def _usage(

@@ -7,6 +7,7 @@ from metablin.effects.exact import exact_intervals
 from metablin.effects.means import mean_differences
 from metablin.effects.quantiles import means_from_quantiles
 from metablin.effects.reported import hazard_ratios_reported
+from metablin.effects.revman import Review, read_revman
 from metablin.effects.single import proportions, rates
 from metablin.effects.sizes import EffectSizes, Excluded
 from metablin.effects.tables import rate_contrasts, two_by_two
@@ -14,6 +15,7 @@ from metablin.effects.tables import rate_contrasts, two_by_two
 __all__ = [
     "EffectSizes",
     "Excluded",
+    "Review",
     "correlations",
     "exact_intervals",
     "generic",
@@ -27,6 +29,7 @@ __all__ = [
     "proportions",
     "rate_contrasts",
     "rates",
+    "read_revman",
     "shared_deviation",
     "standard_deviations",
     "two_by_two",

@@ -311,7 +311,7 @@ def _quantile(
             curves.append((share, mu[order], interpolate.PchipInterpolator(mu[order], middle)))
 
     def below(x: float) -> float:
-        return sum(
+        return math.fsum(
             share * (0.0 if x < mu[0] else 1.0 if x > mu[-1] else float(curve(x)))
             for share, mu, curve in curves
         )

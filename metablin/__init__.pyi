@@ -37,6 +37,7 @@ from metablin.errors import MetablinWarning as MetablinWarning
 from metablin.meta import MetaFit as MetaFit
 from metablin.meta import pool as pool
 from metablin.meta import pool_many as pool_many
+from metablin.meta.bias.average import robust_average as robust_average
 from metablin.meta.bias.copas import copas_selection as copas_selection
 from metablin.meta.bias.doi import lfk_index as lfk_index
 from metablin.meta.bias.excess import excess_significance as excess_significance

@@ -77,8 +77,10 @@ def fit_glmm_regression(e: EffectSizes, options: Options, design: Design) -> Met
         qm, df2 = qm / m, fit.df
         qm_p = float(f_tail(qm, m, df2))
     regression = Regression(
-        design, fit.beta, fit.std_error, fit.statistic, fit.p_value, fit.conf_low, fit.conf_high,
-        fit.cov, fit.df, options.level, qm, m, df2, qm_p, NAN,
+        terms=design.terms, beta=fit.beta, std_error=fit.std_error, statistic=fit.statistic,
+        p_value=fit.p_value, conf_low=fit.conf_low, conf_high=fit.conf_high, cov=fit.cov,
+        df=fit.df, level=options.level, design=design, qm=qm, qm_df=m, qm_df2=df2, qm_p=qm_p,
+        r2=NAN,
     )  # fmt: skip
     return dataclasses.replace(pooled, regression=regression)
 

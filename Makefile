@@ -36,7 +36,7 @@ test: $(STAMP) ## Run the tests and the examples in docstrings
 
 # The engine's tests; those that compare with lifelines or scikit-survival need that extra.
 ENGINE := tests/effects tests/meta tests/survival tests/reconstruct tests/test_face.py tests/test_core_alone.py
-PEERS = $(shell grep -rlE "lifelines|sksurv" tests/survival tests/reconstruct --include=test_*.py)
+PEERS = $(shell grep -rlE "lifelines|sksurv" tests/meta tests/survival tests/reconstruct --include=test_*.py)
 
 test-lowest: $(STAMP) ## Run the engine's tests on the lowest versions that pyproject.toml declares
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-lowest

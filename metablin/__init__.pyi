@@ -74,6 +74,9 @@ from metablin.meta.saved import load_fit as load_fit
 from metablin.meta.structures.fit import mixed as mixed
 from metablin.meta.structures.location_scale import location_scale as location_scale
 from metablin.meta.structures.sampling import sampling_covariance as sampling_covariance
+from metablin.meta.survival.covariates import CovariateFit as CovariateFit
+from metablin.meta.survival.covariates import pooled_aft as pooled_aft
+from metablin.meta.survival.covariates import pooled_cox as pooled_cox
 from metablin.network import Network as Network
 from metablin.network import NetworkFit as NetworkFit
 from metablin.network import network as network
@@ -88,13 +91,18 @@ from metablin.report.export import export as export
 from metablin.report.paper import write_up as write_up
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
+from metablin.survival import cox_frame as cox_frame
+from metablin.survival import cumulative_incidence as cumulative_incidence
 from metablin.survival import fit_parametric as fit_parametric
 from metablin.survival import kaplan_meier as kaplan_meier
 from metablin.survival import landmark_analysis as landmark_analysis
 from metablin.survival import logrank as logrank
 from metablin.survival import max_combo as max_combo
 from metablin.survival import milestone_difference as milestone_difference
+from metablin.survival import patient_frame as patient_frame
 from metablin.survival import rmst as rmst
 from metablin.survival import simon_makuch as simon_makuch
+from metablin.survival import to_lifelines as to_lifelines
+from metablin.survival import to_sksurv as to_sksurv
 
 __version__: str

@@ -22,6 +22,7 @@ COHORTS = mb.proportions([1, 2, 3, 4], [10, 12, 9, 20])
 TABLES = mb.two_by_two([1, 2, 3, 4], [10, 12, 9, 20], [2, 3, 1, 6], [11, 12, 9, 22])
 RATIOS = mb.pool(TABLES)
 TIME, EVENT, ARM = list(range(1, 11)), [1, 0, 1, 1, 1, 1, 0, 1, 1, 0], list("ababababab")
+TRIAL = list("xxxxxyyyyy")
 PATIENTS = {"time": TIME, "event": EVENT}
 CLICKS = {"time": [0, 2, 4, 6, 9, 12], "survival": [1, 0.95, 0.85, 0.7, 0.6, 0.5]}
 CURVE = mb.kaplan_meier(TIME, EVENT)
@@ -80,6 +81,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "control": {"n": 50, "median": 4, "events": 25, "followup": 9}, "hr": 0.7, "draws": 2,
     },
     "kaplan_meier": PATIENTS,
+    "cox_frame": {"source": {**PATIENTS, "arm": ARM}},
+    "cumulative_incidence": PATIENTS,
+    "patient_frame": {"source": PATIENTS},
+    "pooled_cox": {"source": {**PATIENTS, "arm": ARM, "trial": TRIAL}, "covariates": ["arm"]},
+    "to_lifelines": {"source": PATIENTS},
+    "to_sksurv": {"source": PATIENTS},
     "cox": {**PATIENTS, "group": ARM},
     "logrank": {**PATIENTS, "group": ARM},
     "max_combo": {**PATIENTS, "group": ARM},

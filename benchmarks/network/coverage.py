@@ -80,9 +80,7 @@ def cell(treatments: int, dense: bool, rng: np.random.Generator) -> dict[str, fl
     }
 
 
-def propagated_coverage(
-    n: Network, y: np.ndarray, new: np.ndarray, df: float
-) -> dict[str, float]:
+def propagated_coverage(n: Network, y: np.ndarray, new: np.ndarray, df: float) -> dict[str, float]:
     """Return coverage of prediction over the confidence distribution of tau2, normal and t.
 
     `new` are the effects of new settings, shape (repetitions, pairs).

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin._frame import Dropped
 from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.records import Record, freeze, jsonable
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
@@ -196,7 +196,7 @@ class EffectSizes(Record):
 
     def limits(self, level: float = 0.95) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return every study's estimate and normal limits on the reader's scale, each (k,)."""
-        z = special.ndtri((1 + check_level(level)) / 2)
+        z = critical(check_level(level))
         half = z * np.sqrt(self.vi)
         n = self.counts["n"] if self.transform == "freeman-tukey" else None
         middle, low, high = (self.back(x, n) for x in (self.yi, self.yi - half, self.yi + half))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.errors import DataError, MetablinWarning
+from metablin.meta.normal.inverse import tau2_of
 from metablin.network.fit import NetworkFit
 from metablin.network.gls import (
     TAU2_METHODS,
@@ -117,7 +115,7 @@ def network_pool(
     if extra:
         raise DataError(f"not an option of model {model!r}", column=next(iter(extra)))
     rows = rows_of(n)
-    method, given = _tau2_of(tau2) if model == "random" else (None, 0.0)
+    method, given = tau2_of(tau2, TAU2_METHODS) if model == "random" else (None, 0.0)
     value = estimate(str(method), rows) if given is None else given
     fit = _inverse_variance(n, rows, model, method, value, ci, level, name)
     return fit if prediction == "match" else replace(fit, prediction=prediction)
@@ -133,20 +131,6 @@ def _counts(
     from metablin.network.models.glmm import fit_glmm
 
     return fit_glmm(n, ci, level, reference, **extra)
-
-
-def _tau2_of(tau2: str | float) -> tuple[str, float | None]:
-    if isinstance(tau2, str):
-        return choice("tau2", tau2, TAU2_METHODS), None
-    number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
-    if not (number and 0 <= tau2 <= sys.float_info.max):
-        raise DataError(
-            "not a between-study variance",
-            column="tau2",
-            value=tau2,
-            allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS),
-        )
-    return "given", float(tau2)
 
 
 def _inverse_variance(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bubble", "bubble_frame", "draw_bubble"]
 
-LINE = style.colour("chemotherapy")
+LINE = style.colour("pooled")
 STEPS = 101
 GROUPS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "^", "D", "v", "P")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["caterpillar", "caterpillar_frame", "draw_caterpillar"]
 
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 TRIMMED = 0.02
 """Share of intervals at either side that may end in the edge of the axes."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draperies_frame", "drapery", "draw_drapery"]
 
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 STEPS = 401
 LEAST = 1e-3
 """p-value at which the plot ends, on a logarithmic axis."""

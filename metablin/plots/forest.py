@@ -70,8 +70,8 @@ CHARACTER = 5.5
 GAP = 12.0
 ROW_INCHES = 0.235
 
-STUDY = style.colour("blinatumomab")
-POOLED = style.colour("chemotherapy")
+STUDY = style.colour("study")
+POOLED = style.colour("pooled")
 
 
 def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:

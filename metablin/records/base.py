@@ -91,9 +91,12 @@ class Record:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return self.to_frame().to_html(
-            index=False, border=0, na_rep="", float_format=lambda x: f"{x:.4g}"
-        )
+        try:
+            # By name, as in `plot`: the renderer of report and site knows records, not they it.
+            text: str = importlib.import_module("metablin.report.notebook").record_html(self)
+        except ModuleNotFoundError:  # the engine alone, without great_tables
+            text = self.to_frame().to_html(index=False, border=0, na_rep="")
+        return text
 
 
 def _exported(record: Record, form: str) -> str:

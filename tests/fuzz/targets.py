@@ -348,6 +348,8 @@ TARGETS: dict[str, Target] = {
 
 EXEMPT = {
     "absolute_effect_arms": "takes curves; its arithmetic is that of milestone_difference",
+    "cox_frame": "writes numbers and labels out again; bad tables are tested one by one",
+    "cumulative_incidence": "of scikit-survival; bad input is tested one by one",
     "clustered": "takes a fit and one cluster a row; its variance is pinned and tested by hand",
     "contrasts": "takes a fit with moderators and a matrix that belongs to it",
     "digitise": "reads figures; odd files are tested one by one",
@@ -358,6 +360,11 @@ EXEMPT = {
     "sampling_covariance": "one product a cell; every part is pinned",
     "load_fit": "reads a file; odd files are tested one by one",
     "selection_function": "as selection_model, with other weights; a second of maximising a call",
+    "patient_frame": "the patients of kaplan_meier, as a table",
+    "pooled_aft": "of lifelines; a second of maximising a call",
+    "pooled_cox": "of lifelines; bad tables are tested one by one",
+    "to_lifelines": "the patients of kaplan_meier, for lifelines",
+    "to_sksurv": "the patients of kaplan_meier, for scikit-survival",
     "compare_parametric": "fits every family of fit_parametric",
     "export": "prints any result; its cells are compared with the formats",
     "write_up": "prints a fit; every model and option is tried",

@@ -115,7 +115,7 @@ def test_one_step_is_the_model_of_one_step(alternative):
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_likelihood_of_copas_is_as_high_as_that_of_metasens(name):
-    """Given the same two gammas; metasens leaves a constant out, and may stop at a lower maximum."""
+    """Given the same gammas; metasens leaves a constant out, and may stop at a lower maximum."""
     e = mb.generic(PEERS[name]["yi"], PEERS[name]["vi"])
     agreed = 0
     for cell in PEERS[name]["copas"]:

@@ -82,7 +82,7 @@ def test_the_reference_turns_the_limits_round():
 @pytest.mark.parametrize("options", [{"model": "common"}, {"tau2": 0.1},
                                      {"model": "mantel-haenszel"}])  # fmt: skip
 def test_it_needs_a_variance_between_studies_that_is_estimated(options):
-    with pytest.raises(DataError, match="'prediction'.*needs a variance between studies"):
+    with pytest.raises(DataError, match=r"'prediction'.*needs a variance between studies"):
         network_pool(net("hasselblad1998"), prediction=CD, **options)
 
 

@@ -56,8 +56,8 @@ def fit_common(e: EffectSizes, options: Options) -> MetaFit:
     return _finish(e, options, fit, het, None, predict=False)
 
 
-def tau2_of(tau2: str | float) -> tuple[str, float | None]:
-    """Return the name of the estimator and, for a known tau2, its value.
+def tau2_of(tau2: str | float, methods: tuple[str, ...] = TAU2_METHODS) -> tuple[str, float | None]:
+    """Return the name of the estimator, one of `methods`, and, for a known tau2, its value.
 
     Examples
     --------
@@ -65,14 +65,14 @@ def tau2_of(tau2: str | float) -> tuple[str, float | None]:
     (('DL', None), ('given', 0.1))
     """
     if isinstance(tau2, str):
-        return choice("tau2", tau2, TAU2_METHODS), None
+        return choice("tau2", tau2, methods), None
     number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
     if not (number and 0 <= tau2 <= sys.float_info.max):
         raise DataError(
             "not a between-study variance",
             column="tau2",
             value=tau2,
-            allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS),
+            allowed="a finite number of at least 0, or " + " | ".join(methods),
         )
     return "given", float(tau2)
 

@@ -18,12 +18,11 @@ from metablin.meta.normal.inverse import narrower, tau2_of
 from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import (
     chi2_tail,
-    critical,
     f_tail,
     hksj_factor,
     i2_h2,
     q_profile,
-    two_sided,
+    wald,
 )
 from metablin.numerics.tau2 import estimate_tau2
 
@@ -97,9 +96,6 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
     if options.ci.startswith("hksj"):
         cov = cov * hksj_factor(fit.rss, df, options.ci == "hksj-adhoc")
     reference = math.inf if options.ci == "z" else df
-    se = np.sqrt(np.diagonal(cov))
-    half = critical(options.level, reference) * se
-    statistic = fit.beta / se
     at = design.tested
     m = len(at)
     qm = float(fit.beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], fit.beta[at]))
@@ -109,19 +105,16 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
         qm, qm_df2 = qm / m, df
         qm_p = float(f_tail(qm, m, df))
     return Regression(
-        design,
-        fit.beta,
-        se,
-        statistic,
-        two_sided(statistic, reference),
-        fit.beta - half,
-        fit.beta + half,
-        np.array(cov),
-        reference,
-        options.level,
-        qm,
-        m,
-        qm_df2,
-        qm_p,
-        r2,
+        terms=design.terms,
+        beta=fit.beta,
+        **wald(fit.beta, cov, reference, options.level),
+        cov=np.array(cov),
+        df=reference,
+        level=options.level,
+        design=design,
+        qm=qm,
+        qm_df=m,
+        qm_df2=qm_df2,
+        qm_p=qm_p,
+        r2=r2,
     )

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from metablin._input import numeric
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.reconstruct.printed import half_digit
 
 __all__ = ["Arm", "Landmark", "parse_arm"]
@@ -232,7 +232,7 @@ def error_of_limits(s: float, low: float, high: float, level: float) -> float:
     >>> round(error_of_limits(0.9333, 0.759, 0.983, 0.95), 4)  # log(-log) limits of 28 of 30
     0.0457
     """
-    z = float(ndtri(0.5 + level / 2))
+    z = float(critical(level))
     plain = (high - low) / (2 * z)
     if low <= 0 or high >= 1 or low == high:
         return plain
@@ -251,7 +251,7 @@ def _rounding(values: Sequence[float], level: float) -> float:
         return half_digit(values[2])
     if len(values) == 4:
         digit = min(half_digit(x) for x in values[2:])
-        return min(digit, PRINTED_TO) / float(ndtri(0.5 + level / 2))
+        return min(digit, PRINTED_TO) / float(critical(level))
     return 0.0
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from metablin.numerics.inference import critical
 from metablin.reconstruct.printed import half_digit
 from metablin.reconstruct.summary._input import Arm
 from metablin.reconstruct.summary._visits import Visits, draw_visits
@@ -73,7 +73,7 @@ def draw_shapes(arm: Arm, count: int, rng: np.random.Generator) -> Shapes:
     time = np.linspace(0.0, 1.0, GRID) * end[:, None]
     g = _censoring(arm, end, time, rng)
     scale = rng.choice(3, size=many, p=SCALES)
-    z = float(ndtri(0.5 + arm.level / 2)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
+    z = float(critical(arm.level)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
     visits = draw_visits(arm, many, rng)
     anchors = _anchors(arm, end, g, (scale, z), rng)
     h = _hazard(arm, end, time, anchors, visits, rng)

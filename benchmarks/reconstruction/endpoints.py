@@ -6,13 +6,21 @@ hazards that start low in trials that ask for a life expectancy; and public arms
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from truth import Trial
+from numpy.typing import NDArray
 
 from metablin.numerics.kaplan_meier import rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
+
+from .truth import Trial
+
+Array = NDArray[Any]
+Printed = Callable[[Array, Array], dict[str, Any] | None]
 
 SEED = 20261130
 PUBLIC = {"colon_recurrence": "DFS", "rotterdam_relapse": "DFS", "gbsg": "DFS", "gbsg2": "DFS",
@@ -41,7 +49,7 @@ def simulated_arm(endpoint: str, rng: np.random.Generator) -> tuple[np.ndarray, 
     return np.minimum(t, c), (t <= c).astype(int)
 
 
-def arms(public: list[Trial], simulations: int):
+def arms(public: list[Trial], simulations: int) -> Iterator[tuple[str, str, Array, Array]]:
     """Endpoint, source, times and flags of every arm."""
     for trial in public:
         for arm in (0, 1):
@@ -56,7 +64,9 @@ def arms(public: list[Trial], simulations: int):
                 yield endpoint, "simulated", t, e
 
 
-def endpoint_rows(public: list[Trial], simulations: int, draws: int, printed) -> pd.DataFrame:
+def endpoint_rows(
+    public: list[Trial], simulations: int, draws: int, printed: Printed
+) -> pd.DataFrame:
     """Whether the hidden RMST and early S of each arm lie within its draws, and the width."""
     rows = []
     for i, (endpoint, source, t, e) in enumerate(arms(public, simulations)):
@@ -86,7 +96,7 @@ def endpoint_rows(public: list[Trial], simulations: int, draws: int, printed) ->
     return pd.DataFrame(rows)
 
 
-def endpoint_table(public: list[Trial], simulations: int, draws: int, printed) -> str:
+def endpoint_table(public: list[Trial], simulations: int, draws: int, printed: Printed) -> str:
     """Coverage, bias and median width by endpoint, as Markdown."""
     rows = endpoint_rows(public, simulations, draws, printed)
     lines = [

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from thin import median_items
-from truth import Trial
+from numpy.typing import NDArray
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio, median, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
+from metablin.reconstruct import PseudoIPD, reconstruct_summary, reconstruct_summary_pair
+
+from .thin import median_items
+from .truth import Trial
+
+Arm = tuple[NDArray[Any], NDArray[Any]]
 
 WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}
 
 
-def printed_arm(t, e) -> dict[str, object] | None:
+def printed_arm(t: NDArray[Any], e: NDArray[Any]) -> dict[str, Any] | None:
     """What a randomised trial prints of an arm in an abstract: median with interval, events."""
     m, low, high = median_items(t, e, "log-log")
     if m is None or m <= 0 or low is None or low <= 0:
@@ -29,7 +35,7 @@ def questions(trial: Trial) -> tuple[float, float]:
     return 2 * last / 3, last / 3
 
 
-def answers(one, two, late: float, early: float) -> tuple[float, float, float]:
+def answers(one: Arm, two: Arm, late: float, early: float) -> tuple[float, float, float]:
     """Difference of restricted means and of S at both times, second arm less first."""
     a, b = steps(*one), steps(*two)
     at = np.array([late, early])
@@ -41,9 +47,9 @@ def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFram
     rows, ratios = [], []
     for i, trial in enumerate(trials):
         arms = [trial.one(a) for a in (0, 1)]
-        items = [printed_arm(*x) for x in arms]
+        items = [x for x in (printed_arm(*a) for a in arms) if x is not None]
         late, early = questions(trial)
-        if None in items or not np.isfinite([x["followup"] for x in items]).all():
+        if len(items) < 2 or not np.isfinite([x["followup"] for x in items]).all():
             continue
         hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
         try:
@@ -52,10 +58,10 @@ def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFram
             ratios.append({"trial": trial.name, "failed": str(error), "met": np.nan})
             continue
         apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
-        truth = answers(*arms, late, early)
+        truth = answers(arms[0], arms[1], late, early)
         for way, sets in (("apart", apart), ("pair", both)):
             pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
-            found = np.array([answers(*pair, late, early) for pair in pairs])
+            found = np.array([answers(a, b, late, early) for a, b in pairs])
             low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
             for k, name in enumerate(("RMST", "S late", "S early")):
                 rows.append({"way": way, "question": name, "width": high[k] - low[k],
@@ -66,7 +72,7 @@ def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFram
     return pd.DataFrame(rows), pd.DataFrame(ratios)
 
 
-def check(control, treatment) -> float:
+def check(control: PseudoIPD, treatment: PseudoIPD) -> float:
     """Hazard ratio of two reconstructed arms."""
     arm = np.repeat([0, 1], [control.time.size, treatment.time.size])
     time, event = (np.concatenate([getattr(control, x), getattr(treatment, x)])
@@ -89,7 +95,8 @@ def pairs_table(trials: list[Trial], draws: int) -> str:
         "|---|---|---|---|---|",
     ]
     base = frame[frame["way"] == "apart"].groupby("question")["width"].mean()
-    for (name, way), g in frame.groupby(["question", "way"], sort=False):
+    for key, g in frame.groupby(["question", "way"], sort=False):
+        name, way = map(str, key)
         share = g["width"].mean() / base[name]
         lines.append(
             f"| {name} | {WORDS[way]} | {len(g)} | {g['covered'].mean():.3f} | {share:.2f} |"

@@ -1,6 +1,6 @@
 """Run the reconstruction benchmark and write RESULTS.md: one process, fixed seeds.
 
-python benchmarks/reconstruction/run.py [--quick] [--out RESULTS.md]
+python -m benchmarks.reconstruction.run [--quick] [--out RESULTS.md]
 """
 
 from __future__ import annotations
@@ -15,20 +15,39 @@ import subprocess
 import sys
 import tempfile
 import time as clock
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from digitiser import Clicks, digitise, floor, km, risk_table, step
-from guyot import guyot
-from pairs import pairs_table
-from thin import thin_table
-from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
+from numpy.typing import NDArray
 
-from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
+from metablin.numerics.kaplan_meier import (
+    Steps,
+    log_hazard_ratio,
+    median,
+    median_interval,
+    rmst,
+    steps,
+)
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
+from metablin.reconstruct import (
+    PseudoIPD,
+    reconstruct_batch,
+    reconstruct_km,
+    reconstruct_summary,
+)
+
+from .digitiser import Clicks, digitise, floor, km, risk_table, step
+from .guyot import guyot
+from .pairs import pairs_table
+from .thin import thin_table
+from .truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
+
+Array = NDArray[Any]
+Table = tuple[Array, Array]
 
 LEVELS = {
     "curve": (),
@@ -75,13 +94,15 @@ def header(trials: list[Trial], sims: list[Trial]) -> str:
     )
 
 
-def one_case(trial: Trial, arm: int, rng: np.random.Generator):
+def one_case(
+    trial: Trial, arm: int, rng: np.random.Generator
+) -> tuple[Array, Array, Clicks, Table]:
     t, e = trial.one(arm)
     axis = float(trial.time.max())
     return t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)
 
 
-def metablin_fit(clicks: Clicks, t, e, table, given):
+def metablin_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequence[str]) -> Table:
     r = reconstruct_km(
         clicks.time,
         clicks.survival,
@@ -92,7 +113,7 @@ def metablin_fit(clicks: Clicks, t, e, table, given):
     return r.time, r.event
 
 
-def guyot_fit(clicks: Clicks, t, e, table, given):
+def guyot_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequence[str]) -> Table:
     return guyot(
         clicks.time,
         clicks.survival,
@@ -102,7 +123,9 @@ def guyot_fit(clicks: Clicks, t, e, table, given):
     )
 
 
-def measure(t, e, rt, re, table, given) -> dict[str, float]:
+def measure(
+    t: Array, e: Array, rt: Array, re: Array, table: Table, given: Sequence[str]
+) -> dict[str, float]:
     grid = np.linspace(0, t.max(), 1000)
     a, b = step(*km(t, e), grid), step(*km(rt, re), grid)
     m0, m1 = median(steps(t, e)), median(steps(rt, re))
@@ -241,7 +264,7 @@ def coverage(trials: list[Trial], draws: int) -> str:
     return "\n".join(lines)
 
 
-def printed(t, e) -> dict[str, object] | None:
+def printed(t: Array, e: Array) -> dict[str, Any] | None:
     """What a paper would print: median with interval, two landmarks, events, follow-up."""
     curve = steps(t, e)
     last = float(np.quantile(t, 0.9))
@@ -305,13 +328,15 @@ def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
     return "\n".join(lines)
 
 
-def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
+def judge(
+    trial: Trial, arm: int, t: Array, e: Array, items: dict[str, Any], sets: Iterable[PseudoIPD]
+) -> list[dict[str, object]]:
     (l1, s1), (l2, s2) = items["landmarks"]
     middle, early = np.array([(l1 + l2) / 2]), np.array([l1 / 2])
     curves_ = [steps(x.time, x.event) for x in sets]
     truth = steps(t, e)
     bounds = l1 * (1 - s1) + (l2 - l1) * (s1 - s2)
-    wanted = (
+    wanted: tuple[tuple[str, Callable[[Steps], tuple[float, float]], float], ...] = (
         ("RMST to the last landmark", lambda c: (rmst(c, l2), rmst_variance(c, l2)), bounds),
         ("S midway between landmarks", lambda c: s_variance(c, middle), s1 - s2),
         ("S ahead of the first landmark", lambda c: s_variance(c, early), 1 - s1),
@@ -333,21 +358,21 @@ def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
     return out
 
 
-def population_value(times, item, tau, middle, early) -> float:
+def population_value(times: Array, item: str, tau: float, middle: Array, early: Array) -> float:
     if item.startswith("RMST"):
         return float(np.minimum(times, tau).mean())
     at = middle if "midway" in item else early
     return float((times > at[0]).mean())
 
 
-def s_variance(curve, at) -> tuple[float, float]:
+def s_variance(curve: Steps, at: Array) -> tuple[float, float]:
     t, _, d, n = curve
     s = float(s_at(curve, at)[0])
     keep = (t <= at[0]) & (n > d)
     return s, float(s**2 * np.sum(d[keep] / (n[keep] * (n[keep] - d[keep]))))
 
 
-def rmst_variance(curve, tau: float) -> float:
+def rmst_variance(curve: Steps, tau: float) -> float:
     t, s, d, n = curve
     keep = (t <= tau) & (n > d)
     edges = np.append(t[t <= tau], tau)
@@ -359,7 +384,8 @@ def rmst_variance(curve, tau: float) -> float:
 
 def speed(count: int) -> str:
     rng = np.random.default_rng(3)
-    clicks, tables, totals, cases = [], [], [], []
+    cases: list[tuple[Array, Array, Clicks, Table]] = []
+    clicked, listed, counted = [], [], []
     for i in range(1000):
         trial = simulate_trial("x", ("exponential", "weibull", "cure")[i % 3], 300, rng) if (
             i < count) else None  # fmt: skip
@@ -368,11 +394,11 @@ def speed(count: int) -> str:
             axis = float(t.max())
             cases.append((t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)))
         t, e, c, table = cases[i % count]
-        clicks.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
-        tables.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
-        totals.append((f"c{i}", t.size, int(e.sum())))
-    clicks, tables = pd.concat(clicks), pd.concat(tables)
-    totals = pd.DataFrame(totals, columns=["id", "n", "events"])
+        clicked.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
+        listed.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
+        counted.append((f"c{i}", t.size, int(e.sum())))
+    clicks, tables = pd.concat(clicked), pd.concat(listed)
+    totals = pd.DataFrame(counted, columns=["id", "n", "events"])
     reconstruct_batch(clicks, tables, totals)
     each = [one_of_many(label, clicks, tables, totals) for label in totals["id"][:count]]
     median_arm = 1e3 * np.median(each)
@@ -403,19 +429,25 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(label: str, clicks, tables, totals, copies: int = 30) -> float:
+def one_of_many(
+    label: str,
+    clicks: pd.DataFrame,
+    tables: pd.DataFrame,
+    totals: pd.DataFrame,
+    copies: int = 30,
+) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
     tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
                for x in (clicks, tables, totals)]  # fmt: skip
     found = []
     for _ in range(BEST_OF):
         start = clock.process_time()
-        reconstruct_batch(*tables_)
+        reconstruct_batch(tables_[0], tables_[1], tables_[2])
         found.append(clock.process_time() - start)
     return min(found) / copies
 
 
-def command_line(clicks, tables, totals) -> str:
+def command_line(clicks: pd.DataFrame, tables: pd.DataFrame, totals: pd.DataFrame) -> str:
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, name)) for name in ("c.csv", "r.csv", "t.csv", "out.csv")]
         for frame, path in zip((clicks, tables, totals), paths, strict=False):

@@ -3,7 +3,7 @@
 Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
 dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
 
-python benchmarks/reconstruction/scenarios.py [--every K] [--out SCENARIOS.md] [--before FILE]
+python -m benchmarks.reconstruction.scenarios [--every K] [--out SCENARIOS.md] [--before FILE]
     [--save FILE] [--export FOLDER] [--peer PATIENTS.csv]
 
 `--save` keeps the table of one version as CSV, which `--before` sets beside another one's.
@@ -18,15 +18,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
-from truth import Trial, public, simulated
+from numpy.typing import NDArray
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio
-from metablin.reconstruct import reconstruct_km
+from metablin.reconstruct import PseudoIPD, reconstruct_km
 
+from .digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
+from .truth import Trial, public, simulated
+
+Array = NDArray[Any]
+Rng = np.random.Generator
 SEED = 20261130
 ROWS = 400  # of a raster figure
 COLUMNS = 601
@@ -43,19 +48,21 @@ class Case:
     scenario: str
     trial: str
     arm: int
-    time: np.ndarray
-    survival: np.ndarray
+    time: Array
+    survival: Array
     n: int
-    table: tuple[np.ndarray, np.ndarray]
+    table: tuple[Array, Array]
     events: int
-    truth: tuple[np.ndarray, np.ndarray]
+    truth: tuple[Array, Array]
 
 
-Clicked = tuple[np.ndarray, np.ndarray]
-Clicker = Callable[[np.ndarray, np.ndarray, np.random.Generator], Clicked]
+Clicked = tuple[Array, Array]
+Pair = list[tuple[Case, Clicked | None]]
+"""Both arms of a trial: as clicked, and the patients that came of it."""
+Clicker = Callable[[Array, Array, Rng], Clicked]
 
 
-def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
+def noisy(t: Array, e: Array, at: Array, rng: Rng, sd: float = VERTICAL_SD) -> Clicked:
     """Read S at given times with reading error of both axes."""
     y = step(*km(t, e), at) + rng.normal(0, sd, at.size)
     x = np.clip(at + rng.normal(0, HORIZONTAL_SD * t.max(), at.size), 0, None)
@@ -63,20 +70,20 @@ def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
 
 
 def irregular(count: int) -> Clicker:
-    def click(t, e, rng) -> Clicked:
+    def click(t: Array, e: Array, rng: Rng) -> Clicked:
         inner = np.sort(rng.uniform(0, t.max(), count - 2))
         return noisy(t, e, np.concatenate([[0.0], inner, [t.max()]]), rng)
 
     return click
 
 
-def pixels(t, e, rng) -> Clicked:
+def pixels(t: Array, e: Array, rng: Rng) -> Clicked:
     at = np.linspace(0, t.max(), COLUMNS)
     return at, np.round(step(*km(t, e), at) * ROWS) / ROWS
 
 
 def corners(decimals: int) -> Clicker:
-    def click(t, e, rng) -> Clicked:
+    def click(t: Array, e: Array, rng: Rng) -> Clicked:
         drops, s = km(t, e)
         x = np.concatenate([[0.0], np.repeat(drops, 2), [t.max()]])
         y = np.concatenate([np.repeat(np.concatenate([[1.0], s]), 2)])
@@ -85,18 +92,18 @@ def corners(decimals: int) -> Clicker:
     return click
 
 
-def two_decimals(t, e, rng) -> Clicked:
+def two_decimals(t: Array, e: Array, rng: Rng) -> Clicked:
     at = np.linspace(0, t.max(), 60)
     return at, np.round(step(*km(t, e), at), 2)
 
 
-def coarse_grid(t, e, rng) -> Clicked:
+def coarse_grid(t: Array, e: Array, rng: Rng) -> Clicked:
     at = np.sort(rng.uniform(0, t.max(), 60))
     at = np.unique(np.round(at / t.max() / COARSE) * COARSE * t.max())
     return at, np.round(step(*km(t, e), at) / COARSE) * COARSE
 
 
-def monthly(t, e, rng) -> Clicked:
+def monthly(t: Array, e: Array, rng: Rng) -> Clicked:
     at = np.arange(0.0, np.floor(t.max()) + 1.0)
     if at.size < 6:  # follow-up of weeks: a sixth of it
         at = np.linspace(0.0, t.max(), 7)
@@ -104,35 +111,35 @@ def monthly(t, e, rng) -> Clicked:
     return at, np.clip(y, 0, 1)
 
 
-def no_origin(t, e, rng) -> Clicked:
+def no_origin(t: Array, e: Array, rng: Rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time[1:], c.survival[1:]
 
 
-def axis_cut(t, e, rng) -> Clicked:
+def axis_cut(t: Array, e: Array, rng: Rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     keep = c.survival >= CUT
     return c.time[keep], c.survival[keep]
 
 
-def no_plateau(t, e, rng) -> Clicked:
+def no_plateau(t: Array, e: Array, rng: Rng) -> Clicked:
     drops = km(t, e)[0]
     c = digitise(t, e, t.max(), rng)
     keep = c.placed <= drops[-1]
     return c.time[keep], c.survival[keep]
 
 
-def rough(t, e, rng) -> Clicked:
+def rough(t: Array, e: Array, rng: Rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return noisy(t, e, c.placed, rng, 0.01)
 
 
-def ordinary(t, e, rng) -> Clicked:
+def ordinary(t: Array, e: Array, rng: Rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time, c.survival
 
 
-def bottom_up(t, e, rng) -> Clicked:
+def bottom_up(t: Array, e: Array, rng: Rng) -> Clicked:
     """Falls traced from the bottom up, in any order of the clicks."""
     drops, s = km(t, e)
     few = np.unique(np.linspace(0, drops.size - 1, min(drops.size, 40)).round().astype(int))
@@ -179,19 +186,19 @@ def cases(trials: list[Trial], names: list[str] | None = None) -> list[Case]:
     return out
 
 
-def dots(case: Case) -> np.ndarray:
+def dots(case: Case) -> Array:
     """Join the dots."""
     x, y = case.time, case.survival
     order = np.lexsort((-y, x))
     x, y = np.concatenate([[0.0], x[order]]), np.concatenate([[1.0], y[order]])
-    return np.interp(grid_of(case), x, y)
+    return np.asarray(np.interp(grid_of(case), x, y))
 
 
-def grid_of(case: Case) -> np.ndarray:
+def grid_of(case: Case) -> Array:
     return np.linspace(0, case.truth[0].max(), MEASURED)
 
 
-def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
+def judge(case: Case, patients: Clicked | None) -> dict[str, float]:
     """Errors of one reconstruction; NaN where there is none."""
     at = grid_of(case)
     true = step(*km(*case.truth), at)
@@ -209,7 +216,7 @@ def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[st
     }
 
 
-def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
+def wholly_exact(case: Case, patients: Clicked) -> bool:
     """Whether events and numbers at risk are right at every event time."""
     (t, e), (rt, re) = case.truth, patients
     if rt.size != t.size or re.sum() != e.sum():
@@ -219,27 +226,33 @@ def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
     return bool(np.abs(a - b).max() < 1e-3 * t.max() and (n == m).all())
 
 
-def ours(case: Case, total: bool = True, **options):
+def ours(case: Case, total: bool = True, **options: Any) -> PseudoIPD:
     table, n = case.table, case.n
     r = reconstruct_km(case.time, case.survival, n=n, at_risk=table,
                        events=case.events if total else None, **options)  # fmt: skip
     return r
 
 
-def run(trials: list[Trial], names: list[str] | None = None, options=None, total: bool = True):
+def run(
+    trials: list[Trial],
+    names: list[str] | None = None,
+    options: dict[str, Any] | None = None,
+    total: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[Any, ...]]]:
     """Reconstruct all cases: one row an arm, one row a trial with its log hazard ratio."""
-    rows, ratios, messages = [], [], []
-    held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    rows, ratios = [], []
+    messages: list[tuple[Any, ...]] = []
+    held: dict[tuple[str, str], Pair] = {}
     for case in cases(trials, names):
         start = clock.process_time()
         try:
             r = ours(case, total, **(options or {}))
-            patients, why = (r.time, r.event), ()
-            mended = getattr(r.quality, "mended", ())
+            patients: Clicked | None = (r.time, r.event)
+            mended = r.quality.mended
         except ValueError as error:
-            patients, why, mended = None, (str(error),), ()
+            patients, mended = None, ()
+            messages.append((case.scenario, case.trial, case.arm, str(error)))
         used = clock.process_time() - start
-        messages += [(case.scenario, case.trial, case.arm, w) for w in why]
         rows.append({"scenario": case.scenario, "n": case.truth[0].size, "seconds": used,
                      "trial": case.trial, "arm": case.arm, "mended": mended,
                      **judge(case, patients)})  # fmt: skip
@@ -250,13 +263,13 @@ def run(trials: list[Trial], names: list[str] | None = None, options=None, total
     return pd.DataFrame(rows), pd.DataFrame(ratios), messages
 
 
-def off_ratio(pair) -> float:
+def off_ratio(pair: Pair) -> float:
     """Absolute error of the log hazard ratio of two arms."""
     values = []
-    for arms in ([c.truth for c, _ in pair], [p for _, p in pair]):
+    for arms in ([c.truth for c, _ in pair], [p for _, p in pair if p is not None]):
         group = np.repeat([0, 1], [a[0].size for a in arms])
-        both = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
-        values.append(log_hazard_ratio(*both, group))
+        time, event = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
+        values.append(log_hazard_ratio(time, event, group))
     return abs(values[1] - values[0])
 
 
@@ -289,10 +302,13 @@ def export(trials: list[Trial], folder: Path) -> None:
 def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
     """Judge the peer's patients like ours; cases without any are failures."""
     patients = dict(list(pd.read_csv(path).groupby("case")))
-    rows, ratios, held = [], [], {}
+    rows, ratios = [], []
+    held: dict[tuple[str, str], Pair] = {}
     for i, case in enumerate(cases(trials[::PEER_EVERY])):
-        got = patients.get(i)
-        got = None if got is None else (got["time"].to_numpy(), got["event"].to_numpy(dtype=int))
+        part = patients.get(i)
+        got: Clicked | None = None
+        if part is not None:
+            got = part["time"].to_numpy(), part["event"].to_numpy(dtype=int)
         rows.append({"scenario": case.scenario, "seconds": np.nan, **judge(case, got)})
         pair = held.setdefault((case.scenario, case.trial), [])
         pair.append((case, got))
@@ -308,8 +324,10 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
         "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
         "|---" * 14 + "|",
     ]
-    for name, r in now.iterrows():
-        old, other = ("", "", ""), ("", "", "")
+    for name in map(str, now.index):
+        r = now.loc[name]
+        old: tuple[str, ...] = ("", "", "")
+        other: tuple[str, ...] = ("", "", "")
         if before is not None:
             b = before.loc[name]
             old = tuple("" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr"))
@@ -327,7 +345,8 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
 
 def mended_text(rows: pd.DataFrame) -> str:
     """What was mended, by kind: arms and how often."""
-    arms, times = Counter(), Counter()
+    arms: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     for found in rows["mended"]:
         for x in found:
             arms[x.what] += 1

@@ -2,53 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-from truth import Trial
+from numpy.typing import NDArray
 
-from metablin.numerics.kaplan_meier import greenwood, median, steps
+from metablin.numerics.kaplan_meier import Steps, limits, median, product_limit, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import reconstruct_summary
+from metablin.reconstruct import PseudoIPD, reconstruct_summary
+
+from .truth import Trial
+
+Array = NDArray[Any]
+One = tuple[str, dict[str, Any], tuple[float, ...]]
 
 SEED = 20260202
 SCALES = ("log-log", "log", "plain")
 
 
-def limits(s, error, scale: str, z: float = float(ndtri(0.975))):
-    """Pointwise limits of S; `error` is that of log S (Greenwood)."""
-    s, error = np.clip(np.asarray(s, float), 1e-9, 1 - 1e-9), np.asarray(error, float)
-    if scale == "log-log":
-        power = np.exp(z * error / -np.log(s))
-        return s**power, s ** (1 / power)
-    if scale == "log":
-        return s * np.exp(-z * error), np.minimum(s * np.exp(z * error), 1.0)
-    return np.maximum(s - z * s * error, 0.0), np.minimum(s + z * s * error, 1.0)
+def sides_of(curve: Steps, scale: str) -> tuple[Array, Array]:
+    """Pointwise limits of S, at its event times."""
+    return limits(curve[1], product_limit(curve[2], curve[3])[1], scale, 0.95)
 
 
-def median_items(t, e, scale: str):
+def median_items(t: Array, e: Array, scale: str) -> tuple[float | None, float | None, float | None]:
     """Median and its interval, to one decimal, None where it is not reached."""
     curve = steps(t, e)
-    alive = curve[1] > 0
-    sides = limits(curve[1][alive], np.sqrt(greenwood(curve))[alive], scale)
-    first = [np.flatnonzero(x <= 0.5 + 1e-9) for x in sides]
+    first = [np.flatnonzero(x <= 0.5 + 1e-9) for x in sides_of(curve, scale)]
     low, high = (round(float(curve[0][i[0]]), 1) if i.size else None for i in first)
     m = median(curve)
     return (None if m != m else round(m, 1), low, high)
 
 
-def landmark_items(t, e, at: float, scale: str):
+def landmark_items(t: Array, e: Array, at: float, scale: str) -> tuple[float, ...]:
     """Landmark with its interval, to two decimals."""
     curve = steps(t, e)
     i = int(np.searchsorted(curve[0], at, side="right")) - 1
     s = float(s_at(curve, np.array([at]))[0])
     if i < 0 or not 0 < s < 1:
         return (at, round(s, 2))
-    low, high = limits(s, float(np.sqrt(greenwood(curve)[i])), scale)
+    low, high = (side[i] for side in sides_of(curve, scale))
     return (at, round(s, 2), round(float(low), 2), round(float(high), 2))
 
 
-def cases(t, e, rng: np.random.Generator):
+def cases(t: Array, e: Array, rng: np.random.Generator) -> Iterator[One]:
     """Yield what is printed, by kind, and the times at which S is asked for."""
     scale = str(rng.choice(SCALES))
     last = float(np.quantile(t, 0.9))
@@ -95,7 +94,7 @@ def thin(trials: list[Trial], draws: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _seen(ipd, where) -> float:
+def _seen(ipd: PseudoIPD, where: Array) -> float:
     if ipd.time[-1] < where[0]:
         return np.nan
     return float(s_at(steps(ipd.time, ipd.event), where)[0])

@@ -1,0 +1,1 @@
+"""Reconstruction against known patients: ``python -m benchmarks.reconstruction.run``."""

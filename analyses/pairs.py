@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from metablin.errors import DataError
-from metablin.reconstruct import SummaryDraws, reconstruct_summary, reconstruct_summary_pair
+from metablin.reconstruct import SummaryDraws, reconstruct_summary_pair
 
 from .cohorts.arms import PrintedArm
 from .lines import join_ids
-from .rebuilt import seed_of
+from .rebuilt import draw, seed_of
 
 PAIR_DRAWS = 20
 TREATMENTS = ("blinatumomab", "blinatumomab_plus_chemotherapy")
@@ -83,6 +83,8 @@ def _draw(
     lacks = "; ".join(f"{x.arm}: {x.missing}" for x in (a, b) if x.missing)
     if lacks:
         return None, f"not reconstructed, lacking {lacks}"
+    if a.curve is not None or b.curve is not None:
+        return alone(a, b), "arms drawn apart: a curve was read off a figure"
     try:
         return reconstruct_summary_pair(
             a.items, b.items, hr=ratio, draws=PAIR_DRAWS, seed=seed_of(a.key), labels=(a.key, b.key)
@@ -93,7 +95,4 @@ def _draw(
 
 def alone(a: PrintedArm, b: PrintedArm) -> tuple[SummaryDraws, SummaryDraws]:
     """Return draws of both arms that need not meet the printed ratio."""
-    return (
-        reconstruct_summary(**a.items, draws=PAIR_DRAWS, seed=seed_of(a.key)),
-        reconstruct_summary(**b.items, draws=PAIR_DRAWS, seed=seed_of(b.key)),
-    )
+    return draw(a, PAIR_DRAWS), draw(b, PAIR_DRAWS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from metablin.datasets import ReadCurve
 from metablin.errors import DataError
-from metablin.reconstruct import SummaryDraws, reconstruct_summary
+from metablin.reconstruct import SummaryDraws, reconstruct_km, reconstruct_summary
 
 from .cohorts.arms import PrintedArm, by_report, printed_arms
 
@@ -59,20 +60,38 @@ def rebuild(
     """
     if arm.missing:
         return Rebuilt(arm, arm, None, "", "")
+    if arm.curve is not None:
+        alone = replace(arm, median=None, landmarks=())
+        return Rebuilt(arm, alone, draw(arm, draws), "", "")
     try:
-        return Rebuilt(arm, arm, _draw(arm, draws), "", "")
+        return Rebuilt(arm, arm, draw(arm, draws), "", "")
     except DataError as error:
         conflict = _words(error)
     for dropped, fewer in _fewer(arm, reports(arm)):
         try:
-            return Rebuilt(arm, fewer, _draw(fewer, draws), conflict, dropped)
+            return Rebuilt(arm, fewer, draw(fewer, draws), conflict, dropped)
         except DataError:
             continue
     return Rebuilt(arm, arm, None, conflict, "")
 
 
-def _draw(arm: PrintedArm, draws: int) -> SummaryDraws:
+def draw(arm: PrintedArm, draws: int) -> SummaryDraws:
+    """Return draws of an arm: from its curve where one was read off a figure, else from print."""
+    if arm.curve is not None:
+        return _from_curve(arm, arm.curve, draws)
     return reconstruct_summary(**arm.items, draws=draws, seed=seed_of(arm.key), label=arm.key)
+
+
+def _from_curve(arm: PrintedArm, curve: ReadCurve, draws: int) -> SummaryDraws:
+    """Return draws of an arm from its curve, with what else is printed of it; grade A or B."""
+    table = (curve.at_risk_times, curve.at_risk) if len(curve.at_risk) else arm.items["at_risk"]
+    n = curve.n if curve.n is not None else None if table is not None else arm.n
+    events = curve.events if curve.events is not None else arm.events
+    found = reconstruct_km(
+        curve.time, curve.survival, n=n, at_risk=table, events=events, draws=draws,
+        seed=seed_of(arm.key), label=arm.key,
+    )  # fmt: skip
+    return SummaryDraws(found.draws, found.grade, arm.key)
 
 
 def _words(error: DataError) -> str:
@@ -102,13 +121,15 @@ def rebuild_all(
     draws: int = DRAWS,
     wanted: Callable[[PrintedArm], bool] = lambda arm: True,
     at_risk: pd.DataFrame | None = None,
+    curves: Sequence[ReadCurve] = (),
 ) -> list[Rebuilt]:
     """Reconstruct every arm, or those for which `wanted` says so."""
 
     def reports(arm: PrintedArm) -> tuple[PrintedArm, ...]:
         return by_report(rows, trials, arm)
 
-    return [rebuild(a, reports, draws) for a in printed_arms(rows, trials, at_risk) if wanted(a)]
+    arms = printed_arms(rows, trials, at_risk, curves)
+    return [rebuild(a, reports, draws) for a in arms if wanted(a)]
 
 
 def reach(arm: PrintedArm) -> float:
@@ -117,4 +138,5 @@ def reach(arm: PrintedArm) -> float:
     times += [t for t in arm.median or () if t is not None]
     times += [arm.followup] if arm.followup is not None else []
     times += [t for t, n in arm.at_risk if n]
+    times += [float(arm.curve.time[-1])] if arm.curve is not None else []
     return max(times)

@@ -94,7 +94,7 @@ def _survival(evidence: Evidence, trials: pd.DataFrame) -> pd.DataFrame:
     arms = survival_rows.wholes(
         rebuild_all(
             evidence.load("survival"), trials, wanted=lambda a: pool.belongs(a) and pool.main(a),
-            at_risk=evidence.load("at_risk"),
+            at_risk=evidence.load("at_risk"), curves=evidence.curves(),
         )
     )  # fmt: skip
     drawn = [a for a in arms if a.draws is not None]

@@ -75,7 +75,9 @@ def all_bodies(
 ) -> list[Body]:
     """Return every graded body of evidence, question by question."""
     pools = list(choices(compared))
-    arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
+    arms = printed_arms(
+        evidence.load("survival"), trials, evidence.load("at_risk"), evidence.curves()
+    )
     controls = control_groups(pools, compared, arms, trials)
     counted = harms.counts(evidence.load("safety"), trials, evidence.load("discrepancies"))
     members = {q.pool: _members(pools, q.pool) for q in COMPARED}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from metablin.datasets import ReadCurve
 
 from .populations import with_trials
 
@@ -42,6 +45,7 @@ class PrintedArm:
     note: str
     at_risk: tuple[tuple[float, int], ...] = ()
     left_out: str = ""
+    curve: ReadCurve | None = None
 
     @property
     def items(self) -> dict[str, Any]:
@@ -66,9 +70,17 @@ class PrintedArm:
         return "+".join([parts, *(o for o in others if o.split("/")[0] != self.trial_id)])
 
     @property
+    def patients_known(self) -> bool:
+        """Whether a number of patients is printed, in the text or beside the curve."""
+        own = self.curve is not None and (self.curve.n is not None or len(self.curve.at_risk) > 0)
+        return self.n is not None or own
+
+    @property
     def missing(self) -> str:
         """What a reconstruction would need and the print does not give; empty when enough."""
-        lacks = [] if self.n is not None else ["number of patients"]
+        lacks = [] if self.patients_known else ["number of patients"]
+        if self.curve is not None:
+            return "; ".join(lacks)
         if not self.landmarks and (self.median is None or self.median[0] is None):
             text = "a landmark (median not reached)" if self.median else "a median or a landmark"
             lacks.append(text)
@@ -90,16 +102,22 @@ def slug_of(text: str) -> str:
 
 
 def printed_arms(
-    rows: pd.DataFrame, trials: pd.DataFrame, at_risk: pd.DataFrame | None = None
+    rows: pd.DataFrame,
+    trials: pd.DataFrame,
+    at_risk: pd.DataFrame | None = None,
+    curves: Sequence[ReadCurve] = (),
 ) -> list[PrintedArm]:
     """Return one record for every endpoint of every set of patients.
 
     Rows of the same patients and endpoint are put together whoever reports them. `trials` is what
-    :func:`known_trials` returns, `at_risk` the table of printed numbers at risk.
+    :func:`known_trials` returns, `at_risk` the table of printed numbers at risk, `curves` what was
+    read off figures.
     """
     found = with_trials(rows, trials)
     groups = found.groupby(["patient_set", "endpoint"], sort=True)
     arms = [_arm(str(s), str(e), part) for (s, e), part in groups]
+    own = {c.of: c for c in curves}
+    arms = [replace(a, curve=own.get((a.trial_id, a.arm, a.subgroup, a.endpoint))) for a in arms]
     return arms if at_risk is None else [_with_numbers(a, at_risk) for a in arms]
 
 

@@ -33,7 +33,9 @@ def history(evidence: Evidence, words: Words) -> Outcome:
     grading = Grading(bias.all_judged(evidence, trials), evidence.load("overrides"))
     public = dict(zip(references["source_key"], references["public_date"], strict=True))
     compared = comparisons(evidence.load("contrasts"), trials)
-    arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
+    arms = printed_arms(
+        evidence.load("survival"), trials, evidence.load("at_risk"), evidence.curves()
+    )
     controls = control_groups(list(choices(compared)), compared, arms, trials)
     ratios = partial(rows.ratios, evidence, trials, controls, grading)
     rates = partial(rows.rates, evidence, trials, grading)

@@ -29,7 +29,9 @@ def randomised(evidence: Evidence, words: Words) -> Outcome:
     bias = all_judged(evidence, trials)
     pools = list(choices(rows))
     fits = fitted(pools)
-    arms = printed_arms(evidence.load("survival"), trials, evidence.load("at_risk"))
+    arms = printed_arms(
+        evidence.load("survival"), trials, evidence.load("at_risk"), evidence.curves()
+    )
     drawn = absolute.drawn_pairs(arms, rows, rows["trial_id"].unique().tolist())
     known = absolute.curves(drawn, dict(zip(trials["trial_id"], trials["population"], strict=True)))
     gains = absolute.by_comparison(known)

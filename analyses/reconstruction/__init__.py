@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
@@ -10,21 +12,24 @@ from ..cohorts.populations import known_trials
 from ..rebuilt import DRAWS, rebuild_all
 from .checks import comparison, curves_of, grid_of, held_out
 from .figures import GRADES, panels
-from .rows import PAGES, inconsistent, listed, missing, page, summary
+from .rows import PAGES, inconsistent, listed, missing, notes, page, summary
 
 
 @analysis(reads=("trials", "survival", "references", "screening", "at_risk"), order=30)
 def reconstruction(evidence: Evidence, words: Words) -> Outcome:
     """Reconstruct every arm with enough in print, grade it and compare it with the print."""
     arms = rebuild_all(
-        evidence.load("survival"), known_trials(evidence), at_risk=evidence.load("at_risk")
+        evidence.load("survival"),
+        known_trials(evidence),
+        at_risk=evidence.load("at_risk"),
+        curves=evidence.curves(),
     )
     rebuilt = [a for a in arms if a.draws is not None]
     drawn = {a.printed.key: curves_of(a) for a in rebuilt}
     checks = pd.concat([comparison(a, drawn[a.printed.key]) for a in rebuilt], ignore_index=True)
     curves = pd.concat([grid_of(a, drawn[a.printed.key]) for a in rebuilt], ignore_index=True)
     withheld = pd.DataFrame([line for a in rebuilt for line in held_out(a)])
-    return words.outcome(
+    found = words.outcome(
         {
             "summary": summary(arms, checks, withheld),
             "arms": listed(arms, checks),
@@ -41,3 +46,4 @@ def reconstruction(evidence: Evidence, words: Words) -> Outcome:
         draws=DRAWS,
         **GRADES,
     )
+    return replace(found, notes=notes(arms, found.notes))

@@ -84,10 +84,29 @@ def _listing(arm: Rebuilt, failing: dict[str, str]) -> dict[str, Any]:
         "draws": len(arm.draws) if arm.draws else 0,
         "verdict": verdict,
         "differing_items": failing.get(p.key, ""),
-        "note": p.note,
+        "note": "; ".join(x for x in (p.note, curve_words(p)) if x),
         "source_keys": join_ids(p.source_keys),
         "row_ids": join_ids(p.row_ids),
     }
+
+
+def curve_words(arm: PrintedArm) -> str:
+    """Return where the curve of an arm was read off, and how; empty without one."""
+    c = arm.curve
+    return "" if c is None else f"curve of {c.source_key}, {c.locator}, read by {c.read_by}"
+
+
+def notes(arms: list[Rebuilt], otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the notes, of which the first says how many arms rest on curves."""
+    grades = [a.draws.grade for a in arms if a.draws and a.printed.curve is not None]
+    if not grades:
+        return otherwise
+    counted = ", ".join(f"{grades.count(g)} of grade {g}" for g in sorted(set(grades)))
+    first = (
+        f"{len(grades)} of {len(arms)} arms rest on a curve read off a published figure "
+        f"({counted}); the others on medians, landmarks, counts and follow-up in print."
+    )
+    return (first, *otherwise[1:])
 
 
 def missing(arms: list[Rebuilt]) -> pd.DataFrame:

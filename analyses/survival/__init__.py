@@ -27,11 +27,8 @@ READS = (
 def survival(evidence: Evidence, words: Words) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials, printed = known_trials(evidence), evidence.load("survival")
-    at_risk = evidence.load("at_risk")
-    arms = {
-        p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, at_risk=at_risk))
-        for p in POOLS
-    }
+    beside = {"at_risk": evidence.load("at_risk"), "curves": evidence.curves()}
+    arms = {p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, **beside)) for p in POOLS}
     used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
     for some in used.values():
         no_patient_twice([a.printed for a in some])
@@ -39,7 +36,8 @@ def survival(evidence: Evidence, words: Words) -> Outcome:
     curves = rows.pools(main)
     ratios = comparisons(evidence.load("contrasts"), trials)
     compared = pairs(
-        printed_arms(printed, trials, at_risk), ratios.loc[ratios["population"] == "first_relapse"]
+        printed_arms(printed, trials, **beside),
+        ratios.loc[ratios["population"] == "first_relapse"],
     )
     whole, single = differences.pooled(compared)
     cures = rows.cure_table(main)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
 VERTICAL_SD = 0.0025  # of the survival axis
 HORIZONTAL_SD = 0.0008  # of the length of the time axis
 
@@ -33,9 +30,7 @@ def step(t: np.ndarray, s: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.concatenate([[1.0], s])[np.searchsorted(t, at, side="right")]
 
 
-def digitise(
-    time: Array, event: Array, axis: float, rng: np.random.Generator, mode: str | None = None
-) -> Clicks:
+def digitise(time, event, axis: float, rng: np.random.Generator, mode: str | None = None) -> Clicks:
     """Click 40 to 150 points, on a grid of times or only at drops, with placement noise."""
     t, s = km(time, event)
     end = time.max()
@@ -52,13 +47,13 @@ def digitise(
     return Clicks(x_read, y_read, mode, x)
 
 
-def risk_table(time: Array, axis: float, rng: np.random.Generator) -> tuple[Array, Array]:
+def risk_table(time: np.ndarray, axis: float, rng: np.random.Generator):
     """Numbers at risk every 3 to 6 units, a unit being 1/36 of the axis (7 to 13 columns)."""
     ticks = np.arange(0, axis, int(rng.integers(3, 7)) * axis / 36)
     return ticks, np.array([(time >= x).sum() for x in ticks])
 
 
-def floor(time: Array, event: Array, clicks: Clicks, at: Array) -> Array:
+def floor(time, event, clicks: Clicks, at: np.ndarray) -> np.ndarray:
     """S of a reconstruction that knows every number at risk and the events between any two clicks.
 
     It places them evenly in their gap, or all on the click where clicks sit on drops, whichever

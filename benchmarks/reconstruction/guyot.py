@@ -9,42 +9,27 @@ With a total number of events the last interval's censoring is changed until the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-Array = NDArray[Any]
 
 ROUNDS = 500
 
 
-def guyot(
-    time: ArrayLike,
-    survival: ArrayLike,
-    n: int,
-    at_risk: tuple[Sequence[float] | Array, Sequence[int] | Array] | None = None,
-    events: int | None = None,
-) -> tuple[Array, Array]:
+def guyot(time, survival, n, at_risk=None, events=None):
     """Return times and event flags of n patients."""
-    order = np.argsort(np.asarray(time), kind="stable")
+    order = np.argsort(time, kind="stable")
     t, s = np.asarray(time, float)[order], np.asarray(survival, float)[order]
     s = np.minimum.accumulate(np.clip(s, 0, 1))
     if t[0] > 0:
         t, s = np.concatenate([[0.0], t]), np.concatenate([[1.0], s])
     s[0] = 1.0
-    r, k = [0.0], [n]
-    if at_risk is not None:
-        r, k = [float(x) for x in at_risk[0]], [int(x) for x in at_risk[1]]
+    r, k = ([0.0], [n]) if at_risk is None else (list(at_risk[0]), [int(x) for x in at_risk[1]])
     keep = [i for i in range(len(r)) if r[i] <= t[-1] and k[i] > 0]
     r, k = [r[i] for i in keep], [k[i] for i in keep]
     lower = [int(np.searchsorted(t, x)) for x in r]
     upper = [*[x - 1 for x in lower[1:]], t.size - 1]
     state = (np.zeros(t.size, int), np.zeros(t.size, int), np.zeros(t.size + 1, int))
     state[2][0] = n
-    km, last = np.ones(t.size), 0
-    lost: list[int] = []
+    km, last, lost = np.ones(t.size), 0, []
     for i in range(len(r) - 1):
         last, found = _match_table(t, s, *state, km, (lower[i], upper[i]), k[i], k[i + 1], last)
         lost.append(found)
@@ -52,10 +37,7 @@ def guyot(
     return _expand(t, state[0], state[1], n)
 
 
-def _match_table(
-    t: Array, s: Array, d: Array, c: Array, at: Array, km: Array,
-    span: tuple[int, int], start: int, wanted: int, last_drop: int,
-) -> tuple[int, int]:  # fmt: skip
+def _match_table(t, s, d, c, at, km, span, start, wanted, last_drop):
     """Change the censorings of one interval until the next number at risk is met."""
     lo, hi = span
     if hi < lo:
@@ -74,11 +56,7 @@ def _match_table(
     return last, max(lost, 0)
 
 
-def _match_total(
-    t: Array, s: Array, d: Array, c: Array, at: Array, km: Array,
-    spans: tuple[list[int], list[int]], start: int, earlier: list[int], last_drop: int,
-    events: int | None,
-) -> None:  # fmt: skip
+def _match_total(t, s, d, c, at, km, spans, start, earlier, last_drop, events):
     """Change the censorings of the last interval until the total of events is met."""
     lower, upper = spans
     lo, hi = lower[-1], upper[-1]
@@ -96,10 +74,7 @@ def _match_total(
         lost += off
 
 
-def _interval(
-    t: Array, s: Array, d: Array, c: Array, at: Array, km: Array,
-    lo: int, hi: int, lost: int, start: int, last_drop: int,
-) -> int:  # fmt: skip
+def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):
     """Events per click of one interval, given evenly spread censorings."""
     where = t[lo] + (np.arange(1, lost + 1) / (lost + 1)) * (t[min(hi + 1, t.size - 1)] - t[lo])
     edges = np.append(t[lo : hi + 1], t[min(hi + 1, t.size - 1)])
@@ -121,7 +96,7 @@ def _interval(
     return last
 
 
-def _expand(t: Array, d: Array, c: Array, n: int) -> tuple[Array, Array]:
+def _expand(t, d, c, n):
     nxt = np.append(t[1:], t[-1])
     time = np.concatenate([np.repeat(t, d), np.repeat((t + nxt) / 2, c)])
     flag = np.repeat([1, 0], [d.sum(), c.sum()])

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from thin import median_items
+from truth import Trial
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio, median, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import PseudoIPD, reconstruct_summary, reconstruct_summary_pair
-
-from .thin import median_items
-from .truth import Trial
-
-Arm = tuple[NDArray[Any], NDArray[Any]]
+from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
 
 WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}
 
 
-def printed_arm(t: NDArray[Any], e: NDArray[Any]) -> dict[str, Any] | None:
+def printed_arm(t, e) -> dict[str, object] | None:
     """What a randomised trial prints of an arm in an abstract: median with interval, events."""
     m, low, high = median_items(t, e, "log-log")
     if m is None or m <= 0 or low is None or low <= 0:
@@ -35,44 +29,40 @@ def questions(trial: Trial) -> tuple[float, float]:
     return 2 * last / 3, last / 3
 
 
-def answers(one: Arm, two: Arm, late: float, early: float) -> tuple[float, float, float]:
+def answers(one, two, late: float, early: float) -> tuple[float, float, float]:
     """Difference of restricted means and of S at both times, second arm less first."""
     a, b = steps(*one), steps(*two)
     at = np.array([late, early])
     return (rmst(b, late) - rmst(a, late), *(s_at(b, at) - s_at(a, at)))
 
 
-def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per question, trial and way; one row per trial with what happened to its ratio."""
-    rows, ratios = [], []
-    for i, trial in enumerate(trials):
-        arms = [trial.one(a) for a in (0, 1)]
-        items = [x for x in (printed_arm(*a) for a in arms) if x is not None]
-        late, early = questions(trial)
-        if len(items) < 2 or not np.isfinite([x["followup"] for x in items]).all():
-            continue
-        hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
-        try:
-            both = reconstruct_summary_pair(items[1], items[0], hr=hr, draws=draws, seed=i)[::-1]
-        except ValueError as error:
-            ratios.append({"trial": trial.name, "failed": str(error), "met": np.nan})
-            continue
-        apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
-        truth = answers(arms[0], arms[1], late, early)
-        for way, sets in (("apart", apart), ("pair", both)):
-            pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
-            found = np.array([answers(a, b, late, early) for a, b in pairs])
-            low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
-            for k, name in enumerate(("RMST", "S late", "S early")):
-                rows.append({"way": way, "question": name, "width": high[k] - low[k],
-                             "covered": low[k] - 1e-9 <= truth[k] <= high[k] + 1e-9})  # fmt: skip
-        got = [check(*pair) for pair in zip(*both, strict=True)]
-        ratios.append({"trial": trial.name, "failed": "",
-                       "met": np.mean(np.round(got, 2) == hr)})  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(ratios)
+def measured(i: int, trial: Trial, draws: int) -> tuple[list, list]:
+    """One row per question and way; one row with what happened to the ratio, if it is printed."""
+    arms = [trial.one(a) for a in (0, 1)]
+    items = [printed_arm(*x) for x in arms]
+    late, early = questions(trial)
+    if None in items or not np.isfinite([x["followup"] for x in items]).all():
+        return [], []
+    hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
+    try:
+        both = reconstruct_summary_pair(items[1], items[0], hr=hr, draws=draws, seed=i)[::-1]
+    except ValueError as error:
+        return [], [{"trial": trial.name, "failed": str(error), "met": np.nan}]
+    apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
+    truth = answers(*arms, late, early)
+    rows = []
+    for way, sets in (("apart", apart), ("pair", both)):
+        pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
+        found = np.array([answers(*pair, late, early) for pair in pairs])
+        low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
+        for k, name in enumerate(("RMST", "S late", "S early")):
+            rows.append({"way": way, "question": name, "width": high[k] - low[k],
+                         "covered": low[k] - 1e-9 <= truth[k] <= high[k] + 1e-9})  # fmt: skip
+    got = [check(*pair) for pair in zip(*both, strict=True)]
+    return rows, [{"trial": trial.name, "failed": "", "met": np.mean(np.round(got, 2) == hr)}]
 
 
-def check(control: PseudoIPD, treatment: PseudoIPD) -> float:
+def check(control, treatment) -> float:
     """Hazard ratio of two reconstructed arms."""
     arm = np.repeat([0, 1], [control.time.size, treatment.time.size])
     time, event = (np.concatenate([getattr(control, x), getattr(treatment, x)])
@@ -80,9 +70,11 @@ def check(control: PseudoIPD, treatment: PseudoIPD) -> float:
     return float(np.exp(log_hazard_ratio(time, event, arm)))
 
 
-def pairs_table(trials: list[Trial], draws: int) -> str:
+def pairs_table(found: list[tuple[list, list]], draws: int) -> str:
     """Render the table."""
-    frame, ratios = measured(trials, draws)
+    frame, ratios = (
+        pd.DataFrame([x for one in part for x in one]) for part in zip(*found, strict=True)
+    )
     good = ratios[ratios["failed"] == ""]
     lines = [
         "## Two arms with a printed hazard ratio\n",
@@ -95,8 +87,7 @@ def pairs_table(trials: list[Trial], draws: int) -> str:
         "|---|---|---|---|---|",
     ]
     base = frame[frame["way"] == "apart"].groupby("question")["width"].mean()
-    for key, g in frame.groupby(["question", "way"], sort=False):
-        name, way = map(str, key)
+    for (name, way), g in frame.groupby(["question", "way"], sort=False):
         share = g["width"].mean() / base[name]
         lines.append(
             f"| {name} | {WORDS[way]} | {len(g)} | {g['covered'].mean():.3f} | {share:.2f} |"

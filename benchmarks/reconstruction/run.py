@@ -1,6 +1,9 @@
-"""Run the reconstruction benchmark and write RESULTS.md: one process, fixed seeds.
+"""Run the reconstruction benchmark and write RESULTS.md and SCENARIOS.md: fixed seeds.
 
-python -m benchmarks.reconstruction.run [--quick] [--out RESULTS.md]
+python benchmarks/reconstruction/run.py [--quick] [--jobs N] [--folder FOLDER]
+    [--every K] [--before FILE] [--peer PATIENTS.csv]
+
+Results do not depend on `--jobs`. The last three are options of scenarios.py.
 """
 
 from __future__ import annotations
@@ -15,39 +18,25 @@ import subprocess
 import sys
 import tempfile
 import time as clock
-from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import scenarios
+from digitiser import Clicks, digitise, floor, km, risk_table, step
+from endpoints import PARTS as ENDPOINT_PARTS
+from endpoints import endpoint_rows, endpoint_table
+from guyot import guyot
+from joblib import Parallel, delayed
+from pairs import measured, pairs_table
+from thin import thin, thin_table
+from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
-from metablin.numerics.kaplan_meier import (
-    Steps,
-    log_hazard_ratio,
-    median,
-    median_interval,
-    rmst,
-    steps,
-)
+from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import (
-    PseudoIPD,
-    reconstruct_batch,
-    reconstruct_km,
-    reconstruct_summary,
-)
-
-from .digitiser import Clicks, digitise, floor, km, risk_table, step
-from .guyot import guyot
-from .pairs import pairs_table
-from .thin import thin_table
-from .truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
-
-Array = NDArray[Any]
-Table = tuple[Array, Array]
+from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
 
 LEVELS = {
     "curve": (),
@@ -60,23 +49,62 @@ SEED = 20260101
 BEST_OF = 3  # the machine's own hiccups are no part of a time
 
 
+HERE = Path(__file__).parent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="fewer trials and draws")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--every", type=int, default=3, help="trials of the scenarios: every k-th")
+    for name in ("before", "peer"):
+        parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     small = options.quick
-    trials = public()
-    sims = list(simulated(15 if small else 60))
-    parts = [header(trials, sims)]
-    parts.append(curves(trials, sims, 1 if small else 4))
-    parts.append(coverage(trials + sims, 20 if small else 60))
-    parts.append(summaries(trials, sims, 20 if small else 80))
-    parts.append(thin_table(trials + sims[:20], 20 if small else 80))
-    parts.append(pairs_table(trials + sims, 20 if small else 40))
-    parts.append(speed(60 if small else 300))
-    options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(options.out.read_text(encoding="utf-8"))
+    trials, sims = public(), list(simulated(15 if small else 60))
+    repeated = trials * (1 if small else 4) + sims
+    some = (trials + sims)[:: options.every]
+    draws = 20 if small else 80
+    everyone = trials + sims
+    work = {
+        "speed": [delayed(speed)(60 if small else 100)],
+        "drawn": [delayed(covered)(level, everyone, 20 if small else 60, part)
+                  for level in DRAWN for part in range(PARTS)],
+        "thin": [delayed(thin)(i, x, draws) for i, x in enumerate(trials + sims[:20])],
+        "pairs": [delayed(measured)(i, x, 20 if small else 40) for i, x in enumerate(everyone)],
+        "summaries": [delayed(summaries)(i, x, draws) for i, x in enumerate(everyone)],
+        "endpoints": [delayed(endpoint_rows)(trials, 20 if small else 60, draws, printed, part)
+                      for part in range(ENDPOINT_PARTS)],
+        "exact": [delayed(exact_row)(some, *x) for x in scenarios.EXACT],
+        "fits": [delayed(fits)(tool, level, repeated) for tool in FITS for level in LEVELS],
+        "clicked": [delayed(scenarios.run)(some, [name]) for name in scenarios.SCENARIOS],
+        "floors": [delayed(floors)(repeated)],
+    }  # fmt: skip
+    done = iter(Parallel(n_jobs=options.jobs)(x for tasks in work.values() for x in tasks))
+    got = {name: [next(done) for _ in tasks] for name, tasks in work.items()}
+    write(options.folder / "RESULTS.md", "\n\n".join([
+        header(trials, sims),
+        curves(got["fits"], got["floors"][0]),
+        coverage(got["drawn"]),
+        summary_table([*chain(*got["summaries"])], draws),
+        endpoint_table(pd.concat(got["endpoints"], ignore_index=True), draws),
+        thin_table([*chain(*got["thin"])], draws),
+        pairs_table(got["pairs"], 20 if small else 40),
+        got["speed"][0],
+    ]))  # fmt: skip
+    write(options.folder / "SCENARIOS.md", scenarios.document(
+        got["clicked"], got["exact"], everyone, options.before, options.peer))  # fmt: skip
+
+
+def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
+    """One line of the table of exact corners (a function of this module, for its workers)."""
+    return scenarios.exact_row(trials, decimals, total)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def header(trials: list[Trial], sims: list[Trial]) -> str:
@@ -94,15 +122,13 @@ def header(trials: list[Trial], sims: list[Trial]) -> str:
     )
 
 
-def one_case(
-    trial: Trial, arm: int, rng: np.random.Generator
-) -> tuple[Array, Array, Clicks, Table]:
+def one_case(trial: Trial, arm: int, rng: np.random.Generator):
     t, e = trial.one(arm)
     axis = float(trial.time.max())
     return t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)
 
 
-def metablin_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequence[str]) -> Table:
+def metablin_fit(clicks: Clicks, t, e, table, given):
     r = reconstruct_km(
         clicks.time,
         clicks.survival,
@@ -113,7 +139,7 @@ def metablin_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequen
     return r.time, r.event
 
 
-def guyot_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequence[str]) -> Table:
+def guyot_fit(clicks: Clicks, t, e, table, given):
     return guyot(
         clicks.time,
         clicks.survival,
@@ -123,9 +149,7 @@ def guyot_fit(clicks: Clicks, t: Array, e: Array, table: Table, given: Sequence[
     )
 
 
-def measure(
-    t: Array, e: Array, rt: Array, re: Array, table: Table, given: Sequence[str]
-) -> dict[str, float]:
+def measure(t, e, rt, re, table, given) -> dict[str, float]:
     grid = np.linspace(0, t.max(), 1000)
     a, b = step(*km(t, e), grid), step(*km(rt, re), grid)
     m0, m1 = median(steps(t, e)), median(steps(rt, re))
@@ -143,29 +167,36 @@ def measure(
     }
 
 
-def curves(trials: list[Trial], sims: list[Trial], repeats: int) -> str:
+FITS = {"metablin": metablin_fit, "Guyot 2012": guyot_fit}
+
+
+def fits(tool: str, level: str, trials: list[Trial]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Reconstruct every arm with one tool at one level: one row an arm, one a trial."""
     rows, ratios = [], []
-    for name, fit in (("metablin", metablin_fit), ("Guyot 2012", guyot_fit)):
-        for level, given in LEVELS.items():
-            rng = np.random.default_rng(SEED)
-            for trial in trials * repeats + sims:
-                arms = []
-                for arm in (0, 1):
-                    t, e, clicks, table = one_case(trial, arm, rng)
-                    base = {"tool": name, "level": level, "source": trial.source, "n": t.size,
-                            "clicks": clicks.mode}  # fmt: skip
-                    try:
-                        rt, re = fit(clicks, t, e, table, given)
-                        rows.append({**base, **measure(t, e, rt, re, table, given)})
-                        arms.append((rt, re, np.full(rt.size, arm)))
-                    except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
-                        rows.append({**base, "failed": 1.0})
-                if len(arms) == 2:
-                    found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
-                    truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-                    ratios.append({"tool": name, "level": level, "hr": abs(found - truth)})
-    frame, hr = pd.DataFrame(rows), pd.DataFrame(ratios)
-    return "\n\n".join([by_level(frame, hr), by_size(frame, floors(trials * repeats + sims))])
+    fit, given = FITS[tool], LEVELS[level]
+    rng = np.random.default_rng(SEED)
+    for trial in trials:
+        arms = []
+        for arm in (0, 1):
+            t, e, clicks, table = one_case(trial, arm, rng)
+            base = {"tool": tool, "level": level, "source": trial.source, "n": t.size,
+                    "clicks": clicks.mode}  # fmt: skip
+            try:
+                rt, re = fit(clicks, t, e, table, given)
+                rows.append({**base, **measure(t, e, rt, re, table, given)})
+                arms.append((rt, re, np.full(rt.size, arm)))
+            except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
+                rows.append({**base, "failed": 1.0})
+        if len(arms) == 2:
+            found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
+            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+            ratios.append({"tool": tool, "level": level, "hr": abs(found - truth)})
+    return pd.DataFrame(rows), pd.DataFrame(ratios)
+
+
+def curves(found: list[tuple[pd.DataFrame, pd.DataFrame]], lowest: pd.Series) -> str:
+    frame, hr = (pd.concat(x, ignore_index=True) for x in zip(*found, strict=True))
+    return "\n\n".join([by_level(frame, hr), by_size(frame, lowest)])
 
 
 def floors(trials: list[Trial]) -> pd.Series:
@@ -226,7 +257,15 @@ def pair(x: pd.Series) -> str:
     return f"{x.mean():.4f} / {x.quantile(0.95):.4f}"
 
 
-def coverage(trials: list[Trial], draws: int) -> str:
+DRAWN = ("curve + n", "+ events", "+ both")
+
+
+DRAWN = ("curve + n", "+ events", "+ both")
+PARTS = 4  # in which the trials are dealt out for the draws
+
+
+def coverage(found: list[tuple[str, int, list[bool], list[float]]]) -> str:
+    draws = found[0][1]
     lines = [
         "## Draws\n",
         f"Share of trials whose log HR of the hidden data lies in the central 95 % of {draws} "
@@ -234,37 +273,45 @@ def coverage(trials: list[Trial], draws: int) -> str:
         "| level | trials | covered | mean width |",
         "|---|---|---|---|",
     ]
-    for level in ("curve + n", "+ events", "+ both"):
-        rng = np.random.default_rng(SEED + 1)
-        hits, widths = [], []
-        for i, trial in enumerate(trials):
-            sets = []
-            for arm in (0, 1):
-                t, e, clicks, table = one_case(trial, arm, rng)
-                given = LEVELS[level]
-                r = reconstruct_km(
-                    clicks.time, clicks.survival, n=t.size,
-                    at_risk=table if "risk" in given else None,
-                    events=int(e.sum()) if "events" in given else None,
-                    draws=draws, seed=2 * i + arm,
-                )  # fmt: skip
-                sets.append(r.draws)
-            arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
-            found = [
-                log_hazard_ratio(
-                    np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
-                )
-                for a, b in zip(*sets, strict=True)
-            ]
-            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-            low, high = np.nanquantile(found, [0.025, 0.975])
-            hits.append(low <= truth <= high)
-            widths.append(high - low)
+    for level in DRAWN:
+        hits, widths = ([*chain(*(x[i] for x in found if x[0] == level))] for i in (2, 3))
         lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
     return "\n".join(lines)
 
 
-def printed(t: Array, e: Array) -> dict[str, Any] | None:
+def covered(level: str, trials: list[Trial], draws: int, part: int):
+    """Whether the log HR of each trial of a part lies within its draws, and their width."""
+    rng = np.random.default_rng(SEED + 1)
+    given = LEVELS[level]
+    hits, widths = [], []
+    for i, trial in enumerate(trials):
+        arms = [one_case(trial, arm, rng) for arm in (0, 1)]
+        if i % PARTS != part:
+            continue
+        sets = [
+            reconstruct_km(
+                clicks.time, clicks.survival, n=t.size,
+                at_risk=table if "risk" in given else None,
+                events=int(e.sum()) if "events" in given else None,
+                draws=draws, seed=2 * i + arm,
+            ).draws
+            for arm, (t, e, clicks, table) in enumerate(arms)
+        ]  # fmt: skip
+        group = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
+        found = [
+            log_hazard_ratio(
+                np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), group
+            )
+            for a, b in zip(*sets, strict=True)
+        ]
+        truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+        low, high = np.nanquantile(found, [0.025, 0.975])
+        hits.append(bool(low <= truth <= high))
+        widths.append(float(high - low))
+    return level, draws, hits, widths
+
+
+def printed(t, e) -> dict[str, object] | None:
     """What a paper would print: median with interval, two landmarks, events, follow-up."""
     curve = steps(t, e)
     last = float(np.quantile(t, 0.9))
@@ -287,21 +334,27 @@ def printed(t: Array, e: Array) -> dict[str, Any] | None:
     }
 
 
-def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
-    rows, failures, total = [], 0, 0
-    for i, trial in enumerate(trials + sims):
-        for arm in (0, 1):
-            t, e = trial.one(arm)
-            items = printed(t, e)
-            if items is None:
-                continue
-            total += 1
-            try:
-                sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
-            except ValueError:
-                failures += 1
-                continue
-            rows.extend(judge(trial, arm, t, e, items, sets))
+def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
+    """Rows of one trial; an arm that fails has one that says so."""
+    rows = []
+    for arm in (0, 1):
+        t, e = trial.one(arm)
+        items = printed(t, e)
+        if items is None:
+            continue
+        try:
+            sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
+        except ValueError:
+            rows.append({"failed": 1.0})
+            continue
+        rows.extend(judge(trial, arm, t, e, items, sets))
+    return rows
+
+
+def summary_table(rows: list[dict[str, object]], draws: int) -> str:
+    failures = sum("failed" in x for x in rows)
+    rows = [x for x in rows if "failed" not in x]
+    total = len(rows) // QUANTITIES + failures
     f = pd.DataFrame(rows)
     lines = [
         "## From summaries\n",
@@ -328,15 +381,16 @@ def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
     return "\n".join(lines)
 
 
-def judge(
-    trial: Trial, arm: int, t: Array, e: Array, items: dict[str, Any], sets: Iterable[PseudoIPD]
-) -> list[dict[str, object]]:
+QUANTITIES = 3  # asked for of every arm
+
+
+def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
     (l1, s1), (l2, s2) = items["landmarks"]
     middle, early = np.array([(l1 + l2) / 2]), np.array([l1 / 2])
     curves_ = [steps(x.time, x.event) for x in sets]
     truth = steps(t, e)
     bounds = l1 * (1 - s1) + (l2 - l1) * (s1 - s2)
-    wanted: tuple[tuple[str, Callable[[Steps], tuple[float, float]], float], ...] = (
+    wanted = (
         ("RMST to the last landmark", lambda c: (rmst(c, l2), rmst_variance(c, l2)), bounds),
         ("S midway between landmarks", lambda c: s_variance(c, middle), s1 - s2),
         ("S ahead of the first landmark", lambda c: s_variance(c, early), 1 - s1),
@@ -358,21 +412,21 @@ def judge(
     return out
 
 
-def population_value(times: Array, item: str, tau: float, middle: Array, early: Array) -> float:
+def population_value(times, item, tau, middle, early) -> float:
     if item.startswith("RMST"):
         return float(np.minimum(times, tau).mean())
     at = middle if "midway" in item else early
     return float((times > at[0]).mean())
 
 
-def s_variance(curve: Steps, at: Array) -> tuple[float, float]:
+def s_variance(curve, at) -> tuple[float, float]:
     t, _, d, n = curve
     s = float(s_at(curve, at)[0])
     keep = (t <= at[0]) & (n > d)
     return s, float(s**2 * np.sum(d[keep] / (n[keep] * (n[keep] - d[keep]))))
 
 
-def rmst_variance(curve: Steps, tau: float) -> float:
+def rmst_variance(curve, tau: float) -> float:
     t, s, d, n = curve
     keep = (t <= tau) & (n > d)
     edges = np.append(t[t <= tau], tau)
@@ -384,8 +438,7 @@ def rmst_variance(curve: Steps, tau: float) -> float:
 
 def speed(count: int) -> str:
     rng = np.random.default_rng(3)
-    cases: list[tuple[Array, Array, Clicks, Table]] = []
-    clicked, listed, counted = [], [], []
+    clicks, tables, totals, cases = [], [], [], []
     for i in range(1000):
         trial = simulate_trial("x", ("exponential", "weibull", "cure")[i % 3], 300, rng) if (
             i < count) else None  # fmt: skip
@@ -394,11 +447,11 @@ def speed(count: int) -> str:
             axis = float(t.max())
             cases.append((t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)))
         t, e, c, table = cases[i % count]
-        clicked.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
-        listed.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
-        counted.append((f"c{i}", t.size, int(e.sum())))
-    clicks, tables = pd.concat(clicked), pd.concat(listed)
-    totals = pd.DataFrame(counted, columns=["id", "n", "events"])
+        clicks.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
+        tables.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
+        totals.append((f"c{i}", t.size, int(e.sum())))
+    clicks, tables = pd.concat(clicks), pd.concat(tables)
+    totals = pd.DataFrame(totals, columns=["id", "n", "events"])
     reconstruct_batch(clicks, tables, totals)
     each = [one_of_many(label, clicks, tables, totals) for label in totals["id"][:count]]
     median_arm = 1e3 * np.median(each)
@@ -429,25 +482,19 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(
-    label: str,
-    clicks: pd.DataFrame,
-    tables: pd.DataFrame,
-    totals: pd.DataFrame,
-    copies: int = 30,
-) -> float:
+def one_of_many(label: str, clicks, tables, totals, copies: int = 10) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
     tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
                for x in (clicks, tables, totals)]  # fmt: skip
     found = []
     for _ in range(BEST_OF):
         start = clock.process_time()
-        reconstruct_batch(tables_[0], tables_[1], tables_[2])
+        reconstruct_batch(*tables_)
         found.append(clock.process_time() - start)
     return min(found) / copies
 
 
-def command_line(clicks: pd.DataFrame, tables: pd.DataFrame, totals: pd.DataFrame) -> str:
+def command_line(clicks, tables, totals) -> str:
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, name)) for name in ("c.csv", "r.csv", "t.csv", "out.csv")]
         for frame, path in zip((clicks, tables, totals), paths, strict=False):

@@ -3,11 +3,11 @@
 Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
 dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
 
-python -m benchmarks.reconstruction.scenarios [--every K] [--out SCENARIOS.md] [--before FILE]
-    [--save FILE] [--export FOLDER] [--peer PATIENTS.csv]
+python benchmarks/reconstruction/scenarios.py [--every K] [--save FILE] [--export FOLDER]
 
-`--save` keeps the table of one version as CSV, which `--before` sets beside another one's.
-`--export` writes the cases of every sixth trial for `peer.R`, `--peer` reads its patients.
+`run.py` writes SCENARIOS.md. `--save` keeps the table of one version as CSV, which its `--before`
+sets beside another one's. `--export` writes the cases of every sixth trial for `peer.R`, whose
+patients its `--peer` reads.
 """
 
 from __future__ import annotations
@@ -18,26 +18,22 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from digitiser import HORIZONTAL_SD, VERTICAL_SD, Clicks, digitise, floor, km, risk_table, step
+from truth import Trial, public, simulated
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio
-from metablin.reconstruct import PseudoIPD, reconstruct_km
+from metablin.reconstruct import reconstruct_km
 
-from .digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
-from .truth import Trial, public, simulated
-
-Array = NDArray[Any]
-Rng = np.random.Generator
 SEED = 20261130
 ROWS = 400  # of a raster figure
 COLUMNS = 601
 CUT = 0.2  # where a y axis that does not start at zero is cut
 COARSE = 0.005  # of both axes
 MEASURED = 1000  # times at which curves are compared
+ROUNDED = 2e-6  # of the time axis: rounding of six decimals
 ALIKE = 1e-6  # survival: curves that are the same
 
 
@@ -48,21 +44,19 @@ class Case:
     scenario: str
     trial: str
     arm: int
-    time: Array
-    survival: Array
+    time: np.ndarray
+    survival: np.ndarray
     n: int
-    table: tuple[Array, Array]
+    table: tuple[np.ndarray, np.ndarray]
     events: int
-    truth: tuple[Array, Array]
+    truth: tuple[np.ndarray, np.ndarray]
 
 
-Clicked = tuple[Array, Array]
-Pair = list[tuple[Case, Clicked | None]]
-"""Both arms of a trial: as clicked, and the patients that came of it."""
-Clicker = Callable[[Array, Array, Rng], Clicked]
+Clicked = tuple[np.ndarray, np.ndarray]
+Clicker = Callable[[np.ndarray, np.ndarray, np.random.Generator], Clicked]
 
 
-def noisy(t: Array, e: Array, at: Array, rng: Rng, sd: float = VERTICAL_SD) -> Clicked:
+def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
     """Read S at given times with reading error of both axes."""
     y = step(*km(t, e), at) + rng.normal(0, sd, at.size)
     x = np.clip(at + rng.normal(0, HORIZONTAL_SD * t.max(), at.size), 0, None)
@@ -70,20 +64,20 @@ def noisy(t: Array, e: Array, at: Array, rng: Rng, sd: float = VERTICAL_SD) -> C
 
 
 def irregular(count: int) -> Clicker:
-    def click(t: Array, e: Array, rng: Rng) -> Clicked:
+    def click(t, e, rng) -> Clicked:
         inner = np.sort(rng.uniform(0, t.max(), count - 2))
         return noisy(t, e, np.concatenate([[0.0], inner, [t.max()]]), rng)
 
     return click
 
 
-def pixels(t: Array, e: Array, rng: Rng) -> Clicked:
+def pixels(t, e, rng) -> Clicked:
     at = np.linspace(0, t.max(), COLUMNS)
     return at, np.round(step(*km(t, e), at) * ROWS) / ROWS
 
 
 def corners(decimals: int) -> Clicker:
-    def click(t: Array, e: Array, rng: Rng) -> Clicked:
+    def click(t, e, rng) -> Clicked:
         drops, s = km(t, e)
         x = np.concatenate([[0.0], np.repeat(drops, 2), [t.max()]])
         y = np.concatenate([np.repeat(np.concatenate([[1.0], s]), 2)])
@@ -92,18 +86,18 @@ def corners(decimals: int) -> Clicker:
     return click
 
 
-def two_decimals(t: Array, e: Array, rng: Rng) -> Clicked:
+def two_decimals(t, e, rng) -> Clicked:
     at = np.linspace(0, t.max(), 60)
     return at, np.round(step(*km(t, e), at), 2)
 
 
-def coarse_grid(t: Array, e: Array, rng: Rng) -> Clicked:
+def coarse_grid(t, e, rng) -> Clicked:
     at = np.sort(rng.uniform(0, t.max(), 60))
     at = np.unique(np.round(at / t.max() / COARSE) * COARSE * t.max())
     return at, np.round(step(*km(t, e), at) / COARSE) * COARSE
 
 
-def monthly(t: Array, e: Array, rng: Rng) -> Clicked:
+def monthly(t, e, rng) -> Clicked:
     at = np.arange(0.0, np.floor(t.max()) + 1.0)
     if at.size < 6:  # follow-up of weeks: a sixth of it
         at = np.linspace(0.0, t.max(), 7)
@@ -111,35 +105,35 @@ def monthly(t: Array, e: Array, rng: Rng) -> Clicked:
     return at, np.clip(y, 0, 1)
 
 
-def no_origin(t: Array, e: Array, rng: Rng) -> Clicked:
+def no_origin(t, e, rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time[1:], c.survival[1:]
 
 
-def axis_cut(t: Array, e: Array, rng: Rng) -> Clicked:
+def axis_cut(t, e, rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     keep = c.survival >= CUT
     return c.time[keep], c.survival[keep]
 
 
-def no_plateau(t: Array, e: Array, rng: Rng) -> Clicked:
+def no_plateau(t, e, rng) -> Clicked:
     drops = km(t, e)[0]
     c = digitise(t, e, t.max(), rng)
     keep = c.placed <= drops[-1]
     return c.time[keep], c.survival[keep]
 
 
-def rough(t: Array, e: Array, rng: Rng) -> Clicked:
+def rough(t, e, rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return noisy(t, e, c.placed, rng, 0.01)
 
 
-def ordinary(t: Array, e: Array, rng: Rng) -> Clicked:
+def ordinary(t, e, rng) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time, c.survival
 
 
-def bottom_up(t: Array, e: Array, rng: Rng) -> Clicked:
+def bottom_up(t, e, rng) -> Clicked:
     """Falls traced from the bottom up, in any order of the clicks."""
     drops, s = km(t, e)
     few = np.unique(np.linspace(0, drops.size - 1, min(drops.size, 40)).round().astype(int))
@@ -186,23 +180,24 @@ def cases(trials: list[Trial], names: list[str] | None = None) -> list[Case]:
     return out
 
 
-def dots(case: Case) -> Array:
+def dots(case: Case) -> np.ndarray:
     """Join the dots."""
     x, y = case.time, case.survival
     order = np.lexsort((-y, x))
     x, y = np.concatenate([[0.0], x[order]]), np.concatenate([[1.0], y[order]])
-    return np.asarray(np.interp(grid_of(case), x, y))
+    return np.interp(grid_of(case), x, y)
 
 
-def grid_of(case: Case) -> Array:
+def grid_of(case: Case) -> np.ndarray:
     return np.linspace(0, case.truth[0].max(), MEASURED)
 
 
-def judge(case: Case, patients: Clicked | None) -> dict[str, float]:
+def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
     """Errors of one reconstruction; NaN where there is none."""
     at = grid_of(case)
     true = step(*km(*case.truth), at)
-    out = {"dots": float(np.sqrt(np.mean((dots(case) - true) ** 2)))}
+    out = {"dots": float(np.sqrt(np.mean((dots(case) - true) ** 2))),
+           "floor": lowest(case, at, true)}  # fmt: skip
     if patients is None:
         return {**out, "refused": 1.0, "rmse": np.nan, "rmst": np.nan, "exact": 0.0}
     found = step(*km(*patients), at)
@@ -216,7 +211,18 @@ def judge(case: Case, patients: Clicked | None) -> dict[str, float]:
     }
 
 
-def wholly_exact(case: Case, patients: Clicked) -> bool:
+def lowest(case: Case, at: np.ndarray, true: np.ndarray) -> float:
+    """RMSE that stays when the events between any two clicks, and all at risk, are known."""
+    t, e = case.truth
+    order = np.argsort(case.time, kind="stable")
+    x = np.concatenate([[0.0], case.time[order], [t.max()]])
+    y = np.concatenate([[1.0], case.survival[order], [np.nan]])
+    placed = np.append(x[:-1] + ROUNDED * t.max(), np.inf)  # a rounded click stays on its drop
+    found = [floor(t, e, Clicks(x, y, mode, placed), at) for mode in ("grid", "drops")]
+    return float(min(np.sqrt(np.mean((s - true) ** 2)) for s in found))
+
+
+def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
     """Whether events and numbers at risk are right at every event time."""
     (t, e), (rt, re) = case.truth, patients
     if rt.size != t.size or re.sum() != e.sum():
@@ -226,33 +232,27 @@ def wholly_exact(case: Case, patients: Clicked) -> bool:
     return bool(np.abs(a - b).max() < 1e-3 * t.max() and (n == m).all())
 
 
-def ours(case: Case, total: bool = True, **options: Any) -> PseudoIPD:
+def ours(case: Case, total: bool = True, **options):
     table, n = case.table, case.n
     r = reconstruct_km(case.time, case.survival, n=n, at_risk=table,
                        events=case.events if total else None, **options)  # fmt: skip
     return r
 
 
-def run(
-    trials: list[Trial],
-    names: list[str] | None = None,
-    options: dict[str, Any] | None = None,
-    total: bool = True,
-) -> tuple[pd.DataFrame, pd.DataFrame, list[tuple[Any, ...]]]:
+def run(trials: list[Trial], names: list[str] | None = None, options=None, total: bool = True):
     """Reconstruct all cases: one row an arm, one row a trial with its log hazard ratio."""
-    rows, ratios = [], []
-    messages: list[tuple[Any, ...]] = []
-    held: dict[tuple[str, str], Pair] = {}
+    rows, ratios, messages = [], [], []
+    held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
     for case in cases(trials, names):
         start = clock.process_time()
         try:
             r = ours(case, total, **(options or {}))
-            patients: Clicked | None = (r.time, r.event)
-            mended = r.quality.mended
+            patients, why = (r.time, r.event), ()
+            mended = getattr(r.quality, "mended", ())
         except ValueError as error:
-            patients, mended = None, ()
-            messages.append((case.scenario, case.trial, case.arm, str(error)))
+            patients, why, mended = None, (str(error),), ()
         used = clock.process_time() - start
+        messages += [(case.scenario, case.trial, case.arm, w) for w in why]
         rows.append({"scenario": case.scenario, "n": case.truth[0].size, "seconds": used,
                      "trial": case.trial, "arm": case.arm, "mended": mended,
                      **judge(case, patients)})  # fmt: skip
@@ -263,20 +263,20 @@ def run(
     return pd.DataFrame(rows), pd.DataFrame(ratios), messages
 
 
-def off_ratio(pair: Pair) -> float:
+def off_ratio(pair) -> float:
     """Absolute error of the log hazard ratio of two arms."""
     values = []
-    for arms in ([c.truth for c, _ in pair], [p for _, p in pair if p is not None]):
+    for arms in ([c.truth for c, _ in pair], [p for _, p in pair]):
         group = np.repeat([0, 1], [a[0].size for a in arms])
-        time, event = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
-        values.append(log_hazard_ratio(time, event, group))
+        both = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
+        values.append(log_hazard_ratio(*both, group))
     return abs(values[1] - values[0])
 
 
 def summary(rows: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
     """One row a scenario: refusals, mean RMSE, log HR, share the same as the truth, seconds."""
     by = rows.groupby("scenario", sort=False)
-    out = by[["dots", "rmse", "rmst", "exact", "seconds"]].mean()
+    out = by[["dots", "floor", "rmse", "rmst", "exact", "seconds"]].mean()
     out["alike"] = (rows["rmse"] <= ALIKE).groupby(rows["scenario"], sort=False).mean()
     out["refused"] = by["refused"].sum()
     out["arms"] = by.size()
@@ -302,13 +302,10 @@ def export(trials: list[Trial], folder: Path) -> None:
 def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
     """Judge the peer's patients like ours; cases without any are failures."""
     patients = dict(list(pd.read_csv(path).groupby("case")))
-    rows, ratios = [], []
-    held: dict[tuple[str, str], Pair] = {}
+    rows, ratios, held = [], [], {}
     for i, case in enumerate(cases(trials[::PEER_EVERY])):
-        part = patients.get(i)
-        got: Clicked | None = None
-        if part is not None:
-            got = part["time"].to_numpy(), part["event"].to_numpy(dtype=int)
+        got = patients.get(i)
+        got = None if got is None else (got["time"].to_numpy(), got["event"].to_numpy(dtype=int))
         rows.append({"scenario": case.scenario, "seconds": np.nan, **judge(case, got)})
         pair = held.setdefault((case.scenario, case.trial), [])
         pair.append((case, got))
@@ -320,14 +317,12 @@ def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
 def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame | None) -> str:
     """One line a scenario; the peer's is over every sixth trial."""
     lines = [
-        "| clicks | arms | joining the dots | RMSE before | RMSE | log HR before | log HR "
+        "| clicks | arms | joining the dots | floor | RMSE before | RMSE | log HR before | log HR "
         "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
-        "|---" * 14 + "|",
+        "|---" * 15 + "|",
     ]
-    for name in map(str, now.index):
-        r = now.loc[name]
-        old: tuple[str, ...] = ("", "", "")
-        other: tuple[str, ...] = ("", "", "")
+    for name, r in now.iterrows():
+        old, other = ("", "", ""), ("", "", "")
         if before is not None:
             b = before.loc[name]
             old = tuple("" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr"))
@@ -336,7 +331,8 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
             q = peer.loc[name]
             other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
         lines.append(
-            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {old[0]} | {r['rmse']:.4f} | {old[1]} "
+            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {r['floor']:.4f} | {old[0]} "
+            f"| {r['rmse']:.4f} | {old[1]} "
             f"| {r['hr']:.4f} | {old[2]} | {r['refused']:.0f} | {r['alike']:.2f} "
             f"| {1e3 * r['seconds']:.1f} | {other[0]} | {other[1]} | {other[2]} |"
         )
@@ -345,8 +341,7 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
 
 def mended_text(rows: pd.DataFrame) -> str:
     """What was mended, by kind: arms and how often."""
-    arms: Counter[str] = Counter()
-    times: Counter[str] = Counter()
+    arms, times = Counter(), Counter()
     for found in rows["mended"]:
         for x in found:
             arms[x.what] += 1
@@ -355,37 +350,66 @@ def mended_text(rows: pd.DataFrame) -> str:
     return "\n".join(lines + [f"| {k} | {v} | {times[k]} |" for k, v in arms.most_common()])
 
 
-def exact_text(trials: list[Trial]) -> str:
+EXACT = [(decimals, total) for decimals in (6, 5, 4, 3) for total in (True, False)]
+
+
+def exact_text(lines: list[str]) -> str:
     """Exact corners at several roundings, with and without the total of events."""
-    lines = ["| decimals | total | events right | events and numbers at risk right "
-             "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for decimals in (6, 5, 4, 3):
-        SCENARIOS["corners"] = corners(decimals)
-        for total in (True, False):
-            rows, ratios, _ = run(trials, ["corners"], total=total)
-            s = summary(rows, ratios).iloc[0]
-            right = (rows["events"] == 0).mean()
-            lines.append(f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | "
-                         f"{s['exact']:.3f} | {s['alike']:.3f} | {s['rmse']:.5f} | "
-                         f"{s['hr']:.4f} |")  # fmt: skip
+    head = ["| decimals | total | events right | events and numbers at risk right "
+            "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    return "\n".join([*head, *lines])
+
+
+def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
+    """One line of that table."""
+    SCENARIOS["corners"] = corners(decimals)
+    try:
+        rows, ratios, _ = run(trials, ["corners"], total=total)
+    finally:
         del SCENARIOS["corners"]
-    return "\n".join(lines)
+    s = summary(rows, ratios).iloc[0]
+    right = (rows["events"] == 0).mean()
+    return (f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | {s['exact']:.3f} | "
+            f"{s['alike']:.3f} | {s['rmse']:.5f} | {s['hr']:.4f} |")  # fmt: skip
 
 
 INTRODUCTION = """# Clicks of every kind
 
-Written by `scenarios.py`; not edited by hand. With numbers at risk and the total of events. RMSE of
-S: mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE
-up to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial. A step of one patient lies anywhere between
-two clicks: where steps are large beside reading error, the straight line through the clicks is
-nearer on average than any whole patients can be.
+Written by `run.py`; not edited by hand. With numbers at risk and the total of events. RMSE of S:
+mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE up
+to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial; `RMSE before`: of the arms that were not
+refused then. `floor` is what remains when the events between any two clicks and all numbers at risk
+are known: a step of one patient lies anywhere between two clicks, and where steps are large beside
+reading error the straight line through the clicks is nearer on average than any whole patients can
+be. Whole units of time, which it does not use, and smoothing over clicks may go below it.
 """
+
+EXACT_WORDS = """Corners of an arm give its curve, and so who is at risk at each of its own events.
+When patients are censored between two of them stays open: that is what is left of the error of the
+hazard ratio, for which those of one arm are counted at the events of the other.
+"""
+
+
+def document(
+    clicked: list[tuple[pd.DataFrame, pd.DataFrame, list]],
+    exact: list[str],
+    everyone: list[Trial],
+    before: Path | None,
+    peer: Path | None,
+) -> str:
+    """The whole of SCENARIOS.md from the outcome of every scenario."""
+    rows, ratios = (pd.concat([x[i] for x in clicked], ignore_index=True) for i in (0, 1))
+    old = None if before is None else pd.read_csv(before, index_col=0)
+    other = None if peer is None else peer_summary(everyone, peer)
+    parts = [INTRODUCTION, markdown(summary(rows, ratios), old, other), "## What was mended",
+             mended_text(rows), "## Exact corners", EXACT_WORDS, exact_text(exact)]  # fmt: skip
+    return "\n\n".join(part.strip() for part in parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=1, help="every k-th trial")
-    for name in ("out", "before", "save", "export", "peer"):
+    for name in ("save", "export"):
         parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     everyone = public() + list(simulated(60))
@@ -394,19 +418,10 @@ def main() -> None:
         export(everyone, options.export)
         return
     rows, ratios, messages = run(trials)
-    now = summary(rows, ratios)
     if options.save:
-        now.to_csv(options.save)
+        summary(rows, ratios).to_csv(options.save)
     for message in messages:
         print(*message)
-    if options.out:
-        before = None if options.before is None else pd.read_csv(options.before, index_col=0)
-        peer = None if options.peer is None else peer_summary(everyone, options.peer)
-        parts = [INTRODUCTION, markdown(now, before, peer), "## What was mended\n",
-                 mended_text(rows), "## Exact corners\n", exact_text(trials)]  # fmt: skip
-        options.out.write_text(
-            "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n", encoding="utf-8"
-        )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,9 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
 
 MONTH = 30.4375
 MIN_ARM = 20  # pre-declared: an arm with fewer patients, or fewer than five events, is left out
@@ -38,7 +34,7 @@ class Trial:
         return self.time[keep], self.event[keep]
 
 
-def _trial(name: str, source: str, time: Any, event: Any, arm: Any) -> Trial:
+def _trial(name, source, time, event, arm) -> Trial:
     frame = pd.DataFrame({"t": np.asarray(time, float), "e": event, "a": arm}).dropna()
     frame = frame[frame["t"] > 0]
     return Trial(
@@ -138,15 +134,7 @@ def simulate_trial(name: str, shape: str, n: int, rng: np.random.Generator) -> T
 POPULATION = 20_000  # equally spaced quantiles that stand for the population
 
 
-def _event_times(
-    shape: str,
-    arm: int,
-    hr: float,
-    median: float,
-    power: float,
-    u: Array,
-    rng: np.random.Generator,
-) -> Array:
+def _event_times(shape, arm, hr, median, power, u, rng):
     """Event times for unit exponential cumulative hazards u."""
     r = hr if arm else 1.0
     base = np.log(2) / median
@@ -178,4 +166,4 @@ def excluded(trial: Trial) -> bool:
     """Return True when an arm has too few patients or events (declared before any run)."""
     sizes = [(trial.arm == a).sum() for a in (0, 1)]
     events = [trial.event[trial.arm == a].sum() for a in (0, 1)]
-    return bool(min(sizes) < MIN_ARM or min(events) < MIN_EVENTS)
+    return min(sizes) < MIN_ARM or min(events) < MIN_EVENTS

@@ -56,6 +56,9 @@ def digitise(
     edit: Annotated[
         Path | None, typer.Option(help="Write a page (HTML) on which to correct the reading.")
     ] = None,
+    stages: Annotated[
+        Path | None, typer.Option(help="Write a picture per stage into this folder, to debug.")
+    ] = None,
     accept: Accept = False,
 ) -> None:
     """Read the Kaplan-Meier curves of a figure, without clicking.
@@ -65,13 +68,15 @@ def digitise(
     --report and --edit show a doubtful reading as well: that is what they are for.
     """
     outputs = [out, at_risk_out, report, edit]
-    if not any(outputs):
-        raise typer.BadParameter("nothing to write: give --out, --report or --edit")
+    if not any(outputs) and stages is None:
+        raise typer.BadParameter("nothing to write: give --out, --report, --edit or --stages")
     _check_outputs(outputs, figure, at_risk, report, edit)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
+    if stages is not None:
+        found.stages(stages)
     if at_risk_out is not None and not len(found.risk):
         raise DataError("no table of numbers at risk was found", allowed="--at-risk")
-    compared = _compared(found, printed)
+    found, compared = _compared(found, printed)
     _pictures(found, report, edit)
     if out is not None or at_risk_out is not None:
         _refuse_doubtful(found, accept)
@@ -102,10 +107,14 @@ def read(
 
     _check_outputs([out, report], figure, at_risk, report, None)
     found = _found(figure, page, panel, arms, x_axis, y_axis, at_risk, failure)
-    _pictures(found, report, None)
-    _refuse_doubtful(found, accept)
+    if printed is None:
+        _pictures(found, report, None)
+        _refuse_doubtful(found, accept)
     ipd = found.reconstruct(n)
-    compared = _compared(found, printed, ipd)
+    found, compared = _compared(found, printed, ipd)
+    if printed is not None:
+        _pictures(found, report, None)
+        _refuse_doubtful(found, accept)
     parts = [pd.DataFrame({"id": k, "time": v.time, "event": v.event}) for k, v in ipd.items()]
     _io.write_csv(_marked(pd.concat(parts, ignore_index=True), found, accept), out, figure)
     _io.say(*compared, *found.summary().splitlines())
@@ -160,13 +169,13 @@ def _pictures(found: Digitised, report: Path | None, edit: Path | None) -> None:
 
 def _compared(
     found: Digitised, printed: str | None, ipd: dict[str, Any] | None = None
-) -> list[str]:
-    """Return how what the paper prints agrees with the reading."""
+) -> tuple[Digitised, list[str]]:
+    """Return the reading, doubted where the paper contradicts it, and the items compared."""
     if printed is None:
-        return []
-    from metablin.digitise import compare_printed
+        return found, []
+    from metablin.digitise import check_printed
 
-    return compare_printed(found, printed, ipd)
+    return check_printed(found, printed, ipd)
 
 
 def _refuse_doubtful(found: Digitised, accept: bool) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from metablin._extra import needs
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._rules import COPY, NOT_RECORDED, check_foreign_keys, check_rules
+from metablin.datasets.curves import check_curves
 from metablin.datasets.package import DESCRIPTOR, Package, data_directory, read_package
 from metablin.datasets.vocabulary import check_words
 from metablin.errors import DataError
@@ -122,12 +123,21 @@ def validate(directory: str | Path | None = None) -> ValidationReport:
     for raw in raws.values():
         problems += [*check_cells(raw), *check_foreign_keys(raw, keys), *check_rules(raw, keys)]
     problems += check_words(raws, problems)
+    problems += check_curves(package, keys, _printed(raws.get("survival")))
     if not problems:
         problems = _frictionless(package)
     order = {path: i for i, path in enumerate(package.files)}
     problems.sort(key=lambda v: (order.get(v.file, len(order)), v.row or 0))
     rows = {name: len(raw.rows) for name, raw in raws.items()}
     return ValidationReport(str(root), rows, tuple(problems), _copies(raws))
+
+
+def _printed(survival: Raw | None) -> set[tuple[str, ...]]:
+    """Return trial, arm, subgroup and endpoint of every row of printed survival."""
+    columns = ("trial_id", "arm", "subgroup", "endpoint")
+    if survival is None or not set(columns) <= set(survival.columns):
+        return set()
+    return set(zip(*(survival.columns[c] for c in columns), strict=True))
 
 
 def _copies(raws: Mapping[str, Raw]) -> int:

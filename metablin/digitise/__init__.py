@@ -6,6 +6,7 @@ The package is called by its own name: ``mb.digitise("figure.pdf")`` is
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -13,10 +14,20 @@ from typing import Any
 from metablin.digitise.arms import CONFIDENT, Arm
 from metablin.digitise.byhand import parse_axis
 from metablin.digitise.figure import digitise
-from metablin.digitise.printed import compare_printed
+from metablin.digitise.pictures import blank_page
+from metablin.digitise.printed import check_printed, compare_printed
 from metablin.digitise.records import Digitised
 
-__all__ = ["CONFIDENT", "Arm", "Digitised", "compare_printed", "digitise", "parse_axis"]
+__all__ = [
+    "CONFIDENT",
+    "Arm",
+    "Digitised",
+    "blank_page",
+    "check_printed",
+    "compare_printed",
+    "digitise",
+    "parse_axis",
+]
 
 
 class _Called(ModuleType):
@@ -27,3 +38,5 @@ class _Called(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Called
+# Whoever asks for the signature gets that of the function.
+vars(sys.modules[__name__])["__signature__"] = inspect.signature(digitise)

@@ -16,12 +16,14 @@ import numpy as np
 
 from metablin.digitise.readers import Drawing, Label
 
-__all__ = ["Axis", "Panel", "find_panels", "fit_axis", "number"]
+__all__ = ["Axis", "Panel", "find_panels", "fit_axis", "number", "number_rows"]
 
 NUMBER = re.compile(r"[-−–]?\d+(?:[.,·]\d+)?%?")
+TICK = re.compile(r"[\s\"'_|–—-]+$")  # a mark of the axis that was taken for a sign
 NEAR = 0.45  # how far a label may stand from its place, in heights of its text
 ROW = 0.35  # how far labels of one row may differ in height, in heights of the text
 MIN_LABELS = 3
+SHARED = 0.6  # panels that share a survival axis are as wide as each other to this
 LOW_TOP = 0.15  # the highest label of a survival axis is at least this
 
 
@@ -89,11 +91,15 @@ class Panel:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the labelled part of the axes."""
-        return (
-            min(self.x.positions), min(self.y.positions),
-            max(self.x.positions), max(self.y.positions),
-        )  # fmt: skip
+        """Left, top, right and bottom of the labelled axes, with time 0 and survival 1.
+
+        The label of either may be missing: one that was not recognised, or was left out.
+        """
+        left, top = min(self.x.positions), min(self.y.positions)
+        if min(self.x.values) <= 1.01 * self.x.step * self.x.slope:
+            left = min(left, float(self.x.position(0.0)))
+        top = min(top, float(self.y.position(1.0)))
+        return left, top, max(self.x.positions), max(self.y.positions)
 
     def owns(self, label: Label) -> bool:
         """Whether a label lies in the panel's part of the page."""
@@ -106,10 +112,10 @@ def number(text: str) -> float | None:
 
     Examples
     --------
-    >>> number("0·25"), number("40%"), number("1,0"), number("Arm 1")
-    (0.25, 40.0, 1.0, None)
+    >>> number("0·25"), number("40%"), number("1,0"), number("0.75 -"), number("Arm 1")
+    (0.25, 40.0, 1.0, 0.75, None)
     """
-    text = text.strip().replace(" ", "")
+    text = TICK.sub("", text.strip()).replace(" ", "")
     if not NUMBER.fullmatch(text):
         return None
     plain = text.rstrip("%").replace("·", ".").replace(",", ".")
@@ -150,14 +156,25 @@ def find_panels(drawing: Drawing) -> list[Panel]:
     list of Panel
         Empty where no pair of axes is found.
     """
-    numbers = [(lab, number(lab.text)) for lab in drawing.labels]
-    known = [(lab, v) for lab, v in numbers if v is not None]
-    across = _axes(known, "x")
-    down = [a for a in _axes(known, "y") if _is_survival(a)]
+    across = number_rows(drawing.labels, "x")
+    down = [a for a in number_rows(drawing.labels, "y") if _is_survival(a)]
     pairs = _pairs(across, down)
-    panels = [_panel(x, y) for x, y in pairs]
+    panels = [_panel(x, y) for x, y in [*pairs, *_sharing(pairs, across)]]
     panels.sort(key=lambda p: (round(p.box[3] / max(drawing.height, 1) * 8), p.box[0]))
     return _bounded(panels, drawing)
+
+
+def number_rows(labels: Iterable[Label], which: str) -> list[Axis]:
+    """Return every run of numbers across (``x``) or down (``y``) whose values follow their places.
+
+    Parameters
+    ----------
+    labels : iterable of Label
+    which : str
+        ``x`` or ``y``.
+    """
+    numbers = [(lab, number(lab.text)) for lab in labels]
+    return _axes([(lab, v) for lab, v in numbers if v is not None], which)
 
 
 def _axes(known: list[tuple[Label, float]], which: str) -> list[Axis]:
@@ -266,6 +283,22 @@ def _pairs(across: list[Axis], down: list[Axis]) -> list[tuple[Axis, Axis]]:
     return out
 
 
+def _sharing(pairs: list[tuple[Axis, Axis]], across: list[Axis]) -> list[tuple[Axis, Axis]]:
+    """Return further panels in a row that print the survival axis once, at its left end."""
+    out: list[tuple[Axis, Axis]] = []
+    for x in across:
+        for first, y in pairs:
+            level = abs(x.labels[0].y - first.labels[0].y) < ROW * first.labels[0].size
+            beyond = min(x.positions) - max(first.positions)
+            long, its = np.ptp(x.positions), np.ptp(first.positions)
+            alike = SHARED * its < long < its / SHARED and abs(x.slope / first.slope - 1) < 0.02
+            used = any(set(x.labels) & set(pair[0].labels) for pair in pairs)
+            if level and beyond > 0 and alike and not used:
+                out.append((x, y))
+                break
+    return out
+
+
 def _corner_gap(x: Axis, y: Axis) -> float | None:
     """Return how far two axes are from meeting, relative to their lengths; None when they don't."""
     size = max(lab.size for lab in x.labels)
@@ -304,7 +337,7 @@ def _bounded(panels: list[Panel], drawing: Drawing) -> list[Panel]:
     out = []
     for panel in panels:
         left, top, right, bottom = 0.0, 0.0, drawing.width, drawing.height
-        edge = min(lab.x0 for lab in panel.y.labels)
+        edge = _left_edge(panel)
         for other in panels:
             if other is panel:
                 continue
@@ -323,10 +356,17 @@ def _bounded(panels: list[Panel], drawing: Drawing) -> list[Panel]:
     return out
 
 
+def _left_edge(panel: Panel) -> float:
+    """Return where a panel's axes begin: at its survival labels, unless others stand between."""
+    left = min(lab.x0 for lab in panel.x.labels)
+    edge = min(lab.x0 for lab in panel.y.labels)
+    return edge if left - edge < np.ptp(panel.x.positions) else left
+
+
 def _between(first: Panel, second: Panel) -> float:
     """Return where the part of one panel ends and that of its right neighbour begins."""
     end = max(lab.x1 for lab in first.x.labels)
-    start = min(lab.x0 for lab in second.y.labels)
+    start = _left_edge(second)
     # Row labels of a table and the axis title stand further left than the labels of the axis.
     return end + 0.12 * (start - end) if start > end else (end + start) / 2
 

@@ -118,6 +118,8 @@ def _table_doubts(panel: Panel, named: Named) -> list[Doubt]:
     if bad:
         cells = ", ".join(f"{counts[k]} at {times[k]:g}" for k in bad[:4])
         out.append(Doubt(f"the curve allows fewer at risk than the table has ({cells})", 0.5))
+    if times[0] > 1e-9:
+        out.append(Doubt("the number of patients at time 0 was not read: give --at-risk", 0.8))
     if row.confidence < 0.6:
         out.append(Doubt(f"a number of the table was hard to read ({row.confidence:.2f})", 0.8))
     if named.row_source == "fit" and len(row.counts) > 0:
@@ -132,7 +134,8 @@ def _contradicted(panel: Panel, named: Named) -> list[int]:
     counts, times = np.array(named.row.counts), np.array(named.row.times)
     s = panel.y.value(named.curve.at(panel.x.position(times) - 1e-3))
     low = min(panel.y.values) - 1e-9
-    over = counts - counts[0] * np.maximum(s, low if low > 0 else 0)
+    base = float(s[0]) if times[0] > 0 and s[0] > low else 1.0  # the first cell may be missing
+    over = counts - counts[0] * np.maximum(s, low if low > 0 else 0) / base
     return [k for k in range(1, len(counts)) if over[k] > CELL_SLACK + 0.01 * counts[0]]
 
 

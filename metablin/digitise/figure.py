@@ -33,6 +33,7 @@ from metablin.errors import DataError
 
 __all__ = ["digitise"]
 
+PIXEL = 0.5  # reading error of a place in a picture, in pixels
 LOOK_AT = 60  # pages of a PDF that are searched for a figure in vectors
 LOOK_AT_PIXELS = 3  # and pages that are searched in pixels, which takes seconds a page
 
@@ -161,6 +162,9 @@ def _vector(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
     if not panels and drawing.extra.get("outlines"):
         drawing = spell(drawing)
         panels = find_panels(drawing)
+        if not panels:
+            drawing = spell(drawing, upright=True)
+            panels = find_panels(drawing)
     panels = [calibrate(p, drawing) for p in panels]
     return drawing, apply_axes(panels, drawing, hand)
 
@@ -190,7 +194,7 @@ def _chosen(panels: list[Panel], wanted: int | str | None) -> list[Panel]:
 def _read(panel: Panel, drawing: Drawing, hand: Hand, failure: bool) -> _Reading:
     """Read the curves, the table and the names of one panel."""
     _, rows = find_table(panel, drawing.labels)
-    if drawing.kind == "raster":
+    if drawing.kind == "raster" or "spelled" in drawing.extra:
         rows = complete_table(panel, drawing, rows)
     shown, turned = mirrored(panel, drawing) if failure else (panel, drawing)
     if drawing.kind == "vector":
@@ -215,8 +219,15 @@ def _listed(keys: Sequence[Key], rows: Sequence[RiskRow], named: Sequence[Named]
     """Return how many arms the table lists, or the legend where there is no table."""
     if rows:
         return len(rows)
-    legends = {(k.text, k.colour) for k in keys if any(n.name == k.text for n in named)}
-    return len(legends) or None
+    used = [k for k in keys if any(n.name == k.text for n in named)]
+    listed = {(k.text, k.colour) for k in keys if any(_beside(k, other) for other in used)}
+    return len(listed) or None
+
+
+def _beside(key: Key, other: Key) -> bool:
+    """Whether two samples stand in one column or one row of a legend, as wide as each other."""
+    near = abs(key.x - other.x) < 2 or abs(key.y - other.y) < 2
+    return near and abs(key.width - other.width) <= 0.5 * max(key.width, other.width)
 
 
 def _no_curves(panels: list[Panel], drawing: Drawing, failure: bool) -> DataError:
@@ -261,6 +272,7 @@ def _arm(named: Named, reading: _Reading, k: int, ident: str, drawing: Drawing) 
     )
     confidence = float(np.prod([d.factor for d in found])) if found else 1.0
     time, survival, xy = _clicks(panel, curve)
+    exact = drawing.kind == "vector"
     marks = np.unique(np.clip(panel.x.value(curve.censored), 0.0, time[-1]))
     return Arm(
         id=ident,
@@ -275,10 +287,21 @@ def _arm(named: Named, reading: _Reading, k: int, ident: str, drawing: Drawing) 
         dash=curve.dash,
         confidence=confidence,
         reasons=tuple(d.reason for d in found),
-        exact=drawing.kind == "vector",
+        exact=exact,
         xy=xy,
         named_by=named.source,
+        noise=0.0 if exact else max(PIXEL * abs(panel.y.slope), curve.error),
+        axis_errors=(0.0, 0.0) if exact else _axis_errors(panel),
     )
+
+
+def _axis_errors(panel: Panel) -> tuple[float, float]:
+    """Return the error of an axis' end in pixels' worth of its value: places, and their line."""
+    x, y = (
+        abs(a.slope) * float(np.hypot(PIXEL, a.residual)) / np.sqrt(len(a.values) / 2)
+        for a in (panel.x, panel.y)
+    )
+    return float(x), float(y)
 
 
 def _clicks(panel: Panel, curve: RawCurve) -> tuple[Any, Any, Any]:

@@ -23,6 +23,7 @@ STATISTIC = re.compile(
     re.I,
 )
 NUMBERED = re.compile(r"\s*(\d{1,2})\s*[:=.)]\s*(.+)")
+ONE_LOOK = str.maketrans("lI|O", "1110")
 ALIKE = 60.0  # inks nearer than this are one colour
 FAR = 1e6
 
@@ -210,7 +211,7 @@ def _may_name(label: Label, panel: Panel) -> bool:
     left, top, right, bottom = panel.box
     room = 0.25 * (right - left)
     inside = left < label.x < right + room and top - 0.05 * (bottom - top) < label.y < bottom
-    bare = number(label.text) is None and len(plain(label.text)) >= 1
+    bare = number(label.text) is None and any(ch.isalpha() for ch in label.text)
     return inside and bare and label.angle == 0 and not STATISTIC.search(label.text)
 
 
@@ -273,9 +274,18 @@ def _owners(
 
 
 def _by_text(label: str, names: Sequence[str]) -> int:
-    wanted = plain(label)
-    hits = [i for i, n in enumerate(names) if n and plain(n) == wanted]
+    """Return the curve of a name; a number that has run into a label does not hide it."""
+    wanted = _look(label)
+    hits = [i for i, n in enumerate(names) if n and _look(n) == wanted]
+    if not hits:
+        bare = _look(re.sub(r"\d+\s*$", "", label))
+        hits = [i for i, n in enumerate(names) if n and _look(n) == bare] if bare else []
     return hits[0] if len(hits) == 1 else -1
+
+
+def _look(text: str) -> str:
+    """Return how a name looks: signs that an engine takes for each other are one."""
+    return plain(text.translate(ONE_LOOK))
 
 
 def _by_colour(ink: Colour, curves: Sequence[RawCurve]) -> int:

@@ -16,7 +16,7 @@ from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Panel
 from metablin.digitise.readers import Drawing, hexed
 
-__all__ = ["draw", "edit_page", "png", "report"]
+__all__ = ["blank_page", "draw", "edit_page", "png", "report"]
 
 READING = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 SCALE = 2.0  # pixels per point of a vector figure
@@ -133,10 +133,21 @@ def report(file: str, arms: Sequence[Arm], notes: Sequence[str], picture: bytes)
     )
 
 
-def edit_page(file: str, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> str:
-    """Return one self-contained page on which the reading is corrected and saved as CSV."""
+def blank_page() -> str:
+    """Return the same page without a reading: a figure is opened and read by hand on it.
+
+    Examples
+    --------
+    >>> "http" in blank_page().replace("http://www.w3.org/2000/svg", "")
+    False
+    """
     from importlib import resources
 
+    return resources.files("metablin.digitise").joinpath(TEMPLATE).read_text(encoding="utf-8")
+
+
+def edit_page(file: str, drawing: Drawing, panels: Sequence[Panel], arms: Sequence[Arm]) -> str:
+    """Return one self-contained page on which the reading is corrected and saved as CSV."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -163,10 +174,9 @@ def edit_page(file: str, drawing: Drawing, panels: Sequence[Panel], arms: Sequen
             for k, a in enumerate(arms)
         ],
     }
-    template = resources.files("metablin.digitise").joinpath(TEMPLATE).read_text(encoding="utf-8")
     # "</" would end the script early were it in a printed name.
     text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    return template.replace("/*DATA*/null", text)
+    return blank_page().replace("/*DATA*/null", text)
 
 
 def _ends(panel: Panel) -> dict[str, list[list[float]]]:

@@ -12,6 +12,7 @@ from metablin.digitise.arms import Arm
 from metablin.digitise.axes import Panel
 from metablin.digitise.pictures import draw, edit_page, png, report
 from metablin.digitise.readers import Drawing, hexed
+from metablin.digitise.stages import STAGES, stage
 from metablin.errors import DataError
 from metablin.io import write_bytes, write_text
 from metablin.records import Record, jsonable
@@ -136,7 +137,8 @@ class Digitised(Record):
         n : int, optional
             Number of patients of an arm without a table of numbers at risk.
         **options
-            Handed on to :func:`metablin.reconstruct_km`.
+            ``draws`` and ``seed`` carry the reading error, see :meth:`Arm.reconstruct`; all others
+            are handed on to :func:`metablin.reconstruct_km`.
 
         Returns
         -------
@@ -148,7 +150,10 @@ class Digitised(Record):
         DataError
             Where an arm has neither a table nor `n`.
         """
-        return {a.id: a.reconstruct(n, **options) for a in self.arms}
+        seed = options.pop("seed", 1)
+        return {
+            a.id: a.reconstruct(n, seed=seed + 1000 * k, **options) for k, a in enumerate(self.arms)
+        }
 
     def overlay(self, path: str | Path | None = None) -> Any:
         """Draw the reading on the figure.
@@ -175,6 +180,30 @@ class Digitised(Record):
         else:
             raise DataError("no such picture", value=path.name, allowed=".png or .html")
         return path
+
+    def stages(self, folder: str | Path) -> list[Path]:
+        """Write one picture per stage (text, axes, curves, table), to see where a reading erred.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where ``1-text.png``, ``2-axes.png``, ``3-curves.png`` and ``4-table.png`` are written;
+            made when it is not there.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        out = []
+        for k, name in enumerate(STAGES, start=1):
+            path = folder / f"{k}-{name}.png"
+            picture = png(stage(name, self.drawing, self.panels, self.arms))
+            write_bytes(path, picture, [self.source])
+            out.append(path)
+        return out
 
     def edit(self, path: str | Path) -> Path:
         """Write one self-contained page (HTML) on which the reading is corrected and saved.

@@ -14,10 +14,13 @@ from metablin.digitise.readers import Colour, Label
 __all__ = ["RiskRow", "count", "find_table", "missing_cells", "with_cells"]
 
 CELL = re.compile(r"(\d{1,3}(?:[, ]\d{3})+|\d{1,6})(?:\s*[(\[].*)?")
-TAIL = re.compile(r"(.*[^\d\s].*?)\s*(?<!\d)(\d+)")
+BRACKETED = re.compile(r"(.*?)((?:(?<!\d)\d[\d,]*\s*\(\d+(?:\.\d+)?%?\)\s*)+)")
+ONE = re.compile(r"\d[\d,]*\s*\([^)]*\)")
+TAIL = re.compile(r"(.*?[^\d\s].*?)\s*(?<!\d)(\d+(?: \d+)*)")
 HEADER = re.compile(r"at\s*ris[ck]|subjects|patients", re.I)
 OTHER_TABLE = re.compile(r"event|censor", re.I)
 ALIGNED = 0.3  # a cell's centre is this near to a tick, in steps between cells
+TAIL_ALIGNED = 0.45  # and one that has run into its label, whose place is less sure
 SURE = 0.5  # confidence from which a cell that was looked for is taken
 LEVEL = 0.6  # labels of one row differ in height by less, in heights of text
 BELOW = 1.2  # a table lies at most this far below the axis, in heights of the panel
@@ -92,8 +95,12 @@ def find_table(panel: Panel, labels: tuple[Label, ...]) -> tuple[str, list[RiskR
         and panel.owns(lab)
         and box[3] - 0.02 * height < lab.y < box[3] + BELOW * height
     ]
-    rows = [row for line in _lines(near) for row in [_row(line, panel)] if row is not None]
+    lines = _lines(near)
+    rows = [row for line in lines for row in [_row(line, panel)] if row is not None]
     rows = [row for row in rows if not _is_axis(row)]
+    blocks = _blocks(rows, lines)
+    if blocks:
+        return "", blocks
     header = [lab for lab in near if HEADER.search(lab.text) and not OTHER_TABLE.search(lab.text)]
     return (header[0].text if header else ""), _one_table(rows, near)
 
@@ -130,18 +137,77 @@ def with_cells(
     return out
 
 
+def _blocks(rows: list[RiskRow], lines: list[list[Label]]) -> list[RiskRow]:
+    """Return the rows `at risk` of a table that gives each arm a heading and several rows."""
+    mine = [r for r in rows if HEADER.search(r.label) and not OTHER_TABLE.search(r.label)]
+    if not mine or not any(_is_other(line) for line in lines):
+        return []
+    heads = [
+        (float(np.mean([lab.y for lab in line])), " ".join(lab.text for lab in line))
+        for line in lines
+        if all(count(lab.text) is None for lab in line)
+    ]
+    out = []
+    for row in mine:
+        above = [(y, text) for y, text in heads if 0 < row.y - y < 2.5 * row.cells[0].size]
+        out.append(replace(row, label=above[-1][1] if above else ""))
+    return out
+
+
+def _is_other(line: list[Label]) -> bool:
+    """Whether a line is a row of events or of censored patients."""
+    words = [lab for lab in line if count(lab.text) is None]
+    return len(line) > len(words) + 1 and any(OTHER_TABLE.search(lab.text) for lab in words)
+
+
+def _uncrowded(labels: tuple[Label, ...]) -> list[Label]:
+    """Split what has run together in a row of numbers with brackets: its label, its cells."""
+    out = []
+    for lab in labels:
+        found = BRACKETED.fullmatch(lab.text) if lab.angle == 0 else None
+        parts = [] if found is None else [m.span() for m in ONE.finditer(lab.text, found.start(2))]
+        if found is None or (len(parts) < 2 and not found.group(1).strip()):
+            out.append(lab)
+            continue
+        width = (lab.x1 - lab.x0) / len(lab.text)
+        if found.group(1).strip():
+            parts = [(0, len(found.group(1).rstrip())), *parts]
+        out.extend(
+            replace(lab, text=lab.text[a:b], x0=lab.x0 + a * width, x1=lab.x0 + b * width)
+            for a, b in parts
+        )
+    return out
+
+
 def _untailed(labels: tuple[Label, ...], panel: Panel) -> list[Label]:
     """Split a row label that has run into its first number, which stands at the first tick."""
     first = float(panel.x.position(_first(panel)))
     out = []
+    labels = tuple(_uncrowded(labels))
+    cells = [lab for lab in labels if count(lab.text) is not None]
+    taken = [lab for lab in cells if abs(lab.x - first) <= ALIGNED * panel.x.step]
     for lab in labels:
         found = TAIL.fullmatch(lab.text) if lab.angle == 0 else None
-        digits = 0.78 * lab.size * len(found.group(2)) if found else 0.0
-        if found is None or abs(lab.x1 - digits / 2 - first) > ALIGNED * panel.x.step:
-            out.append(lab)
-            continue
-        out.append(replace(lab, text=found.group(1), x1=lab.x1 - digits - 0.2 * lab.size))
-        out.append(replace(lab, text=found.group(2), x0=lab.x1 - digits))
+        tails = _tails(lab, found.group(1), found.group(2)) if found else []
+        best = min(tails, key=lambda p: abs(p[1].x - first), default=None)
+        near = best is not None and abs(best[1].x - first) <= TAIL_ALIGNED * panel.x.step
+        near = near and not any(abs(lab.y - t.y) < LEVEL * lab.size for t in taken)
+        out.extend(best if best is not None and near else [lab])
+    return out
+
+
+def _tails(label: Label, name: str, digits: str) -> list[tuple[Label, Label]]:
+    """Return the ways to cut a label into a name and a last number, whose digits may be apart."""
+    out = []
+    groups = digits.split(" ")
+    for k in range(len(groups)):
+        tail = "".join(groups[k:])
+        wide = 0.78 * label.size * len(tail)
+        head = " ".join([name, *groups[:k]])
+        out.append((
+            replace(label, text=head, x1=label.x1 - wide - 0.2 * label.size),
+            replace(label, text=tail, x0=label.x1 - wide),
+        ))  # fmt: skip
     return out
 
 
@@ -168,6 +234,7 @@ def _row(line: list[Label], panel: Panel) -> RiskRow | None:
     cells, stray = _aligned(whole, panel)
     if len(cells) < 2 and not (cells and len(panel.x.values) < 4):
         return None
+    cells, stray = _with_first(cells, stray, panel)
     words += [lab for lab in stray if lab.x < cells[0][0].x]
     times = tuple(t for _, _, t in cells)
     counts = tuple(n for _, n, _ in cells)
@@ -202,7 +269,22 @@ def _aligned(
             out.append((lab, n, _tidy(nearest, panel)))
         else:
             stray.append(lab)
-    return out, stray
+    best = {t: max((c for c in out if c[2] == t), key=lambda c: c[0].confidence) for *_, t in out}
+    return [c for c in out if best[c[2]] is c], stray
+
+
+def _with_first(
+    cells: list[tuple[Label, int, float]], stray: list[Label], panel: Panel
+) -> tuple[list[tuple[Label, int, float]], list[Label]]:
+    """Take the number before a row's second cell as its first: text may have pushed it aside."""
+    first = _first(panel)
+    place = float(panel.x.position(first))
+    for lab in stray:
+        n = count(lab.text)
+        near = abs(lab.x - place) < TAIL_ALIGNED * panel.x.step
+        if near and cells[0][2] > first and n is not None and n >= cells[0][1]:
+            return [(lab, n, first), *cells], [other for other in stray if other is not lab]
+    return cells, stray
 
 
 def _first(panel: Panel) -> float:

@@ -26,7 +26,12 @@ LARGEST = 1e60
 squared weights with a squared effect, and that must stay below 1e308."""
 
 
-ENDS = {"proportion": (0.0, 1.0), "rate": (0.0, np.inf), "rd": (-1.0, 1.0)}
+ENDS = {
+    "proportion": (0.0, 1.0),
+    "rate": (0.0, np.inf),
+    "rd": (-1.0, 1.0),
+    "correlation": (-1.0, 1.0),
+}
 """Ends of the reader's scale, by measure; others have none that a limit could cross."""
 
 
@@ -98,10 +103,11 @@ class EffectSizes(Record):
         Labels of the k included studies.
     measure : str
         ``proportion``, ``or``, ``rr``, ``rd``, ``peto``, ``asd``, ``hr``, ``rate``, ``irr``,
-        ``ird`` or ``generic``.
+        ``ird``, ``md``, ``smd``, ``smdh``, ``glass``, ``rom``, ``mean``, ``mc``, ``smcc``,
+        ``smcr``, ``romc``, ``correlation`` or ``generic``.
     transform : str
         What was applied to reach the analysis scale: ``logit``, ``log``, ``raw``, ``arcsine``,
-        ``freeman-tukey``, ``sqrt`` or ``none``.
+        ``freeman-tukey``, ``sqrt``, ``fisher-z`` or ``none``.
     counts : Counts
         The numbers behind the effects, one array of length k each (``events`` and ``n``, ...),
         before any correction.

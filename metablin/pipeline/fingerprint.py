@@ -54,8 +54,13 @@ def library_versions() -> dict[str, str]:
 
 
 def evidence_files(directory: Path, tables: Sequence[str]) -> dict[str, str]:
-    """Return the digest of each table, of the descriptor and of the vocabulary, by file name."""
-    names = sorted({"datapackage.json", "vocabulary.csv", *(f"{t}.csv" for t in tables)})
+    """Return the digest of each table, of the descriptor and of the vocabulary, by file name.
+
+    The curves read off figures belong to the table ``survival``.
+    """
+    read = directory.glob("curves/*/*.csv") if "survival" in tables else ()
+    more = (p.relative_to(directory).as_posix() for p in read)
+    names = sorted({"datapackage.json", "vocabulary.csv", *(f"{t}.csv" for t in tables), *more})
     return {name: file_digest(directory / name) for name in names if (directory / name).is_file()}
 
 

@@ -16,6 +16,7 @@ from metablin.pipeline.words import WORDS, Words
 if TYPE_CHECKING:
     import pandas as pd
 
+    from metablin.datasets import ReadCurve
     from metablin.report import Outcome
 
 __all__ = ["Analysis", "Evidence", "analysis", "find_analyses", "load_analysis", "names"]
@@ -57,6 +58,14 @@ class Evidence:
                 f"table {table!r} is not declared", column="reads", allowed=" | ".join(self.reads)
             )
         return load(table, all_rows=all_rows, as_of=self.as_of)
+
+    def curves(self) -> tuple[ReadCurve, ...]:
+        """Return the curves read off figures; they belong to the table ``survival``."""
+        from metablin.datasets import curves
+
+        if "survival" not in self.reads:
+            raise DataError("table 'survival' is not declared", column="reads")
+        return curves(as_of=self.as_of)
 
 
 Function = Callable[[Evidence, Words], "Outcome"]

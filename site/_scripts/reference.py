@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import logging
 import re
 import textwrap
 import warnings
@@ -16,6 +17,7 @@ from griffe import Docstring, DocstringSection
 
 import metablin
 
+logging.getLogger("griffe").setLevel("ERROR")  # types stand in the signature, not in the docstring
 HOME = "metablin"
 
 # Folders whose public names make up the reference, in reading order.
@@ -110,7 +112,7 @@ def entry(value: Any, name: str, anchor: str, mark: str) -> Iterator[str]:
     with contextlib.suppress(TypeError, ValueError):  # no signature: an alias or a mapping
         yield f"```python\n{readable(name, inspect.signature(value))}\n```"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # types that stand in the signature, not in the docstring
+        warnings.simplefilter("ignore")
         for section in Docstring(inspect.getdoc(value) or "", parser="numpy").parse("numpy"):
             yield from section_text(section, mark)
 

@@ -33,6 +33,9 @@ class Manner:
     ticks: int = 12
     log: bool = False
     dpi: int = 150
+    share: bool = False
+    brackets: bool = False
+    blocks: bool = False
     extra: dict = field(default_factory=dict)
 
 
@@ -81,13 +84,13 @@ def draw(path: Path, arms: list[list[Truth]] | list[Truth], manner: Manner | Non
     panels = arms if isinstance(arms[0], list) else [arms]
     with matplotlib.rc_context({"svg.fonttype": "none", **manner.extra}):
         figure = Figure(figsize=(6.2 * len(panels), 5))
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        axes = figure.subplots(1, len(panels), squeeze=False, sharey=manner.share)[0]
         figure.subplots_adjust(
             left=0.2 / len(panels) ** 0.5, right=0.96, top=0.93, bottom=0.32, wspace=0.5
         )
         for k, (ax, group) in enumerate(zip(axes, panels, strict=True)):
             _panel(ax, group, manner)
-            if len(panels) > 1:
+            if len(panels) > 1 and not manner.share:
                 ax.text(-0.12, 1.04, "AB"[k], transform=ax.transAxes, weight="bold", size=14)
         figure.savefig(path, dpi=manner.dpi)
     return path
@@ -139,12 +142,25 @@ def _band(ax: matplotlib.axes.Axes, t: np.ndarray, s: np.ndarray, m: Manner, k: 
 
 def _table(ax: matplotlib.axes.Axes, arms: list[Truth], ticks: np.ndarray, m: Manner) -> None:
     shift = ax.get_xaxis_transform()
-    ax.text(-0.02, -0.24, "Number at risk", transform=ax.transAxes, ha="right", weight="bold")
-    for k, arm in enumerate(arms):
-        y = -0.31 - 0.07 * k
+    if not m.blocks:
+        ax.text(-0.02, -0.24, "Number at risk", transform=ax.transAxes, ha="right", weight="bold")
+    y, step = (-0.19, 0.05) if m.blocks else (-0.31, 0.07)
+    for arm in arms:
         ax.text(-0.04, y, arm.name, transform=ax.transAxes, ha="right")
-        for t, n in zip(ticks, arm.at_risk(ticks), strict=True):
-            ax.text(t, y, str(n), transform=shift, ha="center")
+        counts = arm.at_risk(ticks)
+        lost = [int(((arm.time < t) & (arm.event == 0)).sum()) for t in ticks]
+        rows = {"": [f"{n} ({c})" for n, c in zip(counts, lost, strict=True)]}
+        if not m.brackets:
+            rows = {"": list(map(str, counts))}
+        if m.blocks:
+            rows = {"At risk": list(map(str, counts)), "Censored": list(map(str, lost))}
+            y -= step
+        for name, cells in rows.items():
+            if name:
+                ax.text(-0.06, y, name, transform=ax.transAxes, ha="right")
+            for t, cell in zip(ticks, cells, strict=True):
+                ax.text(t, y, cell, transform=shift, ha="center")
+            y -= step
 
 
 def error(arm: Truth, time: np.ndarray, survival: np.ndarray, low: float = 0.0) -> float:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
+from metablin.digitise import check_printed
 from tests.digitise.figures import Manner, draw, simulate
 
 LOG_HR = 0.02  # error of one trial's log hazard ratio read from a vector figure
@@ -18,6 +19,17 @@ LOG_HR = 0.02  # error of one trial's log hazard ratio read from a vector figure
 
 def _run(*words):
     return CliRunner().invoke(app, [str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def read22(tmp_path_factory):
+    """One figure, read, with the log hazard ratio of its patients."""
+    arms = simulate(22)
+    frame = pd.concat(
+        [pd.DataFrame({"id": a.name, "time": a.time, "event": a.event}) for a in arms]
+    )
+    path = draw(tmp_path_factory.mktemp("read") / "f.svg", arms)
+    return mb.digitise(path), _log_hr(frame)[0]
 
 
 def test_clicks_and_risk_are_what_reconstruct_reads(tmp_path):
@@ -50,6 +62,74 @@ def test_read_goes_straight_to_patients_and_compares_with_print(tmp_path):
     assert "hr: printed" in result.stderr
     assert "Drug n: printed 120, read 120" in result.stderr
     assert abs(_log_hr(pd.read_csv(out))[0] - truth[0]) < LOG_HR
+
+
+@pytest.mark.parametrize(
+    ("printed", "arms", "said"),
+    [
+        ("Drug median=9.0", ["Drug"], "the curve is at"),
+        ("Placebo n=100", ["Placebo"], "another number of patients"),
+        ("Drug events=12", ["Drug"], "another number of events"),
+        ("hr=3.5", ["Drug", "Placebo"], "another hazard ratio"),
+        ("p=0.98", ["Drug", "Placebo"], "another P"),
+        ("hr={inverse:.2f}", ["Drug", "Placebo"], "turned round"),
+    ],
+)
+def test_what_the_paper_contradicts_is_doubted_and_named(printed, arms, said, read22):
+    found, truth = read22
+    text = printed.format(inverse=np.exp(-truth))
+    doubted, lines = check_printed(found, text)
+    assert [a.id for a in doubted.doubtful()] == arms
+    assert all(said in a.reasons[-1] and "printed" in a.reasons[-1] for a in doubted.doubtful())
+    assert said in lines[0]
+    assert not found.doubtful()
+
+
+def test_what_the_paper_says_alike_is_not_doubted(read22):
+    found, truth = read22
+    first = found.arms[0]
+    median = mb.kaplan_meier(*(lambda p: (p.time, p.event))(first.reconstruct())).median
+    text = f"hr={np.exp(truth):.2f}; p<0.05; Drug n=120, median={median:.1f}"
+    doubted, lines = check_printed(found, text)
+    assert not doubted.doubtful()
+    assert len(lines) == 4
+
+
+def test_a_contradicted_reading_is_not_written(tmp_path, read22):
+    found, _ = read22
+    out = tmp_path / "ipd.csv"
+    for command in ("read", "digitise"):
+        refused = _run(command, found.source, "--out", out, "--printed", "Drug median=9.0")
+        assert refused.exit_code == 1
+        assert "Drug median: printed 9, read" in str(refused.exception)
+        assert not out.exists()
+
+
+def test_every_stage_has_its_picture(tmp_path, read22):
+    found, _ = read22
+    assert _run("digitise", found.source, "--stages", tmp_path / "stages").exit_code == 0
+    names = ["1-text.png", "2-axes.png", "3-curves.png", "4-table.png"]
+    assert sorted(p.name for p in (tmp_path / "stages").iterdir()) == names
+    sizes = {p.stat().st_size for p in (tmp_path / "stages").iterdir()}
+    assert len(sizes) == 4
+
+
+def test_draws_carry_the_reading_error(tmp_path):
+    """Draws of a picture differ in their clicks; those of a vector agree to its precision."""
+    arms = simulate(26)
+    picture, vector = (mb.digitise(draw(tmp_path / f"f.{x}", arms)) for x in ("png", "svg"))
+    at = np.array([12.0, 24.0])
+
+    def spread(found):
+        sets = found.arms[0].reconstruct(draws=8, seed=3).draws
+        return np.std([mb.kaplan_meier(d.time, d.event).values_at(at)[0] for d in sets], axis=0)
+
+    assert picture.arms[0].noise > 0
+    assert vector.arms[0].noise == 0
+    assert np.all(spread(picture) > 10 * spread(vector))
+    assert np.all(spread(picture) < 0.02)
+    one, two = (picture.reconstruct(draws=2, seed=5)["Drug"].draws[1].time for _ in range(2))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_a_doubtful_reading_is_not_written_unless_accepted(tmp_path):

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 import metablin as mb
-from tests.digitise.figures import draw, simulate
+from metablin.digitise import blank_page
+from tests.digitise.figures import Manner, draw, simulate
+
+BY_HAND = 0.05  # the lower end of every second fall was clicked
 
 
 def test_page_is_self_contained(tmp_path):
@@ -67,6 +70,62 @@ def test_a_curve_is_corrected_and_saved_in_a_browser(tmp_path, capsys):
         dragged["time"], dragged["survival"], at_risk=(first.at_risk_times, first.at_risk)
     )
     assert len(again.time) == first.at_risk[0]
+
+
+def test_the_page_of_the_site_reads_a_figure_from_nothing(tmp_path, capsys):
+    """Open a picture, place the axes, click one curve, save; the reconstruction follows."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        with capsys.disabled():
+            print("\nthe page of the site was NOT driven: no browser is installed", file=sys.stderr)
+        return
+    from playwright.sync_api import sync_playwright
+
+    arms = simulate(33, n=40)
+    picture = draw(tmp_path / "f.png", arms, Manner(dpi=72))
+    read = mb.digitise(draw(tmp_path / "f.svg", arms))
+    blank = tmp_path / "read.html"
+    blank.write_text(blank_page(), encoding="utf-8")
+    with sync_playwright() as play:
+        chrome = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chrome.new_page(accept_downloads=True, viewport={"width": 1300, "height": 1200})
+        errors: list[str] = []
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.goto(blank.as_uri())
+        page.get_by_label("Open a figure").set_input_files(picture)
+        page.get_by_role("heading", name="Correct the reading of f.png").wait_for()
+        x, y = read.panels[0].x, read.panels[0].y
+        places = [(x.position(0), y.position(0)), (x.position(60), y.position(0)),
+                  (x.position(0), y.position(0)), (x.position(0), y.position(1))]  # fmt: skip
+        figure = page.locator("#figure").bounding_box()
+        width, height = read.drawing.width, read.drawing.height
+
+        def at(px, py):
+            return (figure["x"] + float(px) / width * figure["width"],
+                    figure["y"] + float(py) / height * figure["height"])  # fmt: skip
+
+        for k, place in enumerate(places):
+            box = page.locator("rect.axis").nth(k).bounding_box()
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            page.mouse.move(*at(*place), steps=3)
+            page.mouse.up()
+        page.get_by_label("Name").fill("Drug")
+        page.get_by_label("Name").press("Tab")
+        for px, py in read.arms[0].xy[2::4]:
+            page.mouse.dblclick(*at(px, py))
+        page.get_by_role("button", name="Add a cell").click()
+        page.get_by_label("at risk 1").fill("40")
+        page.get_by_label("at risk 1").press("Tab")
+        clicks, risk = _saved(page, "clicks"), _saved(page, "risk")
+        chrome.close()
+    assert errors == []
+    assert set(clicks["id"]) == set(risk["id"]) == {"Drug"}
+    again = mb.reconstruct_km(clicks["time"], clicks["survival"], n=int(risk["n_at_risk"].iloc[0]))
+    curve = mb.kaplan_meier(again.time, again.event)
+    true = mb.kaplan_meier(arms[0].time, arms[0].event)
+    times = np.array([6.0, 12.0, 24.0])
+    np.testing.assert_allclose(curve.values_at(times)[0], true.values_at(times)[0], atol=BY_HAND)
 
 
 def _saved(page, button):

@@ -61,6 +61,29 @@ def test_two_panels_bear_their_letters(tmp_path):
     np.testing.assert_array_equal(only.arms[0].time, found.arms[2].time)
 
 
+def test_panels_may_share_one_survival_axis(tmp_path):
+    """Only the left panel prints the survival axis, as facets do."""
+    groups = [simulate(1), simulate(2)]
+    found = mb.digitise(draw(tmp_path / "f.svg", groups, Manner(share=True, table=False)))
+    assert [a.id for a in found.arms] == ["A|Drug", "A|Placebo", "B|Drug", "B|Placebo"]
+    for arm, read in zip([*groups[0], *groups[1]], found.arms, strict=True):
+        assert error(arm, read.time, read.survival) < EXACT
+
+
+@pytest.mark.parametrize(
+    "manner", [Manner(brackets=True), Manner(blocks=True)], ids=["brackets", "rows of events"]
+)
+def test_a_table_may_hold_more_than_numbers_at_risk(manner, tmp_path):
+    """Censored patients stand in brackets after each number, or in a row of their own."""
+    arms = simulate(8)
+    found = mb.digitise(draw(tmp_path / "f.pdf", arms, manner))
+    ticks = np.arange(0, 61, 12)
+    for arm, read in zip(arms, found.arms, strict=True):
+        assert read.id == arm.name
+        np.testing.assert_array_equal(read.at_risk, arm.at_risk(ticks))
+    assert not found.doubtful()
+
+
 def test_rising_curves_are_read_as_one_minus_survival(tmp_path):
     arms = simulate(5)
     path = draw(tmp_path / "f.svg", arms, Manner(failure=True))

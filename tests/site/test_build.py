@@ -162,25 +162,24 @@ def test_building_again_touches_nothing(site: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_frozen_outputs_go_when_results_change(site: Path, tmp_path: Path) -> None:
+def test_documents_run_again_when_what_they_read_changes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
-        "import build\nbuild.drop_stale_outputs(Path(sys.argv[1]))"
+        "import build\nfolder = Path(sys.argv[1])\n"
+        "for result in ('one', 'one', 'two'):\n"
+        "    (folder / 'results' / 'table.csv').write_text(result)\n"
+        "    build.run_documents(folder)\n"
+        "    print((folder / 'ran').read_text())\n"
     )
-    (tmp_path / "_page.py").write_text("")
     (tmp_path / "results").mkdir()
-    frozen = tmp_path / "_freeze" / "index.json"
-
-    def run(result: str) -> bool:
-        (tmp_path / "results" / "table.csv").write_text(result)
-        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-        return frozen.exists()
-
-    run("one")
-    frozen.write_text("{}")
-    assert run("one")
-    assert not run("two")
+    cell = "with open('ran', 'a') as f:\n    n = f.write('x')"
+    page = f"---\ntitle: x\n---\n\n```{{python}}\n{cell}\n```\n"
+    (tmp_path / "page.qmd").write_text(page)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["x", "x", "xx"]
 
 
 def test_without_results_the_build_says_what_to_run(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from scipy import ndimage
 from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.names import Key
+from metablin.digitise.raster.again import with_lone_labels
 from metablin.digitise.raster.inks import Field, coverage, ink_field, is_thin, palette, unblended
 from metablin.digitise.raster.marks import calibrate_pixels, straighten
 from metablin.digitise.raster.samples import pixel_keys
@@ -23,12 +24,11 @@ from metablin.digitise.readers import (
     Label,
     colour_distance,
     recognise,
-    recognise_crops,
 )
 from metablin.digitise.steps import RawCurve
-from metablin.digitise.table import RiskRow, missing_cells, with_cells
+from metablin.digitise.table import RiskRow
 
-__all__ = ["complete_table", "picture_panels", "raster_curves"]
+__all__ = ["picture_panels", "raster_curves"]
 
 PAPER = 0.35  # what a pixel of bare paper costs a curve
 PAPER_DASHED = 0.12  # and where dashes and dots leave gaps
@@ -38,7 +38,6 @@ NEW = 0.25  # a further curve of one ink has at least this part of its own
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
 MOST = 8  # curves of one panel
-INK_MARGIN = 2  # pixels of paper around a number that is looked at again
 
 
 def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
@@ -58,50 +57,14 @@ def picture_panels(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
     drawing = replace(drawing, pixels=pixels, labels=tuple(labels), notes=notes)
     panels = find_panels(drawing)
     if not panels:
+        drawing = with_lone_labels(drawing)
+        panels = find_panels(drawing)
+    if not panels:
         upright = [lab for lab in recognise(pixels, upright=True) if lab.angle == 90]
-        drawing = replace(drawing, labels=tuple(labels + upright))
+        drawing = replace(drawing, labels=(*drawing.labels, *upright))
         panels = find_panels(drawing)
     panels = [calibrate_pixels(p, pixels) for p in panels]
     return drawing, apply_axes(panels, drawing, hand)
-
-
-def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[RiskRow]:
-    """Look again where a cell of the table is expected and none was recognised."""
-    assert drawing.pixels is not None
-    places, crops = [], []
-    for k, time in missing_cells(panel, rows):
-        row = rows[k]
-        size = float(np.median([c.size for c in row.cells]))
-        x, y = float(panel.x.position(time)), row.y
-        half = min(0.45 * panel.x.step * max(1.0, _spread(row)), 2.2 * size)
-        crop = drawing.pixels[
-            max(int(y - 0.9 * size), 0) : int(y + 0.9 * size) + 1,
-            max(int(x - half), 0) : int(x + half) + 1,
-        ]
-        if crop.size and np.ptp(crop.mean(axis=2)) > 60:
-            places.append((k, time))
-            crops.append(_to_ink(crop))
-    found = recognise_crops(crops)
-    return with_cells(panel, rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
-
-
-def _to_ink(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut a piece down to its ink: a lone 0 in wide paper is taken for a full stop."""
-    grey = crop.mean(axis=2)
-    ink = np.abs(grey - np.median(grey)) > 0.4 * np.ptp(grey)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not len(rows):
-        return crop
-    return crop[
-        max(rows[0] - INK_MARGIN, 0) : rows[-1] + INK_MARGIN + 1,
-        max(columns[0] - INK_MARGIN, 0) : columns[-1] + INK_MARGIN + 1,
-    ]
-
-
-def _spread(row: RiskRow) -> float:
-    """Return the usual distance of a row's cells, in ticks."""
-    gaps = np.diff(row.times)
-    return float(np.median(gaps) / np.min(gaps)) if len(gaps) else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -59,14 +59,15 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     part = drawing.pixels[y0:y1, x0:x1].astype(float)
     if part.shape[1] < size:
         return None
-    paper = np.median(np.concatenate([part[0], part[-1]]), axis=0)
+    # Column by column: a sample may lie on a filled square, and a frame or panel beside it.
+    paper = np.median(np.concatenate([part[:2], part[-2:]]), axis=0)
     ink = np.linalg.norm(part - paper, axis=2) > INK
     ink[:, ink.mean(axis=0) > 0.8] = False  # the frame of a legend; a mark on a sample is a gap
     run = _run(ink, size)
     if run is None:
         return None
     row, a, b = run
-    colour = _colour(part[max(row - 1, 0) : row + 2, a:b], paper)
+    colour = _colour(part[max(row - 1, 0) : row + 2, a:b], paper[a:b])
     dash = _dash(ink[row, a:b])
     return Key(
         label.text, colour, dash, float(x0 + (a + b) / 2), float(y0 + row + 0.5), float(b - a)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["ink_colour", "recognise", "recognise_crops"]
 
 SMALL = 1000  # pictures whose shorter side is less are enlarged before text is looked for
 LARGE = 2000  # and larger ones are reduced to this on their longer side
+WIDE = str.maketrans("（）［］，．：；％＋－", "()[],.:;%+-")
+ROMAN = re.compile(r"\b[IVX]*l[IlVX]*\b")
 DARK = 60.0  # ink differs from the paper by at least this, in 0..441
 
 
@@ -52,7 +55,7 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
         tall = y1 - y0 > 1.5 * (x1 - x0) and len(text) > 1
         label = _tight(
             picture,
-            Label(str(text).strip(), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)),
+            Label(_narrow(text), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)),
         )
         out.append(label)
     out = cut_labels(picture, out, recognise_crops)
@@ -64,7 +67,13 @@ def recognise_crops(crops: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:
     if not crops:
         return []
     found, _ = _engine().text_rec([np.ascontiguousarray(c[:, :, ::-1]) for c in crops])
-    return [(str(item[0]).strip(), float(item[1])) for item in found]
+    return [(_narrow(item[0]), float(item[1])) for item in found]
+
+
+def _narrow(text: str) -> str:
+    """Return text with the signs of western scripts, and Roman numerals without a small L."""
+    plain = str(text).translate(WIDE).strip()
+    return ROMAN.sub(lambda found: found.group().replace("l", "I"), plain)
 
 
 def _scaled(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:

@@ -14,25 +14,33 @@ from metablin.digitise.readers.ocr import recognise
 __all__ = ["spell"]
 
 SCALE = 3.0  # pixels per unit of the drawing
+LEVEL = 0.1  # a line is level to this, in units of the drawing
 MAX_SIDE = 4000  # pixels
 
 
-def spell(drawing: Drawing) -> Drawing:
+def spell(drawing: Drawing, upright: bool = False) -> Drawing:
     """Return the drawing with its outlined letters read as labels.
 
     Parameters
     ----------
     drawing : Drawing
         Vector drawing with ``extra["outlines"]``.
+    upright : bool
+        Look for text that runs upwards.
     """
     outlines: Sequence[Stroke] = drawing.extra.get("outlines", ())
     if not outlines:
         return drawing
     scale = min(SCALE, MAX_SIDE / max(drawing.width, drawing.height))
     pixels = _drawn(outlines, drawing, scale)
-    labels = [_unscaled(lab, scale) for lab in recognise(pixels)]
-    inks = [replace(lab, colour=_ink(lab, outlines)) for lab in labels]
-    return replace(drawing, labels=drawing.labels + tuple(inks))
+    labels = [_unscaled(lab, scale) for lab in recognise(pixels, upright=upright)]
+    labels = [part for lab in labels for part in _at_samples(lab, drawing.strokes)]
+    inks = [replace(lab, colour=_ink(lab, outlines)) for lab in labels if not upright or lab.angle]
+    return replace(
+        drawing,
+        labels=drawing.labels + tuple(inks),
+        extra=drawing.extra | {"spelled": (pixels, scale)},
+    )
 
 
 def _drawn(outlines: Sequence[Stroke], drawing: Drawing, scale: float) -> NDArray[np.uint8]:
@@ -59,6 +67,30 @@ def _drawn(outlines: Sequence[Stroke], drawing: Drawing, scale: float) -> NDArra
 def _unscaled(label: Label, scale: float) -> Label:
     box = {k: getattr(label, k) / scale for k in ("x0", "y0", "x1", "y1")}
     return replace(label, **box)
+
+
+def _at_samples(label: Label, strokes: Sequence[Stroke]) -> list[Label]:
+    """Cut a legend's line at the samples within it, whose marks were read as plus signs."""
+    names = [part.strip() for part in label.text.split("+")]
+    if len(names) < 2:
+        return [label]
+    inside = {
+        (round(s.box[0], 1), round(s.box[2], 1))
+        for s in strokes
+        if len(s.xy) == 2 and s.box[3] - s.box[1] < LEVEL and label.y0 <= s.box[1] <= label.y1
+        and label.x0 - label.size < s.box[0] and 0 < s.box[2] - s.box[0] < 6 * label.size
+        and s.box[2] < label.x1
+    }  # fmt: skip
+    samples = sorted(inside)
+    if len(samples) != len(names) - 1:
+        return [label]
+    starts = [label.x0, *(b for _, b in samples)]
+    ends = [*(a for a, _ in samples), label.x1]
+    return [
+        replace(label, text=name, x0=x0, x1=x1)
+        for name, x0, x1 in zip(names, starts, ends, strict=True)
+        if name
+    ]
 
 
 def _ink(label: Label, outlines: Sequence[Stroke]) -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ SPACE = 0.33  # gap from which there is a space within a label
 CELL_LAST = re.compile(r".*[A-Za-z].*?\d+")  # a name that ends in a number
 INK = 60.0  # ink differs from the paper by at least this, in 0..441
 PAD = 3  # pixels of paper around a piece
+CELLS = re.compile(r".*?(\d\s*\(\d+\D{0,2}\).*?){2,}")  # cells with brackets, run together
 LONGEST = 45  # characters; longer text is prose, whose words do not matter
 
 Reader = Callable[[list[NDArray[np.uint8]]], list[tuple[str, float]]]
@@ -40,8 +41,10 @@ def cut_labels(pixels: NDArray[np.uint8], labels: list[Label], read: Reader) -> 
     out: list[Label] = []
     todo: list[tuple[Label, list[tuple[int, int]]]] = []
     for label in labels:
-        runs = _runs(pixels, label) if label.angle == 0 and len(label.text) <= LONGEST else []
-        cell = len(runs) > 1 and CELL_LAST.fullmatch(label.text) is not None
+        cells = CELLS.fullmatch(label.text) is not None
+        known = label.angle == 0 and (cells or len(label.text) <= LONGEST)
+        runs = _runs(pixels, label, 0.8 * SPLIT if cells else SPACE) if known else []
+        cell = len(runs) > 1 and (cells or CELL_LAST.fullmatch(label.text) is not None)
         if len(runs) < 2 or (label.text.count(" ") >= len(runs) - 1 and not cell):
             out.append(label)
         else:
@@ -54,7 +57,7 @@ def cut_labels(pixels: NDArray[np.uint8], labels: list[Label], read: Reader) -> 
     return out
 
 
-def _runs(pixels: NDArray[np.uint8], label: Label) -> list[tuple[int, int]]:
+def _runs(pixels: NDArray[np.uint8], label: Label, space: float = SPACE) -> list[tuple[int, int]]:
     """Return the words of a label: from and to, across, in pixels of the picture."""
     x0, y0, x1, y1 = (round(v) for v in (label.x0, label.y0, label.x1, label.y1))
     part = pixels[max(y0, 0) : y1, max(x0, 0) : x1].astype(float)
@@ -66,7 +69,7 @@ def _runs(pixels: NDArray[np.uint8], label: Label) -> list[tuple[int, int]]:
     on = np.flatnonzero(ink)
     if not len(on):
         return []
-    cuts = np.flatnonzero(np.diff(on) - 1 > SPACE * part.shape[0])
+    cuts = np.flatnonzero(np.diff(on) - 1 > space * part.shape[0])
     groups = np.split(on, cuts + 1)
     return [(max(x0, 0) + int(g[0]), max(x0, 0) + int(g[-1]) + 1) for g in groups]
 
@@ -83,6 +86,7 @@ def _joined(label: Label, words: list[tuple[tuple[int, int], str, float]]) -> li
     for word in words:
         gap = word[0][0] - groups[-1][-1][0][1] if groups else 0
         cell = bool(groups) and word[1].isdigit() and any(ch.isalpha() for ch in groups[-1][-1][1])
+        cell = cell or (bool(groups) and groups[-1][-1][1].endswith(")"))
         far = bool(groups) and gap > (CELL if cell else SPLIT) * height
         if not groups or far:
             groups.append([])
@@ -92,7 +96,7 @@ def _joined(label: Label, words: list[tuple[tuple[int, int], str, float]]) -> li
     same = "".join(ch for ch in whole if ch.isalnum()) == kept
     out = []
     for group in groups:
-        text = " ".join(w[1] for w in group if w[1])
+        text = _spelled(group, height)
         sure = min((w[2] for w in group if w[1]), default=0.0)
         sure = max(sure, label.confidence) if same else sure
         out.append(
@@ -112,3 +116,14 @@ def _joined(label: Label, words: list[tuple[tuple[int, int], str, float]]) -> li
     ):
         return [label]
     return [lab for lab in out if lab.text]
+
+
+def _spelled(words: list[Any], height: float) -> str:
+    """Return the words of a label; digits a little apart are one number (a 1 has much room)."""
+    out = ""
+    end = 0
+    for (start, stop), text, _ in words:
+        digits = out[-1:].isdigit() and text[:1].isdigit() and start - end < CELL * height
+        out += text if digits or not out or not text else f" {text}"
+        end = stop
+    return out

@@ -20,7 +20,7 @@ from scipy import optimize, special
 from metablin import _input
 from metablin.effects import EffectSizes
 from metablin.errors import ConvergenceError, DataError
-from metablin.meta.core.design import design_matrix
+from metablin.meta.core.design import design_matrix, sampling_variances
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options, align
 from metablin.meta.core.parts import Heterogeneity
@@ -172,7 +172,7 @@ def multilevel(
     ([-0.019], [0.0896, 0.0])
     """
     y = _input.numeric("yi", yi, studies=studies)
-    v = _covariance(vi, len(y), studies)
+    v = sampling_variances(vi, len(y), studies)
     k = len(y)
     x, names = design_matrix(design, terms, np.ones(k, dtype=bool))
     method = _input.choice("method", method, ["REML", "ML"])
@@ -257,21 +257,6 @@ def fit_multilevel(e: EffectSizes, options: Options) -> MetaFit:
         heterogeneity=het, tau2_method=method, weights=fit.shares,
         extra={"components": components, "loglik": fit.loglik},
     )  # fmt: skip
-
-
-def _covariance(vi: ArrayLike, k: int, studies: Sequence[str] | None) -> FloatArray:
-    if np.ndim(vi) != 2:
-        v = _input.numeric("vi", vi, above=0, studies=studies)
-        _input.same_length(yi=np.empty(k), vi=v)
-        return v
-    v = np.asarray(vi, dtype=np.float64)
-    if v.shape != (k, k):
-        raise DataError(f"{len(v)} variances for {k} estimates", column="vi")
-    if not np.isfinite(v).all() or not np.allclose(v, v.T, rtol=1e-10, atol=0):
-        raise DataError("not a covariance matrix", column="vi", allowed="finite and symmetric")
-    if np.linalg.eigvalsh(v)[0] <= 0:
-        raise DataError("not a covariance matrix", column="vi", allowed="positive definite")
-    return v
 
 
 def _nested(levels: Mapping[str, Sequence[Any]]) -> list[NDArray[np.intp]]:

@@ -8,10 +8,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._input import choice
 from metablin.effects import EffectSizes
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.moderators import Design, Regression
-from metablin.meta.core.options import Options
+from metablin.meta.core.options import CI_METHODS, Options
 from metablin.meta.core.parts import NAN, Heterogeneity
 from metablin.meta.normal.inverse import narrower, tau2_of
 from metablin.numerics.gls import Fit, gls
@@ -40,6 +41,7 @@ def fit_regression(e: EffectSizes, options: Options, design: Design) -> MetaFit:
     Lopez-Lopez JA and others (2014), R2. doi:10.1111/bmsp.12002
     """
     options.only()
+    choice("ci", options.ci, CI_METHODS)  # Kenward and Roger's is for a mean alone
     x, y, v = design.matrix, e.yi, e.vi
     df = float(e.k - x.shape[1])
     name, given = (None, 0.0) if options.model == "common" else tau2_of(options.tau2)

@@ -1,1 +1,0 @@
-"""Reconstruction against known patients: ``python -m benchmarks.reconstruction.run``."""

@@ -49,7 +49,7 @@ def macaskill(e: EffectSizes | MetaFit, level: float = 0.95) -> SmallStudyTest:
     2.0
     """
     e = effects_of(e)
-    n = sum(_patients(e))
+    n = np.sum(_patients(e), axis=0)
     return linear_test("macaskill", "n", e, e.yi, 1 / e.vi, n, check_level(level)).without_limit()
 
 

@@ -41,8 +41,8 @@ METHODS = {"mantel-haenszel": "M-H, Fixed", "peto": "Peto, Fixed", "common": "IV
 ARMS = ("treatment", "control")
 OWN = "own: "
 """Before the name of a column of one's own."""
-SQUARE = {"plain": style.colour("blinatumomab"), "revman": "#1f5fbf", "jama": "#5b6675"}
-DIAMOND = {"plain": style.colour("chemotherapy"), "revman": style.INK, "jama": style.INK}
+SQUARE = {"plain": style.colour("study"), "revman": "#1f5fbf", "jama": "#5b6675"}
+DIAMOND = {"plain": style.colour("pooled"), "revman": style.INK, "jama": style.INK}
 PICTURE_INCHES = 3.2
 
 

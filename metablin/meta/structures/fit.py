@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from metablin.meta.core.text import p_phrase
 from metablin.meta.structures.correlation import CORRELATED, SEVERAL
 from metablin.meta.structures.formula import Named, read_random
 from metablin.meta.structures.likelihood import Likelihood, climb
-from metablin.numerics.inference import chi2_tail, critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import chi2_tail, critical, two_sided, wald
+from metablin.records import Coefficients, freeze, jsonable
 
 __all__ = ["Component", "MixedFit", "mixed"]
 
@@ -81,7 +81,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MixedFit(Record):
+class MixedFit(Coefficients):
     """A fitted model ``y = X beta + random effects + sampling errors``.
 
     Attributes
@@ -89,7 +89,7 @@ class MixedFit(Record):
     terms : tuple of str
         Names of the p coefficients.
     beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
-    conf_level, df : float
+    level, df : float
         ``df`` is infinite for a normal reference distribution, else k - p.
     cov : ndarray, shape (p, p)
         Covariance of the coefficients.
@@ -113,16 +113,8 @@ class MixedFit(Record):
         Newton steps.
     """
 
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
-    df: float
-    cov: FloatArray
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "design", "yi", "components"})
+
     components: tuple[Component, ...]
     yi: FloatArray
     vi: FloatArray
@@ -142,9 +134,6 @@ class MixedFit(Record):
     qm_p: float
     steps: int
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def working(self) -> FloatArray:
         """Marginal covariance of the estimates at the fit, (k, k)."""
@@ -153,13 +142,6 @@ class MixedFit(Record):
             same = c.outer[:, None] == c.outer
             m += same * c.covariance[c.inner[:, None], c.inner]
         return m
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
 
     def variances(self) -> pd.DataFrame:
         """Return one row per variance: ``term, structure, level, groups, variance``.
@@ -190,12 +172,8 @@ class MixedFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
-        skip = {"vi", "design", "yi", "components"}
-        out: dict[str, Any] = jsonable(
-            {n: getattr(self, n) for n in self.__slots__ if n not in skip}
-            | {"variances": self.variances(), "correlations": self.correlations()}
-        )
-        return out
+        more = {"variances": self.variances(), "correlations": self.correlations()}
+        return Coefficients.to_dict(self) | dict(jsonable(more))
 
     def summary(self) -> str:
         """Return the fit as text for people."""
@@ -240,11 +218,11 @@ class MixedFit(Record):
             )  # fmt: skip
         estimate = rows @ self.beta
         error = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.cov, rows))
-        reach = float(critical(self.conf_level, self.df)) * error
+        reach = float(critical(self.level, self.df)) * error
         return pd.DataFrame({
             "estimate": estimate, "std_error": error, "statistic": estimate / error,
             "p_value": two_sided(estimate / error, self.df), "conf_low": estimate - reach,
-            "conf_high": estimate + reach, "conf_level": self.conf_level,
+            "conf_high": estimate + reach, "conf_level": self.level,
         })  # fmt: skip
 
     def likelihood_ratio(self, smaller: MixedFit) -> pd.DataFrame:
@@ -421,9 +399,6 @@ def _component(n: Named, theta: FloatArray) -> Component:
 def _inference(
     beta: FloatArray, cov: FloatArray, df: float, level: float, names: tuple[str, ...]
 ) -> dict[str, Any]:
-    error = np.sqrt(np.diag(cov))
-    statistic = beta / error
-    reach = float(critical(level, df)) * error
     at = [i for i, n in enumerate(names) if n.lower() != "intercept"] or list(range(len(names)))
     qm = float(beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], beta[at]))
     if math.isinf(df):
@@ -432,9 +407,8 @@ def _inference(
         qm /= len(at)
         tail = float(special.fdtrc(len(at), df, qm))
     return {
-        "beta": beta, "std_error": error, "statistic": statistic,
-        "p_value": np.atleast_1d(two_sided(statistic, df)), "conf_low": beta - reach,
-        "conf_high": beta + reach, "conf_level": level, "df": df, "qm": qm, "qm_df": len(at),
+        "beta": beta, **wald(beta, cov, df, level), "level": level, "df": df, "qm": qm,
+        "qm_df": len(at),
         "qm_df2": math.nan if math.isinf(df) else df, "qm_p": tail,
     }  # fmt: skip
 

@@ -68,7 +68,9 @@ def ours() -> dict[str, float]:
     for i in range(0, len(berkey), 2):
         vb[i : i + 2, i : i + 2] = berkey.loc[i : i + 1, ["v1i", "v2i"]].to_numpy()
     cell = ishak["study"] + ishak["time"].astype(str)
-    vi = mb.sampling_covariance("vi", "study", cell, time="time", rho=1, phi=0.97, data=ishak)
+    vi = mb.sampling_covariance(
+        "vi", "study", cell.tolist(), time="time", rho=1, phi=0.97, data=ishak
+    )
 
     def covariance() -> np.ndarray:
         return mb.sampling_covariance("vi", "study", "esid", rho=0.6, data=assink)

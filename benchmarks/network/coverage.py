@@ -30,7 +30,7 @@ def geometry(treatments: int, dense: bool, rng: np.random.Generator) -> Network:
     """Return a network whose effects are still to be drawn (all zero)."""
     edges = [(i, (i + 1) % treatments) for i in range(treatments)]  # a circle
     edges += [(0, j) for j in range(2, treatments - 1)]  # and a star
-    blocks = []
+    blocks: list[Block] = []
     for a, b in edges:
         for _ in range(4 if dense else 2):
             blocks.append(block(len(blocks), sorted((a, b)), rng))

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import ndtri
 from truth import Trial
 
-from metablin.numerics.kaplan_meier import greenwood, median, steps
+from metablin.numerics.kaplan_meier import median, product_limit, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
 
@@ -30,7 +30,7 @@ def median_items(t, e, scale: str):
     """Median and its interval, to one decimal, None where it is not reached."""
     curve = steps(t, e)
     alive = curve[1] > 0
-    sides = limits(curve[1][alive], np.sqrt(greenwood(curve))[alive], scale)
+    sides = limits(curve[1][alive], product_limit(curve[2], curve[3])[1][alive], scale)
     first = [np.flatnonzero(x <= 0.5 + 1e-9) for x in sides]
     low, high = (round(float(curve[0][i[0]]), 1) if i.size else None for i in first)
     m = median(curve)
@@ -44,7 +44,7 @@ def landmark_items(t, e, at: float, scale: str):
     s = float(s_at(curve, np.array([at]))[0])
     if i < 0 or not 0 < s < 1:
         return (at, round(s, 2))
-    low, high = limits(s, float(np.sqrt(greenwood(curve)[i])), scale)
+    low, high = limits(s, float(product_limit(curve[2], curve[3])[1][i]), scale)
     return (at, round(s, 2), round(float(low), 2), round(float(high), 2))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -236,4 +236,10 @@ def _ratio(
     return np.log(m1 / m2), (s1 / m1) ** 2 / n1 + (s2 / m2) ** 2 / n2
 
 
-_MEASURES = {"md": _raw, "smd": _hedges, "smdh": _bonett, "glass": _glass, "rom": _ratio}
+_MEASURES: dict[str, Callable[..., tuple[FloatArray, FloatArray]]] = {
+    "md": _raw,
+    "smd": _hedges,
+    "smdh": _bonett,
+    "glass": _glass,
+    "rom": _ratio,
+}

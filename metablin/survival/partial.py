@@ -208,7 +208,7 @@ def _shares(s: Stratum, time: FloatArray, beta: FloatArray) -> FloatArray:
     seen[s.deaths] -= own[died, : k + 1]
     shares = -np.exp(s.x @ beta)[:, None] * (s.x * seen[:, :1] - seen[:, 1:])
     shares[s.deaths] += s.x[s.deaths] - (own[:, k + 1 :] / tied)[died]
-    return shares * s.w[:, None]
+    return np.asarray(shares * s.w[:, None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -190,7 +190,7 @@ def session() -> Any:
 
         def __call__(self, result: Any = None) -> None:
             if result is not None:
-                self.fill_exec_result(result)
+                self.fill_exec_result(result)  # type: ignore[no-untyped-call]
 
     class Shell(InteractiveShell):
         """Has no windows."""

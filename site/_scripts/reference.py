@@ -162,7 +162,7 @@ def public(module: str) -> dict[str, Any]:
     except ImportError:
         return {}
     found = {name: getattr(home, name) for name in getattr(home, "__all__", ())}
-    for name, place in metablin._HOME.items():
+    for name, place in vars(metablin)["_HOME"].items():
         if place.startswith(f"{HOME}.{module}."):
             found[name] = getattr(metablin, name)
     own = {n: v for n, v in found.items() if callable(v) and inspect.getdoc(v)}
@@ -179,7 +179,7 @@ def index() -> str:
     parts = [
         head("Python reference", "The public functions and classes of metablin, by folder."),
         "The names most people need can be had from the top: `import metablin as mb`, then "
-        + ", ".join(f"`mb.{n}`" for n in metablin.__all__ if not n.startswith("_"))
+        + ", ".join(f"`mb.{n}`" for n in dir(metablin) if not n.startswith("_"))
         + ".",
     ]
     for module, (title, about) in MODULES.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,8 @@ from metablin.meta.structures.components import Component, component
 from metablin.meta.structures.formula import read_random
 from metablin.meta.structures.likelihood import Likelihood, climb
 from metablin.meta.structures.profile import profile_limits
-from metablin.numerics.inference import chi2_tail, critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import chi2_tail, critical, two_sided, wald
+from metablin.records import Coefficients, jsonable
 
 __all__ = ["Component", "MixedFit", "mixed"]
 
@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MixedFit(Record):
+class MixedFit(Coefficients):
     """A fitted model ``y = X beta + random effects + sampling errors``.
 
     Attributes
@@ -41,7 +41,7 @@ class MixedFit(Record):
     terms : tuple of str
         Names of the p coefficients.
     beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
-    conf_level, df : float
+    level, df : float
         ``df`` is infinite for a normal reference distribution, else k - p.
     cov : ndarray, shape (p, p)
         Covariance of the coefficients.
@@ -67,16 +67,8 @@ class MixedFit(Record):
         Where the search ended: standard deviations, angles of correlations, Cholesky factors.
     """
 
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
-    df: float
-    cov: FloatArray
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "design", "yi", "components", "theta"})
+
     components: tuple[Component, ...]
     yi: FloatArray
     vi: FloatArray
@@ -97,9 +89,6 @@ class MixedFit(Record):
     steps: int
     theta: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def working(self) -> FloatArray:
         """Marginal covariance of the estimates at the fit, (k, k)."""
@@ -108,13 +97,6 @@ class MixedFit(Record):
             same = c.term.outer[:, None] == c.term.outer
             m += same * c.covariance[c.term.inner[:, None], c.term.inner]
         return m
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
 
     def variances(self) -> pd.DataFrame:
         """Return one row per variance: ``term, structure, level, groups, variance``.
@@ -155,17 +137,13 @@ class MixedFit(Record):
         """
         return profile_limits(
             self.yi, self.vi, self.design, self.components, self.theta, self.method,
-            self.conf_level,
+            self.level,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
-        skip = {"vi", "design", "yi", "components", "theta"}
-        out: dict[str, Any] = jsonable(
-            {n: getattr(self, n) for n in self.__slots__ if n not in skip}
-            | {"variances": self.variances(), "correlations": self.correlations()}
-        )
-        return out
+        more = {"variances": self.variances(), "correlations": self.correlations()}
+        return Coefficients.to_dict(self) | dict(jsonable(more))
 
     def summary(self) -> str:
         """Return the fit as text for people."""
@@ -210,11 +188,11 @@ class MixedFit(Record):
             )  # fmt: skip
         estimate = rows @ self.beta
         error = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.cov, rows))
-        reach = float(critical(self.conf_level, self.df)) * error
+        reach = float(critical(self.level, self.df)) * error
         return pd.DataFrame({
             "estimate": estimate, "std_error": error, "statistic": estimate / error,
             "p_value": two_sided(estimate / error, self.df), "conf_low": estimate - reach,
-            "conf_high": estimate + reach, "conf_level": self.conf_level,
+            "conf_high": estimate + reach, "conf_level": self.level,
         })  # fmt: skip
 
     def likelihood_ratio(self, smaller: MixedFit) -> pd.DataFrame:
@@ -380,9 +358,6 @@ def _fixed(
 def _inference(
     beta: FloatArray, cov: FloatArray, df: float, level: float, names: tuple[str, ...]
 ) -> dict[str, Any]:
-    error = np.sqrt(np.diag(cov))
-    statistic = beta / error
-    reach = float(critical(level, df)) * error
     at = [i for i, n in enumerate(names) if n.lower() != "intercept"] or list(range(len(names)))
     qm = float(beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], beta[at]))
     if math.isinf(df):
@@ -391,9 +366,8 @@ def _inference(
         qm /= len(at)
         tail = float(special.fdtrc(len(at), df, qm))
     return {
-        "beta": beta, "std_error": error, "statistic": statistic,
-        "p_value": np.atleast_1d(two_sided(statistic, df)), "conf_low": beta - reach,
-        "conf_high": beta + reach, "conf_level": level, "df": df, "qm": qm, "qm_df": len(at),
+        "beta": beta, **wald(beta, cov, df, level), "level": level, "df": df, "qm": qm,
+        "qm_df": len(at),
         "qm_df2": math.nan if math.isinf(df) else df, "qm_p": tail,
     }  # fmt: skip
 

@@ -248,7 +248,7 @@ def pooled_aft(
         for term, value in values.items()
         if term not in terms
     }
-    at = [where.get_loc((location, term)) for term in terms]
+    at = [list(where).index((location, term)) for term in terms]
     return _record(
         frame[trial], terms, found[location].loc[terms].to_numpy(float),
         _Variance(inverse, shares, robust, cluster, groups, at), level,
@@ -359,9 +359,10 @@ def _record(
     **rest: Any,
 ) -> CovariateFit:
     cov = variance.matrix()
+    inference: dict[str, Any] = dict(wald(beta, cov, math.inf, level))
     return CovariateFit(
-        terms=tuple(terms), beta=beta, **wald(beta, cov, math.inf, level), cov=cov, df=math.inf,
-        level=level, variance=variance.name,
+        terms=tuple(terms), beta=beta, **inference, cov=cov, df=math.inf, level=level,
+        variance=variance.name,
         model_std_error=np.sqrt(np.diag(variance.matrix(model=True))),
         trials=tuple(sorted(trials.astype(str).unique())), **rest,
     )  # fmt: skip

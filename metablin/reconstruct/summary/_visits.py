@@ -110,7 +110,8 @@ def draw_visits(arm: Arm, many: int, rng: np.random.Generator) -> Visits:
     scanned = rng.random(many) < share
     penalty = np.where(scanned, np.log(CELLS * proposed[cell] * share / SCANNED),
                        math.log((1.0 - share) / (1.0 - SCANNED)))  # fmt: skip
-    scatter = every * np.exp(rng.uniform(math.log(SCATTER[0]), math.log(SCATTER[1]), many))
+    least, most = (float(x) for x in np.log(SCATTER))
+    scatter = every * np.exp(rng.uniform(least, most, many))
     at_once = rng.uniform(*AT_ONCE, many)
     return Visits(scanned[:, None], every[:, None], scatter[:, None], at_once[:, None], penalty)
 

@@ -23,6 +23,7 @@ from metablin.meta.counts.glmm.fit import (
     glmm_two_by_two,
 )
 from metablin.numerics.inference import chi2_tail, f_tail
+from metablin.records import Coefficients
 
 __all__ = ["fit_glmm", "fit_glmm_regression"]
 
@@ -76,12 +77,8 @@ def fit_glmm_regression(e: EffectSizes, options: Options, design: Design) -> Met
     if np.isfinite(fit.df):
         qm, df2 = qm / m, fit.df
         qm_p = float(f_tail(qm, m, df2))
-    regression = Regression(
-        terms=design.terms, beta=fit.beta, std_error=fit.std_error, statistic=fit.statistic,
-        p_value=fit.p_value, conf_low=fit.conf_low, conf_high=fit.conf_high, cov=fit.cov,
-        df=fit.df, level=options.level, design=design, qm=qm, qm_df=m, qm_df2=df2, qm_p=qm_p,
-        r2=NAN,
-    )  # fmt: skip
+    shared = {f.name: getattr(fit, f.name) for f in dataclasses.fields(Coefficients)}
+    regression = Regression(**shared, design=design, qm=qm, qm_df=m, qm_df2=df2, qm_p=qm_p, r2=NAN)
     return dataclasses.replace(pooled, regression=regression)
 
 

@@ -66,8 +66,6 @@ def ours() -> dict[str, tuple[str, str, Callable[[], Any]]]:
     h = json.loads((HERE.parent / "tests/reference/bias_more.json").read_text())["hackshaw"]
     hackshaw = mb.generic(h["yi"], h["vi"])
     single = mb.proportions(*table[:2])
-    names = ("events_treatment", "n_treatment", "events_control", "n_control")
-    catheter = mb.two_by_two(*names, data=pd.read_csv(DATA / "nielweise2007.csv"))
 
     def both(x: Any) -> list[float]:
         return [*x.yi, *x.vi]
@@ -127,8 +125,6 @@ def ours() -> dict[str, tuple[str, str, Callable[[], Any]]]:
         "lfkindex": ("`lfkindex`", "`lfk_index`", lambda: mb.lfk_index(e).index),
         "Thompson": ('`metabias("Thompson")`', "`thompson`",
                      lambda: mb.thompson(e, tau2="REML").p_value),
-        "copas": ("`copas` (no selection)", "`copas_selection` (7 rows)",
-                  lambda: mb.copas_selection(e, [0.999999] * 7, 0.9999999).table["estimate"][0]),
         "stepfun": ('`selmodel("stepfun")`, two steps', "`selection_steps`",
                     lambda: mb.selection_steps(hackshaw, (0.025, 0.5)).estimate),
         "halfnorm": ('`selmodel("halfnorm")`', "`selection_function`",
@@ -136,10 +132,6 @@ def ours() -> dict[str, tuple[str, str, Callable[[], Any]]]:
         "PLO": ('`rma.glmm("PLO", mods = )`', '`pool(model="glmm", moderators=)`',
                 lambda: mb.pool(single, model="glmm", moderators="lat",
                                 data=latitude).regression.beta),
-        "UM.FS": ('`rma.glmm("OR", "UM.FS")`', '`pool(model="glmm")`',
-                  lambda: mb.pool(e, model="glmm").analysis.estimate),
-        "CM.EL": ('`rma.glmm("OR", "CM.EL")`', '`pool(model="conditional")`',
-                  lambda: mb.pool(catheter, model="conditional").analysis.estimate),
     }  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from metablin.errors import MetablinWarning as MetablinWarning
 from metablin.meta import MetaFit as MetaFit
 from metablin.meta import pool as pool
 from metablin.meta import pool_many as pool_many
+from metablin.meta.bias.average import robust_average as robust_average
 from metablin.meta.bias.copas import copas_selection as copas_selection
 from metablin.meta.bias.doi import lfk_index as lfk_index
 from metablin.meta.bias.excess import excess_significance as excess_significance
@@ -87,8 +88,8 @@ from metablin.reconstruct import reconstruct_km as reconstruct_km
 from metablin.reconstruct import reconstruct_many as reconstruct_many
 from metablin.reconstruct import reconstruct_summary as reconstruct_summary
 from metablin.reconstruct import reconstruct_summary_pair as reconstruct_summary_pair
-from metablin.report.export import export as export
-from metablin.report.paper import write_up as write_up
+from metablin.report import export as export
+from metablin.report import write_up as write_up
 from metablin.survival import compare_parametric as compare_parametric
 from metablin.survival import cox as cox
 from metablin.survival import cox_frame as cox_frame

@@ -27,9 +27,6 @@ __all__ = ["Dropped", "column_of", "frame_of", "names_of", "reads"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LONGEST_NAME = 60
-"""Characters of a name that no column bears that are shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -159,7 +156,7 @@ def column_of(data: Any, name: str) -> tuple[str, Any]:
     if len(found) != 1:
         raise DataError(
             "two columns have this name" if found else "no such column in data",
-            column=name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...",
+            column=name,
             allowed=", ".join(str(c) for c in available),
         )
     values = frame[found[0]]

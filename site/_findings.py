@@ -14,6 +14,8 @@ __all__ = ["findings", "graded", "of_hundred"]
 PATH = "certainty/summary_of_findings"
 ANSWERS = {"os": "alive", "event_free": "without an event"}
 YEARS = {12: "one year", 24: "two years", 36: "three years", 48: "four years", 60: "five years"}
+EFFECT = "_effect"
+"""Ends the key of a rate that is asked as an effect: without a comparison it has no number."""
 Row = dict[str, Any]
 
 
@@ -105,7 +107,7 @@ COMPARED: dict[str, Callable[[Row], str]] = {
 }
 ALONE: dict[str, Callable[[Row], str]] = {
     "Outcome, no comparison": outcome,
-    "How often": cell("effect"),
+    "How often": lambda row: "–" if row["key"].endswith(EFFECT) else cell("effect")(row),
     "Certainty": graded,
     "In words": in_words,
 }

@@ -218,7 +218,7 @@ def curve(path: str, colour: str) -> None:
     say(raw(text))
 
 
-def table(path: str, where: str = "") -> None:
+def table(path: str, where: str = "", opened: bool = False) -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters
@@ -226,6 +226,8 @@ def table(path: str, where: str = "") -> None:
     path : str
     where : str
         Rows to show, as a pandas query.
+    opened : bool
+        Whether a long table is unfolded.
     """
     analysis, name = path.split("/")
     if missing(analysis):
@@ -237,7 +239,7 @@ def table(path: str, where: str = "") -> None:
     found = number.table(path)
     if where:
         found = dataclasses.replace(found, frame=found.frame.query(where))
-    place(found, slug(analysis, name), links(analysis, name))
+    place(found, slug(analysis, name), links(analysis, name), opened=opened)
 
 
 def place(
@@ -246,6 +248,7 @@ def place(
     behind: str,
     more: dict[str, list[str]] | None = None,
     most: int = IN_FILE,
+    opened: bool = False,
 ) -> None:
     """Put a table on the page: with a number and a caption, or where to find it when it is long.
 
@@ -260,6 +263,8 @@ def place(
         More columns, of HTML.
     most : int
         Rows from which it stays in its file.
+    opened : bool
+        Whether a long table is unfolded.
     """
     page = to_page(found, f"tbl-{label}", more, most=most)
     caption = sentences(found.title, found.note)
@@ -270,6 +275,7 @@ def place(
         say(f"{caption} Its {page.rows:,} rows are in the file.{behind}")
         return
     body = DAY.sub(r'><span class="whole">\1</span></td>', page.body)
+    body = body.replace("<details>", "<details open>", 1) if opened else body
     say(f"::: {{#tbl-{label}}}\n\n{raw(body)}\n\n{caption}{behind}\n\n:::")
 
 

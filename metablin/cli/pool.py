@@ -274,8 +274,8 @@ def _continuous(
         return effects.means(c["mean"], c["sd"], c["n"], transform=transform, studies=names)
     if measure == "correlation":
         return effects.correlations(c["r"], c["n"], transform=transform, studies=names)
-    six = (c[x] for x in SIX)
-    return effects.mean_differences(*six, measure=measure, studies=names, **rules)
+    m1, s1, n1, m2, s2, n2 = (c[x] for x in SIX)
+    return effects.mean_differences(m1, s1, n1, m2, s2, n2, measure=measure, studies=names, **rules)
 
 
 SIX = tuple(f"{x}_{arm}" for arm in ("treatment", "control") for x in ("mean", "sd", "n"))

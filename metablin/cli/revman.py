@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metablin.cli import _io
-from metablin.cli.pool import Interval, Model, Tau2
+from metablin.options import Interval, Model, Tau2
 
 __all__ = ["revman"]
 

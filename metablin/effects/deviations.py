@@ -104,7 +104,9 @@ def standard_deviations(
     def column(name: str, values: ArrayLike | None, above: float | None = 0.0) -> FloatArray:
         if values is None:
             return np.full(k, np.nan)
-        return numeric(name, values, above=above, missing=True, studies=known)
+        found = numeric(name, values, above=above, missing=True, studies=known)
+        same_length(**{"n": size, name: found})
+        return found
 
     low, high = column("conf_low", conf_low, None), column("conf_high", conf_high, None)
     ways = {
@@ -115,7 +117,7 @@ def standard_deviations(
                              correlation),
     }  # fmt: skip
     average = column("mean", mean, None)
-    names = labels(known, same_length(n=size, mean=average, **ways))
+    names = labels(known, k)
     found, source = np.full(k, np.nan), np.full(k, "", dtype=object)
     for name, values in ways.items():
         use = np.isnan(found) & ~np.isnan(values)

@@ -133,7 +133,8 @@ def mean_differences(
     names = labels(known, same_length(**columns))
     if measure == "rom":
         same_sign("mean_treatment", columns["mean_treatment"], columns["mean_control"], names)
-    yi, vi = _MEASURES[measure](*columns.values(), variance)
+    m1, s1, n1, m2, s2, n2 = columns.values()
+    yi, vi = _MEASURES[measure](m1, s1, n1, m2, s2, n2, variance)
     return build(yi, vi, names, measure, "log" if measure == "rom" else "none", columns)
 
 

@@ -123,6 +123,40 @@ def test_nested_terms_are_the_multilevel_model() -> None:
     assert one.working == pytest.approx(two.working)
 
 
+def test_profile_limits_are_those_of_confint() -> None:
+    d, v = inputs("konstantopoulos")
+    limits = mb.mixed("yi", v, "1 | district/school", d).intervals()
+    for row, (low, high) in zip(
+        limits.itertuples(), pinned("multilevel")["profile"].values(), strict=True
+    ):
+        assert (row.conf_low, row.conf_high) == (
+            pytest.approx(low, rel=1e-6), pytest.approx(high, rel=1e-6),
+        )  # fmt: skip
+
+
+def test_at_a_limit_of_a_correlation_the_likelihood_has_fallen_by_what_it_may() -> None:
+    d, v = inputs("berkey")
+    fit = mb.mixed("yi", v, "outcome | trial", d, moderators="C(outcome) - 1", method="ML")
+    rho = fit.intervals().set_index("parameter").loc["correlation"]
+    trial = d["trial"].to_numpy()
+    place = (d["outcome"] == "PD").to_numpy().astype(int)
+
+    def depth(spread: float, rho: float) -> float:
+        g = spread**2 * np.array([[1, rho], [rho, 1]])
+        m = v + (trial[:, None] == trial) * g[place[:, None], place]
+        w, x = np.linalg.inv(m), fit.design
+        beta = np.linalg.solve(x.T @ w @ x, x.T @ w @ fit.yi)
+        return -float(stats.multivariate_normal(x @ beta, m).logpdf(fit.yi))
+
+    assert -1 < rho["conf_low"] < rho["estimate"] < rho["conf_high"] <= 1
+    for limit in (rho["conf_low"], rho["conf_high"]):
+        if abs(limit) < 1:
+            best = optimize.minimize_scalar(depth, (0.05, 0.3), args=(limit,)).fun
+            assert 2 * (fit.loglik + best) == pytest.approx(stats.chi2.isf(0.05, 1), rel=1e-5)
+    with pytest.raises(mb.DataError, match="no profile of one variance"):
+        mb.mixed("yi", v, {"outcome | trial": "UN"}, d, moderators="outcome").intervals()
+
+
 def test_one_effect_a_study_is_the_random_effects_model() -> None:
     y, v = [0.1, 0.5, 0.9, 0.2, -0.3], [0.04, 0.05, 0.03, 0.04, 0.06]
     plain = mb.pool(mb.generic(y, v), ci="z")

@@ -23,12 +23,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 SITE = HERE.parents[1] / "site" / "_site"
@@ -46,6 +46,7 @@ FIRST_ANSWER, AGAIN = 1.0, 0.05
 which no load of the machine explains."""
 SLACK = 10
 
+FIRST = "(w) => document.querySelector('.aa-Item a').getAttribute('href').includes(w)"
 QUESTIONS = {
     "hazard ratio": "survival.html",
     "overall survival": "survival.html",
@@ -205,6 +206,8 @@ def search(browser: Browser, base: str) -> list[str]:
         page.keyboard.type(words)
         hit = page.locator(".aa-Item a").first
         hit.wait_for(timeout=20_000)
+        with suppress(Error):  # the last letters may be answered late
+            page.wait_for_function(FIRST, arg=wanted, timeout=4_000)
         page.wait_for_timeout(400)
         got = str(page.locator(".aa-Item a").first.get_attribute("href"))
         if wanted not in got:
@@ -250,6 +253,25 @@ def explore(browser: Browser, base: str, folder: Path) -> list[str]:
     return problems
 
 
+def paths(browser: Browser, base: str) -> list[str]:
+    """Return what a reader does not reach: the source of a number, an answer without a trial."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(base)
+    page.locator("#fig-randomised-os a", has_text="Source").first.click()
+    page.wait_for_load_state()
+    cited = page.locator("table.evidence a[href*='doi.org']").count()
+    page.goto(base)
+    page.locator(".card-answer a", has_text="what if?").nth(1).click()
+    page.locator(".explore-answer").wait_for()
+    before = page.locator(".explore-answer").inner_text()
+    page.locator(".explore-choices fieldset input:checked").first.click()
+    changed = page.locator(".explore-answer").inner_text() != before
+    page.close()
+    print("clicks from home: rows behind a figure 1, their papers 2; without a trial 2")
+    missed = [(cited, "the rows behind the first figure"), (changed, "a pool without a trial")]
+    return [f"two clicks from home do not lead to {words}" for there, words in missed if not there]
+
+
 def main() -> None:
     """Look at the whole site; exit 1 with a line a problem."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -270,6 +292,7 @@ def main() -> None:
             problems = links(folder, names)
             problems += search(browser, base)
             problems += explore(browser, base, folder)
+            problems += paths(browser, base)
         print(f"looking at {len(looked)} of {len(names)} pages"
               + ("" if len(looked) == len(names) else "; all of them: make site-test PAGES=all"),
               flush=True)  # fmt: skip

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pandas as pd
@@ -227,3 +227,20 @@ def test_a_figure_comes_with_caption_description_data_and_source(site: Path) -> 
     assert "{#fig-randomised-os}" in text
     assert "(results/randomised/pooled.csv)" in text
     assert "(sources/randomised.qmd#pooled)" in text
+
+
+def test_a_figure_says_how_it_is_drawn_again(site: Path) -> None:
+    words = json.loads((site / "results/landscape/outcome.json").read_text("utf-8"))
+    name, about = next(iter(words["figures"].items()))
+    text = run_page(site, f"_page.figure('landscape/{name}')").stdout
+    code = unescape(re.findall(r"<code>(.*?)</code>", text)[0])
+    check = f"print(len(found.tables[{about['data']!r}].frame), len(found.figures[{name!r}].alt))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = pd.read_csv(site / "results" / "landscape" / f"{about['data']}.csv")
+    assert done.stdout.split() == [str(len(rows)), str(len(about["alt"]))]

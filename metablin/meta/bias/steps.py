@@ -170,7 +170,7 @@ def selection_steps(
     e = effects_of(e)
     alternative, level = choice("alternative", alternative, ALTERNATIVES), check_level(level)
     cuts = numeric("steps", steps, above=0.0, maximum=1.0)
-    if (np.diff(cuts) <= 0).any() or cuts[-1] >= 1:
+    if not len(cuts) or (np.diff(cuts) <= 0).any() or cuts[-1] >= 1:
         raise DataError("not rising p-values below 1", column="steps", value=cuts.tolist())
     y, se = e.yi, np.sqrt(e.vi)
     at = np.searchsorted(cuts, _p_values(y / se, alternative), side="left")

@@ -20,64 +20,16 @@ from metablin.meta.core.design import design_matrix as given_matrix
 from metablin.meta.core.design import sampling_variances
 from metablin.meta.core.moderators import design_matrix
 from metablin.meta.core.text import p_phrase
-from metablin.meta.structures.correlation import CORRELATED, SEVERAL
-from metablin.meta.structures.formula import Named, read_random
+from metablin.meta.structures.components import Component, component
+from metablin.meta.structures.formula import read_random
 from metablin.meta.structures.likelihood import Likelihood, climb
+from metablin.meta.structures.profile import profile_limits
 from metablin.numerics.inference import chi2_tail, critical, two_sided, wald
-from metablin.records import Coefficients, freeze, jsonable
+from metablin.records import Coefficients, jsonable
 
 __all__ = ["Component", "MixedFit", "mixed"]
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Component:
-    """Variances and correlations of one term of the random effects.
-
-    Attributes
-    ----------
-    name, structure : str
-        The term, and its structure (empty for a plain effect of the group).
-    levels : tuple of str
-        Inner levels, q of them; one empty name for a plain effect.
-    groups : int
-    variance : ndarray, shape (q,)
-    correlation : ndarray, shape (q, q)
-    outer, inner : ndarray of int, shape (k,)
-        Group and level of every estimate.
-    """
-
-    name: str
-    structure: str
-    levels: tuple[str, ...]
-    groups: int
-    variance: FloatArray
-    correlation: FloatArray
-    outer: NDArray[np.intp]
-    inner: NDArray[np.intp]
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    @property
-    def one_variance(self) -> bool:
-        """Whether all levels share one variance."""
-        return self.structure not in (*SEVERAL, "UN")
-
-    @property
-    def rho(self) -> float:
-        """The correlation of neighbouring levels, where one number gives all of them, else NaN."""
-        if self.structure == "CAR" or self.structure not in CORRELATED:
-            return math.nan
-        return float(self.correlation[0, 1])
-
-    @property
-    def covariance(self) -> FloatArray:
-        """Covariance of the effects of a group, (q, q)."""
-        d = np.sqrt(self.variance)
-        c = np.where(np.outer(d, d) == 0, 0.0, np.nan_to_num(self.correlation))
-        return np.asarray(d[:, None] * c * d)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -111,9 +63,11 @@ class MixedFit(Coefficients):
         ``qm_df2`` for ``test="t"``.
     steps : int
         Newton steps.
+    theta : ndarray
+        Where the search ended: standard deviations, angles of correlations, Cholesky factors.
     """
 
-    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "design", "yi", "components"})
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "design", "yi", "components", "theta"})
 
     components: tuple[Component, ...]
     yi: FloatArray
@@ -133,14 +87,15 @@ class MixedFit(Coefficients):
     qm_df2: float
     qm_p: float
     steps: int
+    theta: FloatArray
 
     @property
     def working(self) -> FloatArray:
         """Marginal covariance of the estimates at the fit, (k, k)."""
         m = np.diag(self.vi) if self.vi.ndim == 1 else self.vi.copy()
         for c in self.components:
-            same = c.outer[:, None] == c.outer
-            m += same * c.covariance[c.inner[:, None], c.inner]
+            same = c.term.outer[:, None] == c.term.outer
+            m += same * c.covariance[c.term.inner[:, None], c.term.inner]
         return m
 
     def variances(self) -> pd.DataFrame:
@@ -169,6 +124,21 @@ class MixedFit(Coefficients):
         ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=["term", "level1", "level2", "correlation"])
         return frame.astype({"correlation": float})
+
+    def intervals(self) -> pd.DataFrame:
+        """Return profile-likelihood limits of variances and correlations, one row each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``term, level, parameter`` (``variance`` or ``correlation``), ``estimate, conf_low,
+            conf_high, conf_level``. A term without structure ``UN``, whose variances share their
+            parameters.
+        """
+        return profile_limits(
+            self.yi, self.vi, self.design, self.components, self.theta, self.method,
+            self.level,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
@@ -347,13 +317,13 @@ def mixed(
     state = model.at(theta, score=False)
     beta = np.linalg.solve(upper, state.beta)
     cov = np.linalg.solve(upper, np.linalg.solve(upper, state.cov).T)
-    components = tuple(_component(n, theta[part])
+    components = tuple(component(n, theta[part])
                        for n, part in zip(found, model.parts, strict=True))  # fmt: skip
     df = float(k - p) if test == "t" else math.inf
     q = max(Likelihood(y, v, basis, [], False).at(np.empty(0), score=False).q, 0.0)
     return MixedFit(
         terms=names, cov=cov, components=components, yi=y, vi=v, design=x, method=method,
-        steps=steps, q=q, q_df=k - p, q_p=float(chi2_tail(q, k - p)),
+        steps=steps, theta=theta, q=q, q_df=k - p, q_p=float(chi2_tail(q, k - p)),
         **_inference(beta, cov, df, level, names),
         **_criteria(state.value, k, p, len(theta), method),
     )  # fmt: skip
@@ -383,17 +353,6 @@ def _fixed(
     e = generic(y, v if v.ndim == 1 else np.diag(v))
     built = design_matrix(e, moderators, data)
     return built.matrix, built.terms
-
-
-def _component(n: Named, theta: FloatArray) -> Component:
-    structure = n.term.structure
-    g = structure.matrix(theta)[0]
-    variance, correlation = structure.split(g)
-    if structure.kind in CORRELATED:
-        # of levels without variance too, where dividing would give none
-        correlation = structure.matrix(np.r_[np.ones(len(theta) - 1), theta[-1]])[0]
-    return Component(n.name, structure.kind if n.levels else "", n.levels or ("",), n.groups,
-                     variance, correlation, n.term.outer, n.term.inner)  # fmt: skip
 
 
 def _inference(

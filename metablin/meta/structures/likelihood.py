@@ -191,8 +191,12 @@ def _components(v: FloatArray, outers: Sequence[IntArray], k: int) -> IntArray:
     return np.asarray(np.unique(label, return_inverse=True)[1], np.intp)
 
 
-def climb(model: Likelihood, start: FloatArray, scale: FloatArray) -> tuple[FloatArray, int]:
+def climb(
+    model: Likelihood, start: FloatArray, scale: FloatArray, fixed: int | None = None
+) -> tuple[FloatArray, int]:
     """Return the parameters of highest likelihood and the number of Newton steps to them.
+
+    The parameter `fixed` keeps its place.
 
     Raises
     ------
@@ -201,7 +205,7 @@ def climb(model: Likelihood, start: FloatArray, scale: FloatArray) -> tuple[Floa
     """
     theta, state = start.copy(), model.at(start)
     for count in range(1, MAX_STEPS + 1):
-        step = _uphill(model, theta, state.score, scale)
+        step = _uphill(model, theta, state.score, scale, fixed)
         gain = float(state.score @ step)
         if gain < DECREMENT * (1 + abs(state.value)):
             last = model.at(theta + step, score=False)
@@ -219,21 +223,23 @@ def climb(model: Likelihood, start: FloatArray, scale: FloatArray) -> tuple[Floa
 
 
 def _uphill(
-    model: Likelihood, theta: FloatArray, score: FloatArray, scale: FloatArray
+    model: Likelihood, theta: FloatArray, score: FloatArray, scale: FloatArray, fixed: int | None
 ) -> FloatArray:
     """Return Newton's step, turned uphill where the likelihood is not concave."""
-    size = len(theta)
-    curve = np.empty((size, size))
-    for j in range(size):
-        away = np.zeros(size)
+    free = [j for j in range(len(theta)) if j != fixed]
+    curve = np.empty((len(free), len(theta)))
+    for row, j in zip(curve, free, strict=True):
+        away = np.zeros(len(theta))
         away[j] = STEP * scale[j]
         up, down = model.at(theta + away).score, model.at(theta - away).score
-        curve[j] = (up - down) / (2 * STEP * scale[j])
-    unit = np.outer(scale, scale) * (curve + curve.T) / 2
-    values, vectors = np.linalg.eigh(-unit)
+        row[:] = (up - down) / (2 * STEP * scale[j])
+    curve, unit = curve[:, free], scale[free]
+    values, vectors = np.linalg.eigh(-np.outer(unit, unit) * (curve + curve.T) / 2)
     height = np.abs(values)
-    slope = vectors.T @ (score * scale)
-    use = height > FLAT * max(float(height.max()), 1.0)
+    slope = vectors.T @ (score[free] * unit)
+    use = height > FLAT * max(float(height.max(initial=0.0)), 1.0)
     part = np.where(use, slope / np.where(use, height, 1.0), 0.0)
+    step = np.zeros(len(theta))
     # no parameter leaps over more than its own scale
-    return np.asarray(scale * (vectors @ part) / max(1.0, float(np.linalg.norm(part))))
+    step[free] = unit * (vectors @ part) / max(1.0, float(np.linalg.norm(part)))
+    return step

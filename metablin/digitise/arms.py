@@ -130,7 +130,7 @@ class Arm:
         if self.exact:
             return reconstruct_km(self.time, self.survival, draws=draws, seed=seed, **given)
         best = reconstruct_km(self.time, self.survival, **given)
-        sets = []
+        sets: list[PseudoIPD] = []
         for stream in np.random.SeedSequence(whole("seed", seed, minimum=0)).spawn(draws):
             time, survival = self._read_again(np.random.default_rng(stream))
             again = int(stream.generate_state(1)[0])

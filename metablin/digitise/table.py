@@ -182,7 +182,7 @@ def _uncrowded(labels: tuple[Label, ...]) -> list[Label]:
 def _untailed(labels: tuple[Label, ...], panel: Panel) -> list[Label]:
     """Split a row label that has run into its first number, which stands at the first tick."""
     first = float(panel.x.position(_first(panel)))
-    out = []
+    out: list[Label] = []
     labels = tuple(_uncrowded(labels))
     cells = [lab for lab in labels if count(lab.text) is not None]
     taken = [lab for lab in cells if abs(lab.x - first) <= ALIGNED * panel.x.step]

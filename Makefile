@@ -32,11 +32,11 @@ expected: $(STAMP) ## Accept today's results as the expected ones (say why in NE
 	$(BIN)/metablin verify --jobs $(JOBS) --update
 
 test: $(STAMP) ## Run the tests and the examples in docstrings
-	$(RUN) pytest -n $(JOBS) --dist loadscope
+	$(RUN) pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # The engine's tests; those that compare with lifelines or scikit-survival need that extra.
 ENGINE := tests/effects tests/meta tests/survival tests/reconstruct tests/test_face.py tests/test_core_alone.py
-PEERS = $(shell grep -rlE "lifelines|sksurv" tests/survival tests/reconstruct --include=test_*.py)
+PEERS = $(shell grep -rlE "lifelines|sksurv" tests/meta tests/survival tests/reconstruct --include=test_*.py)
 
 test-lowest: $(STAMP) ## Run the engine's tests on the lowest versions that pyproject.toml declares
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-lowest
@@ -84,16 +84,16 @@ simulate: $(STAMP) ## Simulate coverage and bias of the intervals (minutes)
 
 site: $(STAMP) ## Render the site (Quarto 1.6 to 1.10 on PATH, else its package from PyPI)
 	@command -v $${QUARTO_PATH:-quarto} >/dev/null || [ -x $(BIN)/quarto ] || \
-	  $(RUN) pip install --quiet --disable-pip-version-check quarto-cli || \
-	  { echo "Quarto is needed: https://quarto.org/docs/get-started/"; exit 1; }
+	  $(RUN) pip install --disable-pip-version-check quarto-cli >.venv/quarto.log 2>&1 || \
+	  { echo "Quarto is needed: https://quarto.org/docs/get-started/ (its package from PyPI: .venv/quarto.log)"; exit 1; }
 	$(BIN)/metablin site
 
-site-test: $(STAMP) ## Look at the rendered site in Chromium (needs node and Chromium)
+site-test: $(STAMP) ## Look at the rendered site in Chromium, PAGES=all at every page (needs node)
 	@[ -f site/_site/index.html ] || { echo "no site yet: run make site first"; exit 1; }
 	$(RUN) pip install --quiet --disable-pip-version-check playwright
 	cd tests/site && npm install --no-audit --no-fund --no-package-lock --silent
 	METABLIN_EXPLORE_COMPARISONS=10000 $(RUN) pytest -q tests/site/test_explore.py
-	$(RUN) tests.site.browser
+	$(RUN) tests.site.browser $(PAGES:%=--%)
 
 clean: ## Remove the environment, results and caches
 	rm -rf .venv results dist .pytest_cache .mypy_cache .ruff_cache

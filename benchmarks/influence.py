@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def main() -> None:
     for i, (k, data) in enumerate(zip(SIZES, sets, strict=True)):
         fit = pool(generic(data["yi"], data["vi"]), ci="z")
         for name, job in JOBS.items():
-            own = seconds(lambda fit=fit, job=job: job(fit))
+            own = seconds(partial(job, fit))
             line = f"{name:<15s} {k:>3d} {1e3 * own:>8.2f} ms"
             if theirs is not None:
                 other = theirs["sets"][i][name]
@@ -111,7 +112,7 @@ def _gosh(data: dict[str, list[float]], theirs: Any) -> None:
     fits = 2**GOSH_STUDIES - 1 - GOSH_STUDIES
     for tau2 in ("DL", "PM", "REML"):
         fit = pool(e, tau2=tau2)
-        own = seconds(lambda fit=fit: gosh(fit), 3)
+        own = seconds(partial(gosh, fit), 3)
         line = f"GOSH, all {fits} subsets of {GOSH_STUDIES}, {tau2:<4s}: {own:.2f} s"
         if theirs is not None and tau2 == "REML":
             other = theirs["gosh"] * fits

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def median_time(function: Callable[[], object], repeats: int) -> float:
     return float(np.median(times))
 
 
-def peak_memory(m: int, queue: multiprocessing.Queue) -> None:
+def peak_memory(m: int, queue: multiprocessing.Queue[Any]) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yi, vi = data(m)
     start = time.perf_counter()

@@ -205,8 +205,15 @@ def one(column: str, value: ArrayLike, **rules: Any) -> float:
     return float(array[0])
 
 
-def whole(column: str, value: ArrayLike, *, minimum: float, maximum: float | None = None) -> int:
-    """Return a single whole number.
+def whole(
+    column: str,
+    value: ArrayLike,
+    *,
+    minimum: float,
+    maximum: float | None = None,
+    what: str = "",
+) -> int:
+    """Return a single whole number; `what` it counts is said in errors.
 
     Raises
     ------
@@ -217,8 +224,18 @@ def whole(column: str, value: ArrayLike, *, minimum: float, maximum: float | Non
     --------
     >>> whole("draws", 20, minimum=1)
     20
+    >>> whole("draws", -1, minimum=0, what="number of draws")
+    Traceback (most recent call last):
+    metablin.errors.DataError: column 'draws', value -1: not a number of draws; allowed: at least 0
     """
-    return int(one(column, value, integer=True, minimum=minimum, maximum=maximum))
+    try:
+        return int(one(column, value, integer=True, minimum=minimum, maximum=maximum))
+    except DataError as error:
+        if not what:
+            raise
+        allowed = error.allowed or f"a whole number of at least {minimum:g}"
+        raise DataError(f"not a {what}", column=column, value=error.value, allowed=allowed,
+                        row=error.row) from error  # fmt: skip
 
 
 def seed(value: object) -> int:

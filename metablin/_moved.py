@@ -1,4 +1,4 @@
-"""Modules that have moved: their old names work for one version, with a warning."""
+"""Old names of modules, attributes and arguments: they work for one version, with a warning."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import importlib.abc
 import importlib.machinery
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["MOVED", "install"]
+__all__ = ["MOVED", "Renamed", "install", "renamed"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Old name -> new name; leave out after version 0.2.
 MOVED: dict[str, str] = {
@@ -45,6 +50,67 @@ MOVED: dict[str, str] = {
 }
 
 
+def _warn(old: str, new: str) -> None:
+    warnings.warn(
+        f"{old} is now {new}; the old name goes with version 0.2", DeprecationWarning, stacklevel=3
+    )
+
+
+class Renamed:
+    """The old name of an attribute of a record.
+
+    Examples
+    --------
+    >>> class Fit:
+    ...     level = 0.95
+    ...     conf_level = Renamed("level")
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     Fit().conf_level, str(said[0].message)
+    (0.95, 'conf_level is now level; the old name goes with version 0.2')
+    """
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+        self.old = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, record: object, owner: type | None = None) -> Any:
+        if record is None:
+            return self
+        _warn(self.old, self.new)
+        return getattr(record, self.new)
+
+
+def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function understand old names of its arguments, given as ``old="new"``.
+
+    Examples
+    --------
+    >>> @renamed(colour="color")
+    ... def paint(color):
+    ...     return color
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     paint(colour="red")
+    'red'
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old in names.keys() & kwargs.keys():
+                _warn(f"{function.__name__}({old}=)", f"{names[old]}=")
+                kwargs[names[old]] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
 class _Forwarder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds a module under its old name and hands out the one that took its place."""
 
@@ -57,11 +123,7 @@ class _Forwarder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         new = MOVED[spec.name]
-        warnings.warn(
-            f"{spec.name} is now {new}; the old name goes with version 0.2",
-            DeprecationWarning,
-            stacklevel=2,
-        )
+        _warn(spec.name, new)
         old = ModuleType(spec.name)
         old.__dict__.update(
             {k: v for k, v in vars(importlib.import_module(new)).items() if k[:2] != "__"}

@@ -94,7 +94,9 @@ class DataError(ValueError):
         elif self.study:
             place.append(f"study {self.study}")
         if self.column is not None:
-            place.append(f"column {self.column!r}")
+            long = len(self.column) > MOST_SHOWN
+            name = f"{self.column[: MOST_SHOWN - 3]}..." if long else self.column
+            place.append(f"column {name!r}")
         if self.value is not None:
             # One line, whatever the value: a table or an array prints over several.
             text_of = _NUMPY.sub(r"\1", " ".join(str(self.value).split()))

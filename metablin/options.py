@@ -10,21 +10,30 @@ from typing import Any, Literal, TypeAlias, get_args
 
 __all__ = [
     "SPELLINGS",
+    "CertaintyMeasure",
+    "ChangeMeasure",
     "Clicks",
     "ConfType",
+    "CorrelationTransform",
     "DoubleZeros",
     "EqualTau2",
+    "FillRule",
+    "ForestLayout",
     "Interval",
     "LogMeasure",
     "MeanMeasure",
+    "MeanTransform",
+    "MeanVariance",
     "Measure",
     "Missing",
     "Model",
     "NetworkInterval",
     "NetworkMeasure",
     "NetworkModel",
+    "NetworkPrediction",
     "Prediction",
     "ProportionTransform",
+    "QuantileMethod",
     "RateMeasure",
     "RateTransform",
     "SmallValues",
@@ -33,6 +42,7 @@ __all__ = [
     "TableMeasure",
     "Tau2",
     "Ties",
+    "Transform",
     "ZeroRule",
     "ZeroRuleSingle",
     "words",
@@ -41,7 +51,16 @@ __all__ = [
 Clicks: TypeAlias = Literal["auto", "drops", "corners", "points"]
 """What was clicked on a curve: just after falls, above and below them, or at any time."""
 
-Measure: TypeAlias = Literal["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
+Measure: TypeAlias = Literal[
+    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd",
+    "md", "smd", "smdh", "glass", "rom", "mean", "correlation", "generic",
+]  # fmt: skip
+"""What the columns of a table of studies hold (``metablin pool``)."""
+CertaintyMeasure: TypeAlias = Literal[
+    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd", "generic"
+]  # fmt: skip
+Transform: TypeAlias = Literal["logit", "log", "raw", "arcsine", "freeman-tukey", "fisher-z"]
+"""Scales of proportions, of single means (raw, log) and of correlations (fisher-z, raw)."""
 TableMeasure: TypeAlias = Literal["or", "rr", "rd", "peto", "asd"]
 LogMeasure: TypeAlias = Literal["hr", "or", "rr", "irr"]
 RateMeasure: TypeAlias = Literal["irr", "ird", "irsd"]
@@ -51,6 +70,8 @@ ZeroRuleSingle: TypeAlias = Literal["only-needed", "all", "none"]
 ZeroRule: TypeAlias = Literal["only-needed", "all", "treatment-arm", "none"]
 DoubleZeros: TypeAlias = Literal["keep", "drop"]
 Missing: TypeAlias = Literal["error", "drop"]
+ForestLayout: TypeAlias = Literal["plain", "revman", "jama"]
+"""As the house draws a forest plot, as Cochrane reviews do, as JAMA does."""
 
 Model: TypeAlias = Literal[
     "random",
@@ -66,10 +87,12 @@ Model: TypeAlias = Literal[
     "bayes",
 ]
 Tau2: TypeAlias = Literal[
-    "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "SJ-HE", "DL2", "CA2"
+    "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "PMM", "SJ-HE", "DL2", "CA2"
 ]  # fmt: skip
-Interval: TypeAlias = Literal["hksj", "hksj-adhoc", "z", "t", "posterior", "henmi-copas"]
-Prediction: TypeAlias = Literal["match", "hts"]
+Interval: TypeAlias = Literal[
+    "hksj", "hksj-adhoc", "z", "t", "kenward-roger", "posterior", "henmi-copas"
+]  # fmt: skip
+Prediction: TypeAlias = Literal["match", "hts", "kenward-roger", "sidik-jonkman", "nagashima"]
 EqualTau2: TypeAlias = Literal["separate", "common"]
 
 ConfType: TypeAlias = Literal["log-log", "log", "plain"]
@@ -79,10 +102,19 @@ Start: TypeAlias = Literal[
     "randomised", "non-randomised", "robins-i", "rate", "prognostic", "single-arm"
 ]
 """Kind of evidence, which fixes where its certainty starts."""
-MeanMeasure: TypeAlias = Literal["md", "smd"]
+MeanMeasure: TypeAlias = Literal["md", "smd", "smdh", "glass", "rom"]
+MeanVariance: TypeAlias = Literal[
+    "large-sample", "pooled", "unbiased", "exact", "heteroscedastic"
+]  # fmt: skip
+MeanTransform: TypeAlias = Literal["raw", "log"]
+ChangeMeasure: TypeAlias = Literal["mc", "smcc", "smcr", "romc"]
+CorrelationTransform: TypeAlias = Literal["fisher-z", "raw"]
+QuantileMethod: TypeAlias = Literal["luo-wan-shi", "quantile-estimation"]
+FillRule: TypeAlias = Literal["none", "pooled", "largest", "cv"]
 NetworkMeasure: TypeAlias = Literal["or", "rr", "rd", "rate", "hr", "md", "smd", "generic"]
 NetworkModel: TypeAlias = Literal["random", "common", "mantel-haenszel", "glmm"]
 NetworkInterval: TypeAlias = Literal["z", "t", "hksj"]
+NetworkPrediction: TypeAlias = Literal["match", "confidence-distribution"]
 SmallValues: TypeAlias = Literal["desirable", "undesirable"]
 SplitMethod: TypeAlias = Literal["back-calculation", "side-splitting"]
 
@@ -99,6 +131,7 @@ SPELLINGS: dict[str, dict[str, str]] = {
         "hk": "hksj",  # meta, method.random.ci="HK"
         "adhoc": "hksj-adhoc",  # metafor, test="adhoc"
         "classic": "z",  # meta, method.random.ci="classic"
+        "kr": "kenward-roger",  # meta, method.random.ci="KR"
     },
     "transform": {
         "plogit": "logit",  # meta, sm="PLOGIT"
@@ -121,7 +154,7 @@ def words(option: Any) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> words(Prediction)
-    ('match', 'hts')
+    >>> words(EqualTau2)
+    ('separate', 'common')
     """
     return tuple(get_args(option))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from _home import ANSWERS, certainty
 from _page import number, raw, say
 
 import metablin as mb
@@ -37,7 +38,8 @@ FILTERS = {
 }
 UNKNOWN = "not judged"
 MONTHS = 24
-"""Month of the absolute effect of a ratio, where the trials are followed that far."""
+"""Month of the absolute effect of a ratio, where the home page names none for the pool."""
+NAMED = {f"os.{answer.pool}": answer.months for answer in ANSWERS}
 
 
 def explore() -> None:
@@ -136,14 +138,17 @@ def pools(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 continue
             words = [str(line[c]) for c in ("group", "definition", "of_whom") if c in line]
             found.setdefault(inside, pool(path, line, ": ".join(words), inside))
-    return list(found.values())
+    return sorted(found.values(), key=lambda p: len(p["rows"]) < 2)  # a choice of studies first
 
 
 def pool(path: str, line: dict[Any, Any], label: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """Return one published pool."""
     numbers = {c: line[c] for c in ("estimate", "conf_low", "conf_high")}
     out = {"name": line["key"], "path": path, "label": label, "rows": list(keys), **numbers}
-    base = f"randomised/absolute_pooled/{line['key']}.{MONTHS}"
+    months = NAMED.get(str(line["key"]), MONTHS)
+    base = f"randomised/absolute_pooled/{line['key']}.{months}"
+    out["certainty"] = certainty(str(line["key"]))
     if number.has(base):
+        out["months"] = months
         out["baseline"] = round(100 * float(number.row(base)["survival_control"]))
     return out

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from _about import last_search
+from _history import newest
 from _page import RESULTS, number, raw, say
 
 from metablin.report import format_number
@@ -35,7 +35,6 @@ YEARS = {12: "one year", 24: "two years", 36: "three years"}
 SCALE = (0.15, 2.5)
 """Ends of the small axes of hazard ratios."""
 LINES = 3
-LETTERS = 110
 
 
 def banner() -> None:
@@ -113,24 +112,17 @@ def small(row: dict[str, Any]) -> str:
     )
     words = f"Hazard ratio {row['estimate']:.2f}, {row['conf_low']:.2f} to {row['conf_high']:.2f}"
     return (
-        f'<svg class="small-forest" viewBox="0 0 200 24" role="img" aria-label="{words}">'
+        f'<svg class="small-forest" viewBox="0 0 200 36" role="img" aria-label="{words}">'
         f'<line x1="{none}" x2="{none}" y1="0" y2="24" class="none"/>'
         f'<line x1="{left}" x2="{right}" y1="12" y2="12" class="interval"/>'
-        f'<rect x="{float(mid) - 4:.1f}" y="8" width="8" height="8" class="study"/></svg>'
+        f'<rect x="{float(mid) - 4:.1f}" y="8" width="8" height="8" class="study"/>'
+        f'<text x="{none}" y="34" text-anchor="middle">no difference</text></svg>'
     )
 
 
 def news() -> None:
-    """Show the newest changed numbers, cut to a line each, with a link to all of them."""
-    file = RESULTS / "news.md"
-    text = file.read_text("utf-8") if file.is_file() else ""
-    part = re.search(r"^### Numbers that changed\n(.*?)(?=^##|\Z)", text, re.S | re.M)
-    lines = [x[2:] for x in part[1].splitlines() if x.startswith("- ")] if part else []
-    items = "".join(f"<li>{escape(cut(line))}</li>" for line in lines[:LINES])
-    say(raw(f'<ul class="news">{items}<li><a href="about.html#new">All changes</a></li></ul>'))
-
-
-def cut(line: str) -> str:
-    """Return the first sentence of a line, or as many whole words as fit."""
-    first = re.split(r"(?<=[a-z%)])[.;] ", re.sub(r"[`*]", "", line))[0]
-    return first if len(first) <= LETTERS else f"{first[:LETTERS].rsplit(' ', 1)[0]} …"
+    """Show the reports that moved a headline last, with links to all of them and to corrections."""
+    lines = newest(LINES) if number.has("history") else []
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    more = '<a href="history.html">History</a>, <a href="about.html#new">all changed numbers</a>'
+    say(raw(f'<ul class="news">{items}<li>{more}</li></ul>'))

@@ -163,19 +163,17 @@ MANIFEST = (
     Column("analysis", "Analysis"),
     Column("reads", "Evidence tables"),
     Column("outputs", "Files written", "count"),
-    Column("seconds", "Seconds", "number", digits=1),
 )
 
 
 def manifest() -> None:
-    """Show what was run, on what, and how long it took."""
+    """Show what was run, and on what."""
     entries = json.loads((RESULTS / "manifest.json").read_text("utf-8"))["analyses"]
     rows = [
         {
             "analysis": name.replace("_", " "),
             "reads": ", ".join(entry["reads"]),
             "outputs": len(entry["outputs"]),
-            "seconds": entry["seconds"],
         }
         for name, entry in entries.items()
     ]

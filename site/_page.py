@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ __all__ = [
     "curve",
     "everything",
     "figure",
-    "findings",
     "first",
     "number",
     "say",
+    "shown",
     "stated",
     "table",
 ]
@@ -41,8 +42,17 @@ BEHIND = "Behind it"  # the one column of a table that holds links
 # Quarto leaves HTML with this remark as it is; otherwise it makes tables of its own from it.
 AS_IT_IS = "<!--| quarto-html-table-processing: none -->"
 
+MOST = 2
+"""Figures and tables of the rest of an analysis that are shown as they are."""
+DAY = re.compile(r">(\d{4}-\d\d-\d\d)</td>")
+
 number = Inline(RESULTS)
 _shown: set[str] = set()
+
+
+def shown(what: str) -> None:
+    """Note that the page has shown ``figure analysis/name`` or ``table analysis/name``."""
+    _shown.add(what)
 
 
 def say(text: str) -> None:
@@ -114,8 +124,24 @@ def links(analysis: str, table: str) -> str:
 def menu(analysis: str, name: str, data: str) -> str:
     """Return the links under a figure: data and rows behind it, files, its place, its citation."""
     files = "".join(f" · [{e.upper()}](results/{analysis}/{name}.{e})" for e in ("svg", "png"))
-    here = f" · [Link](#fig-{slug(analysis, name)}) · [Cite](about.qmd#how-to-cite)"
-    return f"{links(analysis, data)}{files if data else files.removeprefix(' ·')}{here}"
+    here = f" · [Link](#fig-{slug(analysis, name)}) · [Cite](about.qmd#how-to-cite) "
+    files = files if data else files.removeprefix(" ·")
+    return f"{links(analysis, data)}{files}{here}{same(analysis, name, data)}"
+
+
+def same(analysis: str, name: str, data: str) -> str:
+    """Return Python that draws a figure again and gives the numbers behind it, folded."""
+    lines = [
+        "from metablin.pipeline import find_analyses, load_analysis",
+        f'found = load_analysis(find_analyses(), "{analysis}").run()',
+        f'found.figures["{name}"].figure',
+        *([f'found.tables["{data}"].frame'] if data else []),
+    ]
+    code = "&#10;".join(escape(line, quote=False) for line in lines)
+    return (
+        '`<details class="same"><summary>The same in Python</summary>'
+        f'<pre tabindex="0"><code>{code}</code></pre></details>`{{=html}}'
+    )
 
 
 def plain(text: str) -> str:
@@ -192,7 +218,7 @@ def curve(path: str, colour: str) -> None:
     say(raw(text))
 
 
-def table(path: str, where: str = "") -> None:
+def table(path: str, where: str = "", opened: bool = False) -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters
@@ -200,6 +226,8 @@ def table(path: str, where: str = "") -> None:
     path : str
     where : str
         Rows to show, as a pandas query.
+    opened : bool
+        Whether a long table is unfolded.
     """
     analysis, name = path.split("/")
     if missing(analysis):
@@ -211,27 +239,7 @@ def table(path: str, where: str = "") -> None:
     found = number.table(path)
     if where:
         found = dataclasses.replace(found, frame=found.frame.query(where))
-    place(found, slug(analysis, name), links(analysis, name))
-
-
-def findings(keys: str) -> None:
-    """Show the summary of findings of a topic, certainty beside every answer.
-
-    Parameters
-    ----------
-    keys : str
-        Regular expression that the keys of its lines contain.
-    """
-    path = "certainty/summary_of_findings"
-    if missing("certainty"):
-        return
-    found = number.table(path)
-    chosen = found.frame["key"].str.contains(re.sub(r"\((?!\?)", "(?:", keys))
-    place(
-        dataclasses.replace(found, frame=found.frame.loc[chosen]),
-        "findings",
-        f"{links('certainty', 'summary_of_findings')} · [Reasons](certainty.qmd)",
-    )
+    place(found, slug(analysis, name), links(analysis, name), opened=opened)
 
 
 def place(
@@ -240,6 +248,7 @@ def place(
     behind: str,
     more: dict[str, list[str]] | None = None,
     most: int = IN_FILE,
+    opened: bool = False,
 ) -> None:
     """Put a table on the page: with a number and a caption, or where to find it when it is long.
 
@@ -254,13 +263,20 @@ def place(
         More columns, of HTML.
     most : int
         Rows from which it stays in its file.
+    opened : bool
+        Whether a long table is unfolded.
     """
     page = to_page(found, f"tbl-{label}", more, most=most)
     caption = sentences(found.title, found.note)
+    if not page.rows:
+        say(f"{caption} There is none.{behind}")
+        return
     if not page.body:
         say(f"{caption} Its {page.rows:,} rows are in the file.{behind}")
         return
-    say(f"::: {{#tbl-{label}}}\n\n{raw(page.body)}\n\n{caption}{behind}\n\n:::")
+    body = DAY.sub(r'><span class="whole">\1</span></td>', page.body)
+    body = body.replace("<details>", "<details open>", 1) if opened else body
+    say(f"::: {{#tbl-{label}}}\n\n{raw(body)}\n\n{caption}{behind}\n\n:::")
 
 
 SHORT_ANSWERS = (
@@ -292,20 +308,32 @@ def caveats(analysis: str) -> None:
 
 
 def everything(analysis: str) -> None:
-    """Show a whole analysis, apart from what the page has shown of it before."""
+    """Show a whole analysis; where the page has shown parts of it before, the rest is folded."""
     if missing(analysis):
         return
     about: dict[str, Any] = number.words(analysis)
-    if not any(f" {analysis}/" in name for name in _shown):
+    before = any(f" {analysis}/" in name for name in _shown)
+    rest = {
+        kind: [n for n in about[f"{kind}s"] if f"{kind} {analysis}/{n}" not in _shown]
+        for kind in ("figure", "table")
+    }
+    if not before:
         say(f"*{plain(about['question'])}*")
         if about["headlines"]:
             answers(analysis)
-    for name in about["figures"]:
-        if f"figure {analysis}/{name}" not in _shown:
-            figure(f"{analysis}/{name}")
-    for name in about["tables"]:
-        if f"table {analysis}/{name}" not in _shown:
-            table(f"{analysis}/{name}")
+    count = [
+        f"{len(names)} {kind}{'s' * (len(names) > 1)}" for kind, names in rest.items() if names
+    ]
+    fold = before and sum(map(len, rest.values())) > MOST
+    if fold:
+        title = f"The rest of this analysis: {' and '.join(count)}"
+        say(raw(f'<details class="rest"><summary>{title}</summary>'))
+    for name in rest["figure"]:
+        figure(f"{analysis}/{name}")
+    for name in rest["table"]:
+        table(f"{analysis}/{name}")
+    if fold:
+        say(raw("</details>"))
     if about["notes"]:
         say("**Read this with care**")
         caveats(analysis)

@@ -34,6 +34,7 @@ RANK = {
     "cli": 10,
 }
 LEAVES = {
+    "_extra",
     "_frame",
     "_input",
     "_moved",

@@ -40,6 +40,20 @@ assert mb.rmst([1, 2, 3, 4], [1, 0, 1, 1], 3).to_frame()["estimate"].iloc[0] > 0
 ipd = mb.reconstruct_km([0, 2, 4, 6], [1, 0.8, 0.6, 0.5], n=50, at_risk=([0, 4], [50, 28]))
 assert ipd.time.size == 50
 assert len(mb.load("trials")) > 50
+patients = {"time": [1, 2, 3, 4], "event": [1, 0, 1, 1], "trial": list("aabb"), "age": [5, 7, 6, 9]}
+assert mb.to_sksurv(patients)["event"].sum() == 3
+for call in (
+    lambda: mb.to_lifelines(patients),
+    lambda: mb.pooled_cox(patients, ["age"]),
+    lambda: mb.pooled_aft(patients, ["age"]),
+    lambda: mb.cumulative_incidence([1, 2, 3], [1, 2, 0]),
+):
+    try:
+        call()
+    except mb.DataError as error:
+        assert str(error).endswith('is not installed; allowed: pip install "metablin[survival]"')
+    else:
+        raise AssertionError("not refused")
 print("core alone")
 """
 

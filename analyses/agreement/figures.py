@@ -19,7 +19,7 @@ def pairs_figure(pairs: pd.DataFrame) -> Drawn:
     """Draw the ratios of every pair, theirs above ours."""
     rows = records(pairs.loc[pairs["unit"] == "ratio"])
     fig, ax = style.figure(4.4, 0.36 * len(rows) + 0.9)
-    colours = {"published": style.SOFT, "ours": style.colour("blinatumomab")}
+    colours = {"published": style.SOFT, "ours": style.colour("study")}
     for y, row in enumerate(rows):
         for name, shift in (("published", -0.14), ("ours", 0.14)):
             limits = [row[f"{name}_low"], row[f"{name}_high"]]

@@ -10,6 +10,7 @@ from metablin.pipeline import Evidence
 from ..cohorts import harms
 from ..cohorts.arm_pools import POOLS
 from ..cohorts.comparisons import choices, comparisons
+from ..cohorts.members import READS as READS
 from ..cohorts.populations import RELAPSED, SPLITS, known_trials, split
 from ..cohorts.responders import responder_rows
 from ..cohorts.responses import (
@@ -28,11 +29,6 @@ from ..response import rows as response_rows
 from ..safety import rows as safety_rows
 from ..survival import cure
 from ..survival import rows as survival_rows
-
-READS = (
-    "trials", "references", "screening", "proportions", "survival", "contrasts", "at_risk",
-    "mrd_stratified", "safety", "discrepancies",
-)  # fmt: skip
 
 
 def results(evidence: Evidence) -> pd.DataFrame:

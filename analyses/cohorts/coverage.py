@@ -25,13 +25,23 @@ def simulated_coverage(fit: mb.MetaFit) -> float:
     single study and for intervals that are not of the rule for few studies.
     """
     interval = _interval(fit)
-    if fit.k < 2 or not interval:
+    return lowest_coverage(fit.k if interval else 0, fit.measure != "proportion", interval)
+
+
+def lowest_coverage(k: int, ratio: bool | None = None, interval: str = RULE) -> float:
+    """Return the lowest simulated coverage of an interval with `k` studies, NaN with fewer than 2.
+
+    Of ratios or of proportions; of both where `ratio` is None, for what was not simulated itself
+    (survival of an arm at a time).
+    """
+    if k < 2:
         return math.nan
     lines = _lines()
-    ratio = fit.measure != "proportion"
-    part = lines.loc[(lines["interval"] == interval) & ((lines["kind"] == RATIO) == ratio)]
-    k = max(x for x in part["k"].unique() if x <= fit.k)
-    return float(part.loc[part["k"] == k, "coverage"].min())
+    part = lines.loc[lines["interval"] == interval]
+    if ratio is not None:
+        part = part.loc[(part["kind"] == RATIO) == ratio]
+    reached = max(x for x in part["k"].unique() if x <= k)
+    return float(part.loc[part["k"] == reached, "coverage"].min())
 
 
 def _interval(fit: mb.MetaFit) -> str:

@@ -59,7 +59,7 @@ def over_time(moves: pd.DataFrame, last: datetime.date) -> Drawn:
 def _panel(ax: Axes, title: str, part: pd.DataFrame, years: list[float], end: float) -> None:
     ratio = (part["unit"] == "ratio").all()
     x = np.array([*years, end])
-    tone = style.colour("blinatumomab")
+    tone = style.colour("study")
     for name, width in (("conf_low", 0.0), ("conf_high", 0.0), ("estimate", 1.6)):
         y = np.append(part[name].to_numpy(), part[name].iloc[-1])
         if width:

@@ -48,7 +48,7 @@ def forest(answers: pd.DataFrame) -> Drawn:
             continue
         ticks[y] = row["comparison"]
         indirect = row["evidence"] == INDIRECT
-        _interval(ax, y, row, style.colour("blinatumomab") if indirect else style.SOFT, indirect)
+        _interval(ax, y, row, style.colour("study") if indirect else style.SOFT, indirect)
     _axis(ax, ticks, len(lines))
     os = answers.loc[answers["evidence"] == INDIRECT]
     said = [f"{SHORT[r['outcome']].lower()} {_text(r)}" for r in records(os)]
@@ -64,13 +64,13 @@ def published(beside: pd.DataFrame) -> Drawn:
     for y, row in enumerate(rows):
         ticks[y] = f"{row['source']}, {SHORT[row['outcome']].lower()}:\n{row['comparison']}"
         for who, shift, colour in (("theirs", -0.15, style.SOFT),
-                                   ("ours", 0.15, style.colour("blinatumomab"))):  # fmt: skip
+                                   ("ours", 0.15, style.colour("study"))):  # fmt: skip
             named = {"estimate": row[who], "conf_low": row[f"{who}_low"],
                      "conf_high": row[f"{who}_high"]}  # fmt: skip
             _interval(ax, y + shift, named, colour, who == "ours" and row["grade"] == BRIDGED)
         if row["range_low"] == row["range_low"]:
             _range(ax, y - 0.15, row["range_low"], row["range_high"])
-    for who, colour in (("theirs", style.SOFT), ("ours", style.colour("blinatumomab"))):
+    for who, colour in (("theirs", style.SOFT), ("ours", style.colour("study"))):
         ax.plot([], [], "o-", color=colour, label=who)
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncol=2, frameon=False, fontsize=8.5)
     _axis(ax, ticks, len(rows), WIDE)

@@ -92,8 +92,8 @@ def absolute_figure(gains: pd.DataFrame) -> Drawn:
 
 def _pair(ax: object, y: int, row: dict[str, object]) -> None:
     arms = (
-        ("survival_control", "control", "chemotherapy"),
-        ("survival_treatment", "treatment", "blinatumomab"),
+        ("survival_control", "control", "control"),
+        ("survival_treatment", "treatment", "treatment"),
     )
     ax.plot([row[c] for c, *_ in arms], [y, y], color=style.SOFT, lw=2, alpha=0.5)  # type: ignore[attr-defined]
     for value, name, role in arms:

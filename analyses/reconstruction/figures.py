@@ -47,7 +47,7 @@ def panels(arms: list[Rebuilt], curves: pd.DataFrame, *, months: float = 60.0) -
 
 def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
     p = arm.printed
-    shade = style.colour("blinatumomab" if "blinatumomab" in p.arm else p.arm)
+    shade = style.colour("treatment" if "blinatumomab" in p.arm else p.arm)
     ax.fill_between(part["time"], part["low"], part["high"], color=shade, alpha=0.22, lw=0,
                     step="post")  # fmt: skip
     ax.step(part["time"], part["survival"], where="post", color=shade, lw=1.2)

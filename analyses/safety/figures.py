@@ -32,6 +32,7 @@ WORDS = {"unadjusted": "risk ratio, time ignored", "fixed": "rate ratio per cycl
 
 SHORT = {e.code: e.short for e in entries("population", "results")}
 DESIGN_WORDS = said("design")
+ARMS = ("blinatumomab", "chemotherapy")
 
 
 def rates_figure(frame: pd.DataFrame, panels: dict[tuple[str, str], str]) -> MplFigure:
@@ -112,7 +113,7 @@ def volcano_figure(frame: pd.DataFrame) -> MplFigure:
     single = single.sort_values("period", ascending=False, kind="stable")
     single = single.drop_duplicates(["trial_id", "term"])
     named = single.assign(term=single["term"] + " (" + single["study"] + ")")
-    figure = volcano(named, labels=12).figure
+    figure = volcano(named, labels=12, arms=ARMS).figure
     assert isinstance(figure, MplFigure)
     return figure
 
@@ -125,7 +126,7 @@ def dots_figure(frame: pd.DataFrame, trial: str, period: str) -> MplFigure:
         & (frame["period"] == period)
         & (frame["term"] != "treatment-related adverse event")
     ]
-    figure = dots(part)[0].figure
+    figure = dots(part, arms=ARMS)[0].figure
     assert isinstance(figure, MplFigure)
     return figure
 

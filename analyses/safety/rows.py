@@ -16,6 +16,7 @@ from metablin.safety import (
     gamma_shrinkage,
 )
 
+from ..cohorts.coverage import lowest_coverage
 from ..cohorts.designs import suffix
 from ..cohorts.harms import GRADES
 from ..cohorts.populations import POPULATIONS, with_trials
@@ -40,6 +41,10 @@ def pooled_rates(kept: pd.DataFrame) -> pd.DataFrame:
         grade_words=frame["grade"].map(GRADES),
         studies=[names[k] for k in keys],
         row_ids=[ids[k] for k in keys],
+        coverage=[
+            lowest_coverage(int(k) if model == "bayes" else 0, ratio=False)
+            for k, model in zip(frame["k"], frame["model"], strict=True)
+        ],
     )
     frame.insert(0, "key", [_key(*k) for k in keys])
     return frame

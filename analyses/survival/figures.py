@@ -31,7 +31,7 @@ DRAWN = {
     "lognormal-mixture-cure": "log-normal, with a cured share",
     "lognormal": "log-normal, without",
 }
-COLOURS = ("blinatumomab", "chemotherapy", "mrd_positive")
+COLOURS = ("treatment", "control", "mrd_positive")
 
 
 def middle_curve(draws: Draws, months: np.ndarray) -> pd.DataFrame:
@@ -129,12 +129,12 @@ def effects_figure(single: pd.DataFrame, whole: pd.DataFrame, measure: str, unit
         figure = MplFigure(figsize=(6.8, 0.42 * len(lines) + 1.0), layout="constrained")
         ax = figure.subplots()
     for y, (_, row, is_pool) in enumerate(lines):
-        shade = style.INK if is_pool else style.colour("blinatumomab")
+        shade = style.INK if is_pool else style.colour("study")
         ax.plot([row["conf_low"], row["conf_high"]], [y, y], color=shade, lw=1.2)
         ax.plot([row["estimate"]], [y], "D" if is_pool else "s", color=shade, ms=6)
         printed = np.nan if is_pool else row["printed"]
         if np.isfinite(printed):
-            ax.plot([printed], [y], "o", mfc="none", mec=style.colour("chemotherapy"), ms=10)
+            ax.plot([printed], [y], "o", mfc="none", mec=style.colour("pooled"), ms=10)
     ax.axvline(0.0, color=style.SOFT, lw=0.8)
     ax.set_yticks(range(len(lines)), [text for text, *_ in lines])
     ax.invert_yaxis()

@@ -17,6 +17,7 @@ from metablin.meta.survival.curves import log_cumulative_hazard
 from metablin.survival import KMCurve, fit_parametric, rubin
 
 from ..cohorts.arm_pools import Pool, name_of
+from ..cohorts.coverage import lowest_coverage
 from ..cohorts.designs import DESIGNS
 from ..cohorts.populations import PROSPECTIVE
 from ..lines import join_ids
@@ -138,6 +139,7 @@ def _survival(pool: Pool, t: float, design: str, group: Sequence[Known]) -> dict
         "group": said("design")[design],
         "measure": f"Survival at {t:g} months",
         "unit": "proportion",
+        "coverage": lowest_coverage(len(group)),
         **{n: math.exp(-math.exp(getattr(fit, other))) for n, other in names.items()},
     }
 

@@ -25,7 +25,10 @@ RASTER = {"png", "jpg", "tiff", "webp"}
 def draw(spec: Spec, folder: Path) -> Path:
     """Write one figure."""
     path = folder / spec.file
-    rc = {"svg.fonttype": "none" if spec.number % 2 else "path", **STYLE_RC.get(spec.style, {})}
+    rc: Any = {
+        "svg.fonttype": "none" if spec.number % 2 else "path",
+        **STYLE_RC.get(spec.style, {}),
+    }
     with mpl.rc_context(rc):
         figure = DRAWN[spec.style](spec)
         figure.savefig(path, dpi=spec.dpi if spec.ending in RASTER else 72)
@@ -120,7 +123,7 @@ def sas(spec: Spec) -> Figure:
         ax.text(-0.06 * spec.ticks[-1], low + 0.06 * (len(group) - k) - 0.03, str(k + 1),
                 ha="right", va="center", size=8)  # fmt: skip
         for t in spec.ticks:
-            ax.text(t, low + 0.06 * (len(group) - k) - 0.03, str(arm.at_risk([t])[0]),
+            ax.text(t, low + 0.06 * (len(group) - k) - 0.03, str(arm.at_risk(np.array([t]))[0]),
                     ha="center", va="center", size=8)  # fmt: skip
     ax.axhline(-0.02, color="black", lw=0.6)
     ax.tick_params(axis="y", pad=12)

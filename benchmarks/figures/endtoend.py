@@ -74,10 +74,10 @@ def frames(seed: int, kind: tuple[Any, ...], folder: Path) -> tuple[pd.DataFrame
 
 
 def _effect(measure: str) -> Callable[[pd.DataFrame], tuple[float, float, float, float]]:
-    at = {"at": TAU} if measure == "rmst" else {}
+    at: dict[str, Any] = {"at": TAU} if measure == "rmst" else {}
 
     def estimate(frame: pd.DataFrame) -> tuple[float, float, float, float]:
-        several = {"draw": "draw"} if frame["draw"].nunique() > 1 else {}
+        several: dict[str, Any] = {"draw": "draw"} if frame["draw"].nunique() > 1 else {}
         found = two_stage(frame, measure, control="Control", **at, **several).fit
         row = found.to_dict()["analysis"]
         own = [
@@ -108,8 +108,10 @@ def compare(true: pd.DataFrame, drawn: pd.DataFrame) -> list[dict[str, Any]]:
         (a, *_), (b, low, high, spread) = estimate(true), estimate(drawn)
         rows.append({**_row(name, a, b, low, high, spread), "trials": true["trial"].nunique()})
     one, other = _curve(true), _curve(drawn)
-    for t, x, y in zip(TIMES, one.itertuples(), other.itertuples(), strict=True):
-        row = _row(f"survival at {t:g} months", x.estimate, y.estimate, y.low, y.high, y.spread)
+    pairs = zip(one.to_dict("records"), other.to_dict("records"), strict=True)
+    for t, (x, y) in zip(TIMES, pairs, strict=True):
+        row = _row(f"survival at {t:g} months", x["estimate"], y["estimate"], y["low"],
+                   y["high"], y["spread"])  # fmt: skip
         rows.append({**row, "trials": true["trial"].nunique()})
     return rows
 

@@ -37,7 +37,7 @@ RASTER = (("png", 150, False), ("jpg", 150, False), ("png", 100, False), ("png",
 
 def suite(styles: list[str], rasters: int = 2, seed: int = SEED) -> list[Spec]:
     """Return the figures to draw: each manner in both vector formats and in some as a picture."""
-    out = []
+    out: list[Spec] = []
     for i, style in enumerate(styles):
         turned = [RASTER[(rasters * i + k) % len(RASTER)] for k in range(rasters)]
         for j, (ending, dpi, grey) in enumerate([*VECTOR, *turned]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,14 @@ class Arm:
 
     def at_risk(self, at: np.ndarray) -> np.ndarray:
         """Patients whose time is at least `at`."""
-        return (self.time[:, None] >= np.asarray(at, dtype=float)[None, :]).sum(axis=0)
+        return np.asarray((self.time[:, None] >= at[None, :]).sum(axis=0))
 
     def survival(self, at: np.ndarray) -> np.ndarray:
         """The product-limit estimate, from its definition."""
         times = np.unique(self.time[self.event == 1])
         died = ((self.time[:, None] == times) & (self.event[:, None] == 1)).sum(axis=0)
         s = np.r_[1.0, np.cumprod(1 - died / np.maximum(self.at_risk(times), 1))]
-        return s[np.searchsorted(times, at, side="right")]
+        return np.asarray(s[np.searchsorted(times, at, side="right")])
 
     def corners(self) -> tuple[np.ndarray, np.ndarray]:
         """Times and heights of the curve, from (0, 1) to the last patient."""
@@ -52,7 +53,7 @@ class Spec:
     ticks: np.ndarray
     table: bool
     black: bool = False
-    options: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:

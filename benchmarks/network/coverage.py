@@ -6,17 +6,21 @@ with correlation 1/2 between contrasts of one study. ``python -m benchmarks.netw
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 
 from metablin.network.gls import Rows, rows_of, stack
 from metablin.network.inconsistency import splits
+from metablin.network.prediction import below, mixture
 from metablin.network.records import Block, Network
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import critical
 from metablin.numerics.tau2 import estimate_tau2
 
 REPETITIONS = 4000
+PREDICTION_REPETITIONS = 1000
 SPLIT_REPETITIONS = 400
 TAU2 = 0.1
 LEVEL = 0.95
@@ -26,7 +30,7 @@ def geometry(treatments: int, dense: bool, rng: np.random.Generator) -> Network:
     """Return a network whose effects are still to be drawn (all zero)."""
     edges = [(i, (i + 1) % treatments) for i in range(treatments)]  # a circle
     edges += [(0, j) for j in range(2, treatments - 1)]  # and a star
-    blocks = []
+    blocks: list[Block] = []
     for a, b in edges:
         for _ in range(4 if dense else 2):
             blocks.append(block(len(blocks), sorted((a, b)), rng))
@@ -71,8 +75,25 @@ def cell(treatments: int, dense: bool, rng: np.random.Generator) -> dict[str, fl
         "hksj": np.mean(np.abs(gap) < q * np.sqrt(var * scale)),
         "prediction_z": np.mean(np.abs(future) < z * wide),
         "prediction_t": np.mean(np.abs(future) < q * wide),
+        **propagated_coverage(n, y, future - gap, float(free)),
         "node_split_type_1": node_splits(n, rows, y[:SPLIT_REPETITIONS]),
     }
+
+
+def propagated_coverage(n: Network, y: np.ndarray, new: np.ndarray, df: float) -> dict[str, float]:
+    """Return coverage of prediction over the confidence distribution of tau2, normal and t.
+
+    `new` are the effects of new settings, shape (repetitions, pairs).
+    """
+    pairs = np.triu_indices(len(n.treatments), 1)
+    tail = (1 - LEVEL) / 2
+    inside: dict[str, list[float]] = {"prediction_cd_z": [], "prediction_cd_t": []}
+    for one, true in zip(y[:PREDICTION_REPETITIONS], new, strict=False):
+        center, width = mixture(Network(n.treatments, "generic", "none", rebuilt(n, one)), pairs)
+        for name, free in zip(inside, (np.inf, df), strict=True):
+            p = below(true, center, width, free)
+            inside[name].append(float(np.mean((p > tail) & (p < 1 - tail))))
+    return {name: float(np.mean(x)) for name, x in inside.items()}
 
 
 def node_splits(n: Network, rows: Rows, y: np.ndarray) -> float:
@@ -107,9 +128,14 @@ def rebuilt(n: Network, y: np.ndarray) -> tuple[Block, ...]:
 def main() -> None:
     """Print the table."""
     rng = np.random.default_rng(20)
-    cells = [cell(t, dense, rng) for t in (4, 8, 15) for dense in (False, True)]
+    cells = []
+    for t in (4, 8, 15):
+        for dense in (False, True):
+            cells.append(cell(t, dense, rng))
+            print(f"{t} treatments, {'dense' if dense else 'sparse'}", file=sys.stderr)
     table = pd.DataFrame(cells)
-    print(f"{REPETITIONS} networks a row, tau2 = {TAU2}, {SPLIT_REPETITIONS} for node splits")
+    print(f"{REPETITIONS} networks a row, tau2 = {TAU2}, {SPLIT_REPETITIONS} for node splits, "
+          f"{PREDICTION_REPETITIONS} for prediction over the confidence distribution")  # fmt: skip
     print(table.to_string(index=False, float_format="{:.3f}".format))
 
 

@@ -117,7 +117,7 @@ def mixed(rng: np.random.Generator) -> None:
         rows, held = studies(rng)
         one = against_truth(network_pool(hazard_network(rows, held).network))
         inside.append(one["truth"].between(one["conf_low"], one["conf_high"]).mean())
-        errors.append(np.log(one["estimate"] / one["truth"]).abs().mean())
+        errors.append(np.abs(np.log(one["estimate"] / one["truth"])).mean())
     print(f"\n{REPETITIONS} such networks without the figure: coverage {np.mean(inside):.3f}, mean "
           f"absolute error of a log hazard ratio {np.mean(errors):.3f}")  # fmt: skip
 
@@ -158,10 +158,10 @@ def coverage(rng: np.random.Generator) -> None:
         for kind, frames in sets.items():
             n = survival_vectors(pd.concat(frames), horizons=[TAU], hazard_ratio=False)
             table = multivariate_pool(n, model="common").to_frame()
-            for r in table.itertuples():
-                gap = truth[r.treat1] - truth[r.treat2]
-                found[kind].append((r.conf_low <= gap <= r.conf_high, r.estimate - gap,
-                                    r.reconstruction_share))  # fmt: skip
+            for r in table.to_dict(orient="records"):
+                gap = truth[r["treat1"]] - truth[r["treat2"]]
+                found[kind].append((r["conf_low"] <= gap <= r["conf_high"], r["estimate"] - gap,
+                                    r["reconstruction_share"]))  # fmt: skip
     print()
     print(f"{REPETITIONS} networks of 3 treatments and 3 trials, restricted mean to {TAU:g} months")
     for kind, rows in found.items():

@@ -14,7 +14,7 @@ from metablin.numerics.kaplan_meier import rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
 
-SEED = 20261130
+SEED = 20270228  # unseen: constants of the draws were chosen on arms of another
 PUBLIC = {"colon_recurrence": "DFS", "rotterdam_relapse": "DFS", "gbsg": "DFS", "gbsg2": "DFS",
           "nwtco": "DFS", "breast_cancer": "DFS"}  # fmt: skip
 EVERY = {"PFS": (1.4, 2.8), "DFS": (3.0, 6.0), "OS": (0.0, 0.0)}  # months between visits
@@ -56,12 +56,17 @@ def arms(public: list[Trial], simulations: int):
                 yield endpoint, "simulated", t, e
 
 
-def endpoint_rows(public: list[Trial], simulations: int, draws: int, printed) -> pd.DataFrame:
+PARTS = 12  # in which the arms are dealt out
+
+
+def endpoint_rows(
+    public: list[Trial], simulations: int, draws: int, printed, part: int
+) -> pd.DataFrame:
     """Whether the hidden RMST and early S of each arm lie within its draws, and the width."""
     rows = []
     for i, (endpoint, source, t, e) in enumerate(arms(public, simulations)):
         items = printed(t, e)
-        if items is None:
+        if i % PARTS != part or items is None:
             continue
         base = {"endpoint": endpoint, "source": source, "n": t.size}
         try:
@@ -86,9 +91,8 @@ def endpoint_rows(public: list[Trial], simulations: int, draws: int, printed) ->
     return pd.DataFrame(rows)
 
 
-def endpoint_table(public: list[Trial], simulations: int, draws: int, printed) -> str:
+def endpoint_table(rows: pd.DataFrame, draws: int) -> str:
     """Coverage, bias and median width by endpoint, as Markdown."""
-    rows = endpoint_rows(public, simulations, draws, printed)
     lines = [
         "## From summaries, by endpoint\n",
         f"Given: n, events, median with interval, two landmarks, median follow-up; {draws} draws. "

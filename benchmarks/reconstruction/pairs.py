@@ -36,34 +36,30 @@ def answers(one, two, late: float, early: float) -> tuple[float, float, float]:
     return (rmst(b, late) - rmst(a, late), *(s_at(b, at) - s_at(a, at)))
 
 
-def measured(trials: list[Trial], draws: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per question, trial and way; one row per trial with what happened to its ratio."""
-    rows, ratios = [], []
-    for i, trial in enumerate(trials):
-        arms = [trial.one(a) for a in (0, 1)]
-        items = [printed_arm(*x) for x in arms]
-        late, early = questions(trial)
-        if None in items or not np.isfinite([x["followup"] for x in items]).all():
-            continue
-        hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
-        try:
-            both = reconstruct_summary_pair(items[1], items[0], hr=hr, draws=draws, seed=i)[::-1]
-        except ValueError as error:
-            ratios.append({"trial": trial.name, "failed": str(error), "met": np.nan})
-            continue
-        apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
-        truth = answers(*arms, late, early)
-        for way, sets in (("apart", apart), ("pair", both)):
-            pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
-            found = np.array([answers(*pair, late, early) for pair in pairs])
-            low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
-            for k, name in enumerate(("RMST", "S late", "S early")):
-                rows.append({"way": way, "question": name, "width": high[k] - low[k],
-                             "covered": low[k] - 1e-9 <= truth[k] <= high[k] + 1e-9})  # fmt: skip
-        got = [check(*pair) for pair in zip(*both, strict=True)]
-        ratios.append({"trial": trial.name, "failed": "",
-                       "met": np.mean(np.round(got, 2) == hr)})  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(ratios)
+def measured(i: int, trial: Trial, draws: int) -> tuple[list, list]:
+    """One row per question and way; one row with what happened to the ratio, if it is printed."""
+    arms = [trial.one(a) for a in (0, 1)]
+    items = [printed_arm(*x) for x in arms]
+    late, early = questions(trial)
+    if None in items or not np.isfinite([x["followup"] for x in items]).all():
+        return [], []
+    hr = round(float(np.exp(log_hazard_ratio(trial.time, trial.event, trial.arm))), 2)
+    try:
+        both = reconstruct_summary_pair(items[1], items[0], hr=hr, draws=draws, seed=i)[::-1]
+    except ValueError as error:
+        return [], [{"trial": trial.name, "failed": str(error), "met": np.nan}]
+    apart = [reconstruct_summary(**x, draws=draws, seed=2 * i + a) for a, x in enumerate(items)]
+    truth = answers(*arms, late, early)
+    rows = []
+    for way, sets in (("apart", apart), ("pair", both)):
+        pairs = [[(x.time, x.event) for x in pair] for pair in zip(*sets, strict=True)]
+        found = np.array([answers(*pair, late, early) for pair in pairs])
+        low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
+        for k, name in enumerate(("RMST", "S late", "S early")):
+            rows.append({"way": way, "question": name, "width": high[k] - low[k],
+                         "covered": low[k] - 1e-9 <= truth[k] <= high[k] + 1e-9})  # fmt: skip
+    got = [check(*pair) for pair in zip(*both, strict=True)]
+    return rows, [{"trial": trial.name, "failed": "", "met": np.mean(np.round(got, 2) == hr)}]
 
 
 def check(control, treatment) -> float:
@@ -74,9 +70,11 @@ def check(control, treatment) -> float:
     return float(np.exp(log_hazard_ratio(time, event, arm)))
 
 
-def pairs_table(trials: list[Trial], draws: int) -> str:
+def pairs_table(found: list[tuple[list, list]], draws: int) -> str:
     """Render the table."""
-    frame, ratios = measured(trials, draws)
+    frame, ratios = (
+        pd.DataFrame([x for one in part for x in one]) for part in zip(*found, strict=True)
+    )
     good = ratios[ratios["failed"] == ""]
     lines = [
         "## Two arms with a printed hazard ratio\n",

@@ -1,6 +1,9 @@
-"""Run the reconstruction benchmark and write RESULTS.md: one process, fixed seeds.
+"""Run the reconstruction benchmark and write RESULTS.md and SCENARIOS.md: fixed seeds.
 
-python benchmarks/reconstruction/run.py [--quick] [--out RESULTS.md]
+python benchmarks/reconstruction/run.py [--quick] [--jobs N] [--folder FOLDER]
+    [--every K] [--before FILE] [--peer PATIENTS.csv]
+
+Results do not depend on `--jobs`. The last three are options of scenarios.py.
 """
 
 from __future__ import annotations
@@ -16,14 +19,19 @@ import sys
 import tempfile
 import time as clock
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scenarios
 from digitiser import Clicks, digitise, floor, km, risk_table, step
+from endpoints import PARTS as ENDPOINT_PARTS
+from endpoints import endpoint_rows, endpoint_table
 from guyot import guyot
-from pairs import pairs_table
-from thin import thin_table
+from joblib import Parallel, delayed
+from pairs import measured, pairs_table
+from thin import thin, thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
@@ -41,23 +49,62 @@ SEED = 20260101
 BEST_OF = 3  # the machine's own hiccups are no part of a time
 
 
+HERE = Path(__file__).parent
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="fewer trials and draws")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--every", type=int, default=3, help="trials of the scenarios: every k-th")
+    for name in ("before", "peer"):
+        parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     small = options.quick
-    trials = public()
-    sims = list(simulated(15 if small else 60))
-    parts = [header(trials, sims)]
-    parts.append(curves(trials, sims, 1 if small else 4))
-    parts.append(coverage(trials + sims, 20 if small else 60))
-    parts.append(summaries(trials, sims, 20 if small else 80))
-    parts.append(thin_table(trials + sims[:20], 20 if small else 80))
-    parts.append(pairs_table(trials + sims, 20 if small else 40))
-    parts.append(speed(60 if small else 300))
-    options.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(options.out.read_text(encoding="utf-8"))
+    trials, sims = public(), list(simulated(15 if small else 60))
+    repeated = trials * (1 if small else 4) + sims
+    some = (trials + sims)[:: options.every]
+    draws = 20 if small else 80
+    everyone = trials + sims
+    work = {
+        "speed": [delayed(speed)(60 if small else 100)],
+        "drawn": [delayed(covered)(level, everyone, 20 if small else 60, part)
+                  for level in DRAWN for part in range(PARTS)],
+        "thin": [delayed(thin)(i, x, draws) for i, x in enumerate(trials + sims[:20])],
+        "pairs": [delayed(measured)(i, x, 20 if small else 40) for i, x in enumerate(everyone)],
+        "summaries": [delayed(summaries)(i, x, draws) for i, x in enumerate(everyone)],
+        "endpoints": [delayed(endpoint_rows)(trials, 20 if small else 60, draws, printed, part)
+                      for part in range(ENDPOINT_PARTS)],
+        "exact": [delayed(exact_row)(some, *x) for x in scenarios.EXACT],
+        "fits": [delayed(fits)(tool, level, repeated) for tool in FITS for level in LEVELS],
+        "clicked": [delayed(scenarios.run)(some, [name]) for name in scenarios.SCENARIOS],
+        "floors": [delayed(floors)(repeated)],
+    }  # fmt: skip
+    done = iter(Parallel(n_jobs=options.jobs)(x for tasks in work.values() for x in tasks))
+    got = {name: [next(done) for _ in tasks] for name, tasks in work.items()}
+    write(options.folder / "RESULTS.md", "\n\n".join([
+        header(trials, sims),
+        curves(got["fits"], got["floors"][0]),
+        coverage(got["drawn"]),
+        summary_table([*chain(*got["summaries"])], draws),
+        endpoint_table(pd.concat(got["endpoints"], ignore_index=True), draws),
+        thin_table([*chain(*got["thin"])], draws),
+        pairs_table(got["pairs"], 20 if small else 40),
+        got["speed"][0],
+    ]))  # fmt: skip
+    write(options.folder / "SCENARIOS.md", scenarios.document(
+        got["clicked"], got["exact"], everyone, options.before, options.peer))  # fmt: skip
+
+
+def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
+    """One line of the table of exact corners (a function of this module, for its workers)."""
+    return scenarios.exact_row(trials, decimals, total)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
 def header(trials: list[Trial], sims: list[Trial]) -> str:
@@ -120,29 +167,36 @@ def measure(t, e, rt, re, table, given) -> dict[str, float]:
     }
 
 
-def curves(trials: list[Trial], sims: list[Trial], repeats: int) -> str:
+FITS = {"metablin": metablin_fit, "Guyot 2012": guyot_fit}
+
+
+def fits(tool: str, level: str, trials: list[Trial]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Reconstruct every arm with one tool at one level: one row an arm, one a trial."""
     rows, ratios = [], []
-    for name, fit in (("metablin", metablin_fit), ("Guyot 2012", guyot_fit)):
-        for level, given in LEVELS.items():
-            rng = np.random.default_rng(SEED)
-            for trial in trials * repeats + sims:
-                arms = []
-                for arm in (0, 1):
-                    t, e, clicks, table = one_case(trial, arm, rng)
-                    base = {"tool": name, "level": level, "source": trial.source, "n": t.size,
-                            "clicks": clicks.mode}  # fmt: skip
-                    try:
-                        rt, re = fit(clicks, t, e, table, given)
-                        rows.append({**base, **measure(t, e, rt, re, table, given)})
-                        arms.append((rt, re, np.full(rt.size, arm)))
-                    except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
-                        rows.append({**base, "failed": 1.0})
-                if len(arms) == 2:
-                    found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
-                    truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-                    ratios.append({"tool": name, "level": level, "hr": abs(found - truth)})
-    frame, hr = pd.DataFrame(rows), pd.DataFrame(ratios)
-    return "\n\n".join([by_level(frame, hr), by_size(frame, floors(trials * repeats + sims))])
+    fit, given = FITS[tool], LEVELS[level]
+    rng = np.random.default_rng(SEED)
+    for trial in trials:
+        arms = []
+        for arm in (0, 1):
+            t, e, clicks, table = one_case(trial, arm, rng)
+            base = {"tool": tool, "level": level, "source": trial.source, "n": t.size,
+                    "clicks": clicks.mode}  # fmt: skip
+            try:
+                rt, re = fit(clicks, t, e, table, given)
+                rows.append({**base, **measure(t, e, rt, re, table, given)})
+                arms.append((rt, re, np.full(rt.size, arm)))
+            except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
+                rows.append({**base, "failed": 1.0})
+        if len(arms) == 2:
+            found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
+            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+            ratios.append({"tool": tool, "level": level, "hr": abs(found - truth)})
+    return pd.DataFrame(rows), pd.DataFrame(ratios)
+
+
+def curves(found: list[tuple[pd.DataFrame, pd.DataFrame]], lowest: pd.Series) -> str:
+    frame, hr = (pd.concat(x, ignore_index=True) for x in zip(*found, strict=True))
+    return "\n\n".join([by_level(frame, hr), by_size(frame, lowest)])
 
 
 def floors(trials: list[Trial]) -> pd.Series:
@@ -203,7 +257,15 @@ def pair(x: pd.Series) -> str:
     return f"{x.mean():.4f} / {x.quantile(0.95):.4f}"
 
 
-def coverage(trials: list[Trial], draws: int) -> str:
+DRAWN = ("curve + n", "+ events", "+ both")
+
+
+DRAWN = ("curve + n", "+ events", "+ both")
+PARTS = 4  # in which the trials are dealt out for the draws
+
+
+def coverage(found: list[tuple[str, int, list[bool], list[float]]]) -> str:
+    draws = found[0][1]
     lines = [
         "## Draws\n",
         f"Share of trials whose log HR of the hidden data lies in the central 95 % of {draws} "
@@ -211,34 +273,42 @@ def coverage(trials: list[Trial], draws: int) -> str:
         "| level | trials | covered | mean width |",
         "|---|---|---|---|",
     ]
-    for level in ("curve + n", "+ events", "+ both"):
-        rng = np.random.default_rng(SEED + 1)
-        hits, widths = [], []
-        for i, trial in enumerate(trials):
-            sets = []
-            for arm in (0, 1):
-                t, e, clicks, table = one_case(trial, arm, rng)
-                given = LEVELS[level]
-                r = reconstruct_km(
-                    clicks.time, clicks.survival, n=t.size,
-                    at_risk=table if "risk" in given else None,
-                    events=int(e.sum()) if "events" in given else None,
-                    draws=draws, seed=2 * i + arm,
-                )  # fmt: skip
-                sets.append(r.draws)
-            arms = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
-            found = [
-                log_hazard_ratio(
-                    np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), arms
-                )
-                for a, b in zip(*sets, strict=True)
-            ]
-            truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
-            low, high = np.nanquantile(found, [0.025, 0.975])
-            hits.append(low <= truth <= high)
-            widths.append(high - low)
+    for level in DRAWN:
+        hits, widths = ([*chain(*(x[i] for x in found if x[0] == level))] for i in (2, 3))
         lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
     return "\n".join(lines)
+
+
+def covered(level: str, trials: list[Trial], draws: int, part: int):
+    """Whether the log HR of each trial of a part lies within its draws, and their width."""
+    rng = np.random.default_rng(SEED + 1)
+    given = LEVELS[level]
+    hits, widths = [], []
+    for i, trial in enumerate(trials):
+        arms = [one_case(trial, arm, rng) for arm in (0, 1)]
+        if i % PARTS != part:
+            continue
+        sets = [
+            reconstruct_km(
+                clicks.time, clicks.survival, n=t.size,
+                at_risk=table if "risk" in given else None,
+                events=int(e.sum()) if "events" in given else None,
+                draws=draws, seed=2 * i + arm,
+            ).draws
+            for arm, (t, e, clicks, table) in enumerate(arms)
+        ]  # fmt: skip
+        group = np.repeat([0, 1], [sets[0][0].time.size, sets[1][0].time.size])
+        found = [
+            log_hazard_ratio(
+                np.concatenate([a.time, b.time]), np.concatenate([a.event, b.event]), group
+            )
+            for a, b in zip(*sets, strict=True)
+        ]
+        truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
+        low, high = np.nanquantile(found, [0.025, 0.975])
+        hits.append(bool(low <= truth <= high))
+        widths.append(float(high - low))
+    return level, draws, hits, widths
 
 
 def printed(t, e) -> dict[str, object] | None:
@@ -264,21 +334,27 @@ def printed(t, e) -> dict[str, object] | None:
     }
 
 
-def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
-    rows, failures, total = [], 0, 0
-    for i, trial in enumerate(trials + sims):
-        for arm in (0, 1):
-            t, e = trial.one(arm)
-            items = printed(t, e)
-            if items is None:
-                continue
-            total += 1
-            try:
-                sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
-            except ValueError:
-                failures += 1
-                continue
-            rows.extend(judge(trial, arm, t, e, items, sets))
+def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
+    """Rows of one trial; an arm that fails has one that says so."""
+    rows = []
+    for arm in (0, 1):
+        t, e = trial.one(arm)
+        items = printed(t, e)
+        if items is None:
+            continue
+        try:
+            sets = reconstruct_summary(**items, draws=draws, seed=2 * i + arm)
+        except ValueError:
+            rows.append({"failed": 1.0})
+            continue
+        rows.extend(judge(trial, arm, t, e, items, sets))
+    return rows
+
+
+def summary_table(rows: list[dict[str, object]], draws: int) -> str:
+    failures = sum("failed" in x for x in rows)
+    rows = [x for x in rows if "failed" not in x]
+    total = len(rows) // QUANTITIES + failures
     f = pd.DataFrame(rows)
     lines = [
         "## From summaries\n",
@@ -303,6 +379,9 @@ def summaries(trials: list[Trial], sims: list[Trial], draws: int) -> str:
             f"{g['width'].mean():.3f} | |"
         )
     return "\n".join(lines)
+
+
+QUANTITIES = 3  # asked for of every arm
 
 
 def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
@@ -403,7 +482,7 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(label: str, clicks, tables, totals, copies: int = 30) -> float:
+def one_of_many(label: str, clicks, tables, totals, copies: int = 10) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
     tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
                for x in (clicks, tables, totals)]  # fmt: skip

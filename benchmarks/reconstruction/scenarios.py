@@ -3,11 +3,11 @@
 Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
 dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
 
-python benchmarks/reconstruction/scenarios.py [--every K] [--out SCENARIOS.md] [--before FILE]
-    [--save FILE] [--export FOLDER] [--peer PATIENTS.csv]
+python benchmarks/reconstruction/scenarios.py [--every K] [--save FILE] [--export FOLDER]
 
-`--save` keeps the table of one version as CSV, which `--before` sets beside another one's.
-`--export` writes the cases of every sixth trial for `peer.R`, `--peer` reads its patients.
+`run.py` writes SCENARIOS.md. `--save` keeps the table of one version as CSV, which its `--before`
+sets beside another one's. `--export` writes the cases of every sixth trial for `peer.R`, whose
+patients its `--peer` reads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from digitiser import HORIZONTAL_SD, VERTICAL_SD, digitise, km, risk_table, step
+from digitiser import HORIZONTAL_SD, VERTICAL_SD, Clicks, digitise, floor, km, risk_table, step
 from truth import Trial, public, simulated
 
 from metablin.numerics.kaplan_meier import log_hazard_ratio
@@ -33,6 +33,7 @@ COLUMNS = 601
 CUT = 0.2  # where a y axis that does not start at zero is cut
 COARSE = 0.005  # of both axes
 MEASURED = 1000  # times at which curves are compared
+ROUNDED = 2e-6  # of the time axis: rounding of six decimals
 ALIKE = 1e-6  # survival: curves that are the same
 
 
@@ -195,7 +196,8 @@ def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[st
     """Errors of one reconstruction; NaN where there is none."""
     at = grid_of(case)
     true = step(*km(*case.truth), at)
-    out = {"dots": float(np.sqrt(np.mean((dots(case) - true) ** 2)))}
+    out = {"dots": float(np.sqrt(np.mean((dots(case) - true) ** 2))),
+           "floor": lowest(case, at, true)}  # fmt: skip
     if patients is None:
         return {**out, "refused": 1.0, "rmse": np.nan, "rmst": np.nan, "exact": 0.0}
     found = step(*km(*patients), at)
@@ -207,6 +209,17 @@ def judge(case: Case, patients: tuple[np.ndarray, np.ndarray] | None) -> dict[st
         "exact": float(wholly_exact(case, patients)),
         "events": abs(patients[1].sum() - case.events) / case.events,
     }
+
+
+def lowest(case: Case, at: np.ndarray, true: np.ndarray) -> float:
+    """RMSE that stays when the events between any two clicks, and all at risk, are known."""
+    t, e = case.truth
+    order = np.argsort(case.time, kind="stable")
+    x = np.concatenate([[0.0], case.time[order], [t.max()]])
+    y = np.concatenate([[1.0], case.survival[order], [np.nan]])
+    placed = np.append(x[:-1] + ROUNDED * t.max(), np.inf)  # a rounded click stays on its drop
+    found = [floor(t, e, Clicks(x, y, mode, placed), at) for mode in ("grid", "drops")]
+    return float(min(np.sqrt(np.mean((s - true) ** 2)) for s in found))
 
 
 def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
@@ -263,7 +276,7 @@ def off_ratio(pair) -> float:
 def summary(rows: pd.DataFrame, ratios: pd.DataFrame) -> pd.DataFrame:
     """One row a scenario: refusals, mean RMSE, log HR, share the same as the truth, seconds."""
     by = rows.groupby("scenario", sort=False)
-    out = by[["dots", "rmse", "rmst", "exact", "seconds"]].mean()
+    out = by[["dots", "floor", "rmse", "rmst", "exact", "seconds"]].mean()
     out["alike"] = (rows["rmse"] <= ALIKE).groupby(rows["scenario"], sort=False).mean()
     out["refused"] = by["refused"].sum()
     out["arms"] = by.size()
@@ -304,9 +317,9 @@ def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
 def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame | None) -> str:
     """One line a scenario; the peer's is over every sixth trial."""
     lines = [
-        "| clicks | arms | joining the dots | RMSE before | RMSE | log HR before | log HR "
+        "| clicks | arms | joining the dots | floor | RMSE before | RMSE | log HR before | log HR "
         "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
-        "|---" * 14 + "|",
+        "|---" * 15 + "|",
     ]
     for name, r in now.iterrows():
         old, other = ("", "", ""), ("", "", "")
@@ -318,7 +331,8 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
             q = peer.loc[name]
             other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
         lines.append(
-            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {old[0]} | {r['rmse']:.4f} | {old[1]} "
+            f"| {name} | {r['arms']:.0f} | {r['dots']:.4f} | {r['floor']:.4f} | {old[0]} "
+            f"| {r['rmse']:.4f} | {old[1]} "
             f"| {r['hr']:.4f} | {old[2]} | {r['refused']:.0f} | {r['alike']:.2f} "
             f"| {1e3 * r['seconds']:.1f} | {other[0]} | {other[1]} | {other[2]} |"
         )
@@ -336,37 +350,66 @@ def mended_text(rows: pd.DataFrame) -> str:
     return "\n".join(lines + [f"| {k} | {v} | {times[k]} |" for k, v in arms.most_common()])
 
 
-def exact_text(trials: list[Trial]) -> str:
+EXACT = [(decimals, total) for decimals in (6, 5, 4, 3) for total in (True, False)]
+
+
+def exact_text(lines: list[str]) -> str:
     """Exact corners at several roundings, with and without the total of events."""
-    lines = ["| decimals | total | events right | events and numbers at risk right "
-             "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for decimals in (6, 5, 4, 3):
-        SCENARIOS["corners"] = corners(decimals)
-        for total in (True, False):
-            rows, ratios, _ = run(trials, ["corners"], total=total)
-            s = summary(rows, ratios).iloc[0]
-            right = (rows["events"] == 0).mean()
-            lines.append(f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | "
-                         f"{s['exact']:.3f} | {s['alike']:.3f} | {s['rmse']:.5f} | "
-                         f"{s['hr']:.4f} |")  # fmt: skip
+    head = ["| decimals | total | events right | events and numbers at risk right "
+            "| RMSE up to 1e-6 | RMSE | log HR |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+    return "\n".join([*head, *lines])
+
+
+def exact_row(trials: list[Trial], decimals: int, total: bool) -> str:
+    """One line of that table."""
+    SCENARIOS["corners"] = corners(decimals)
+    try:
+        rows, ratios, _ = run(trials, ["corners"], total=total)
+    finally:
         del SCENARIOS["corners"]
-    return "\n".join(lines)
+    s = summary(rows, ratios).iloc[0]
+    right = (rows["events"] == 0).mean()
+    return (f"| {decimals} | {'yes' if total else 'no'} | {right:.3f} | {s['exact']:.3f} | "
+            f"{s['alike']:.3f} | {s['rmse']:.5f} | {s['hr']:.4f} |")  # fmt: skip
 
 
 INTRODUCTION = """# Clicks of every kind
 
-Written by `scenarios.py`; not edited by hand. With numbers at risk and the total of events. RMSE of
-S: mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE
-up to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial. A step of one patient lies anywhere between
-two clicks: where steps are large beside reading error, the straight line through the clicks is
-nearer on average than any whole patients can be.
+Written by `run.py`; not edited by hand. With numbers at risk and the total of events. RMSE of S:
+mean over arms; log HR: mean absolute error over trials; `same curve`: share of arms with an RMSE up
+to 1e-6; `peer`: IPDfromKM 0.1.10, every sixth trial; `RMSE before`: of the arms that were not
+refused then. `floor` is what remains when the events between any two clicks and all numbers at risk
+are known: a step of one patient lies anywhere between two clicks, and where steps are large beside
+reading error the straight line through the clicks is nearer on average than any whole patients can
+be. Whole units of time, which it does not use, and smoothing over clicks may go below it.
 """
+
+EXACT_WORDS = """Corners of an arm give its curve, and so who is at risk at each of its own events.
+When patients are censored between two of them stays open: that is what is left of the error of the
+hazard ratio, for which those of one arm are counted at the events of the other.
+"""
+
+
+def document(
+    clicked: list[tuple[pd.DataFrame, pd.DataFrame, list]],
+    exact: list[str],
+    everyone: list[Trial],
+    before: Path | None,
+    peer: Path | None,
+) -> str:
+    """The whole of SCENARIOS.md from the outcome of every scenario."""
+    rows, ratios = (pd.concat([x[i] for x in clicked], ignore_index=True) for i in (0, 1))
+    old = None if before is None else pd.read_csv(before, index_col=0)
+    other = None if peer is None else peer_summary(everyone, peer)
+    parts = [INTRODUCTION, markdown(summary(rows, ratios), old, other), "## What was mended",
+             mended_text(rows), "## Exact corners", EXACT_WORDS, exact_text(exact)]  # fmt: skip
+    return "\n\n".join(part.strip() for part in parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=1, help="every k-th trial")
-    for name in ("out", "before", "save", "export", "peer"):
+    for name in ("save", "export"):
         parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     everyone = public() + list(simulated(60))
@@ -375,19 +418,10 @@ def main() -> None:
         export(everyone, options.export)
         return
     rows, ratios, messages = run(trials)
-    now = summary(rows, ratios)
     if options.save:
-        now.to_csv(options.save)
+        summary(rows, ratios).to_csv(options.save)
     for message in messages:
         print(*message)
-    if options.out:
-        before = None if options.before is None else pd.read_csv(options.before, index_col=0)
-        peer = None if options.peer is None else peer_summary(everyone, options.peer)
-        parts = [INTRODUCTION, markdown(now, before, peer), "## What was mended\n",
-                 mended_text(rows), "## Exact corners\n", exact_text(trials)]  # fmt: skip
-        options.out.write_text(
-            "\n\n".join(parts).replace("\n\n\n", "\n\n") + "\n", encoding="utf-8"
-        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import ndtri
 from truth import Trial
 
-from metablin.numerics.kaplan_meier import greenwood, median, steps
+from metablin.numerics.kaplan_meier import median, product_limit, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
 
@@ -30,7 +30,7 @@ def median_items(t, e, scale: str):
     """Median and its interval, to one decimal, None where it is not reached."""
     curve = steps(t, e)
     alive = curve[1] > 0
-    sides = limits(curve[1][alive], np.sqrt(greenwood(curve))[alive], scale)
+    sides = limits(curve[1][alive], product_limit(curve[2], curve[3])[1][alive], scale)
     first = [np.flatnonzero(x <= 0.5 + 1e-9) for x in sides]
     low, high = (round(float(curve[0][i[0]]), 1) if i.size else None for i in first)
     m = median(curve)
@@ -44,7 +44,7 @@ def landmark_items(t, e, at: float, scale: str):
     s = float(s_at(curve, np.array([at]))[0])
     if i < 0 or not 0 < s < 1:
         return (at, round(s, 2))
-    low, high = limits(s, float(np.sqrt(greenwood(curve)[i])), scale)
+    low, high = limits(s, float(product_limit(curve[2], curve[3])[1][i]), scale)
     return (at, round(s, 2), round(float(low), 2), round(float(high), 2))
 
 
@@ -68,31 +68,30 @@ def cases(t, e, rng: np.random.Generator):
     yield "earlier landmark only", {"landmarks": [one[:2]]}, (l2,)
 
 
-def thin(trials: list[Trial], draws: int) -> pd.DataFrame:
-    """Coverage of withheld landmarks by the central 95 % of the draws, and its width."""
+def thin(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
+    """Coverage of withheld landmarks of one trial by the central 95 % of the draws, and width."""
     rows = []
-    rng = np.random.default_rng(SEED)
-    for i, trial in enumerate(trials):
-        for arm in (0, 1):
-            t, e = trial.one(arm)
-            truth = steps(t, e)
-            for kind, items, times in cases(t, e, rng):
-                try:
-                    sets = reconstruct_summary(n=t.size, **items, draws=draws, seed=2 * i + arm)
-                except ValueError as error:
-                    rows.append({"kind": kind, "trial": trial.name, "failed": 1, "why": str(error),
-                                 "items": items})  # fmt: skip
-                    continue
-                for at in times:
-                    where = np.array([at])
-                    found = [_seen(x, where) for x in sets]
-                    low, high = np.nanquantile(found, [0.025, 0.975])
-                    s, slack = float(s_at(truth, where)[0]), max(0.005, 0.5 / t.size)
-                    rows.append({"kind": kind, "trial": trial.name, "failed": 0, "n": t.size,
-                                 "covered": low - slack <= s <= high + slack,
-                                 "low": low, "high": high, "truth": s,
-                                 "width": high - low, "at": at})  # fmt: skip
-    return pd.DataFrame(rows)
+    rng = np.random.default_rng([SEED, i])
+    for arm in (0, 1):
+        t, e = trial.one(arm)
+        truth = steps(t, e)
+        for kind, items, times in cases(t, e, rng):
+            try:
+                sets = reconstruct_summary(n=t.size, **items, draws=draws, seed=2 * i + arm)
+            except ValueError as error:
+                rows.append({"kind": kind, "trial": trial.name, "failed": 1, "why": str(error),
+                             "items": items})  # fmt: skip
+                continue
+            for at in times:
+                where = np.array([at])
+                found = [_seen(x, where) for x in sets]
+                low, high = np.nanquantile(found, [0.025, 0.975])
+                s, slack = float(s_at(truth, where)[0]), max(0.005, 0.5 / t.size)
+                rows.append({"kind": kind, "trial": trial.name, "failed": 0, "n": t.size,
+                             "covered": low - slack <= s <= high + slack,
+                             "low": low, "high": high, "truth": s,
+                             "width": high - low, "at": at})  # fmt: skip
+    return rows
 
 
 def _seen(ipd, where) -> float:
@@ -101,9 +100,9 @@ def _seen(ipd, where) -> float:
     return float(s_at(steps(ipd.time, ipd.event), where)[0])
 
 
-def thin_table(trials: list[Trial], draws: int) -> str:
+def thin_table(rows: list[dict[str, object]], draws: int) -> str:
     """Render the table."""
-    f = thin(trials, draws)
+    f = pd.DataFrame(rows)
     lines = [
         "## From very little\n",
         f"Arms printed as most are; {draws} draws; limits on the log(-log), log or plain scale at "

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -193,7 +194,7 @@ def _quantile(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, q: float) ->
         x = (low + high) / 2
         below = (weight * ndtr((x[:, None] - mean) / sd)).sum(1) < q
         low, high = np.where(below, x, low), np.where(below, high, x)
-    return (low + high) / 2
+    return np.asarray((low + high) / 2)
 
 
 def _glmm(events: np.ndarray, n: np.ndarray) -> Interval:
@@ -242,7 +243,7 @@ def verdict(lines: pd.DataFrame) -> pd.DataFrame:
     for name, part in lines.groupby("interval", sort=False):
         part = part.set_index(cells)
         same = base.loc[part.index]
-        worst = part["coverage"].idxmin()
+        worst: Any = part["coverage"].idxmin()
         out.append(
             {
                 "interval": name,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
 import metablin as mb
+from metablin.options import ProportionTransform
 
 SEED = 20260102
 REPETITIONS = 2_000
@@ -36,7 +39,7 @@ def _pooled(events: np.ndarray, n: np.ndarray, scale: str) -> tuple[float, float
             return (np.nan,) * 3
         fit = mb.pool(mb.proportions(events, n), model="glmm", ci="t")
     else:
-        fit = mb.pool(mb.proportions(events, n, transform=scale))
+        fit = mb.pool(mb.proportions(events, n, transform=cast(ProportionTransform, scale)))
     return fit.estimate, fit.conf_low, fit.conf_high
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from metablin import _input
 from metablin.certainty.absolute import (
@@ -20,6 +19,7 @@ from metablin.certainty.absolute import (
     effect_table,
 )
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.survival import KMCurve
 
 __all__ = ["absolute_effect_arms"]
@@ -84,7 +84,7 @@ def absolute_effect_arms(
     table = effect_table(times, 1 - s0, 1 - s1, np.array([-high, -low]), nothing)
     months, spread, notes = _months_of_arms(treatment, control, times, s1, s0)
     level = treatment.level if isinstance(treatment, KMCurve) else 0.95
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(critical(level))
     return AbsoluteEffect(
         table, float(times[-1]), months, months - z * spread, months + z * spread,
         wanted, level, "arms", notes,

@@ -22,6 +22,7 @@ from metablin.cli import (
     pipeline,
     pool,
     reconstruct,
+    revman,
     site,
     summary,
     survival,
@@ -43,6 +44,7 @@ app.add_typer(data.app, name="data")
 app.command()(pool.pool)
 app.command()(certainty.certainty)
 app.command()(network.network)
+app.command()(revman.revman)
 app.command()(reconstruct.reconstruct)
 app.command()(summary.reconstruct_summary)
 app.command()(digitise.digitise)

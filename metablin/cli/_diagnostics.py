@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Diagnostics", "Test"]
 
-Test = Literal["egger", "begg", "peters", "harbord"]
+Test = Literal[
+    "egger", "begg", "peters", "harbord", "macaskill", "deeks", "thompson", "pustejovsky"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

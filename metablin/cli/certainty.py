@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metablin.cli import _io
-from metablin.cli.pool import Interval, Measure, Model, Tau2, Transform, effect_sizes
+from metablin.cli.pool import effect_sizes
 from metablin.errors import DataError
-from metablin.options import Start
+from metablin.options import CertaintyMeasure, Interval, Model, Start, Tau2, Transform
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ ANSWERS = ("study", "domain", "question", "answer")
 def certainty(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV of studies.")],
     measure: Annotated[
-        Measure | None, typer.Option(help="What the columns hold (studies, not answers).")
+        CertaintyMeasure | None, typer.Option(help="What the columns hold (studies, not answers).")
     ] = None,
     start: Annotated[
         Start | None, typer.Option(help="Kind of evidence: where its certainty starts.")

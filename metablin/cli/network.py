@@ -9,7 +9,13 @@ import typer
 
 from metablin.cli import _io
 from metablin.errors import DataError
-from metablin.options import Missing, NetworkInterval, NetworkMeasure, NetworkModel
+from metablin.options import (
+    Missing,
+    NetworkInterval,
+    NetworkMeasure,
+    NetworkModel,
+    NetworkPrediction,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +45,9 @@ def network(
     tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
     ci: Annotated[NetworkInterval, typer.Option(help="Interval of the effects.")] = "z",
     level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    prediction: Annotated[
+        NetworkPrediction, typer.Option(help="How prediction intervals are made.")
+    ] = "match",
     missing: Annotated[Missing, typer.Option(help="What to do with empty cells.")] = "error",
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
@@ -61,7 +70,8 @@ def network(
     from metablin.network import network_pool
 
     n = network_of(_numbers(frame), measure, missing=missing)
-    fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference)
+    fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference,
+                       prediction=prediction)  # fmt: skip
     if plot is not None:
         _io.save_plot(_draw(fit, picture), plot)
     if json:

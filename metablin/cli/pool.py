@@ -10,6 +10,18 @@ import typer
 
 from metablin.cli import _io
 from metablin.cli._diagnostics import Diagnostics, Test
+from metablin.options import (
+    DoubleZeros,
+    ForestLayout,
+    Interval,
+    MeanVariance,
+    Measure,
+    Model,
+    Prediction,
+    Tau2,
+    Transform,
+    ZeroRule,
+)
 
 if TYPE_CHECKING:
     from metablin.effects import EffectSizes
@@ -18,49 +30,64 @@ if TYPE_CHECKING:
 
 __all__ = ["pool"]
 
-Measure = Literal[
-    "proportion", "or", "rr", "rd", "asd", "hr", "rate", "irr", "ird", "irsd", "generic"
-]
-Transform = Literal["logit", "log", "raw", "arcsine", "freeman-tukey"]
-Model = Literal[
-    "random", "common", "glmm", "mantel-haenszel", "peto", "beta-binomial", "bayes", "multilevel"
-]
-Tau2 = Literal["DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM"]
-Interval = Literal["z", "t", "hksj", "hksj-adhoc"]
-ZeroCells = Literal["only-needed", "all", "treatment-arm", "none"]
-
 TABLES = ("or", "rr", "rd", "asd")
 PAIRS = ("irr", "ird", "irsd")
+MEANS = ("md", "smd", "smdh", "glass", "rom")
+SCALES = {
+    "proportion": ("logit", "log", "raw", "arcsine", "freeman-tukey"),
+    "mean": ("raw", "log"),
+    "correlation": ("fisher-z", "raw"),
+}
+"""Scales of measures that have several, the default first."""
 
 
 def pool(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="Table of studies (CSV, xlsx).")
     ],
-    measure: Annotated[Measure, typer.Option(help="What the columns hold.")],
+    measure: Annotated[Measure, typer.Option(help="What the columns hold.", case_sensitive=False)],
     transform: Annotated[
-        Transform | None, typer.Option(help="Scale of proportions (default logit).")
+        Transform | None,
+        typer.Option(
+            help="Scale of proportions (default logit), means (raw) or correlations (fisher-z).",
+            case_sensitive=False,
+        ),
     ] = None,
-    model: Annotated[Model, typer.Option(help="How studies combine.")] = "random",
+    model: Annotated[
+        Model, typer.Option(help="How studies combine.", case_sensitive=False)
+    ] = "random",
     rule: Annotated[
         Literal["cohorts"] | None,
         typer.Option(help="The model that the number of single-arm cohorts can carry."),
     ] = None,
-    tau2: Annotated[Tau2, typer.Option(help="Estimator of the heterogeneity variance.")] = "REML",
+    tau2: Annotated[
+        Tau2,
+        typer.Option(help="Estimator of the heterogeneity variance.", case_sensitive=False),
+    ] = "REML",
     ci: Annotated[
         Interval | None,
-        typer.Option(help="Interval of the pooled effect (default hksj, where the model has it)."),
+        typer.Option(
+            help="Interval of the pooled effect (default hksj, where the model has it).",
+            case_sensitive=False,
+        ),
     ] = None,
+    prediction: Annotated[
+        Prediction, typer.Option(help="Kind of prediction interval.", case_sensitive=False)
+    ] = "match",
     level: Annotated[float, typer.Option(help="Level of the intervals in the output.")] = 0.95,
     input_level: Annotated[
         float | None,
         typer.Option(help="Level of the file's intervals (default 0.95, or its column level)."),
     ] = None,
     zero_cells: Annotated[
-        ZeroCells | None, typer.Option(help="What is added to zero cells of two arms.")
+        ZeroRule | None, typer.Option(help="What is added to zero cells of two arms.")
+    ] = None,
+    variance: Annotated[
+        MeanVariance | None,
+        typer.Option(help="Sampling variance of differences and ratios of means."),
     ] = None,
     double_zeros: Annotated[
-        Literal["keep", "drop"] | None, typer.Option(help="Trials without any event, or only such.")
+        DoubleZeros | None, typer.Option(help="Trials without any event, or only such.")
     ] = None,
     by: Annotated[str | None, typer.Option(help="Column of subgroups.")] = None,
     moderators: Annotated[
@@ -88,8 +115,15 @@ def pool(
     percent: _io.Percent = False,
     unit: _io.Unit = None,
     plot: Annotated[Path | None, typer.Option(help="Write a forest plot (svg, png, pdf).")] = None,
+    layout: Annotated[ForestLayout, typer.Option(help="How the forest plot is set.")] = "plain",
     funnel: Annotated[
         Path | None, typer.Option(help="Write a funnel plot (svg, png, pdf).")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the studies and the pool as .md, .tex or .html.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write methods and results in sentences (.md).")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -98,30 +132,37 @@ def pool(
     Columns by measure: proportion: events, n (or rate, n). or, rr, rd, asd: events_treatment,
     n_treatment, events_control, n_control. irr, ird, irsd: events_treatment,
     person_time_treatment, events_control, person_time_control. hr: estimate, conf_low, conf_high
-    (or loghr, se). rate: events, person_time. generic: yi, vi (or yi, se). A column study labels
+    (or loghr, se). rate: events, person_time. md, smd, smdh, glass, rom: mean_treatment,
+    sd_treatment, n_treatment, mean_control, sd_control, n_control (or std_error_...). mean: mean,
+    sd (or std_error), n. correlation: r, n. generic: yi, vi (or yi, se). A column study labels
     the rows, a column level gives the level of each interval. The names of metafor, meta and
     RevMan are known; --columns maps others.
     """
-    _usage(measure, transform, zero_cells, double_zeros, model, cluster, by)
+    _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by)
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
+    if layout != "plain" and plot is None:
+        raise typer.BadParameter("--layout needs --plot")
     _io.check_picture(plot, file)
     _io.check_picture(funnel, file, option="--funnel")
-    _io.check_files([plot, funnel], [file])
+    _io.check_files([plot, funnel, table, report], [file])
+    _papers(table, report)
     from metablin.io import read_studies
 
     studies = read_studies(
         file, measure, _io.options(columns, sheet, missing, percent, unit), by=by,
         cluster=cluster, moderators=moderators, input_level=input_level,
     )  # fmt: skip
-    zeros = {"zero_cells": zero_cells, "double_zeros": double_zeros}
+    rules = {"zero_cells": zero_cells, "double_zeros": double_zeros, "variance": variance}
     with studies.table.places():
-        effects = effect_sizes(studies, measure, transform or "logit", zeros)
+        effects = effect_sizes(studies, measure, transform, rules)
         fit = _fit(effects, studies, rule, model=model, tau2=tau2, ci=ci, level=level,
-                   moderators=moderators)  # fmt: skip
+                   moderators=moderators, prediction=prediction)  # fmt: skip
     wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
     found = wanted.run(fit)
     if plot is not None:
-        _io.save_plot(fit.plot(), plot)
+        _io.save_plot(fit.plot(layout=layout), plot)
+    if table is not None or report is not None:
+        _write_papers(fit, table, report)
     if json:
         _io.print_json(fit.to_dict() | wanted.to_dict(found))
     else:
@@ -129,14 +170,37 @@ def pool(
     _io.say(studies.note())
 
 
+def _papers(table: Path | None, report: Path | None) -> None:
+    """Refuse tables and texts of a kind that cannot be written (exit 2)."""
+    if table is not None and table.suffix.lower() not in (".md", ".tex", ".html", ".htm"):
+        raise typer.BadParameter(f"--table writes .md, .tex or .html, not {table.name}")
+    if report is not None and report.suffix.lower() != ".md":
+        raise typer.BadParameter(f"--report writes .md, not {report.name}")
+
+
+def _write_papers(fit: MetaFit, table: Path | None, report: Path | None) -> None:
+    from metablin.io import write_text
+    from metablin.report.export import export
+    from metablin.report.paper import write_up
+
+    if table is not None:
+        export(fit, table)
+    if report is not None:
+        write_text(report, write_up(fit).to_markdown())
+
+
 def _usage(
     measure: str, transform: str | None, zero_cells: str | None, double_zeros: str | None,
-    model: str, cluster: str | None, by: str | None,
+    variance: str | None, model: str, cluster: str | None, by: str | None,
 ) -> None:  # fmt: skip
     """Refuse options that do not go together (exit 2)."""
     wrong = {
-        f"--transform is for proportions, not for {measure}":
-            transform is not None and measure != "proportion",
+        f"--transform is for proportions, means and correlations, not for {measure}":
+            transform is not None and measure not in SCALES,
+        f"--transform of {measure}: {', '.join(SCALES.get(measure, ()))}":
+            transform is not None and transform not in SCALES.get(measure, (transform,)),
+        f"--variance is for differences and ratios of means, not for {measure}":
+            variance is not None and measure not in MEANS,
         f"--zero-cells is for two arms, not for {measure}":
             zero_cells is not None and measure not in (*TABLES, *PAIRS),
         f"--double-zeros is for two-by-two tables, not for {measure}":
@@ -167,13 +231,18 @@ def _one_rule(rule: str | None, measure: str, *others: object) -> None:
 
 
 def effect_sizes(
-    studies: Studies, measure: Any, transform: Any, zeros: Mapping[str, str | None] | None = None
+    studies: Studies,
+    measure: Any,
+    transform: Any = None,
+    options: Mapping[str, str | None] | None = None,
 ) -> EffectSizes:
     """Return the effect sizes of the columns that the measure fixes."""
     from metablin import effects
 
     c, names = studies.columns, studies.studies
-    rules: dict[str, Any] = {k: v for k, v in (zeros or {}).items() if v is not None}
+    rules: dict[str, Any] = {k: v for k, v in (options or {}).items() if v is not None}
+    if measure in SCALES:
+        transform = transform or SCALES[measure][0]
     if "log_estimate" in c:
         return effects.log_effects(c["log_estimate"], c["std_error"], measure="hr", studies=names)
     first, second, *rest = c.values()
@@ -186,6 +255,8 @@ def effect_sizes(
     if measure in PAIRS:
         return effects.rate_contrasts(first, second, rest[0], rest[1], measure=measure,
                                       studies=names, **rules)  # fmt: skip
+    if measure in (*MEANS, "mean", "correlation"):
+        return _continuous(studies, measure, transform, rules)
     if measure == "hr":
         return effects.hazard_ratios(first, second, rest[0], level=studies.level, studies=names)
     if measure == "rate":
@@ -193,6 +264,21 @@ def effect_sizes(
     return effects.generic(first, second, studies=names)
 
 
+def _continuous(
+    studies: Studies, measure: Any, transform: Any, rules: Mapping[str, Any]
+) -> EffectSizes:
+    from metablin import effects
+
+    c, names = studies.columns, studies.studies
+    if measure == "mean":
+        return effects.means(c["mean"], c["sd"], c["n"], transform=transform, studies=names)
+    if measure == "correlation":
+        return effects.correlations(c["r"], c["n"], transform=transform, studies=names)
+    m1, s1, n1, m2, s2, n2 = (c[x] for x in SIX)
+    return effects.mean_differences(m1, s1, n1, m2, s2, n2, measure=measure, studies=names, **rules)
+
+
+SIX = tuple(f"{x}_{arm}" for arm in ("treatment", "control") for x in ("mean", "sd", "n"))
 TWO_BY_TWO = ("events_treatment", "n_treatment", "events_control", "n_control")
 
 

@@ -89,7 +89,7 @@ def reconstruct(
     if len(curves.clicks):
         batch = reconstruct_batch(
             _rows(curves.clicks, curves.rows), risk, sizes, jobs, percent=curves.percent,
-            kind="points" if kind == "auto" and curves.traced else kind, noise=_noise(noise),
+            kind=kind, noise=_noise(noise),
             quality=quality is not None,
         )  # fmt: skip
         notes.append(_mended(batch.mended))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from metablin._extra import needs
 from metablin.datasets._cells import Raw, Violation, check_cells, read_raw
 from metablin.datasets._rules import COPY, NOT_RECORDED, check_foreign_keys, check_rules
 from metablin.datasets.curves import check_curves
@@ -170,7 +171,7 @@ def _files(package: Package) -> list[Violation]:
 
 def _frictionless(package: Package) -> list[Violation]:
     """Ask frictionless for a second opinion on a base that has passed every other check."""
-    import frictionless
+    frictionless = needs("frictionless", "data")
 
     try:
         report = frictionless.validate(DESCRIPTOR, basepath=str(package.directory), type="package")

@@ -52,6 +52,7 @@ _BACK: dict[str, Callable[[FloatArray], FloatArray]] = {
     "none": _identity,
     "arcsine": _inverse_arcsine,
     "sqrt": _inverse_sqrt,
+    "fisher-z": np.tanh,
 }
 
 

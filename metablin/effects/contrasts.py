@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
 from metablin.effects.sizes import LARGEST, EffectSizes, build, readmit
 from metablin.errors import DataError, MetablinWarning
+from metablin.numerics.inference import critical
 from metablin.options import LogMeasure, Missing, words
 
 __all__ = ["INTERVAL_ASYMMETRY", "generic", "hazard_ratios", "log_effects", "log_interval"]
@@ -155,7 +155,7 @@ def log_interval(
             MetablinWarning,
             stacklevel=3,
         )
-    z = special.ndtri((1 + level) / 2)
+    z = critical(level)
     return np.log(estimate), ((np.log(high) - np.log(low)) / (2 * z)) ** 2
 
 

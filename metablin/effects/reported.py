@@ -16,6 +16,7 @@ from metablin._input import level as check_level
 from metablin.effects.contrasts import log_interval
 from metablin.effects.sizes import EffectSizes, build
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 
 __all__ = ["REPORTED_COLUMNS", "hazard_ratios_reported"]
 
@@ -207,7 +208,7 @@ def _interval(row: _Row) -> tuple[float, float]:
     limit = row.positive(name)
     if (limit >= hr) if name == "low" else (limit <= hr):
         raise row.error(name, *_SPAN)
-    se = abs(np.log(hr) - np.log(limit)) / special.ndtri((1 + level) / 2)
+    se = abs(np.log(hr) - np.log(limit)) / critical(level)
     return float(np.log(hr)), float(se**2)
 
 

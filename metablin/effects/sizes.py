@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin._frame import Dropped
 from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.records import Record, freeze, jsonable
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
@@ -26,7 +26,12 @@ LARGEST = 1e60
 squared weights with a squared effect, and that must stay below 1e308."""
 
 
-ENDS = {"proportion": (0.0, 1.0), "rate": (0.0, np.inf), "rd": (-1.0, 1.0)}
+ENDS = {
+    "proportion": (0.0, 1.0),
+    "rate": (0.0, np.inf),
+    "rd": (-1.0, 1.0),
+    "correlation": (-1.0, 1.0),
+}
 """Ends of the reader's scale, by measure; others have none that a limit could cross."""
 
 
@@ -98,10 +103,11 @@ class EffectSizes(Record):
         Labels of the k included studies.
     measure : str
         ``proportion``, ``or``, ``rr``, ``rd``, ``peto``, ``asd``, ``hr``, ``rate``, ``irr``,
-        ``ird`` or ``generic``.
+        ``ird``, ``md``, ``smd``, ``smdh``, ``glass``, ``rom``, ``mean``, ``mc``, ``smcc``,
+        ``smcr``, ``romc``, ``correlation`` or ``generic``.
     transform : str
         What was applied to reach the analysis scale: ``logit``, ``log``, ``raw``, ``arcsine``,
-        ``freeman-tukey``, ``sqrt`` or ``none``.
+        ``freeman-tukey``, ``sqrt``, ``fisher-z`` or ``none``.
     counts : Counts
         The numbers behind the effects, one array of length k each (``events`` and ``n``, ...),
         before any correction.
@@ -190,7 +196,7 @@ class EffectSizes(Record):
 
     def limits(self, level: float = 0.95) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return every study's estimate and normal limits on the reader's scale, each (k,)."""
-        z = special.ndtri((1 + check_level(level)) / 2)
+        z = critical(check_level(level))
         half = z * np.sqrt(self.vi)
         n = self.counts["n"] if self.transform == "freeman-tukey" else None
         middle, low, high = (self.back(x, n) for x in (self.yi, self.yi - half, self.yi + half))

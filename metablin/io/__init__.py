@@ -11,6 +11,7 @@ from metablin.io.cells import parse as parse_number
 from metablin.io.curves import Curves, read_curves
 from metablin.io.formula import Formula, moderator_columns, read_formula
 from metablin.io.names import is_share, plain, stands_for
+from metablin.io.revman import RevManAnalysis, RevManReview, parse_revman
 from metablin.io.studies import Studies, is_total, read_studies
 from metablin.io.table import MONTHS, ReadOptions, Table, Unit, open_table
 from metablin.io.write import check_outputs, target_of, write_bytes, write_text
@@ -22,6 +23,8 @@ __all__ = [
     "Curves",
     "Formula",
     "ReadOptions",
+    "RevManAnalysis",
+    "RevManReview",
     "Studies",
     "Table",
     "Unit",
@@ -35,6 +38,7 @@ __all__ = [
     "open_table",
     "parse_at_risk",
     "parse_number",
+    "parse_revman",
     "plain",
     "read_at_risk",
     "read_curves",

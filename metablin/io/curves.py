@@ -41,8 +41,6 @@ class Curves:
         The file tells several curves apart.
     percent : bool
         Survival is in percent.
-    traced : bool
-        Clicks stand in the middle of vertical falls: the line was followed, not its corners.
     errors : dict of str to DataError
         What is wrong with curves that could not be read.
     note : str
@@ -53,7 +51,6 @@ class Curves:
     rows: NDArray[np.intp]
     named: bool
     percent: bool
-    traced: bool
     errors: dict[str, DataError]
     note: str
 
@@ -112,7 +109,7 @@ def read_curves(path: Path, options: ReadOptions | None = None, failure: bool = 
     counts = [(part.id, part.time.size) for part in long.parts]
     note = f"{path.name}: {'; '.join([_curves(counts), *said])}"
     clicks, rows = _table(parts, options.months)
-    return Curves(clicks, rows, long.named, percent, untangled > 0, errors, note)
+    return Curves(clicks, rows, long.named, percent, errors, note)
 
 
 def _ordered(part: Part, long: Long, scale: float, failure: bool) -> tuple[Part, Ordered]:

@@ -11,6 +11,7 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
+from metablin._extra import needs
 from metablin.errors import DataError
 from metablin.io.cells import is_number, looks_numeric, parse
 from metablin.io.source import is_workbook, read_bytes, read_text
@@ -303,13 +304,7 @@ def _left_trimmed(rows: Rows) -> list[tuple[str, ...]]:
 
 
 def _sheets(path: Path, raw: bytes) -> list[tuple[str, Rows]]:
-    try:
-        import openpyxl  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise DataError(
-            f"{path.name} is a workbook and the reader of workbooks is not installed",
-            allowed='pip install "metablin[data]", or save the sheet as CSV',
-        ) from error
+    openpyxl = needs("openpyxl", "data", f", or save the sheet of {path.name} as CSV")
     import warnings
 
     with warnings.catch_warnings():

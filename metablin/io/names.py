@@ -102,6 +102,15 @@ _WORDS = {
     "person_time_control": (
         "person_time_control time.c t2i t2 time2 py2 persontime2 timec personyears2 exposure2 pyc"
     ),
+    "mean": "mean mi m mean1 average avg mw mittelwert moyenne xbar",
+    "sd": "sd sdi s stddev stdev stdeviation standarddeviation standardabweichung écarttype",
+    "mean_treatment": "mean_treatment mean.e m1i m1 me mt mean1 meanexp",
+    "sd_treatment": "sd_treatment sd.e sd1i sd1 sde sdt sdexp",
+    "std_error_treatment": "std_error_treatment se.e se1i se1 see set seexp sem1",
+    "mean_control": "mean_control mean.c m2i m2 mc mean2 meanctrl",
+    "sd_control": "sd_control sd.c sd2i sd2 sdc sdctrl",
+    "std_error_control": "std_error_control se.c se2i se2 sec sectrl sem2",
+    "r": "r ri cor corr correlation rho pearson korrelation",
     "estimate": (
         "estimate hr hazardratio est effect effectsize pointestimate hrestimate ratio expcoef"
     ),
@@ -169,6 +178,9 @@ _QUANTITIES = {
     "n": "n total totals patients pts participants size sample subjects randomised randomized "
     "ntotal evaluable",
     "person_time": "time persontime person years patient exposure py pt months followup",
+    "mean": "mean means average m mw",
+    "sd": "sd stddev stdev std standard deviation",
+    "std_error": "se sem stderr standard error",
 }
 _FILLERS = frozenset({"no", "number", "of", "in", "the", "arm", "group", "i"})
 

@@ -50,7 +50,7 @@ _MARKUP: tuple[tuple[str, str, str], ...] = (
     ("<!doctype engauge", "an Engauge Digitizer project", _CSV),
     ("<document version", "an Engauge Digitizer project", _CSV),
     ("<digitizeit", "a DigitizeIt project", _CSV),
-    ("<cochrane_review", "a RevMan 5 review", "export the analysis data as CSV"),
+    ("<cochrane_review", "a RevMan 5 review", "`metablin revman` (read_revman) reads it"),
     ("<svg", "a picture (SVG)", _PICTURE),
     ("<html", "a web page", _TABLE),
     ("<!doctype html", "a web page", _TABLE),

@@ -29,6 +29,10 @@ _TWO = ("events_treatment", "n_treatment", "events_control", "n_control")
 _FOUR = ("events_treatment", "non_events_treatment", "events_control", "non_events_control")
 _RATES = ("events_treatment", "person_time_treatment", "events_control", "person_time_control")
 _TABLES = (_TWO, _FOUR)
+_MEANS = tuple(
+    tuple(f"{x}_{arm}" for arm in ("treatment", "control") for x in ("mean", spread, "n"))
+    for spread in ("sd", "std_error")
+)
 
 MEASURES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "proportion": (("events", "n"), ("rate", "n")),
@@ -45,11 +49,19 @@ MEASURES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("log_estimate", "vi"),
     ),
     "rate": (("events", "person_time"),),
+    "md": _MEANS,
+    "smd": _MEANS,
+    "smdh": _MEANS,
+    "glass": _MEANS,
+    "rom": _MEANS,
+    "mean": (("mean", "sd", "n"), ("mean", "std_error", "n")),
+    "correlation": (("r", "n"),),
     "generic": (("yi", "vi"), ("yi", "std_error"), ("yi", "conf_low", "conf_high")),
 }
 """For every measure the sets of columns that can serve it, the contract's own first."""
 
 COUNTS = ("events", "n", "person_time", *_TWO, *_FOUR, *_RATES)
+"""Columns whose sums are totals; of means only the patients are, which two columns must show."""
 
 WHOLE = 0.05
 """How far from a whole number a rate times its denominator may lie: what three printed digits of
@@ -237,6 +249,8 @@ def _standard(
         other = values.pop(f"non_events_{arm}", None)
         if other is not None:
             values[f"n_{arm}"] = values[f"events_{arm}"] + other
+    if any(role == "mean" or role.startswith("mean_") for role in values):
+        return _with_deviations(table, values)
     if "log_estimate" in values:
         return _from_log(table, values)
     if "yi" in values and "vi" not in values:
@@ -255,6 +269,18 @@ def _standard(
             values[role] = values[role] * table.options.months
             table.said.append(f"{table.header(role)} in {table.options.unit}, turned into months")
     return values
+
+
+def _with_deviations(table: Table, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return the columns of means with standard deviations in the place of standard errors."""
+    out = dict(values)
+    for role in [r for r in values if r.startswith("std_error")]:
+        arm = role.removeprefix("std_error")
+        out[f"sd{arm}"] = _positive(table, role, values) * np.sqrt(values[f"n{arm}"])
+        table.said.append(f"standard deviations are {table.header(role)} times the root of "
+                          f"{table.header(f'n{arm}')}")  # fmt: skip
+        del out[role]
+    return out
 
 
 def _positive(table: Table, role: str, values: Mapping[str, FloatArray]) -> FloatArray:

@@ -14,6 +14,7 @@ from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.options import align
 from metablin.meta.normal.robust import RobustFit, cluster_robust
+from metablin.numerics.inference import critical
 
 __all__ = ["clustered"]
 
@@ -88,7 +89,7 @@ def _pooled(fit: MetaFit, found: RobustFit) -> dict[str, Any]:
     se, df = float(found.std_error[0]), float(found.df[0])
     middle = fit.analysis.estimate
     spread = math.sqrt(se**2 + fit.tau2) if fit.model == "random" else math.nan
-    half = float(special.stdtrit(df, (1 + fit.level) / 2)) * spread
+    half = float(critical(fit.level, df)) * spread
     inner = dataclasses.replace(
         fit.analysis, std_error=se, conf_low=float(found.conf_low[0]),
         conf_high=float(found.conf_high[0]), pred_low=middle - half, pred_high=middle + half,

@@ -45,27 +45,31 @@ def pool(
         :data:`metablin.meta.core.models.MODELS`.
     tau2 : str or float
         Estimator of the between-study variance, ``REML`` (default), ``DL``, ``HE``, ``HS``,
-        ``SJ``, ``ML``, ``EB``, ``PM``, ``SJ-HE``, ``DL2`` or ``CA2``
+        ``SJ``, ``ML``, ``EB``, ``PM``, ``PMM``, ``SJ-HE``, ``DL2`` or ``CA2``
         (:mod:`metablin.numerics.tau2`), or a known value.
     ci : str, optional
         ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
-        narrower than Wald), ``z`` (default of the other models) or ``t``.
+        narrower than Wald), ``z`` (default of the other models), ``t`` or, with REML and without
+        moderators, ``kenward-roger``.
     level : float
         Confidence level.
     by : sequence or str, optional
         One label per input row, or the name of a column of `data`: a fit per subgroup and a test
         of their difference, beside the fit of all studies.
     moderators : str, optional
-        Formula of a meta-regression (models ``random`` and ``common``), such as
+        Formula of a meta-regression (models ``random``, ``common`` and ``glmm``), such as
         ``"year + C(line)"``.
     data : DataFrame or mapping, optional
         Table of the moderators (and of `by`), one row per input row.
     subgroup_tau2 : {"separate", "common"}
         Whether subgroups have a tau2 each or share one.
-    prediction : {"match", "hts"}
+    prediction : {"match", "hts", "kenward-roger", "sidik-jonkman", "nagashima"}
         Prediction interval with the reference distribution and standard error of the confidence
-        interval, or as Higgins, Thompson and Spiegelhalter (2009) give it: t with k - 2 degrees of
-        freedom and the Wald standard error (models ``random``).
+        interval; as Higgins, Thompson and Spiegelhalter (2009) give it, t with k - 2 degrees of
+        freedom and the Wald standard error; as Partlett and Riley (2017) do, with the variance of
+        Kenward and Roger or of Sidik and Jonkman; or the confidence distribution of Nagashima,
+        Noma and Furukawa (2019) (model ``random``; see
+        :mod:`metablin.meta.normal.prediction`).
     **extra
         Options of one model only.
 
@@ -133,14 +137,13 @@ def _with_moderators(
     e: EffectSizes, options: Options, formula: str, data: Any, grouped: bool
 ) -> MetaFit:
     from metablin.meta.core.moderators import design_matrix
-    from metablin.meta.normal.regression import fit_regression
 
-    if options.model not in ("random", "common"):
+    if options.model not in ("random", "common", "glmm"):
         raise DataError(
-            "moderators need an inverse-variance model",
+            "moderators need an inverse-variance model or a count model",
             column="model",
             value=options.model,
-            allowed="random | common",
+            allowed="random | common | glmm",
         )
     if grouped:
         raise DataError(
@@ -148,4 +151,10 @@ def _with_moderators(
             column="by",
             allowed='the subgroup as a moderator, "C(column)"',
         )
+    if options.model == "glmm":
+        from metablin.meta.counts.glmm.model import fit_glmm_regression
+
+        return fit_glmm_regression(e, options, design_matrix(e, formula, data))
+    from metablin.meta.normal.regression import fit_regression
+
     return fit_regression(e, options, design_matrix(e, formula, data))

@@ -81,6 +81,8 @@ def _wrong(name: str) -> DataError:
 def _build(name: str, fields: dict[str, Any]) -> Any:
     if name == "Design":
         fields["spec"] = rebuild_spec(fields["formula"], fields["columns"])
+    if name == "Regression":  # fits saved before the names stood beside the coefficients
+        fields.setdefault("terms", fields["design"].terms)
     if name == "EffectSizes":
         fields["counts"] = Counts(fields["counts"])
     return _RECORDS[name](**fields)

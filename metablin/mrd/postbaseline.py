@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice, labels, numeric, same_length
+from metablin._moved import Renamed
 from metablin.errors import DataError, MetablinWarning
 from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
@@ -50,7 +51,7 @@ class PostBaseline(Record):
         ``time-dependent``, ``landmark`` or ``naive``.
     landmark : float
         Time from which the landmark comparison starts; NaN otherwise.
-    log_hr, std_error, estimate, conf_low, conf_high, conf_level : float
+    log_hr, std_error, estimate, conf_low, conf_high, level : float
     n, n_changed, n_left_out : int
         Patients compared, those of them in the later group, and those left out because they had
         died or been censored by the landmark.
@@ -65,15 +66,18 @@ class PostBaseline(Record):
     estimate: float
     conf_low: float
     conf_high: float
-    conf_level: float
+    level: float
     n: int
     n_changed: int
     n_left_out: int
     immortal_time: bool
 
+    conf_level = Renamed("level")
+
     def to_frame(self) -> pd.DataFrame:
         """Return the comparison as one row."""
-        return pd.DataFrame([{n: getattr(self, n) for n in self.__slots__}])
+        row = {n: getattr(self, n) for n in self.__slots__}
+        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON-ready Python types."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import needed, numeric
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 
@@ -349,7 +349,7 @@ def responder_hazard_ratios(data: pd.DataFrame, *, level: float = 0.95) -> Respo
     columns = {c: numeric(c, data[c], missing=True, studies=names) for c in OPTIONAL if c in data}
     _within(columns, names)
     level = check_level(level)
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(critical(level))
     records = []
     for i in range(len(data)):
         row = data.iloc[i]

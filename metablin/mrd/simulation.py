@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from metablin._input import level as check_level
 from metablin._input import numeric, one
 from metablin._input import seed as check_seed
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 
 __all__ = ["ImmortalTime", "simulate_cohort", "simulate_immortal_time"]
@@ -169,7 +169,7 @@ def simulate_immortal_time(
         raise DataError("too small a simulation", value=f"{simulations} of {n}",
                         allowed="at least 2 of at least 10")  # fmt: skip
     rng = np.random.default_rng(check_seed(seed))
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(critical(level))
     rows: list[dict[str, Any]] = []
     for true_hr in true_hrs:
         for window in windows:

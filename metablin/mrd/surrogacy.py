@@ -18,6 +18,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
 from metablin.mrd._pairs import Pairs, trial_pairs
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 
 __all__ = ["Association", "Surrogacy", "surrogacy"]
@@ -277,7 +278,7 @@ def _fisher(r2: float, k: int, level: float) -> tuple[float, float]:
     if r2 >= 1:
         return 1.0, 1.0
     z = np.arctanh(r2**0.5)
-    half = float(stats.norm.ppf((1 + level) / 2)) / (k - 3) ** 0.5
+    half = float(critical(level)) / (k - 3) ** 0.5
     low, high = np.tanh(z - half), np.tanh(z + half)
     return (0.0 if low < 0 else float(low**2)), float(max(low**2, high**2))
 

@@ -16,6 +16,7 @@ from metablin._input import choice
 from metablin.errors import DataError
 from metablin.network import flow, inconsistency, ranking
 from metablin.network.gls import rows_of
+from metablin.network.prediction import propagated
 from metablin.network.records import Network
 from metablin.numerics.inference import critical, q_profile, two_sided
 from metablin.records import Record, freeze, jsonable
@@ -62,6 +63,8 @@ class NetworkFit(Record):
         Caveats.
     extra : mapping
         What only this model reports, JSON-ready.
+    prediction : {"match", "confidence-distribution"}
+        How prediction intervals are made (:func:`metablin.network_pool`).
     """
 
     network: Network
@@ -81,6 +84,7 @@ class NetworkFit(Record):
     q_p: float
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    prediction: str = "match"
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -152,7 +156,7 @@ class NetworkFit(Record):
         variance = np.diag(self.cov)
         se = np.sqrt(variance[first] + variance[second] - 2 * self.cov[first, second])
         crit = float(critical(self.level, self.df))
-        spread = np.sqrt(se**2 + self.tau2) if self.predicts else np.full(len(y), NAN)
+        pred_low, pred_high = self._predicted(first, second, y, se)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = y / se
         direct = {frozenset((r.treat1, r.treat2)): r.studies
@@ -170,8 +174,8 @@ class NetworkFit(Record):
                 "conf_low": self.back(y - crit * se),
                 "conf_high": self.back(y + crit * se),
                 "conf_level": self.level,
-                "pred_low": self.back(y - crit * spread),
-                "pred_high": self.back(y + crit * spread),
+                "pred_low": self.back(pred_low),
+                "pred_high": self.back(pred_high),
                 "effect": y,
             }
         )
@@ -187,6 +191,18 @@ class NetworkFit(Record):
             self.q_df != 0 or self.tau2_method == "given"
         )  # else nothing says how studies differ
         return self.model != "common" and self.tau2_method is not None and known and self.tau2 >= 0
+
+    def _predicted(
+        self, first: NDArray[np.intp], second: NDArray[np.intp], y: FloatArray, se: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the prediction limits of pairs on the analysis scale, NaN without any."""
+        if not self.predicts:
+            none = np.full(len(y), NAN)
+            return none, none
+        if self.prediction == "confidence-distribution":
+            return propagated(self.network, self.level, self.df, (first, second))
+        wide = float(critical(self.level, self.df)) * np.sqrt(se**2 + self.tau2)
+        return y - wide, y + wide
 
     def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the pairs, the reference (if any) always second."""
@@ -217,8 +233,8 @@ class NetworkFit(Record):
         y = float(self.d[i] - self.d[j])
         se = math.sqrt(self.cov[i, i] + self.cov[j, j] - 2 * self.cov[i, j])
         crit = float(critical(self.level, self.df))
-        wide = crit * math.sqrt(se**2 + self.tau2) if self.predicts else NAN
-        ends = self.back([y, y - crit * se, y + crit * se, y - wide, y + wide])
+        low, high = self._predicted(np.array([i]), np.array([j]), np.array([y]), np.array([se]))
+        ends = self.back([y, y - crit * se, y + crit * se, low[0], high[0]])
         names = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high")
         return {**dict(zip(names, ends.tolist(), strict=True)), "effect": y, "std_error": se}
 
@@ -372,6 +388,7 @@ class NetworkFit(Record):
             "model": self.model,
             "tau2_method": self.tau2_method,
             "ci_method": self.ci_method,
+            "prediction": self.prediction,
             "level": self.level,
             "reference": self.reference,
             "treatments": list(self.treatments),

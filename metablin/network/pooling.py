@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from metablin._input import choice
 from metablin._input import level as check_level
 from metablin.errors import DataError, MetablinWarning
+from metablin.meta.normal.inverse import tau2_of
 from metablin.network.fit import NetworkFit
 from metablin.network.gls import (
     TAU2_METHODS,
@@ -23,7 +22,7 @@ from metablin.network.gls import (
 )
 from metablin.network.records import Network, needs_network
 from metablin.numerics.inference import chi2_tail, i2_h2
-from metablin.options import NetworkInterval, NetworkModel, words
+from metablin.options import NetworkInterval, NetworkModel, NetworkPrediction, words
 
 __all__ = ["network_pool"]
 
@@ -38,6 +37,7 @@ def network_pool(
     ci: NetworkInterval = "z",
     level: float = 0.95,
     reference: str | None = None,
+    prediction: NetworkPrediction = "match",
     **extra: Any,
 ) -> NetworkFit:
     """Pool a network: every treatment against every other, from direct and indirect evidence.
@@ -60,6 +60,10 @@ def network_pool(
         Confidence level.
     reference : str, optional
         Treatment that stands second in its comparisons and opens the summary.
+    prediction : {"match", "confidence-distribution"}
+        Prediction interval with the estimate of tau2 put in as if it were known and the
+        distribution of the confidence interval, or averaged over the confidence distribution of
+        tau2, which holds its level with few studies too (model ``random`` with tau2 estimated).
     **extra
         Options of one model (``glmm``: ``points``, ``random``).
 
@@ -83,6 +87,8 @@ def network_pool(
     comparison meta-analysis. doi:10.1002/jrsm.34
     Jackson D, White IR, Riley RD (2013). A matrix-based method of moments for fitting the
     multivariate random effects model (DL with a full covariance). doi:10.1002/bimj.201200152
+    Nagashima K, Noma H, Furukawa TA (2019). Prediction interval for random-effects meta-analysis:
+    a confidence distribution approach. doi:10.1177/0962280218773520
 
     Examples
     --------
@@ -96,17 +102,23 @@ def network_pool(
     """
     model = choice("model", model, words(NetworkModel))
     ci = choice("ci", ci, words(NetworkInterval))
+    prediction = choice("prediction", prediction, words(NetworkPrediction))
     level = check_level(level)
     needs_network(n)
     name = None if reference is None else n.treatments[n.position(reference)]
+    if prediction != "match" and (model != "random" or not isinstance(tau2, str)):
+        raise DataError("needs a variance between studies that is estimated from contrasts",
+                        column="prediction", value=prediction,
+                        allowed="match, or model random with an estimator of tau2")  # fmt: skip
     if model in ("mantel-haenszel", "glmm"):
         return _counts(n, model, ci, level, name, extra)
     if extra:
         raise DataError(f"not an option of model {model!r}", column=next(iter(extra)))
     rows = rows_of(n)
-    method, given = _tau2_of(tau2) if model == "random" else (None, 0.0)
+    method, given = tau2_of(tau2, TAU2_METHODS) if model == "random" else (None, 0.0)
     value = estimate(str(method), rows) if given is None else given
-    return _inverse_variance(n, rows, model, method, value, ci, level, name)
+    fit = _inverse_variance(n, rows, model, method, value, ci, level, name)
+    return fit if prediction == "match" else replace(fit, prediction=prediction)
 
 
 def _counts(
@@ -119,20 +131,6 @@ def _counts(
     from metablin.network.models.glmm import fit_glmm
 
     return fit_glmm(n, ci, level, reference, **extra)
-
-
-def _tau2_of(tau2: str | float) -> tuple[str, float | None]:
-    if isinstance(tau2, str):
-        return choice("tau2", tau2, TAU2_METHODS), None
-    number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
-    if not (number and 0 <= tau2 <= sys.float_info.max):
-        raise DataError(
-            "not a between-study variance",
-            column="tau2",
-            value=tau2,
-            allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS),
-        )
-    return "given", float(tau2)
 
 
 def _inverse_variance(

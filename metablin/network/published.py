@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from metablin._input import numeric
 from metablin.errors import DataError
 from metablin.network.data import table_of
 from metablin.network.fit import NetworkFit, needs_fit
+from metablin.numerics.inference import critical
 
 __all__ = ["beside_published"]
 
@@ -71,7 +71,7 @@ def beside_published(fit: NetworkFit, published: Any, *, level: float = 0.95) ->
                         column="conf_low", value=f"{y[i]:g} [{low[i]:g}, {high[i]:g}]")  # fmt: skip
     if fit.network.transform == "log":
         y, low, high = np.log(y), np.log(low), np.log(high)
-    z = float(special.ndtri((1 + level) / 2))
+    z = float(critical(level))
     rows = [
         _row(fit, sources[i], str(frame["treat1"][i]), str(frame["treat2"][i]), y[i],
              (high[i] - low[i]) / (2 * z))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -9,12 +11,21 @@ from scipy import special
 from metablin.numerics.gls import gls
 from metablin.numerics.tau2 import solve_q
 
-__all__ = ["chi2_tail", "critical", "f_tail", "hksj_factor", "i2_h2", "q_profile", "two_sided"]
+__all__ = [
+    "chi2_tail",
+    "critical",
+    "f_tail",
+    "hksj_factor",
+    "i2_h2",
+    "q_profile",
+    "two_sided",
+    "wald",
+]
 
 FloatArray = NDArray[np.float64]
 
 
-def critical(level: float, df: FloatArray | float) -> FloatArray:
+def critical(level: float | FloatArray, df: FloatArray | float = math.inf) -> FloatArray:
     """Return the two-sided critical value: normal where `df` is infinite, else Student's t.
 
     Examples
@@ -22,14 +33,19 @@ def critical(level: float, df: FloatArray | float) -> FloatArray:
     >>> critical(0.95, np.array([np.inf, 2.0])).round(6).tolist()
     [1.959964, 4.302653]
     """
-    upper = (1 + level) / 2
+    if df is math.inf:
+        return np.asarray(special.ndtri((1 + level) / 2))
     df = np.asarray(df, dtype=np.float64)
     finite = np.where(np.isfinite(df) & (df > 0), df, 1.0)
-    t = special.stdtrit(finite, upper)
-    return np.asarray(np.where(np.isfinite(df), t, special.ndtri(upper)))
+    # By way of the beta distribution of t^2 / (df + t^2): before scipy 1.17 `stdtrit` is right to
+    # eleven digits only.
+    inside = special.betaincinv(0.5, finite / 2, level)
+    outside = special.betaincinv(finite / 2, 0.5, 1 - level)
+    t = np.sqrt(finite * inside / outside)
+    return np.asarray(np.where(np.isfinite(df), t, special.ndtri((1 + level) / 2)))
 
 
-def two_sided(statistic: FloatArray | float, df: FloatArray | float) -> FloatArray:
+def two_sided(statistic: FloatArray | float, df: FloatArray | float = math.inf) -> FloatArray:
     """Return the two-sided p-value of a z (`df` infinite) or t statistic.
 
     Examples
@@ -41,6 +57,29 @@ def two_sided(statistic: FloatArray | float, df: FloatArray | float) -> FloatArr
     df = np.asarray(df, dtype=np.float64)
     finite = np.where(np.isfinite(df) & (df > 0), df, 1.0)
     return np.asarray(2 * np.where(np.isfinite(df), special.stdtr(finite, s), special.ndtr(s)))
+
+
+def wald(
+    beta: FloatArray, cov: FloatArray, df: FloatArray | float, level: float
+) -> dict[str, FloatArray]:
+    """Return standard errors, tests and limits of coefficients, by the names of a result's columns.
+
+    Examples
+    --------
+    >>> found = wald(np.array([0.5]), np.array([[0.04]]), np.inf, 0.95)
+    >>> {name: float(value[0].round(3)) for name, value in found.items()}
+    {'std_error': 0.2, 'statistic': 2.5, 'p_value': 0.012, 'conf_low': 0.108, 'conf_high': 0.892}
+    """
+    std_error = np.sqrt(np.diagonal(cov))
+    half = critical(level, df) * std_error
+    statistic = beta / std_error
+    return {
+        "std_error": std_error,
+        "statistic": statistic,
+        "p_value": np.atleast_1d(two_sided(statistic, df)),
+        "conf_low": beta - half,
+        "conf_high": beta + half,
+    }
 
 
 def chi2_tail(q: FloatArray | float, df: FloatArray | float) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from metablin.numerics.inference import critical
 from metablin.numerics.newton import maximise
 
 __all__ = ["profile_limits"]
@@ -48,7 +49,7 @@ def profile_limits(
     Venzon DJ, Moolgavkar SH (1988). A method for computing profile-likelihood-based confidence
     intervals. Appl Stat 37:87-94. doi:10.2307/2347496
     """
-    drop = 0.5 * float(special.ndtri(0.5 + level / 2.0)) ** 2
+    drop = 0.5 * float(critical(level)) ** 2
     return tuple(_limit(f, theta, top - drop, scale, side) for side in (-1.0, 1.0))  # type: ignore[return-value]
 
 

@@ -10,6 +10,8 @@ Viechtbauer W (2010). Conducting meta-analyses in R with the metafor package.
 doi:10.18637/jss.v036.i03 (the conventions kept here where packages differ).
 Sidik K, Jonkman JN (2007). A comparison of heterogeneity variance estimators in combining results
 of studies. doi:10.1002/sim.2688 (SJ from Hedges' estimate).
+Viechtbauer W (2021). Median-unbiased estimators for the amount of heterogeneity in meta-analysis.
+European Congress of Methodology (PMM).
 DerSimonian R, Kacker R (2007). Random-effects model for meta-analysis of clinical trials: an
 update. doi:10.1016/j.cct.2006.04.004 (two-step estimators DL2 and CA2).
 """
@@ -21,6 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from metablin.errors import ConvergenceError
 from metablin.numerics.gls import Fit, gls, gls_at
@@ -67,11 +70,12 @@ def estimate_tau2(
 
     Parameters
     ----------
-    method : {"DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "SJ-HE", "DL2", "CA2"}
+    method : {"DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "PMM", "SJ-HE", "DL2", "CA2"}
         DerSimonian-Laird, Hedges, Hunter-Schmidt, Sidik-Jonkman (start value: the variance of
         the effects with divisor k), maximum likelihood, restricted maximum likelihood,
-        empirical Bayes, Paule-Mandel, Sidik-Jonkman from the estimate of Hedges (at least 0.01),
-        and two-step moment estimators from DerSimonian-Laird and from Cochran's ANOVA (Hedges).
+        empirical Bayes, Paule-Mandel, the median-unbiased Paule-Mandel, Sidik-Jonkman from the
+        estimate of Hedges (at least 0.01), and two-step moment estimators from DerSimonian-Laird
+        and from Cochran's ANOVA (Hedges).
     y, v : ndarray, shape (..., k)
         Effects and sampling variances; an absent study has variance infinity and effect 0.
     x : ndarray, shape (k, p) or (..., k, p), optional
@@ -385,6 +389,11 @@ def _pm(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
     return solve_q(y, v, _present(v)[1] - _columns(x), x)
 
 
+def _pmm(y: FloatArray, v: FloatArray, x: FloatArray | None) -> FloatArray:
+    """Set Q to the median of its distribution in the place of its mean."""
+    return solve_q(y, v, special.chdtri(_present(v)[1] - _columns(x), 0.5), x)
+
+
 _ESTIMATORS: dict[str, Estimator] = {
     "DL": _dl,
     "HE": _he,
@@ -394,6 +403,7 @@ _ESTIMATORS: dict[str, Estimator] = {
     "REML": _likelihood(_score_reml, restricted=True),
     "EB": _pm,
     "PM": _pm,
+    "PMM": _pmm,
     "SJ-HE": _sj_he,
     "DL2": _second_step(_dl),
     "CA2": _second_step(_he),

@@ -13,14 +13,14 @@ from metablin.report import Saved
 __all__ = ["STATUSES", "agrees", "check_claims", "unexplained"]
 
 REPRODUCED = "reproduced"
+CONFIRMED = "confirmed elsewhere"
 DOCUMENTED = "differs (documented)"
 NOT_COMPUTABLE = "not computable"
 UNEXPLAINED = "differs (unexplained)"
-STATUSES = (REPRODUCED, DOCUMENTED, NOT_COMPUTABLE, UNEXPLAINED)
+STATUSES = (REPRODUCED, CONFIRMED, DOCUMENTED, NOT_COMPUTABLE, UNEXPLAINED)
 
 # Results that hold the number another source prints: an agreement of sources, no recomputation.
-ELSEWHERE = "elsewhere"
-QUOTED = "another source prints the same number"
+ELSEWHERE = "/elsewhere/"
 
 # A printed value stands for everything that rounds to it: half a unit of its last digit, plus
 # room for the binary representation of a value that lies exactly on the boundary.
@@ -76,8 +76,6 @@ def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> di
             status, reason = UNEXPLAINED, str(error)
         else:
             status, reason = _verdict(computed, claim, documented, reasons)
-            if status == REPRODUCED and f"/{ELSEWHERE}/" in result:
-                reason = QUOTED
     elif not reason:
         status, reason = UNEXPLAINED, "neither a result nor a reason why there is none"
     copied = ("claim_id", "seed", "locator", "kind", "statement", "printed", "unit", "value")
@@ -95,7 +93,7 @@ def _verdict(
     computed: float, claim: dict[Any, Any], documented: str, reasons: dict[str, str]
 ) -> tuple[str, str]:
     if agrees(computed, float(claim["value"]), float(claim["precision"])):
-        return REPRODUCED, ""
+        return CONFIRMED if ELSEWHERE in claim["result"] else REPRODUCED, ""
     if documented in reasons:
         return DOCUMENTED, f"{documented}: {reasons[documented]}"
     return UNEXPLAINED, "no discrepancy is recorded"

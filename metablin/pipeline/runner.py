@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +32,10 @@ class Run:
     name : str
     cached : bool
         True when the committed results were still those of these inputs.
-    seconds : float
-        Time of the computation that made the results.
     """
 
     name: str
     cached: bool
-    seconds: float
 
 
 def reproduce(
@@ -133,12 +129,12 @@ def _reproduce(
     for name in chosen:
         if name not in fresh:
             tell(name, "cached")
-    for name, seconds in _execute(fresh, place, jobs, tell):
-        entries[name] = _entry(name, seconds, folder, out)
+    for name in _execute(fresh, place, jobs, tell):
+        entries[name] = _entry(name, folder, out)
         _write_manifest(place, entries)
     if not fresh:
         _write_manifest(place, entries)
-    return [Run(name, name not in fresh, entries[name]["seconds"]) for name in chosen]
+    return [Run(name, name not in fresh) for name in chosen]
 
 
 def _select(found: list[str], names: Sequence[str]) -> list[str]:
@@ -148,27 +144,25 @@ def _select(found: list[str], names: Sequence[str]) -> list[str]:
     return sorted(set(names) or found)
 
 
-def _execute(
-    names: list[str], place: Place, jobs: int, tell: Progress
-) -> Iterable[tuple[str, float]]:
+def _execute(names: list[str], place: Place, jobs: int, tell: Progress) -> Iterable[str]:
     if jobs == 1 or len(names) < 2:
         for name in names:
             tell(name, "started")
-            result = _run_one(name, place)
+            _run_one(name, place)
             tell(name, "done")
-            yield result
+            yield name
         return
     from joblib import Parallel, delayed
 
     for name in names:
         tell(name, "started")
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    for name, seconds in workers(delayed(_run_one)(name, place) for name in names):
+    for name in workers(delayed(_run_one)(name, place) for name in names):
         tell(name, "done")
-        yield name, seconds
+        yield name
 
 
-def _run_one(name: str, place: Place) -> tuple[str, float]:
+def _run_one(name: str, place: Place) -> str:
     """Run one analysis and save it; a module-level function, so that any process can call it."""
     import matplotlib as mpl
 
@@ -176,10 +170,9 @@ def _run_one(name: str, place: Place) -> tuple[str, float]:
 
     mpl.use("Agg")
     chosen = registry.load_analysis(place.folder, name)
-    start = time.perf_counter()
     with house_style():
         save(chosen.about(), chosen.run(place.as_of), place.out, save_widths)
-    return name, time.perf_counter() - start
+    return name
 
 
 def _cache_key(name: str, reads: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -213,13 +206,13 @@ def _is_current(name: str, entry: dict[str, Any] | None, folder: Path, out: Path
     )
 
 
-def _entry(name: str, seconds: float, folder: Path, out: Path) -> dict[str, Any]:
+def _entry(name: str, folder: Path, out: Path) -> dict[str, Any]:
     reads = Saved(out).words(name)["reads"]
     alien = foreign_files(out / name)
     files = sorted(p for p in (out / name).iterdir() if p.is_file() and p not in alien)
     outputs = {f"{name}/{p.name}": fingerprint.file_digest(p) for p in files}
     key = _cache_key(name, reads, folder)
-    return {**key, "outputs": outputs, "seconds": round(seconds, 3)}
+    return {**key, "outputs": outputs}
 
 
 def _read_manifest(out: Path) -> dict[str, Any]:
@@ -242,7 +235,6 @@ def _is_entry(entry: object) -> bool:
         and isinstance(entry.get("reads"), list)
         and all(isinstance(name, str) for name in entry["reads"])
         and isinstance(entry.get("outputs"), dict)
-        and isinstance(entry.get("seconds"), int | float)
     )
 
 

@@ -18,7 +18,7 @@ from metablin.pipeline.runner import Progress, reproduce
 from metablin.records import jsonable
 from metablin.report.store import Saved, write_text
 
-__all__ = ["Verification", "expected_values", "ledger", "update_expected", "verify"]
+__all__ = ["Verification", "compare", "expected_values", "ledger", "update_expected", "verify"]
 
 # The same code on another processor or linear-algebra library: optimised values agree to 1e-6.
 RELATIVE = 1e-6
@@ -80,7 +80,12 @@ def verify(
         reproduce(folder=folder, out=out, jobs=jobs, force=True, progress=progress)
         if update:
             update_expected(folder, out)
-        return Verification(claims=ledger(out), drift=_drift(folder, out))
+        return compare(folder, out)
+
+
+def compare(folder: Path, out: Path) -> Verification:
+    """Compare the results in `out` with the expected values in `folder` and with the claims."""
+    return Verification(claims=ledger(out), drift=_drift(folder, out))
 
 
 def ledger(out: Path) -> pd.DataFrame:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from metablin.plots._draw import drawing
 from metablin.plots.baujat import baujat_frame, baujat_plot, draw_baujat
 from metablin.plots.bubble import bubble, bubble_frame, draw_bubble
+from metablin.plots.caterpillar import caterpillar, caterpillar_frame, draw_caterpillar
 from metablin.plots.consistency import consistency
 from metablin.plots.diagnostics import draw_schoenfeld, schoenfeld, schoenfeld_frame
 from metablin.plots.dots import dots, dots_frame
+from metablin.plots.drapery import draperies_frame, drapery, draw_drapery
 from metablin.plots.forest import draw_forest, forest, forest_frame
+from metablin.plots.forest_layouts import draw_forest_layout, forest_layout, forest_layout_frame
 from metablin.plots.funnel import draw_funnel, funnel, funnel_frame
 from metablin.plots.gosh import draw_gosh, gosh_frame, gosh_plot
 from metablin.plots.hazard import draw_hazard, hazard, hazard_frame
@@ -39,12 +42,19 @@ __all__ = [
     "bias_marks",
     "bubble",
     "bubble_frame",
+    "caterpillar",
+    "caterpillar_frame",
     "consistency",
     "dots",
     "dots_frame",
+    "draperies_frame",
+    "drapery",
     "draw_baujat",
     "draw_bubble",
+    "draw_caterpillar",
+    "draw_drapery",
     "draw_forest",
+    "draw_forest_layout",
     "draw_funnel",
     "draw_gosh",
     "draw_hazard",
@@ -62,6 +72,8 @@ __all__ = [
     "drawing",
     "forest",
     "forest_frame",
+    "forest_layout",
+    "forest_layout_frame",
     "funnel",
     "funnel_frame",
     "gosh_frame",

@@ -18,7 +18,7 @@ __all__ = ["POINT", "axis_name", "null_value", "place_labels", "reader_ticks"]
 
 FloatArray = NDArray[np.float64]
 
-POINT = style.colour("blinatumomab")
+POINT = style.colour("study")
 
 # Round numbers in the order in which they should get a tick.
 _RATIOS = (1, 0.5, 2, 0.25, 4, 0.1, 10, 0.05, 20, 0.01, 100, 0.75, 1.5, 0.7, 0.8, 0.9, 1.2,

@@ -17,7 +17,7 @@ DRAWN_BY: dict[str, str] = {
     "HazardCurve": "hazard:of_curve",
     "Influence": "influence:influence_plot",
     "KMCurve": "km:of_curve",
-    "MetaFit": "forest:forest",
+    "MetaFit": "forest_layouts:forest_picture",
     "Network": "network:network_graph",
     "NetworkFit": "network:network_picture",
     "ParametricComparison": "models:of_comparison",
@@ -49,7 +49,7 @@ def drawing(record: type) -> Callable[..., Any]:
     --------
     >>> from metablin.meta import MetaFit
     >>> drawing(MetaFit).__name__
-    'forest'
+    'forest_picture'
     """
     for base in record.__mro__:
         if base.__name__ in DRAWN_BY:

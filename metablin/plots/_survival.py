@@ -16,27 +16,18 @@ __all__ = ["TOP", "group_colours", "survival_axis", "time_ticks"]
 TOP = 1.02
 """Upper end of the axis of survival: a line at 100% keeps its whole width."""
 
-FALLBACK = ("blinatumomab", "chemotherapy", "paediatric_rr", "inotuzumab", "mrd_positive",
-            "first_relapse", "historical_control")  # fmt: skip
-
 
 def group_colours(names: Sequence[str]) -> dict[str, str]:
     """Return a colour for each group: its own everywhere, otherwise the next free one.
 
     Examples
     --------
-    >>> group_colours(["blinatumomab", "x"])["blinatumomab"]
-    '#0072B2'
+    >>> group_colours(["control", "x"])
+    {'control': '#D55E00', 'x': '#0072B2'}
     """
-    known = {**style.POPULATION_COLOURS, **style.ARM_COLOURS}
-    ours = {n.replace(" ", "_") for n in names}
-    taken = {known[n] for n in ours if n in known}
-    free = [style.colour(n) for n in FALLBACK if style.colour(n) not in taken]
-    out: dict[str, str] = {}
-    for name in names:
-        own = known.get(name.replace(" ", "_"))
-        out[name] = own if own is not None else (free.pop(0) if free else style.INK)
-    return out
+    own = {name: style.own_colour(name.replace(" ", "_")) for name in names}
+    free = [c for c in style.SEQUENCE if c not in own.values()]
+    return {name: c or (free.pop(0) if free else style.INK) for name, c in own.items()}
 
 
 def survival_axis(ax: Axes) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["consistency"]
 
-RESPONDERS = style.colour("blinatumomab")
-OTHERS = style.colour("chemotherapy")
+RESPONDERS = style.colour("treatment")
+OTHERS = style.colour("control")
 
 
 @style.styled

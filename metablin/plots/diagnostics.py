@@ -78,8 +78,8 @@ def draw_schoenfeld(frame: pd.DataFrame, ax: Axes, *, unit: str = "months") -> A
     """Draw the table of `schoenfeld_frame`."""
     ax.plot(frame["time"], frame["scaled"], "o", ms=3, color=style.SOFT, alpha=0.6, mew=0)
     ax.fill_between(frame["time"], frame["conf_low"], frame["conf_high"], alpha=0.15, lw=0,
-                    color=style.colour("blinatumomab"))  # fmt: skip
-    ax.plot(frame["time"], frame["trend"], color=style.colour("blinatumomab"), lw=1.6)
+                    color=style.colour("study"))  # fmt: skip
+    ax.plot(frame["time"], frame["trend"], color=style.colour("study"), lw=1.6)
     ax.axhline(float(frame["scaled"].mean()), color=style.INK, lw=0.8, ls=(0, (3, 2)))
     ax.set_xlabel(f"Time ({unit})")
     ax.set_ylabel("Log hazard ratio")

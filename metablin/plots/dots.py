@@ -56,7 +56,7 @@ def dots(
     axes: tuple[Axes, Axes] | None = None,
     *,
     top: int | None = None,
-    arms: tuple[str, str] = ("blinatumomab", "chemotherapy"),
+    arms: tuple[str, str] = ("treatment", "control"),
 ) -> tuple[Axes, Axes]:
     """Draw rates of both arms on the left and their difference with its interval on the right.
 
@@ -86,8 +86,8 @@ def dots(
         y = frame["position"]
         left.hlines(y, 0, 1, color="#e6e9ee", lw=0.7, zorder=0)
         for column, arm, marker in (("treatment", arms[0], "o"), ("control", arms[1], "^")):
-            left.plot(frame[column], y, marker, ms=5, color=style.colour(arm),
-                      label=style.plain(arm))  # fmt: skip
+            shade = style.own_colour(arm) or style.colour(column)
+            left.plot(frame[column], y, marker, ms=5, color=shade, label=style.plain(arm))
         left.set_yticks(list(y), [style.plain(x) for x in frame["term"]])
         reach = min(1.0, 1.08 * float(frame[["treatment", "control"]].max().max()))
         left.set_xlim(-0.025 * reach, reach)  # room for half a marker at zero

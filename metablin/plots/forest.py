@@ -19,7 +19,16 @@ from metablin.plots import style
 if TYPE_CHECKING:
     from metablin.meta import MetaFit
 
-__all__ = ["draw_forest", "forest", "forest_frame", "label_offset"]
+__all__ = [
+    "draw_forest",
+    "draw_rows",
+    "forest",
+    "forest_frame",
+    "heterogeneity_words",
+    "label_offset",
+    "narrow_forest",
+    "put",
+]
 
 COLUMNS = [
     "position",
@@ -51,6 +60,8 @@ NAMES = {
     "irr": "Rate ratio",
     "ird": "Rate difference",
     "asd": "Arcsine difference",
+    "md": "Mean difference",
+    "smd": "Standardised mean difference",
     "generic": "Effect",
 }
 
@@ -59,7 +70,8 @@ CHARACTER = 5.5
 GAP = 12.0
 ROW_INCHES = 0.235
 
-POOLED = style.colour("chemotherapy")
+STUDY = style.colour("study")
+POOLED = style.colour("pooled")
 
 
 def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
@@ -89,8 +101,10 @@ def forest_frame(fit: MetaFit, *, overall: bool = True) -> pd.DataFrame:
         inner = part.to_dict()
         rows.append(_row("heading", str(level), group=str(level)))
         rows += _studies(part, show, str(level))
-        rows += _pooled(inner, show, "Pooled", str(level))
-        rows += [_row("note", _heterogeneity(inner), group=str(level)), _row("gap", "")]
+        if inner["k"] > 1:  # one study is itself, not a pool
+            rows += _pooled(inner, show, "Pooled", str(level))
+            rows.append(_row("note", _heterogeneity(inner), group=str(level)))
+        rows.append(_row("gap", ""))
     if not rows:
         rows += _studies(fit, show, "")
     if overall or not whole.get("subgroups"):
@@ -199,6 +213,22 @@ def _heterogeneity(part: dict[str, Any]) -> str:
     return ", ".join(texts)
 
 
+def heterogeneity_words(fit: MetaFit) -> str:
+    """Return heterogeneity and the test of the overall effect in the words of RevMan."""
+    if fit.k < 2:
+        return "Heterogeneity: not applicable"
+    parts = [] if np.isnan(fit.tau2) or fit.model == "common" else [f"Tau² = {fit.tau2:.2f}"]
+    if not np.isnan(fit.q):
+        parts.append(f"Chi² = {fit.q:.2f}, df = {fit.q_df:g} (P {_p(fit.q_p)})")
+    if not np.isnan(fit.i2):
+        parts.append(f"I² = {100 * fit.i2:.0f}%")
+    name = "Z" if np.isinf(fit.df) else "t"
+    overall = ""
+    if not np.isnan(fit.p_value):
+        overall = f"; overall effect: {name} = {abs(fit.statistic):.2f} (P {_p(fit.p_value)})"
+    return "Heterogeneity: " + "; ".join(parts) + overall
+
+
 def _subgroup_test(test: dict[str, Any]) -> str:
     df = test["df"] if "df" in test else test["q_df"]
     p = test["p_value"] if "p_value" in test else test["q_p"]
@@ -255,23 +285,42 @@ def draw_forest(
     limits : (float, float), optional
         Ends of the axis; intervals beyond them end in an arrow.
     """
+    ends = draw_rows(frame, ax, measure=measure, limits=limits)
+    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    narrow_forest(ax, frame, measure, ends)
+    return ax
+
+
+def draw_rows(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    measure: str,
+    limits: tuple[float, float] | None = None,
+    square: str = STUDY,
+    diamond: str = POOLED,
+) -> tuple[float, float]:
+    """Draw the marks of a forest plot without its texts, and return the ends of the axis."""
     low, high = limits or _axis_limits(frame, measure)
     _axis(ax, measure, low, high, len(frame))
     for row in _rows(frame):
         if row.kind == "study":
-            _draw_study(ax, row, low, high)
+            _draw_study(ax, row, low, high, square)
         elif row.kind == "pooled":
-            _draw_pooled(ax, row, low, high)
+            _draw_pooled(ax, row, low, high, diamond)
         elif row.kind == "prediction":
-            _draw_prediction(ax, row, low, high)
-    pools = frame.loc[frame["kind"] == "pooled"]
-    if pools["group"].iloc[-1] == "":
-        ax.axvline(pools["estimate"].iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
-    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+            _draw_prediction(ax, row, low, high, diamond)
+    whole = frame.loc[(frame["kind"] == "pooled") & (frame["group"] == ""), "estimate"]
+    if len(whole):
+        ax.axvline(whole.iloc[-1], color=style.SOFT, lw=0.8, ls=(0, (2, 2)), zorder=0)
+    return low, high
+
+
+def narrow_forest(ax: Axes, frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> None:
+    """Remember how the forest plot on `ax` is drawn for a telephone."""
     picture = ax.figure
     if isinstance(picture, Figure) and picture.axes == [ax]:
-        style.narrow_as(picture, lambda: _narrow(frame, measure, (low, high)))
-    return ax
+        style.narrow_as(picture, lambda: _narrow(frame, measure, limits))
 
 
 NARROW_HEIGHTS = {"study": 1.95, "pooled": 1.95, "prediction": 1.95, "gap": 0.4}
@@ -284,9 +333,11 @@ NARROW_LETTERS = 46
 def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> Figure:
     """Draw a forest plot for a telephone: name and estimate on one line, the mark below it."""
     notes = frame["kind"].isin(["note", "heading"])
-    wrapped = frame["label"].where(~notes, frame["label"].map(_wrapped))
+    beside = [_beside(*pair) for pair in zip(frame["label"], frame["text"], strict=True)]
+    wrapped = frame["label"].map(_wrapped).where(notes, pd.Series(beside, index=frame.index))
     lines = wrapped.str.count("\n") + 1
-    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1)
+    more = 0.8 * (lines - 1).where(~notes, 0)
+    heights = frame["kind"].map(NARROW_HEIGHTS).fillna(1.15) * lines.where(notes, 1) + more
     tops = heights.cumsum() - heights
     total = float(heights.sum())
     picture = Figure(figsize=(style.NARROW_INCHES, NARROW_LINE * total + 0.5))
@@ -294,19 +345,20 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
     picture.subplots_adjust(left=0.02, right=0.98)
     _axis(ax, measure, *limits, 1)
     ax.set_ylim(total + 0.2, -0.3)
-    placed = frame.assign(position=tops + 1.3, label=wrapped, size=frame["size"] / 2)
+    placed = frame.assign(position=tops + more + 1.3, label=wrapped, size=frame["size"] / 2)
     draw = {"study": _draw_study, "pooled": _draw_pooled, "prediction": _draw_prediction}
-    for row, top in zip(_rows(placed), tops, strict=True):
+    for row, top, lower in zip(_rows(placed), tops, more, strict=True):
         if row.kind in draw:
             draw[row.kind](ax, row, *limits)
         words: dict[str, Any] = {"va": "center", "transform": ax.get_yaxis_transform()}
         words["fontweight"] = "bold" if row.kind in ("heading", "pooled") else "normal"
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
-        elif row.kind in draw and len(row.label) + len(row.text) > NARROW_LETTERS - 4:
+        elif row.kind in draw and not _fits(row.label, row.text):
             words["fontsize"] = 7.5
         words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 0.5}
-        middle = top + (0.45 if row.kind in draw else 0.55 * (row.label.count("\n") + 1))
+        below = 0.45 + lower / 2 if row.kind in draw else 0.55 * (row.label.count("\n") + 1)
+        middle = top + below
         ax.text(0, middle, row.label, ha="left", clip_on=False, **words)
         ax.text(1, middle, row.text, ha="right", **words)
     return picture
@@ -314,6 +366,15 @@ def _narrow(frame: pd.DataFrame, measure: str, limits: tuple[float, float]) -> F
 
 def _wrapped(text: str) -> str:
     return textwrap.fill(text, NARROW_LETTERS)
+
+
+def _fits(label: str, text: str) -> bool:
+    return len(label) + len(text) <= NARROW_LETTERS - 4
+
+
+def _beside(label: str, text: str) -> str:
+    """Return a name that leaves room for the estimate on its line, in smaller letters."""
+    return label if _fits(label, text) else textwrap.fill(label, NARROW_LETTERS + 6 - len(text))
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[Any]:
@@ -360,7 +421,7 @@ def _thin(ticks: Sequence[float]) -> list[float]:
     return [t for t in ticks if t not in (0.75, 1.5, 0.05)]
 
 
-def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_study(ax: Axes, row: Any, low: float, high: float, colour: str = STUDY) -> None:
     left, right = max(row.conf_low, low), min(row.conf_high, high)
     ax.plot([left, right], [row.position] * 2, color=style.INK, lw=1.1, solid_capstyle="butt")
     for beyond, x, marker in ((row.conf_low < low, low, "<"), (row.conf_high > high, high, ">")):
@@ -368,22 +429,20 @@ def _draw_study(ax: Axes, row: Any, low: float, high: float) -> None:
             ax.plot(x, row.position, marker, color=style.INK, ms=4, clip_on=False)
     if low <= row.estimate <= high:
         area = 14 + 110 * row.size
-        ax.scatter(
-            row.estimate, row.position, s=area, marker="s", color=style.colour("blinatumomab")
-        )
+        ax.scatter(row.estimate, row.position, s=area, marker="s", color=colour)
 
 
-def _draw_pooled(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_pooled(ax: Axes, row: Any, low: float, high: float, colour: str = POOLED) -> None:
     left = row.estimate if np.isnan(row.conf_low) else max(row.conf_low, low)
     right = row.estimate if np.isnan(row.conf_high) else min(row.conf_high, high)
     y = row.position
     corners = [(left, y), (row.estimate, y - 0.32), (right, y), (row.estimate, y + 0.32)]
-    ax.add_patch(Polygon(corners, closed=True, facecolor=POOLED, edgecolor=POOLED, zorder=3))
+    ax.add_patch(Polygon(corners, closed=True, facecolor=colour, edgecolor=colour, zorder=3))
 
 
-def _draw_prediction(ax: Axes, row: Any, low: float, high: float) -> None:
+def _draw_prediction(ax: Axes, row: Any, low: float, high: float, colour: str = POOLED) -> None:
     ends = [max(row.pred_low, low), min(row.pred_high, high)]
-    ax.plot(ends, [row.position] * 2, color=POOLED, lw=3, alpha=0.55, solid_capstyle="butt")
+    ax.plot(ends, [row.position] * 2, color=colour, lw=3, alpha=0.55, solid_capstyle="butt")
 
 
 def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
@@ -394,12 +453,12 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     label_x = label_offset(frame)
     weight_x = text_width + 7 * CHARACTER + GAP
     head = {"fontweight": "bold"}
-    _put(ax, 0, -1, label_x, "Study", "left", **head)
+    put(ax, 0, -1, label_x, "Study", "left", **head)
     if has_counts:
-        _put(ax, 0, -1, -GAP, "Events/n", "right", **head)
-    _put(ax, 1, -1, text_width, heading, "right", **head)
+        put(ax, 0, -1, -GAP, "Events/n", "right", **head)
+    put(ax, 1, -1, text_width, heading, "right", **head)
     if frame["weight"].notna().any():
-        _put(ax, 1, -1, weight_x, "Weight", "right", **head)
+        put(ax, 1, -1, weight_x, "Weight", "right", **head)
     for row in _rows(frame):
         words: dict[str, Any] = {}
         if row.kind in ("heading", "pooled"):
@@ -408,11 +467,11 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
             words["bbox"] = {"facecolor": "white", "lw": 0, "pad": 1.0}
         if row.kind == "note":
             words.update(color=style.SOFT, fontsize=8)
-        _put(ax, 0, row.position, label_x, row.label, "left", **words)
-        _put(ax, 0, row.position, -GAP, row.counts, "right")
-        _put(ax, 1, row.position, text_width, row.text, "right", **words)
+        put(ax, 0, row.position, label_x, row.label, "left", **words)
+        put(ax, 0, row.position, -GAP, row.counts, "right")
+        put(ax, 1, row.position, text_width, row.text, "right", **words)
         if not np.isnan(row.weight):
-            _put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
+            put(ax, 1, row.position, weight_x, f"{100 * row.weight:.1f}%", "right")
 
 
 def label_offset(frame: pd.DataFrame) -> float:
@@ -423,7 +482,8 @@ def label_offset(frame: pd.DataFrame) -> float:
     return -(CHARACTER * int(labels.str.len().max()) + counts_width + 2 * GAP)
 
 
-def _put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
+def put(ax: Axes, side: int, y: float, offset: float, text: str, align: str, **words: Any) -> None:
+    """Write a text beside the axes, `offset` points from its left (0) or right (1) edge."""
     if text:
         ax.annotate(
             style.plain(text),

@@ -11,9 +11,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from scipy import special
 
 from metablin.meta.checks.trimfill import TrimFill
+from metablin.numerics.inference import critical
 from metablin.plots import style
 from metablin.plots._axes import POINT, axis_name, null_value, reader_ticks
 
@@ -28,7 +28,7 @@ __all__ = ["draw_funnel", "funnel", "funnel_frame", "funnel_of_selection", "funn
 
 CONTOURS = (0.90, 0.95, 0.99)
 SHADES = ("#ffffff", "#eaeef3", "#d5dde6", "#bdc9d6")
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 
 
 def funnel_frame(fit: MetaFit | TrimFill) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def _contours(
 ) -> list[Artist]:
     se = np.array([0.0, top])
     ax.axvspan(low, high, color=SHADES[-1], lw=0, zorder=0)
-    bounds = [0.0, *(float(special.ndtri((1 + level) / 2)) for level in levels)]
+    bounds = [0.0, *(float(critical(level)) for level in levels)]
     for (inner, outer), shade in zip(itertools.pairwise(bounds), SHADES, strict=False):
         for sign in (-1, 1):
             ax.fill_betweenx(

@@ -21,7 +21,7 @@ __all__ = ["draw_gosh", "gosh_frame", "gosh_plot"]
 
 BINS = 60
 CLOUD = LinearSegmentedColormap.from_list("gosh", ["#c3d8ea", POINT, "#01223b"])
-WITH = style.colour("chemotherapy")
+WITH = style.colour("pooled")
 
 
 def gosh_frame(result: Gosh, study: str | None = None) -> pd.DataFrame:

@@ -27,7 +27,7 @@ TITLES = {
     "hat": "Hat",
     "weight": "Weight",
 }
-FLAGGED = style.colour("chemotherapy")
+FLAGGED = style.colour("pooled")
 ROW_INCHES = 0.24
 RESIDUAL_LIMIT = 1.959964
 

@@ -243,7 +243,7 @@ def pooled_curve(
     ax: Axes | None = None,
     *,
     trials: Sequence[KMCurve] = (),
-    name: str = "blinatumomab",
+    name: str = "treatment",
     unit: str = "months",
 ) -> Axes:
     """Draw a pooled curve with the bands of its mean and of a new trial, over the trials' own.
@@ -272,7 +272,7 @@ def draw_pooled_curve(
     ax: Axes,
     *,
     steps: pd.DataFrame | None = None,
-    name: str = "blinatumomab",
+    name: str = "treatment",
     unit: str = "months",
 ) -> Axes:
     """Draw the frame of a pooled curve; log-linear between its times."""

@@ -23,7 +23,7 @@ __all__ = ["draw_labbe", "labbe", "labbe_frame"]
 
 FloatArray = NDArray[np.float64]
 
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 NAMED = 8
 """Studies that are labelled: those furthest from the line of the pooled effect."""
 

@@ -122,7 +122,7 @@ def draw_network_graph(nodes: pd.DataFrame, edges: pd.DataFrame, ax: Axes) -> Ax
             _edge_label(ax, row, (x1, y1), (x2, y2))
         by = "n" if nodes["n"].notna().all() else "studies"
         areas = np.maximum(LARGEST_NODE * nodes[by] / nodes[by].max(), SMALLEST_NODE)
-        ax.scatter(nodes["x"], nodes["y"], s=areas, color=style.colour("blinatumomab"), zorder=3,
+        ax.scatter(nodes["x"], nodes["y"], s=areas, color=style.colour("study"), zorder=3,
                    edgecolor="white", linewidth=1.2)  # fmt: skip
         for row, area in zip(rows(nodes), areas, strict=True):
             _node_label(ax, row, float(area), by)

@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
-from scipy import special
 
 from metablin.errors import DataError
 from metablin.network import NetworkFit
+from metablin.numerics.inference import critical
 from metablin.plots import style
 from metablin.plots.forest import NAMES
 
@@ -33,8 +33,8 @@ ROW_INCHES = 0.25
 COLOURS = {
     "effect": style.INK,
     "network": style.INK,
-    "direct": style.colour("blinatumomab"),
-    "indirect": style.colour("chemotherapy"),
+    "direct": style.colour("study"),
+    "indirect": style.colour("pooled"),
 }
 MARKERS = {"effect": "s", "network": "D", "direct": "s", "indirect": "o"}
 LOG_MEASURES = ("or", "rr", "rate", "hr")
@@ -111,7 +111,7 @@ def split_frame(fit: NetworkFit, method: str = "back-calculation") -> pd.DataFra
     if splits.empty:
         raise DataError("no comparison has direct and indirect evidence", column="picture",
                         value="splits")  # fmt: skip
-    z = float(special.ndtri((1 + fit.level) / 2))
+    z = float(critical(fit.level))
     out = []
     position = 0.0
     for r in rows(splits):

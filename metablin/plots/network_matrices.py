@@ -87,7 +87,7 @@ def draw_rankogram(frame: pd.DataFrame, ax: Axes) -> Axes:
             part = frame[frame["treatment"] == name]
             base = row + 0.45
             ax.bar(part["rank"], -0.85 * part["probability"], bottom=base, width=0.86,
-                   color=style.colour("blinatumomab"))  # fmt: skip
+                   color=style.colour("study"))  # fmt: skip
             ax.axhline(base, color="#dfe3e8", lw=0.7, zorder=0)
             for r in rows(part):
                 if r.probability >= 0.05:

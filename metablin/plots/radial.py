@@ -21,7 +21,7 @@ __all__ = ["draw_radial", "radial", "radial_frame"]
 FloatArray = NDArray[np.float64]
 
 BAND = 1.959964
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 
 
 def radial_frame(fit: MetaFit) -> pd.DataFrame:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_sequence", "sequence", "sequence_frame"]
 
-POOLED = style.colour("chemotherapy")
+POOLED = style.colour("pooled")
 ROW_INCHES = 0.25
 
 

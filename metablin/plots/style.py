@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import cache, wraps
 from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -17,19 +17,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec
 
+from metablin.datasets.vocabulary import entries
 from metablin.io import write_bytes
 from metablin.plots._svg import slim_svg
 
 __all__ = [
-    "ARM_COLOURS",
     "INK",
     "POPULATION_COLOURS",
+    "ROLE_COLOURS",
+    "SEQUENCE",
     "SOFT",
     "colour",
     "figure",
     "house_style",
     "narrow",
     "narrow_as",
+    "own_colour",
     "plain",
     "save_figure",
     "save_widths",
@@ -59,13 +62,16 @@ NARROW_INCHES = 3.5
 INK = "#1c2430"
 SOFT = "#6b7480"
 
-ARM_COLOURS = {
-    "blinatumomab": _OKABE_ITO["blue"],
-    "blinatumomab_plus_chemotherapy": _OKABE_ITO["sky"],
-    "chemotherapy": _OKABE_ITO["vermilion"],
-    "historical_control": _OKABE_ITO["grey"],
-    "inotuzumab": _OKABE_ITO["purple"],
+ROLE_COLOURS = {
+    "study": _OKABE_ITO["blue"],
+    "pooled": _OKABE_ITO["vermilion"],
+    "treatment": _OKABE_ITO["blue"],
+    "treatment_plus": _OKABE_ITO["sky"],
+    "control": _OKABE_ITO["vermilion"],
+    "external": _OKABE_ITO["grey"],
+    "other_treatment": _OKABE_ITO["purple"],
 }
+"""What a mark stands for; which arm plays which part is in the vocabulary."""
 
 POPULATION_COLOURS = {
     "adult_rr_ph_negative": _OKABE_ITO["blue"],
@@ -76,6 +82,11 @@ POPULATION_COLOURS = {
     "first_line": _OKABE_ITO["vermilion"],
     "first_relapse": _OKABE_ITO["sky"],
 }
+
+SEQUENCE = tuple(
+    _OKABE_ITO[name] for name in ("blue", "vermilion", "green", "purple", "orange", "sky", "grey")
+)
+"""Colours of groups that have none of their own, in the order in which they are given out."""
 
 _RC = {
     "font.family": "DejaVu Sans",
@@ -158,14 +169,25 @@ def figure(width: float, height: float, **axes: Any) -> tuple[Figure, Axes]:
 
 
 def colour(name: str) -> str:
-    """Return the colour that stands for an arm or a population everywhere.
+    """Return the colour that stands for a role, an arm or a population everywhere.
 
     Examples
     --------
-    >>> colour("blinatumomab")
-    '#0072B2'
+    >>> colour("treatment"), colour("blinatumomab"), colour("x")
+    ('#0072B2', '#0072B2', '#1c2430')
     """
-    return {**POPULATION_COLOURS, **ARM_COLOURS}.get(name, INK)
+    return own_colour(name) or INK
+
+
+def own_colour(name: str) -> str | None:
+    """Return the colour of a role, a population, or an arm by its role; None for other names."""
+    known = {**POPULATION_COLOURS, **ROLE_COLOURS}
+    return known.get(name) or known.get(_roles().get(name, ""))
+
+
+@cache
+def _roles() -> dict[str, str]:
+    return {e.code: e.colour_role for e in entries("arm") if e.colour_role}
 
 
 def save_figure(picture: Figure | SubFigure, path: Path) -> None:

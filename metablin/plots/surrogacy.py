@@ -64,7 +64,7 @@ def surrogacy(
     with style.house_style():
         if ax is None:
             _, ax = style.figure(5.4, 4.2)
-        blue = style.colour("blinatumomab")
+        blue = style.colour("study")
         ax.fill_between(
             frame["x"], frame["pred_low"], frame["pred_high"], color=blue, alpha=0.12, lw=0
         )

@@ -68,7 +68,7 @@ def volcano(
     *,
     rate: float = 0.05,
     labels: int = LABELS,
-    arms: tuple[str, str] = ("blinatumomab", "chemotherapy"),
+    arms: tuple[str, str] = ("treatment", "control"),
 ) -> Axes:
     """Draw differences in risk against minus log10 of the p-value, a bubble a term.
 
@@ -94,8 +94,8 @@ def volcano(
     """
     frame = volcano_frame(data, rate=rate, labels=labels)
     colours = {
-        "more": style.colour("chemotherapy"),
-        "less": style.colour("blinatumomab"),
+        "more": style.colour("control"),
+        "less": style.colour("treatment"),
         "unclear": style.SOFT,
     }
     with style.house_style():

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin.records import Record, freeze, jsonable
+from metablin.survival.exchange import to_lifelines, to_sksurv
 
 __all__ = ["Check", "Mended", "PseudoIPD", "Quality"]
 
@@ -175,6 +176,14 @@ class PseudoIPD(Record):
     def to_frame(self) -> pd.DataFrame:
         """Time and event, one row per patient."""
         return pd.DataFrame({"time": self.time, "event": self.event})
+
+    def to_sksurv(self) -> NDArray[Any]:
+        """Return the patients as scikit-survival's structured array of event and time."""
+        return to_sksurv(self)
+
+    def to_lifelines(self, level: float = 0.95) -> Any:
+        """Return the patients as a fitted ``lifelines.KaplanMeierFitter``."""
+        return to_lifelines(self, label=self.label or None, level=level)
 
     def draws_frame(self) -> pd.DataFrame:
         """Time and event of every draw, numbered from 1."""

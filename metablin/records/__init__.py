@@ -1,11 +1,13 @@
 """What every result is made of: the record base, tables and columns, JSON-ready values."""
 
 from metablin.records.base import Record, freeze, jsonable
+from metablin.records.coefficients import Coefficients
 from metablin.records.saved import decode, record_to_json
 from metablin.records.table import UNITS, Column, Role, Table, Unit
 
 __all__ = [
     "UNITS",
+    "Coefficients",
     "Column",
     "Record",
     "Role",

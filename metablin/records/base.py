@@ -75,10 +75,31 @@ class Record:
         )
         return axes
 
+    def to_markdown(self) -> str:
+        """Return the result as a table in Markdown; see :func:`metablin.export`."""
+        return _exported(self, "markdown")
+
+    def to_latex(self) -> str:
+        """Return the result as a table in LaTeX (with booktabs); see :func:`metablin.export`."""
+        return _exported(self, "latex")
+
+    def to_html(self) -> str:
+        """Return the result as a table for word processors; see :func:`metablin.export`."""
+        return _exported(self, "html")
+
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return self.to_frame().to_html(
-            index=False, border=0, na_rep="", float_format=lambda x: f"{x:.4g}"
-        )
+        try:
+            # By name, as in `plot`: the renderer of report and site knows records, not they it.
+            text: str = importlib.import_module("metablin.report.notebook").record_html(self)
+        except ModuleNotFoundError:  # the engine alone, without great_tables
+            text = self.to_frame().to_html(index=False, border=0, na_rep="")
+        return text
+
+
+def _exported(record: Record, form: str) -> str:
+    # By name: a result does not import what prints it.
+    text: str = importlib.import_module("metablin.report.export").export(record, form)
+    return text

@@ -17,6 +17,7 @@ from scipy import special, stats
 from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 
 __all__ = ["ASSUMPTIONS", "ExposureComparison", "compare_by_exposure", "exposure_rate"]
@@ -179,7 +180,7 @@ def compare_by_exposure(
     >>> round(found.tipping_ratio, 3)
     1.598
     """
-    z = float(special.ndtri((1 + check_level(level)) / 2))
+    z = float(critical(check_level(level)))
     one = _checked(patients_treatment, n_treatment, exposure_treatment)
     two = _checked(patients_control, n_control, exposure_control)
     rows = []

@@ -13,10 +13,12 @@ from scipy import stats
 
 from metablin._input import choice, needed, one
 from metablin._input import level as check_level
+from metablin._moved import Renamed
 from metablin.effects import proportions
 from metablin.errors import DataError
 from metablin.meta import pool
 from metablin.meta.cohorts import pool_cohorts
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 
 __all__ = ["EventRate", "event_rate", "event_rates", "implausible_cells", "predicted_count"]
@@ -40,7 +42,7 @@ class EventRate(Record):
         Trials.
     events, n : float
         Sums of their counts.
-    estimate, conf_low, conf_high, conf_level : float
+    estimate, conf_low, conf_high, level : float
     pred_low, pred_high : float
         Prediction interval for the rate in a new trial; NaN for ``exact``.
     tau2, i2 : float
@@ -58,7 +60,7 @@ class EventRate(Record):
     estimate: float
     conf_low: float
     conf_high: float
-    conf_level: float
+    level: float
     pred_low: float
     pred_high: float
     tau2: float
@@ -66,9 +68,12 @@ class EventRate(Record):
     mean_logit: float
     sd_logit: float
 
+    conf_level = Renamed("level")
+
     def to_frame(self) -> pd.DataFrame:
         """Return the rate as one row."""
-        return pd.DataFrame([{n: getattr(self, n) for n in self.__slots__}])
+        row = {n: getattr(self, n) for n in self.__slots__}
+        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rate as JSON-ready Python types."""
@@ -144,7 +149,7 @@ def event_rate(
     spread = float(np.hypot(fit.analysis.std_error, fit.tau2**0.5))
     if fit.model == "bayes":  # the normal distribution with the posterior predictive limits
         width = fit.analysis.pred_high - fit.analysis.pred_low
-        spread = float(width / (2 * stats.norm.ppf((1 + level) / 2)))
+        spread = float(width / (2 * critical(level)))
     return EventRate(
         term, fit.model, fit.k, total, size, fit.estimate, fit.conf_low, fit.conf_high, level,
         fit.pred_low, fit.pred_high, fit.tau2, fit.i2, fit.analysis.estimate, spread,

@@ -11,6 +11,7 @@ from metablin.survival.comparison import (
 )
 from metablin.survival.cox import CoxFit, cox, proportional_hazards_test, schoenfeld_residuals
 from metablin.survival.draws import combine_curves
+from metablin.survival.exchange import cox_frame, patient_frame, to_lifelines, to_sksurv
 from metablin.survival.hazard import (
     HazardCurve,
     nelson_aalen,
@@ -53,6 +54,7 @@ __all__ = [
     "compare_parametric",
     "concordance",
     "cox",
+    "cox_frame",
     "cumulative_incidence",
     "fit_parametric",
     "integrated_brier_score",
@@ -63,6 +65,7 @@ __all__ = [
     "max_combo",
     "milestone_difference",
     "nelson_aalen",
+    "patient_frame",
     "piecewise_hazard_ratio",
     "proportional_hazards_test",
     "reverse_kaplan_meier",
@@ -73,4 +76,6 @@ __all__ = [
     "simon_makuch",
     "smoothed_hazard",
     "time_varying_hazard_ratio",
+    "to_lifelines",
+    "to_sksurv",
 ]

@@ -6,39 +6,23 @@ import math
 import sys
 from typing import Any
 
-from scipy import special
+from metablin.numerics.inference import critical, two_sided
 
-__all__ = ["critical", "normal_row", "ratio_row", "two_sided"]
+__all__ = ["normal_row", "ratio_row"]
 
 LARGEST = math.log(sys.float_info.max)
-
-
-def critical(level: float) -> float:
-    """Return the normal quantile of a two-sided interval.
-
-    Examples
-    --------
-    >>> round(critical(0.95), 3)
-    1.96
-    """
-    return float(special.ndtri(0.5 + level / 2.0))
-
-
-def two_sided(z: float) -> float:
-    """Return the two-sided p-value of a normal statistic, exact far into the tail."""
-    return 2.0 * float(special.ndtr(-abs(z)))
 
 
 def normal_row(term: str, estimate: float, std_error: float, level: float) -> dict[str, Any]:
     """Return a result row; with a standard error of 0 there is nothing to test (NaN)."""
     z = estimate / std_error if std_error > 0 else math.nan
-    half = critical(level) * std_error
+    half = float(critical(level)) * std_error
     return {
         "term": term,
         "estimate": estimate,
         "std_error": std_error,
         "statistic": z,
-        "p_value": two_sided(z),
+        "p_value": float(two_sided(z)),
         "conf_low": estimate - half,
         "conf_high": estimate + half,
         "conf_level": level,

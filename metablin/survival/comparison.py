@@ -13,11 +13,14 @@ from scipy import special
 
 from metablin import _input
 from metablin._frame import reads
+from metablin._moved import Renamed, renamed
 from metablin.errors import DataError
+from metablin.numerics.inference import two_sided
+from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.mvn import outside_cube
 from metablin.options import Missing
 from metablin.records import Record, freeze, jsonable
-from metablin.survival._normal import normal_row, two_sided
+from metablin.survival._normal import normal_row
 from metablin.survival.km import curve_of
 from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
 
@@ -50,8 +53,8 @@ class LogRank(Record):
         Weighted events.
     variance : ndarray, shape (k, k)
         Of observed - expected.
-    weights : tuple of float
-        rho and gamma of the Fleming-Harrington weight.
+    fleming_harrington : tuple of float
+        rho and gamma of the weight over time.
     stratified : bool
     """
 
@@ -63,8 +66,10 @@ class LogRank(Record):
     observed: FloatArray
     expected: FloatArray
     variance: FloatArray
-    weights: tuple[float, float]
+    fleming_harrington: tuple[float, float]
     stratified: bool
+
+    weights = Renamed("fleming_harrington")
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -89,7 +94,7 @@ class LogRank(Record):
 
     def summary(self) -> str:
         """Return the test as text."""
-        rho, gamma = self.weights
+        rho, gamma = self.fleming_harrington
         name = "log-rank" if rho == gamma == 0 else f"Fleming-Harrington({rho:g}, {gamma:g})"
         kind = f"stratified {name}" if self.stratified else name
         return f"{kind}: chi2 = {self.statistic:.4g} on {self.df} df, p = {self.p_value:.4g}"
@@ -101,7 +106,7 @@ class LogRank(Record):
                 "statistic": self.statistic,
                 "df": self.df,
                 "p_value": self.p_value,
-                "weights": list(self.weights),
+                "fleming_harrington": list(self.fleming_harrington),
                 "stratified": self.stratified,
                 "groups": self.to_frame(),
             }
@@ -133,7 +138,7 @@ def _tables(p: Patients, codes: NDArray[np.intp], k: int) -> _Tables:
     had = p.event == 1.0
     np.add.at(n_event, (last[had], codes[had]), p.w[had])
     total, d = n_risk.sum(axis=1), n_event.sum(axis=1)
-    before = np.r_[1.0, np.cumprod(1.0 - d / total)[:-1]] if m else np.zeros(0)
+    before = np.r_[1.0, product_limit(d, total)[0][:-1]] if m else np.zeros(0)
     return _Tables(n_risk, n_event, before)
 
 
@@ -175,22 +180,28 @@ def _all_moments(
 
 def _check_pair(pair: object) -> tuple[float, float]:
     try:
-        rho, gamma = (float(x) for x in _input.items("weights", pair))
+        rho, gamma = (float(x) for x in _input.items("fleming_harrington", pair))
     except (TypeError, ValueError) as error:
         raise DataError(
-            "not a pair", column="weights", value=repr(pair), allowed="(rho, gamma)"
+            "not a pair",
+            column="fleming_harrington",
+            value=repr(pair),
+            allowed="(rho, gamma)",
         ) from error
     if not (rho >= 0 and gamma >= 0 and np.isfinite(rho + gamma)):
-        raise DataError("not a weight", column="weights", value=pair, allowed="at least 0")
+        raise DataError(
+            "not a weight", column="fleming_harrington", value=pair, allowed="at least 0"
+        )
     return rho, gamma
 
 
+@renamed(weights="fleming_harrington")
 @reads("time", "event", "group", optional=("strata", "entry"))
 def logrank(
     time: ArrayLike,
     event: ArrayLike,
     group: Iterable[Any],
-    weights: tuple[float, float] | None = None,
+    fleming_harrington: tuple[float, float] | None = None,
     *,
     strata: Iterable[Any] | None = None,
     control: object = None,
@@ -206,9 +217,9 @@ def logrank(
         Follow-up and 1 event, 0 censored.
     group : iterable, length n
         Labels.
-    weights : (rho, gamma), optional
-        Fleming-Harrington weight :math:`S(t-)^\rho (1 - S(t-))^\gamma`; (0, 0) is the log-rank
-        test, (1, 0) stresses early and (0, 1) late differences.
+    fleming_harrington : (rho, gamma), optional
+        Weight over time :math:`S(t-)^\rho (1 - S(t-))^\gamma`; (0, 0) is the log-rank test,
+        (1, 0) stresses early and (0, 1) late differences. Called ``weights`` before version 0.2.
     strata : iterable, length n, optional
         Observed minus expected are added over strata; the weight is of each stratum's own curve.
     control : object, optional
@@ -236,7 +247,7 @@ def logrank(
     p = patients(time, event, entry)
     g = groups(group, p.n, control)
     s = None if strata is None else groups(strata, p.n, column="strata", minimum=1)
-    pair = (0.0, 0.0) if weights is None else _check_pair(weights)
+    pair = (0.0, 0.0) if fleming_harrington is None else _check_pair(fleming_harrington)
     _some_events(p)
     observed, expected, cov = _all_moments(p, g, s, [pair])
     difference, variance = (observed - expected)[0], cov[0, 0]
@@ -251,7 +262,7 @@ def logrank(
         observed=observed[0],
         expected=expected[0],
         variance=variance,
-        weights=pair,
+        fleming_harrington=pair,
         stratified=s is not None,
     )
 
@@ -278,7 +289,7 @@ class MaxCombo(Record):
         Largest absolute z.
     p_value : float
         Two-sided, from the joint normal distribution.
-    weights : ndarray, shape (r, 2)
+    fleming_harrington : ndarray, shape (r, 2)
         rho and gamma of each test.
     z : ndarray, shape (r,)
         Negative when the treated have fewer events.
@@ -289,10 +300,12 @@ class MaxCombo(Record):
 
     statistic: float
     p_value: float
-    weights: FloatArray
+    fleming_harrington: FloatArray
     z: FloatArray
     correlation: FloatArray
     labels: tuple[str, ...]
+
+    weights = Renamed("fleming_harrington")
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -301,11 +314,11 @@ class MaxCombo(Record):
         """Return each weighted test with its own p-value."""
         return pd.DataFrame(
             {
-                "term": [f"FH({rho:g}, {gamma:g})" for rho, gamma in self.weights],
-                "rho": self.weights[:, 0],
-                "gamma": self.weights[:, 1],
+                "term": [f"FH({rho:g}, {gamma:g})" for rho, gamma in self.fleming_harrington],
+                "rho": self.fleming_harrington[:, 0],
+                "gamma": self.fleming_harrington[:, 1],
                 "statistic": self.z,
-                "p_value": [two_sided(float(z)) for z in self.z],
+                "p_value": two_sided(self.z),
             }
         )
 
@@ -327,12 +340,13 @@ class MaxCombo(Record):
         return out
 
 
+@renamed(weights="fleming_harrington")
 @reads("time", "event", "group", optional=("strata",))
 def max_combo(
     time: ArrayLike,
     event: ArrayLike,
     group: Iterable[Any],
-    weights: Sequence[tuple[float, float]] = MAX_COMBO,
+    fleming_harrington: Sequence[tuple[float, float]] = MAX_COMBO,
     *,
     strata: Iterable[Any] | None = None,
     control: object = None,
@@ -345,8 +359,8 @@ def max_combo(
     ----------
     time, event, group : array-like, shape (n,)
         As in `logrank`, with two groups.
-    weights : sequence of (rho, gamma)
-        The tests to combine.
+    fleming_harrington : sequence of (rho, gamma)
+        The tests to combine. Called ``weights`` before version 0.2.
     strata, control : optional
         As in `logrank`.
 
@@ -373,9 +387,9 @@ def max_combo(
     g = two_arms(group, p.n, control)
     s = None if strata is None else groups(strata, p.n, column="strata", minimum=1)
     _some_events(p)
-    pairs = [_check_pair(pair) for pair in _input.items("weights", weights)]
+    pairs = [_check_pair(pair) for pair in _input.items("fleming_harrington", fleming_harrington)]
     if not pairs:
-        raise DataError("no weights", column="weights", allowed="pairs (rho, gamma)")
+        raise DataError("no tests", column="fleming_harrington", allowed="pairs (rho, gamma)")
     observed, expected, cov = _all_moments(p, g, s, pairs)
     v = cov[:, :, 1, 1]
     keep = np.diag(v) > 1e-12
@@ -388,7 +402,7 @@ def max_combo(
     return MaxCombo(
         statistic=top,
         p_value=outside_cube(top, correlation),
-        weights=np.array(pairs)[keep],
+        fleming_harrington=np.array(pairs)[keep],
         z=z,
         correlation=correlation,
         labels=g.levels,
@@ -489,7 +503,7 @@ def _milestone(
         spread = float(np.hypot(se0 / (s0 * np.log(s0)), se1 / (s1 * np.log(s1))))
         # log(-log S) falls as S rises: the sign is turned so that positive favours treatment.
         row["statistic"] = (np.log(-np.log(s0)) - np.log(-np.log(s1))) / spread
-        row["p_value"] = two_sided(row["statistic"])
+        row["p_value"] = float(two_sided(row["statistic"]))
     row["note"] = "" if row["std_error"] > 0 else "both curves at 0 or 1: no variance, no test"
     return {"term": row.pop("term"), "time": at, **row}
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.numerics.rubin import rubin
-from metablin.survival._normal import critical
 from metablin.survival.km import KMCurve
 from metablin.survival.patients import Patients
 from metablin.survival.rmst import area
@@ -131,7 +131,7 @@ def _restricted(curves: Sequence[KMCurve], tau: float, level: float) -> dict[str
         means.append(m[0])
         errors.append(se[0])
     centre, total, share = rubin(np.array(means), np.array(errors) ** 2)
-    half = critical(level) * float(np.sqrt(total))
+    half = float(critical(level)) * float(np.sqrt(total))
     values = (float(centre), float(centre) - half, float(centre) + half)
     return _row(f"RMST at {tau:g}", values, float(share), len(curves), level, "")
 

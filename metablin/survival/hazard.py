@@ -14,8 +14,9 @@ from scipy import special
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
+from metablin.numerics.inference import critical
 from metablin.records import Record, freeze
-from metablin.survival._normal import critical, ratio_row
+from metablin.survival._normal import ratio_row
 from metablin.survival.partial import maximise, strata_of
 from metablin.survival.patients import Groups, Patients, count, patients, two_arms
 from metablin.survival.ties import onto

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin import _input
 from metablin._frame import reads
+from metablin.numerics.kaplan_meier import limits, product_limit, ratio
 from metablin.options import ConfType, Missing, words
 from metablin.records import Record, freeze, jsonable
-from metablin.survival.patients import Counts, Patients, count, groups, patients
+from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
 
 __all__ = [
@@ -405,7 +405,7 @@ def reverse_kaplan_meier(
 def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
     """Return the curve of checked patients."""
     c = count(p)
-    survival, se_log = product_limit(c)
+    survival, se_log = product_limit(c.n_event, c.n_risk)
     # Between events nothing changes: the limits are computed at events and carried on.
     steps = c.n_event > 0
     carried = np.cumsum(steps)
@@ -426,8 +426,8 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
         std_error=std_error,
         conf_low=low,
         conf_high=high,
-        cumulative_hazard=np.cumsum(_ratio(c.n_event, c.n_risk)),
-        std_error_hazard=np.sqrt(np.cumsum(_ratio(c.n_event, c.n_risk**2))),
+        cumulative_hazard=np.cumsum(ratio(c.n_event, c.n_risk)),
+        std_error_hazard=np.sqrt(np.cumsum(ratio(c.n_event, c.n_risk**2))),
         conf_type=conf_type,
         level=level,
         n=float(p.w.sum()),
@@ -436,44 +436,6 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
         entry_weights=np.zeros(0) if p.entry is None else p.w[p.entry > 0.0][order],
         label=_input.text(label),
     )
-
-
-def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return a / b with 0 / 0 = 0 (a time at which nobody is at risk has no event)."""
-    return np.divide(a, b, out=np.zeros_like(a), where=a > 0)
-
-
-def product_limit(c: Counts) -> tuple[FloatArray, FloatArray]:
-    """Return S(t) and Greenwood's standard error of log S(t), infinite once S(t) is 0."""
-    survival: FloatArray = np.cumprod(1.0 - _ratio(c.n_event, c.n_risk)).astype(np.float64)
-    alive = c.n_risk - c.n_event
-    # Fractional weights can leave rounding where everyone has died.
-    done = alive <= 1e-12 * c.n_risk
-    survival[np.maximum.accumulate(done & (c.n_event > 0))] = 0.0
-    with np.errstate(divide="ignore"):
-        terms = _ratio(c.n_event, c.n_risk * np.where(done, 0.0, alive))
-    spread: FloatArray = np.sqrt(np.cumsum(terms)).astype(np.float64)
-    return survival, spread
-
-
-def limits(
-    survival: FloatArray, se_log: FloatArray, conf_type: str, level: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return pointwise limits of S(t), shape (m,) each; NaN where S(t) is 0."""
-    z = float(special.ndtri(0.5 + level / 2.0))
-    inside = (survival > 0) & (survival < 1)
-    s = np.where(inside, survival, 0.5)
-    se = np.where(inside, se_log, 0.0)
-    if conf_type == "plain":
-        low, high = np.maximum(s - z * s * se, 0.0), np.minimum(s + z * s * se, 1.0)
-    elif conf_type == "log":
-        low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
-    else:
-        hazard = -np.log(s)
-        factor = np.exp(z * se / hazard)
-        low, high = np.exp(-hazard * factor), np.exp(-hazard / factor)
-    edge = np.where(survival == 0, np.nan, 1.0)
-    return np.where(inside, low, edge), np.where(inside, high, edge)
 
 
 def quantile_of(time: FloatArray, curve: FloatArray, p: float) -> float:

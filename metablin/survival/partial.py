@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from metablin.errors import ConvergenceError
 from metablin.survival.patients import Patients
 
-__all__ = ["PartialFit", "Rows", "Stratum", "evaluate", "maximise", "strata_of"]
+__all__ = [
+    "PartialFit",
+    "Rows",
+    "Stratum",
+    "evaluate",
+    "maximise",
+    "score_residuals",
+    "strata_of",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -105,9 +113,14 @@ def _stratum(p: Patients, x: FloatArray, ties: str) -> Stratum:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Terms of one stratum's likelihood: mean (r, p) and variance (r, p, p) of x at risk."""
+    """Terms of one stratum's likelihood.
+
+    ``log_risk`` (r,) is the log of the summed hazard ratios at risk, ``mean`` (r, p) and
+    ``variance`` (r, p, p) are the moments of x at risk.
+    """
 
     loglik: float
+    log_risk: FloatArray
     mean: FloatArray
     variance: FloatArray
 
@@ -140,7 +153,62 @@ def evaluate(s: Stratum, beta: FloatArray) -> Rows:
         second = (terms[:, 1 + p :] / terms[:, :1]).reshape(-1, p, p)
         logs = np.log(terms[:, 0]) + shift
     loglik = float(s.w[s.deaths] @ eta[s.deaths] - s.weight @ logs)
-    return Rows(loglik, mean, second - mean[:, :, None] * mean[:, None, :])
+    return Rows(loglik, logs, mean, second - mean[:, :, None] * mean[:, None, :])
+
+
+def score_residuals(
+    p: Patients, x: FloatArray, codes: IntArray | None, ties: str, beta: FloatArray
+) -> FloatArray:
+    """Return each patient's share of the score at `beta`, (n, p); the shares add up to it.
+
+    Tied deaths are treated as in the likelihood, so that the sandwich variance of Efron's method
+    is that of R's ``coxph``.
+
+    Parameters
+    ----------
+    p : Patients
+        Seen from time 0.
+    x : ndarray, shape (n, p)
+    codes : ndarray of int, shape (n,), or None
+        Strata.
+    ties : str
+    beta : ndarray, shape (p,)
+
+    References
+    ----------
+    Lin DY, Wei LJ (1989). The robust inference for the Cox proportional hazards model. J Am Stat
+    Assoc 84:1074-1078. doi:10.1080/01621459.1989.10478874
+    """
+    out = np.zeros_like(x)
+    codes = np.zeros(p.n, dtype=np.intp) if codes is None else codes
+    for code in np.unique(codes):
+        at = np.flatnonzero(codes == code)
+        part = p.take(at)
+        if part.event.any():
+            order = at[np.argsort(part.time, kind="stable")]
+            out[order] = _shares(_stratum(part, x[at], ties), p.time[order], beta)
+    return out
+
+
+def _shares(s: Stratum, time: FloatArray, beta: FloatArray) -> FloatArray:
+    """Return the score residuals of one stratum, in the order of time."""
+    rows = evaluate(s, beta)
+    hazard = s.weight * np.exp(-rows.log_risk)
+    steps = np.column_stack([hazard, hazard[:, None] * rows.mean])
+    gone = np.column_stack([steps * s.fraction[:, None], rows.mean])
+    # Baseline hazard, and the same times the mean of x, up to and with each time of death.
+    paths = np.cumsum(np.add.reduceat(steps, s.starts), axis=0)
+    last = np.searchsorted(s.times, time, side="right")
+    seen = np.vstack([np.zeros(paths.shape[1]), paths])[last]
+    died = last[s.deaths] - 1
+    tied = np.diff(np.r_[s.starts, s.row.size])[:, None]
+    own = np.add.reduceat(gone, s.starts)
+    # A death counts in its own time's risk sets only until it is gone itself.
+    k = s.x.shape[1]
+    seen[s.deaths] -= own[died, : k + 1]
+    shares = -np.exp(s.x @ beta)[:, None] * (s.x * seen[:, :1] - seen[:, 1:])
+    shares[s.deaths] += s.x[s.deaths] - (own[:, k + 1 :] / tied)[died]
+    return np.asarray(shares * s.w[:, None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from metablin import _input
 from metablin._frame import reads
 from metablin.errors import DataError
+from metablin.numerics.kaplan_meier import product_limit
 from metablin.options import Missing
 from metablin.records import Record, freeze, jsonable
 from metablin.survival._normal import normal_row, ratio_row
-from metablin.survival.km import product_limit
 from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
 
@@ -210,7 +210,7 @@ def area(p: Patients, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     The sum over event times is expanded, so that one pass serves every horizon.
     """
     c = count(p)
-    survival, _ = product_limit(c)
+    survival, _ = product_limit(c.n_event, c.n_risk)
     steps = np.diff(c.time, prepend=0.0) * np.r_[1.0, survival[:-1]]
     to_here = np.cumsum(steps)
     alive = c.n_risk - c.n_event

@@ -19,14 +19,19 @@ sys.path.insert(0, str(SITE / "_scripts"))
 
 import agreement  # noqa: E402
 import describe  # noqa: E402
+import documents  # noqa: E402
 import pages  # noqa: E402
 import reference  # noqa: E402
 
 import metablin  # noqa: E402
 import metablin.digitise  # noqa: E402
-from metablin import report  # noqa: E402
 from metablin.datasets import data_directory, load, tables  # noqa: E402
-from metablin.pipeline.fingerprint import digest_of, evidence_files, file_digest  # noqa: E402
+from metablin.pipeline.fingerprint import (  # noqa: E402
+    digest_of,
+    evidence_files,
+    file_digest,
+    package_digest,
+)
 from metablin.plots import style, traffic  # noqa: E402
 from metablin.report.words import short_names  # noqa: E402
 
@@ -73,7 +78,7 @@ def build(site: Path, results: Path, pins: Path, benchmarks: Path) -> None:
     sync(site / "sources", pages.source_pages(site / "results"))
     write(site / "statisticians" / "commands.qmd", reference.commands())
     sync(site / "reference", reference.python_pages())
-    drop_stale_outputs(site)
+    run_documents(site)
 
 
 def describe_site(site: Path, results: Path) -> None:
@@ -178,21 +183,22 @@ def evidence_date() -> str:
     return answer or f"{load('references')['year'].max():.0f}"
 
 
-def drop_stale_outputs(site: Path) -> None:
-    """Forget frozen outputs when the results, the evidence or the helpers behind them changed.
+def run_documents(site: Path) -> None:
+    """Execute the documents whose text, results, evidence or helpers changed since the last time.
 
     Quarto looks at the text of a document only; what a document reads is not in its reckoning.
     """
     read = [*site.glob("_*.py"), *site.glob("results/**/*"), *site.glob("evidence/*")]
     found = {str(p.relative_to(site)): file_digest(p) for p in read if p.is_file()}
-    words = sorted(Path(report.__file__).parent.glob("*.py"))
-    found |= {f"report/{path.name}": file_digest(path) for path in words}
-    digest = digest_of(found)
+    found |= {"package": package_digest(), "runner": file_digest(Path(documents.__file__))}
     stamp = site / "_freeze" / "results.sha256"
-    if stamp.is_file() and stamp.read_text("utf-8") == digest:
-        return
-    shutil.rmtree(site / "_freeze", ignore_errors=True)
-    write(stamp, digest)
+    if not stamp.is_file() or stamp.read_text("utf-8") != digest_of(found):
+        shutil.rmtree(site / "_freeze", ignore_errors=True)
+    for path in sorted([*site.glob("*.qmd"), *site.glob("statisticians/*.qmd")]):
+        document = documents.parse(path)
+        if document.cells and not documents.frozen(path, site):
+            documents.freeze(documents.execute(document), site)
+    write(stamp, digest_of(found))
 
 
 if __name__ == "__main__":

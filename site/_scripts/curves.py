@@ -59,7 +59,7 @@ class Curve:
             if legend is not None and names != ["all"] and len(names) == 1:
                 legend.remove()
         style.save_figure(ax.figure, path)
-        style.save_figure(style.narrow(ax.figure), path.with_suffix(".narrow.svg"))
+        style.save_figure(style.narrow(ax.figure.figure), path.with_suffix(".narrow.svg"))
 
     def markdown(self, folder: Path) -> str:
         """Return the figure, its caption and its values."""

@@ -78,7 +78,7 @@ DISAGREEMENTS = {
     "reason": "Why",
     "discrepancy_id": "Number",
 }
-CONDUCT = {"what": "What", "value": "As reported", "source": "Source"}
+CONDUCT = ("What", "As reported", "Source")
 JUDGED = {"outcome": "Outcome", "domain": "Domain", "judgement": "Risk of bias", "reason": "Why"}
 CLAIMS = {"statement": "Statement", "printed": "Printed", "where": "Where", "claim_id": "Claim"}
 
@@ -88,6 +88,7 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     gallery = Gallery(results, folder / FOLDER)
     rows = evidence()
     by_id = rows.set_index("row_id")["trial_id"]
+    cited = dict(zip(rows["row_id"], rows.apply(citation, axis=1), strict=True))
     claims = load("claims")
     discrepancies = load("discrepancies")
     touched = discrepancies["row_ids"].map(
@@ -110,7 +111,9 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
             claims.loc[claims["trial_id"] == name],
             reconstruction_words(arms, gallery.show(name, labels[name], arms)),
             conduct_words(
-                conduct.loc[conduct["trial_id"] == name], judged.loc[judged["study"] == name]
+                conduct.loc[conduct["trial_id"] == name],
+                judged.loc[judged["study"] == name],
+                cited,
             ),
         )
     gallery.close()
@@ -153,7 +156,7 @@ def trial_page(
     return "\n\n".join(parts) + "\n"
 
 
-def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame) -> str:
+def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame, cited: Mapping[str, str]) -> str:
     """Return how a trial was conducted and how its risk of bias is judged, each with its reason."""
     parts = []
     if len(judged):
@@ -165,12 +168,22 @@ def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame) -> str:
         )
         parts.append(html(plain_table(shown, JUDGED)))
     if len(conduct):
-        shown = conduct.fillna("").assign(
-            what=conduct["fact"].str.replace("_", " ").str.capitalize(),
-            source=[f"{key}, {place}" for key, place in
-                    zip(conduct["source_key"], conduct["locator"].fillna(""), strict=True)],
-        )  # fmt: skip
-        parts.append(html(plain_table(shown, CONDUCT)))
+        shown = conduct.fillna("")
+        body = "".join(
+            f"<tr><td>{escape(fact.replace('_', ' ').capitalize())}</td>"
+            f"<td>{escape(typeset(str(value)))}</td>"
+            f"<td>{cited[row]}, {escape(typeset(str(place)))}</td></tr>"
+            for row, fact, value, place in shown[["row_id", "fact", "value", "locator"]].itertuples(
+                index=False, name=None
+            )
+        )
+        head = "".join(f'<th scope="col">{words}</th>' for words in CONDUCT)
+        parts.append(
+            html(
+                f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table></div>"
+            )
+        )
     said = "Judged by the published algorithms from answers with a reason each; see [how this "
     said += "review was made](../about.qmd#risk-of-bias)."
     if not parts:

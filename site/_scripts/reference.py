@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import logging
 import re
 import textwrap
 import warnings
@@ -16,6 +17,7 @@ from griffe import Docstring, DocstringSection
 
 import metablin
 
+logging.getLogger("griffe").setLevel("ERROR")  # types stand in the signature, not in the docstring
 HOME = "metablin"
 
 # Folders whose public names make up the reference, in reading order.
@@ -110,7 +112,7 @@ def entry(value: Any, name: str, anchor: str, mark: str) -> Iterator[str]:
     with contextlib.suppress(TypeError, ValueError):  # no signature: an alias or a mapping
         yield f"```python\n{readable(name, inspect.signature(value))}\n```"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # types that stand in the signature, not in the docstring
+        warnings.simplefilter("ignore")
         for section in Docstring(inspect.getdoc(value) or "", parser="numpy").parse("numpy"):
             yield from section_text(section, mark)
 
@@ -160,7 +162,7 @@ def public(module: str) -> dict[str, Any]:
     except ImportError:
         return {}
     found = {name: getattr(home, name) for name in getattr(home, "__all__", ())}
-    for name, place in metablin._HOME.items():
+    for name, place in vars(metablin)["_HOME"].items():
         if place.startswith(f"{HOME}.{module}."):
             found[name] = getattr(metablin, name)
     own = {n: v for n, v in found.items() if callable(v) and inspect.getdoc(v)}
@@ -177,7 +179,7 @@ def index() -> str:
     parts = [
         head("Python reference", "The public functions and classes of metablin, by folder."),
         "The names most people need can be had from the top: `import metablin as mb`, then "
-        + ", ".join(f"`mb.{n}`" for n in metablin.__all__ if not n.startswith("_"))
+        + ", ".join(f"`mb.{n}`" for n in dir(metablin) if not n.startswith("_"))
         + ".",
     ]
     for module, (title, about) in MODULES.items():

@@ -111,8 +111,9 @@
     const changes = [out.length && `without ${names(out)}`, more.length && `with ${names(more)}`,
       view.model !== "rule" && MODELS[view.model].toLowerCase()].filter(Boolean);
     const published = `${show(from.estimate)} (${range(show, from.conf_low, from.conf_high)})`;
-    if (!changes.length) return `Published: ${published}.`;
-    return `Published: ${published}. Changed: ${changes.join("; ")}.`;
+    const sure = from.certainty ? `, certainty ${from.certainty}` : "";
+    if (!changes.length) return `Published: ${published}${sure}.`;
+    return `Published: ${published}${sure}. Changed: ${changes.join("; ")}.`;
   }
 
   const listed = (values) => `[${values.join(", ")}]`;
@@ -311,11 +312,11 @@
         const input = make("input", { type: "number", min: 1, max: 99, value: String(base) });
         input.addEventListener("change", () => set({ base: input.value }));
         const free = q.what === "died" ? "alive" : "without an event";
-        parts.push(make("label", { className: "explore-base" }, `Of 100 patients without blinatumomab, ${free} at ${q.months} months: `, input));
+        parts.push(make("label", { className: "explore-base" }, `Of 100 patients without blinatumomab, ${free} at ${(from && from.months) || q.months} months: `, input));
       }
       parts.push(make("div", { className: "explore-picture" }, forest(q, found, engine, width)));
       const n = (v, digits) => (Number.isNaN(v) ? "none" : v.toFixed(digits));
-      parts.push(make("p", { className: "explore-note" }, `Variance between studies ${n(found.fit.tau2, 3)}, share of it ${n(100 * found.fit.i2, 0)}%, Q ${n(found.fit.q, 1)} (p ${n(found.fit.qP, 3)}).`));
+      if (found.rows.length > 1) parts.push(make("p", { className: "explore-note" }, `Variance between studies ${n(found.fit.tau2, 3)}, share of it ${n(100 * found.fit.i2, 0)}%, Q ${n(found.fit.q, 1)} (p ${n(found.fit.qP, 3)}).`));
       const code = make("pre", { tabIndex: 0 }, make("code", {}, python(q, found)));
       parts.push(make("details", {}, make("summary", {}, "The same in Python"), code));
       right.replaceChildren(...parts, tools(q));

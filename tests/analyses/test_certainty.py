@@ -96,7 +96,6 @@ def _count(names: list[str]) -> int:
 def test_an_override_counts_shows_its_reason_and_marks_the_grade(
     module: Callable[[str], ModuleType],
 ) -> None:
-    questions = module("certainty.questions")
     rows = module("certainty.rows")
     own = _override(subject="adult_rr_ph_positive.response", domain="imprecision", value="-2")
     plain, moved = (_response(module, pd.DataFrame(x)) for x in (own[:0], own))
@@ -105,7 +104,9 @@ def test_an_override_counts_shows_its_reason_and_marks_the_grade(
     assert line["status"] == f"{SUGGESTED}, but for imprecision"
     shown = rows.domains([moved], pd.DataFrame()).set_index("domain").loc["imprecision"]
     assert (shown["suggested"], shown["final"], shown["override"]) == (-1, -2, "a test")
-    assert questions.Grading is not None
+    before = rows.domains([plain], pd.DataFrame()).set_index("domain").loc["imprecision"]
+    assert (before["suggested"], before["final"], before["override"]) == (-1, -1, "")
+    assert rows.grades([plain]).iloc[0]["status"] == SUGGESTED
 
 
 def test_an_override_without_a_reason_is_refused(module: Callable[[str], ModuleType]) -> None:

@@ -34,23 +34,61 @@ HEADERS = {
     "reconstruct": ["id", "time", "survival", "x", "y"],
     "reconstruct-summary": ["id", "n", "events", "median", "followup", "s12", "Median"],
     "network": ["study", "treatment", "events", "n", "treat1", "treat2", "yi", "vi"],
+    "certainty": ["study", "events", "n", "estimate", "conf_low", "conf_high", "risk_of_bias",
+                  "population", "domain", "question", "answer", "tool", "outcome", "reason"],
 }  # fmt: skip
+LABELS = {
+    **dict.fromkeys(("study", "arm", "id", "treatment", "treat1", "treat2"), WORDS),
+    "risk_of_bias": st.sampled_from(["low", "some concerns", "high", "critical", "NA", "x", ""]),
+    "population": WORDS,
+    "domain": st.sampled_from(["D1", "randomisation", "confounding", "D9", ""]),
+    "question": st.sampled_from(["1.1", "2.3", "9.9", ""]),
+    "answer": st.sampled_from(["Y", "PN", "NI", "yes", "perhaps", ""]),
+    "tool": st.sampled_from(["RoB 2", "ROBINS-I", "x"]),
+    "outcome": WORDS,
+    "reason": WORDS,
+}
 MEASURES = ["proportion", "or", "rr", "rd", "hr", "rate", "generic"]
+
+
+COUNT, SIZE = st.integers(0, 9).map(str), st.integers(10, 60).map(str)
+EFFECT = st.floats(0.2, 3.0).map(lambda x: f"{x:.2f},{x / 2:.2f},{x * 2:.2f}")
+SOUND: dict[str, list[tuple[str, list[st.SearchStrategy[str]]]]] = {
+    "network": [
+        ("study,treatment,events,n", [st.sampled_from("123"), st.sampled_from("ABC"), COUNT, SIZE]),
+        ("study,treat1,treat2,estimate,conf_low,conf_high",
+         [st.sampled_from("123456"), st.sampled_from("AB"), st.sampled_from("CD"), EFFECT]),
+    ],
+    "certainty": [
+        ("study,estimate,conf_low,conf_high,risk_of_bias",
+         [st.sampled_from("123456"), EFFECT, st.sampled_from(["low", "some concerns", "high"])]),
+        ("study,events,n,population", [st.sampled_from("123456"), COUNT, SIZE, WORDS]),
+        ("tool,domain,question,answer",
+         [LABELS[n] for n in ("tool", "domain", "question", "answer")]),
+    ],
+}  # fmt: skip
+"""Tables that a command mostly takes; the rest of `tables` it mostly refuses."""
+
+
+@st.composite
+def _sound(draw: st.DrawFn, command: str) -> bytes:
+    header, cells = draw(st.sampled_from(SOUND[command]))
+    rows = draw(st.lists(st.tuples(*cells), min_size=1, max_size=8))
+    return "\n".join([header, *(",".join(row) for row in rows)]).encode()
 
 
 @st.composite
 def tables(draw: st.DrawFn, command: str) -> bytes:
     """Return a table, mostly a sound one, in one of the encodings met in the wild."""
+    if command in SOUND and draw(st.booleans()):
+        return draw(_sound(command))
     header = draw(st.lists(st.sampled_from(HEADERS[command]), min_size=1, max_size=7, unique=True))
     if draw(st.booleans()):
         header = HEADERS[command]
     k = draw(st.integers(0, 6))
     clean = draw(st.booleans())
     cells = st.integers(1, 9).map(str) if clean else CELLS
-    lines = [header] + [
-        [draw(WORDS if n in ("study", "arm", "id", "treatment") else cells) for n in header]
-        for _ in range(k)
-    ]
+    lines = [header] + [[draw(LABELS.get(n, cells)) for n in header] for _ in range(k)]
     separator = draw(st.sampled_from([",", ",", ",", ";", "\t"]))
     text = draw(st.sampled_from(["\n", "\r\n"])).join(separator.join(line) for line in lines)
     encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"]))
@@ -84,15 +122,41 @@ def _survival(draw: st.DrawFn) -> list[str]:
     return options
 
 
+@st.composite
+def _network(draw: st.DrawFn) -> list[str]:
+    options = ["--measure", draw(st.sampled_from(["or", "rr", "generic", "hr", "md", "x"]))]
+    if draw(st.booleans()):
+        options += ["--model", draw(st.sampled_from(["random", "common", "glmm", "x"]))]
+    if draw(st.booleans()):
+        options += ["--reference", draw(st.sampled_from(["A", "nobody", "$5"]))]
+    return options
+
+
+@st.composite
+def _certainty(draw: st.DrawFn) -> list[str]:
+    if draw(st.booleans()):
+        return []
+    options = ["--measure", draw(st.sampled_from(["proportion", "hr", "x"]))]
+    options += ["--start", draw(st.sampled_from(["randomised", "rate", "single-arm", "x"]))]
+    if draw(st.booleans()):
+        options += ["--threshold", draw(st.sampled_from(["0.1", "0.8", "1,2,3", "-1", "x"]))]
+    if draw(st.booleans()):
+        options += ["--baseline", draw(st.sampled_from(["0.4", "0", "1", "40", "x"]))]
+    return options
+
+
 _reconstruct = st.sampled_from([[], ["--n", "20"], ["--n", "0"], ["--n", "30", "--events", "9"]])
-_network = st.sampled_from([["--measure", m] for m in ("or", "rr", "generic", "x")])
+_summary = st.sampled_from([[], ["--seed", "3"], ["--seed", "-1"], ["--draws", "0"]]).map(
+    lambda more: ["--draws", "2", *more]
+)
 
 COMMANDS = {
     "pool": _pool(),
     "survival": _survival(),
     "reconstruct": _reconstruct,
-    "reconstruct-summary": st.just(["--draws", "2"]),
-    "network": _network,
+    "reconstruct-summary": _summary,
+    "network": _network(),
+    "certainty": _certainty(),
 }
 WRITES = ("reconstruct", "reconstruct-summary")
 

@@ -179,12 +179,12 @@ def test_an_unknown_category_is_refused_in_prediction() -> None:
         fit.predict({"g": ["c"]})
 
 
-def test_moderators_do_not_go_with_subgroups_or_count_models() -> None:
+def test_moderators_do_not_go_with_subgroups_or_stratified_models() -> None:
     e = generic([0.1, 0.3, 0.2, 0.5, 0.6], [0.1] * 5)
     with pytest.raises(DataError, match="at once"):
         pool(e, moderators="x", data=D, by=D["g"])
     with pytest.raises(DataError, match="inverse-variance model"):
-        pool(e, model="glmm", moderators="x", data=D)
+        pool(e, model="peto", moderators="x", data=D)
     with pytest.raises(DataError, match="moderators need data"):
         pool(e, moderators="x")
 

@@ -134,7 +134,7 @@ def test_the_printed_decomposition_of_senn_2013():
 
 def test_the_published_p_scores_of_senn_2013():
     # Ruecker and Schwarzer (2015), doi:10.1186/s12874-015-0060-8: the example, as netmeta's
-    # netrank prints it (DerSimonian-Laird; contrasts rounded to the fourth digit).
+    # netrank 3.4-0 computes it (DerSimonian-Laird; contrasts rounded to the fourth digit).
     ranks = fitted("senn2013", "DL").ranking().set_index("treatment")["p_score"]
     want = {"rosiglitazone": 0.8934, "metformin": 0.7818, "pioglitazone": 0.7746,
             "miglitol": 0.6137, "acarbose": 0.5203, "benfluorex": 0.4358, "vildagliptin": 0.4232,

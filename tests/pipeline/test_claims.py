@@ -18,7 +18,8 @@ DISCREPANCIES = pd.DataFrame({"discrepancy_id": ["d-001"], "reason": ["labels ex
 def out(tmp_path: Path) -> Path:
     folder = tmp_path / "response"
     folder.mkdir()
-    (folder / "rates.csv").write_text("key,estimate\ntower,0.4389\n")
+    for name in ("rates.csv", "elsewhere.csv"):
+        (folder / name).write_text("key,estimate\ntower,0.4389\n")
     return tmp_path
 
 
@@ -44,6 +45,11 @@ def claim(**changes: Any) -> dict[str, Any]:
     ("changes", "status"),
     [
         ({}, "reproduced"),
+        ({"result": "response/elsewhere/tower/estimate"}, "confirmed elsewhere"),
+        (
+            {"result": "response/elsewhere/tower/estimate", "value": 0.43},
+            "differs (unexplained)",
+        ),
         ({"value": 0.43}, "differs (unexplained)"),
         ({"value": 0.43, "discrepancy_id": "d-001"}, "differs (documented)"),
         ({"value": 0.43, "discrepancy_id": "d-999"}, "differs (unexplained)"),

@@ -170,7 +170,6 @@ def test_the_manifest_names_inputs_outputs_and_versions(folder: Path, tmp_path: 
     digest = hashlib.sha256((out / "alpha/count.csv").read_bytes()).hexdigest()
     assert entry["outputs"]["alpha/count.csv"] == digest
     assert {"python", "numpy", "metablin"} <= set(manifest["versions"])
-    assert entry["seconds"] >= 0
 
 
 def test_a_failing_analysis_leaves_earlier_results_alone(folder: Path, tmp_path: Path) -> None:

@@ -134,10 +134,10 @@ def test_a_lock_left_by_a_dead_process_holds_nobody(folder: Path, tmp_path: Path
 
 SHAPES = [
     "", "[]", "null", "{}", "3", '"x"', "{", '{"analyses": []}', '{"analyses": {"alpha": 3}}',
-    '{"analyses": {"alpha": {"reads": "x", "outputs": {}, "seconds": 1}}}',
-    '{"analyses": {"alpha": {"reads": [1], "outputs": {}, "seconds": 1}}}',
-    '{"analyses": {"alpha": {"reads": [], "outputs": [], "seconds": 1}}}',
-    '{"analyses": {"alpha": {"reads": [], "outputs": {}, "seconds": null}}}',
+    '{"analyses": {"alpha": {"reads": "x", "outputs": {}}}}',
+    '{"analyses": {"alpha": {"reads": [1], "outputs": {}}}}',
+    '{"analyses": {"alpha": {"reads": [], "outputs": []}}}',
+    '{"analyses": {"alpha": {"reads": [], "outputs": null}}}',
     "[" * 100_000, "\x00\xff",
 ]  # fmt: skip
 

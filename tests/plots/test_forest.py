@@ -49,7 +49,7 @@ def test_subgroups_have_a_heading_their_own_pool_and_a_test() -> None:
     frame = forest_frame(proportion_fit(by=["neg", "pos", "neg"]))
     assert frame["kind"].tolist() == [
         *["heading", "study", "study", "pooled", "prediction", "note", "gap"],
-        *["heading", "study", "pooled", "note", "gap"],
+        *["heading", "study", "gap"],  # one study is itself, not a pool
         *["pooled", "prediction", "note", "note"],
     ]
     inside = frame.loc[(frame["group"] == "neg") & (frame["kind"] == "study")]
@@ -134,3 +134,10 @@ def test_a_saved_plot_is_the_same_bytes_every_time(tmp_path: Path) -> None:
             )
         written.append((tmp_path / f"{name}.svg").read_bytes())
     assert written[0] == written[1]
+
+
+def test_groups_of_one_study_are_drawn_without_a_pool() -> None:
+    fit = mb.pool(mb.proportions([10, 20], [30, 40], studies=["A", "B"]), by=["x", "y"])
+    frame = forest_frame(fit, overall=False)
+    assert "pooled" not in set(frame["kind"])
+    assert forest(fit, overall=False).get_xlabel() == "Proportion"

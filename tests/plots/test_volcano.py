@@ -29,7 +29,7 @@ def test_points_stand_at_difference_and_surprise() -> None:
 
 
 def test_the_picture_names_its_terms_and_sides() -> None:
-    ax = volcano(DATA)
+    ax = volcano(DATA, arms=("blinatumomab", "chemotherapy"))
     texts = {t.get_text() for t in ax.texts}
     assert {"fever", "anaemia"} <= texts
     assert "more often with blinatumomab →" in texts

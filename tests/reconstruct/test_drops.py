@@ -116,3 +116,25 @@ def test_events_of_corners_lie_at_their_falls_however_many():
     assert r.quality.clicks == "corners"
     assert r.event.sum() == 24
     assert set(np.round(r.time[r.event == 1])) <= {2, 4, 7, 8, 11, 16}
+
+
+@pytest.mark.parametrize(
+    ("n", "left_out", "kind"),
+    [
+        (200, slice(0, 0), "corners"),
+        (60, slice(0, None, 4), "points"),
+        (200, slice(1, None, 3), "points"),
+    ],
+)
+def test_falls_traced_above_and_below_are_corners_only_where_all_were(known, n, left_out, kind):
+    """Traced from the bottom up. Where falls were left out S falls between two verticals."""
+    k = known(n, 31)
+    drops = np.unique(k.time[k.event == 1])
+    s = lifelines_survival(k.time, k.event, drops)
+    both = np.column_stack([s, np.append(1.0, s[:-1])])
+    some = np.delete(np.arange(drops.size), left_out)
+    x = np.concatenate([[0.0], np.repeat(drops[some], 2), [k.time.max()]])
+    y = np.concatenate([[1.0], both[some].ravel(), s[-1:]])
+    y += np.random.default_rng(2).normal(0.0, 0.0025, y.size)
+    r = reconstruct_km(x, np.clip(y, 0, 1), n=k.n, at_risk=k.at_risk, events=k.events)
+    assert r.quality.clicks == kind

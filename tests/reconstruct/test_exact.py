@@ -151,3 +151,38 @@ def test_the_reading_error_that_is_set_is_used(known):
     assert np.array_equal(fits[1].time, reconstruct_km(*k.clicks, **kw).time)
     with pytest.raises(DataError, match="standard deviation"):
         reconstruct_km(*k.clicks, **kw, noise=0.5)
+
+
+def test_patients_alive_at_the_end_of_a_trial_are_censored_there():
+    """All of a trial of a year are followed to its end: nobody is lost between the last falls."""
+    rng = np.random.default_rng(3)
+    time = np.minimum(rng.exponential(60.0, 80), 12.0)
+    event = (time < 12.0).astype(int)
+    x, y = corners(time, event)
+    assert x[-2] < 12.0
+    r = reconstruct_km(x, y, n=80, events=int(event.sum()))
+    assert (r.time == 12.0).sum() == (time == 12.0).sum()
+
+
+def test_patients_who_entered_over_time_are_censored_over_time():
+    rng = np.random.default_rng(4)
+    t, c = rng.exponential(12.0, 120), rng.uniform(6.0, 36.0, 120)
+    t = np.where(t > 15.0, np.inf, t)  # a plateau
+    time, event = np.minimum(t, c), (t <= c).astype(int)
+    r = reconstruct_km(*corners(time, event), n=120, at_risk=table(time), events=int(event.sum()))
+    last = time[event == 1].max()
+    assert np.median(r.time[r.time > last + TIME]) == pytest.approx(
+        np.median(time[time > last]), abs=1.5
+    )
+    assert r.time.max() == pytest.approx(time.max(), abs=TIME)
+    assert (r.time > time.max() - TIME).sum() == 1
+
+
+def test_censorings_keep_to_the_unit_of_the_falls():
+    time = np.array([2, 3, 3, 5, 6, 6, 8, 9, 11, 12, 12, 14, 15, 17, 17, 20], dtype=float) * 3
+    event = np.array([1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 0])
+    r = reconstruct_km(*corners(time, event), n=16, events=9)
+    assert r.quality.clicks == "corners"
+    censored = r.time[r.event == 0]
+    assert np.abs(censored / 3 - np.rint(censored / 3)).max() < TIME
+    assert np.array_equal(at_events(r.time, r.event)[1], at_events(time, event)[1])

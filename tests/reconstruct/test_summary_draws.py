@@ -174,7 +174,8 @@ def test_the_error_behind_limits_is_found_on_their_own_scale(scale):
         ({"n": 50, "landmarks": [(-6, 0.5)]}, "landmarks", "above 0"),
         ({"n": 50, "median": 5, "followup": -2}, "followup", "above 0"),
         ({"n": 50, "median": 5, "level": 95}, "level", "between 0 and 1"),
-        ({"n": 50, "median": 5, "at_risk": ([0, 6], [50, float("nan")])}, "at_risk", "row 2"),
+        ({"n": 50, "median": 5, "at_risk": ([0, 6], [50, float("nan")])}, "at_risk", "count"),
+        ({"n": 50, "median": 5, "at_risk": ([0, 6], [50, 3.5])}, "at_risk", "row 2"),
     ],
 )
 def test_odd_values_are_one_clear_error(items, column, words):

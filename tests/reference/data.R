@@ -50,3 +50,18 @@ put(data.frame(study = x$Short_Title, rater = x$Gender, yi = as.numeric(x$yi), v
 put(data.frame(study = dat.nielweise2007$author, events_treatment = dat.nielweise2007$ai,
   n_treatment = dat.nielweise2007$n1i, events_control = dat.nielweise2007$ci,
   n_control = dat.nielweise2007$n2i), "nielweise2007")
+
+# Five-number summaries of simulated outcomes, rounded as papers print them: normal, log-normal,
+# gamma, Weibull, beta; range, quartiles or both.
+set.seed(20260401)
+draw <- list(function(n) rnorm(n, 20, 4), function(n) rlnorm(n, 1.5, .6), function(n) rgamma(n, 2, .3),
+             function(n) rweibull(n, 1.4, 9), function(n) rbeta(n, 3, 6))
+rows <- list()
+for (i in seq_along(draw)) for (kind in c("range", "quartiles", "five")) {
+  n <- c(25, 60, 180)[match(kind, c("range", "quartiles", "five"))]
+  q <- round(as.numeric(quantile(draw[[i]](n))), if (i == 5) 3 else 2)
+  rows[[length(rows) + 1]] <- data.frame(study = sprintf("%d %s", i, kind), n = n,
+    minimum = if (kind == "quartiles") NA else q[1], q1 = if (kind == "range") NA else q[2], median = q[3],
+    q3 = if (kind == "range") NA else q[4], maximum = if (kind == "quartiles") NA else q[5])
+}
+put(do.call(rbind, rows), "five_numbers")

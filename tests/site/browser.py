@@ -1,9 +1,12 @@
 """The rendered site in a real Chromium: ``python -m tests.site.browser [FOLDER]`` prints a table.
 
-Every page at two widths, light and dark: no console error, no request to another host, nothing
-wider than the window, no violation of WCAG A or AA that axe finds, no raw Markdown, no link that
-leads nowhere. Then: the search finds the right page first, and the page that pools answers,
-quickly, and keeps a view in its address. `make site-test` installs what this needs.
+Pages at two widths, light and dark: no console error, no request to another host, nothing wider
+than the window, no violation of WCAG A or AA that axe finds, no raw Markdown. Of every page: no
+link that leads nowhere. Then: the search finds the right page first, and the page that pools
+answers, quickly, and keeps a view in its address. `make site-test` installs what this needs.
+
+Pages written by a person are all looked at. Of those written by a program (`WRITTEN`), which are
+alike, the longest and the shortest of a folder stand for the others, unless all are asked for.
 """
 
 from __future__ import annotations
@@ -19,12 +22,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 SITE = HERE.parents[1] / "site" / "_site"
@@ -32,6 +36,8 @@ AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
+KINDS = ("console", "foreign", "overflow", "axe", "markdown")
+WRITTEN = ("trials", "sources", "reference")
 RAW = re.compile(r":::|\{\{<|\?@")
 HEAVIEST = 400_000
 """Bytes of the page that pools, with its data (limit of the project)."""
@@ -40,6 +46,7 @@ FIRST_ANSWER, AGAIN = 1.0, 0.05
 which no load of the machine explains."""
 SLACK = 10
 
+FIRST = "(w) => document.querySelector('.aa-Item a').getAttribute('href').includes(w)"
 QUESTIONS = {
     "hazard ratio": "survival.html",
     "overall survival": "survival.html",
@@ -75,9 +82,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def look(page: Page, address: str, base: str, axe: str) -> dict[str, list[str]]:
     """Return the problems of one page at one width in one scheme, by kind."""
-    found: dict[str, list[str]] = {
-        k: [] for k in ("console", "foreign", "overflow", "axe", "markdown")
-    }
+    found: dict[str, list[str]] = {k: [] for k in KINDS}
     page.on("console", lambda m: found["console"].append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: found["console"].append(str(e)))
     page.on(
@@ -103,28 +108,71 @@ def look(page: Page, address: str, base: str, axe: str) -> dict[str, list[str]]:
     return found
 
 
-def every_page(browser: Browser, base: str, names: list[str]) -> list[str]:
-    """Look at every page in every state, print a table, return the problems."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Yield the browser of this machine."""
+    program = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    )
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def in_state(base: str, names: list[str], scheme: str, width: int) -> dict[str, list[str]]:
+    """Return the problems of pages in one state, by kind."""
     axe = AXE.read_text("utf-8")
+    found: dict[str, list[str]] = {k: [] for k in KINDS}
+    with chromium() as browser:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        for name in names:
+            page = context.new_page()
+            for kind, cases in look(page, base + name, base, axe).items():
+                found[kind] += [f"{name}, {scheme}, {width}: {kind}: {c[:200]}" for c in cases]
+            page.close()
+    return found
+
+
+def every_state(base: str, names: list[str]) -> list[str]:
+    """Look at pages in every state, two states at a time; print a table, return the problems."""
+    states = [(scheme, width) for width in WIDTHS for scheme in SCHEMES]
     problems = []
-    for scheme in SCHEMES:
-        for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 800},
-                color_scheme="dark" if scheme == "dark" else "light",
-            )
-            count: Counter[str] = Counter()
-            for name in names:
-                page = context.new_page()
-                for kind, cases in look(page, base + name, base, axe).items():
-                    count[kind] += len(cases)
-                    problems += [f"{name}, {scheme}, {width}: {kind}: {c[:200]}" for c in cases]
-                page.close()
-            context.close()
-            kinds = ("console", "foreign", "overflow", "axe", "markdown")
-            print(f"{scheme:5} {width:4}  pages {len(names)}  "
-                  + "  ".join(f"{k} {count[k]}" for k in kinds), flush=True)  # fmt: skip
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        running = {state: pool.submit(in_state, base, names, *state) for state in states}
+        for (scheme, width), answer in running.items():
+            found = answer.result()
+            problems += [case for cases in found.values() for case in cases]
+            counts = "  ".join(f"{k} {len(found[k])}" for k in KINDS)
+            print(f"{scheme:5} {width:4}  pages {len(names)}  {counts}", flush=True)
     return problems
+
+
+def sample(folder: Path, names: list[str]) -> list[str]:
+    """Return every page by a person, and the longest and the shortest a folder of the others."""
+    kept = [name for name in names if name.split("/")[0] not in WRITTEN]
+    for part in WRITTEN:
+        own = [name for name in names if name.startswith(f"{part}/")]
+        by_size = sorted(own, key=lambda name: (folder / name).stat().st_size)
+        kept += sorted({*by_size[:1], *by_size[-1:]})
+    return kept
+
+
+def weights(folder: Path, names: list[str]) -> None:
+    """Print what pages weigh, with the pictures, styles and scripts that each names."""
+    total: Counter[str] = Counter()
+    for name in names:
+        text = (folder / name).read_text("utf-8")
+        parts = re.findall(r'<(?:img|script|link)\b[^>]*\b(?:src|href)="([^":]+)"', text)
+        files = {unquote(urldefrag(urljoin(f"/{name}", part))[0].lstrip("/")) for part in parts}
+        files = {f for f in files if not f.endswith(".html")} | {name}
+        total[name] = sum((folder / f).stat().st_size for f in files if (folder / f).is_file())
+    middle = sorted(total.values())[len(total) // 2]
+    heaviest = ", ".join(f"{name} {size:,}" for name, size in total.most_common(3))
+    print(f"bytes of a page with what it names, median {middle:,}; most: {heaviest}")
 
 
 def links(folder: Path, names: list[str]) -> list[str]:
@@ -158,6 +206,8 @@ def search(browser: Browser, base: str) -> list[str]:
         page.keyboard.type(words)
         hit = page.locator(".aa-Item a").first
         hit.wait_for(timeout=20_000)
+        with suppress(Error):  # the last letters may be answered late
+            page.wait_for_function(FIRST, arg=wanted, timeout=4_000)
         page.wait_for_timeout(400)
         got = str(page.locator(".aa-Item a").first.get_attribute("href"))
         if wanted not in got:
@@ -203,11 +253,31 @@ def explore(browser: Browser, base: str, folder: Path) -> list[str]:
     return problems
 
 
+def paths(browser: Browser, base: str) -> list[str]:
+    """Return what a reader does not reach: the source of a number, an answer without a trial."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(base)
+    page.locator("#fig-randomised-os a", has_text="Source").first.click()
+    page.wait_for_load_state()
+    cited = page.locator("table.evidence a[href*='doi.org']").count()
+    page.goto(base)
+    page.locator(".card-answer a", has_text="what if?").nth(1).click()
+    page.locator(".explore-answer").wait_for()
+    before = page.locator(".explore-answer").inner_text()
+    page.locator(".explore-choices fieldset input:checked").first.click()
+    changed = page.locator(".explore-answer").inner_text() != before
+    page.close()
+    print("clicks from home: rows behind a figure 1, their papers 2; without a trial 2")
+    missed = [(cited, "the rows behind the first figure"), (changed, "a pool without a trial")]
+    return [f"two clicks from home do not lead to {words}" for there, words in missed if not there]
+
+
 def main() -> None:
     """Look at the whole site; exit 1 with a line a problem."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", nargs="?", type=Path, default=SITE)
-    parser.add_argument("--only", nargs="*", help="pages, instead of all of them")
+    parser.add_argument("--only", nargs="*", help="pages, instead of the sample")
+    parser.add_argument("--all", action="store_true", help="every page, not the sample")
     chosen = parser.parse_args()
     folder = chosen.folder.resolve()
     names = sorted(
@@ -215,16 +285,18 @@ def main() -> None:
         for p in folder.rglob("*.html")
         if "site_libs" not in p.parts and p.relative_to(folder).parts[0] != "results"
     )
-    program = (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    )
-    with served(folder) as base, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        problems = links(folder, names)
-        problems += search(browser, base)
-        problems += explore(browser, base, folder)
-        problems += every_page(browser, base, chosen.only or names)
-        browser.close()
+    looked = chosen.only or (names if chosen.all else sample(folder, names))
+    weights(folder, names)
+    with served(folder) as base:
+        with chromium() as browser:
+            problems = links(folder, names)
+            problems += search(browser, base)
+            problems += explore(browser, base, folder)
+            problems += paths(browser, base)
+        print(f"looking at {len(looked)} of {len(names)} pages"
+              + ("" if len(looked) == len(names) else "; all of them: make site-test PAGES=all"),
+              flush=True)  # fmt: skip
+        problems += every_state(base, looked)
     print("\n".join(problems) or "nothing wrong")
     sys.exit(bool(problems))
 

@@ -60,13 +60,15 @@ KEYS = {
                     "anchor-sections", "smooth-scroll", "fig-responsive", "fig-format",
                     "fig-align", "fig-cap-location", "tbl-cap-location", "lightbox", "grid",
                     "page-layout", "link-external-newwindow", "link-external-icon",
-                    "respect-user-color-scheme",
                     "include-in-header", "include-after-body", "include-before-body",
                     "citations-hover", "crossrefs-hover", "footnotes-hover", "embed-resources",
                     "number-sections", "title-block-style", "fontsize", "linestretch"},
     "format.html.grid": {"sidebar-width", "body-width", "margin-width", "gutter-width"},
     "format.html.theme": {"light", "dark"},
 }  # fmt: skip
+# What later versions brought and earlier ones pass over, with what a reader of a site rendered by
+# an earlier one misses. A format's options are open in every version: unknown ones are no error.
+NEWER = {"format.html.respect-user-color-scheme": "1.7; before it a page begins light"}
 ITEM = {"text", "href", "menu", "icon", "aria-label", "rel", "target", "file"}
 TOP = {
     "project",
@@ -300,7 +302,8 @@ def unknown_keys(config: dict[str, Any]) -> Iterator[str]:
         place: Any = config
         for name in path.split("."):
             place = place.get(name, {}) if isinstance(place, dict) else {}
-        yield from (f"{path}.{k}" for k in place if isinstance(place, dict) and k not in known)
+        names = (k for k in place if isinstance(place, dict) and k not in known)
+        yield from (f"{path}.{k}" for k in names if f"{path}.{k}" not in NEWER)
     entries = config["website"]["navbar"]["left"]
     for entry in [*entries, *(e for m in entries for e in m.get("menu", []))]:
         yield from (f"website.navbar.left.{k}" for k in entry if k not in ITEM)

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pandas as pd
@@ -162,25 +162,24 @@ def test_building_again_touches_nothing(site: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_frozen_outputs_go_when_results_change(site: Path, tmp_path: Path) -> None:
+def test_documents_run_again_when_what_they_read_changes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
-        "import build\nbuild.drop_stale_outputs(Path(sys.argv[1]))"
+        "import build\nfolder = Path(sys.argv[1])\n"
+        "for result in ('one', 'one', 'two'):\n"
+        "    (folder / 'results' / 'table.csv').write_text(result)\n"
+        "    build.run_documents(folder)\n"
+        "    print((folder / 'ran').read_text())\n"
     )
-    (tmp_path / "_page.py").write_text("")
     (tmp_path / "results").mkdir()
-    frozen = tmp_path / "_freeze" / "index.json"
-
-    def run(result: str) -> bool:
-        (tmp_path / "results" / "table.csv").write_text(result)
-        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-        return frozen.exists()
-
-    run("one")
-    frozen.write_text("{}")
-    assert run("one")
-    assert not run("two")
+    cell = "with open('ran', 'a') as f:\n    n = f.write('x')"
+    page = f"---\ntitle: x\n---\n\n```{{python}}\n{cell}\n```\n"
+    (tmp_path / "page.qmd").write_text(page)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["x", "x", "xx"]
 
 
 def test_without_results_the_build_says_what_to_run(tmp_path: Path) -> None:
@@ -228,3 +227,20 @@ def test_a_figure_comes_with_caption_description_data_and_source(site: Path) -> 
     assert "{#fig-randomised-os}" in text
     assert "(results/randomised/pooled.csv)" in text
     assert "(sources/randomised.qmd#pooled)" in text
+
+
+def test_a_figure_says_how_it_is_drawn_again(site: Path) -> None:
+    words = json.loads((site / "results/landscape/outcome.json").read_text("utf-8"))
+    name, about = next(iter(words["figures"].items()))
+    text = run_page(site, f"_page.figure('landscape/{name}')").stdout
+    code = unescape(re.findall(r"<code>(.*?)</code>", text)[0])
+    check = f"print(len(found.tables[{about['data']!r}].frame), len(found.figures[{name!r}].alt))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = pd.read_csv(site / "results" / "landscape" / f"{about['data']}.csv")
+    assert done.stdout.split() == [str(len(rows)), str(len(about["alt"]))]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from metablin.cli.site import OLDEST
 from tests.site import checker
 from tests.site.conftest import ROOT
 from tests.site.documents import Document, parse
@@ -177,3 +178,15 @@ def test_a_key_that_quarto_does_not_know_is_named(place: tuple[str, ...], key: s
         inner = inner[name]
     inner[key] = True
     assert list(checker.unknown_keys(config)) == [".".join((*place, key))]
+
+
+def test_what_is_newer_than_the_oldest_version_is_used_and_says_what_is_missed() -> None:
+    config = yaml.safe_load((ROOT / "site" / "_quarto.yml").read_text(encoding="utf-8"))
+    for place, words in checker.NEWER.items():
+        *path, key = place.split(".")
+        inner = config
+        for name in path:
+            inner = inner[name]
+        assert key in inner, f"{place} is not used any more"
+        assert key not in checker.KEYS[".".join(path)]
+        assert tuple(map(int, words.split(";")[0].split("."))) > OLDEST

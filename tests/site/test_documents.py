@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from metablin.report.store import Saved
 from tests.site import checker
 from tests.site.conftest import ROOT
-from tests.site.documents import execute, parse
+from tests.site.documents import SCRIPTS, frozen, parse
 
 WRITTEN = sorted(
     str(p.relative_to(ROOT / "site"))
@@ -26,16 +29,12 @@ def test_the_pages_people_look_for_are_there() -> None:
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_document_runs_and_keeps_the_rules(site: Path, name: str) -> None:
-    document = execute(parse(site / name))
-    text = document.assembled()
-    assert checker.check_assembled(document, text, site) == []
-    for cell in document.cells:
-        if cell.options.get("output") == "asis":
-            assert cell.output.strip(), f"{name}:{cell.line} shows nothing"
-        if cell.options.get("fig-alt"):
-            assert cell.pictures == 1, f"{name}:{cell.line} draws nothing"
-    for expression, value in document.values.items():
-        assert value not in ("", "None", "nan", "–"), expression
+    """What the build executed is what Quarto takes, and pandoc gets to see."""
+    document = parse(site / name)
+    text = frozen(site / name, site)
+    assert text.startswith(document.head)
+    assert "{python}" not in text
+    assert checker.check_assembled(document, text.removeprefix(document.head), site) == []
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -59,8 +58,7 @@ ILLUSTRATED = {
 @pytest.mark.parametrize("name", ILLUSTRATED)
 def test_a_guide_shows_the_number_it_illustrates(site: Path, name: str) -> None:
     """A guide pools the evidence as the analyses do: no trial of another drug, no other cohort."""
-    document = execute(parse(site / "statisticians" / f"{name}.qmd"))
-    printed = "".join(cell.output for cell in document.cells)
+    printed = frozen(site / "statisticians" / f"{name}.qmd", site)
     results = Saved(site / "results")
     for path in ILLUSTRATED[name]:
         row = results.row(path)
@@ -85,6 +83,79 @@ def test_numbers_are_found_as_a_text_rounds_them() -> None:
     assert shown([0.54029, 0.28247, 0.98561], text)
     assert shown([0.490757, 0.366785, 0.667082], text)
     assert not shown([0.708, 0.28247, 0.98561], text)
+
+
+RUN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import documents
+from pathlib import Path
+for name in sys.argv[2:]:
+    try:
+        document = documents.execute(documents.parse(Path(name)))
+        print(json.dumps([document.assembled(), [c.output for c in document.cells]]))
+    except RuntimeError as error:
+        print(json.dumps([str(error), []]))
+"""
+PAGE = """---
+title: x
+---
+
+```{python}
+from _told import told
+told.append("seen")
+word = f"{len(told)} time, 2*3"
+```
+
+Said `{python} word`.
+
+```{python}
+#| output: asis
+from IPython.display import Markdown, display
+display(Markdown("**a**"))
+display(Markdown("::: b"))
+```
+
+```{python}
+#| echo: true
+print(word)
+len(word)
+```
+"""
+BROKEN = {
+    "raises": ("1 / 0", "line 5: division by zero"),
+    "warns": ("import warnings; warnings.warn('odd')", "line 5: odd"),
+    "complains": ("import sys; print('no', file=sys.stderr)", "line 5: no"),
+    "silent": ("#| output: asis\nx = 1", "line 5: shows nothing"),
+    "nothing": ("x = None\n```\n\n`{python} x`\n\n```{python}\ny = 1", "x: no value"),
+}
+
+
+def test_documents_run_in_one_process_each_on_its_own(tmp_path: Path) -> None:
+    (tmp_path / "_told.py").write_text("told = []\n")
+    pages = {"one": PAGE, "two": PAGE} | {
+        name: f"---\ntitle: x\n---\n\n```{{python}}\n{code}\n```\n"
+        for name, (code, _) in BROKEN.items()
+    }
+    for name, text in pages.items():
+        (tmp_path / f"{name}.qmd").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(SCRIPTS), *(str(tmp_path / f"{n}.qmd") for n in pages)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = dict(zip(pages, map(json.loads, done.stdout.splitlines()), strict=True))
+    for name in ("one", "two"):
+        text, outputs = told[name]
+        assert "Said 1 time, 2\\*3." in text
+        assert outputs[1] == "**a**\n::: b\n", "as Quarto ends outputs, with one newline"
+        assert "``` {.python .cell-code}\nprint(word)\nlen(word)\n```" in text
+        assert "::: {.cell-output .cell-output-stdout}\n```\n1 time, 2*3\n```\n:::" in text
+        assert "::: {.cell-output .cell-output-display}\n```\n11\n```\n:::" in text
+        assert "told.append" not in text
+    for name, (_, words) in BROKEN.items():
+        assert f"{name}.qmd, {words}" in told[name][0]
 
 
 def test_the_configuration_names_files_that_exist(site: Path) -> None:

@@ -141,8 +141,8 @@ def test_a_milestone_beyond_follow_up_is_refused():
     [
         ({"group": ["a", "a", "a", "a"]}, "at least 2 groups"),
         ({"group": ["a", None, "b", "b"]}, "row 2, column 'group'"),
-        ({"weights": (-1, 0)}, "column 'weights'"),
-        ({"weights": 3}, "column 'weights'"),
+        ({"fleming_harrington": (-1, 0)}, "column 'fleming_harrington'"),
+        ({"fleming_harrington": 3}, "column 'fleming_harrington'"),
         ({"control": "z"}, "column 'control'"),
         ({"event": [0, 0, 0, 0]}, "no events"),
     ],
@@ -151,3 +151,13 @@ def test_bad_input_is_named(change, words):
     arguments = {"time": [1, 2, 3, 4], "event": [1, 1, 1, 0], "group": list("aabb")}
     with pytest.raises(DataError, match=words):
         logrank(**{**arguments, **change})
+
+
+def test_the_old_name_of_the_family_still_works_and_says_the_new_one():
+    data = [1, 2, 3, 4], [1, 1, 1, 0], list("aabb")
+    new = logrank(*data, fleming_harrington=(1, 0))
+    with pytest.warns(DeprecationWarning, match=r"logrank\(weights=\) is now fleming_harrington="):
+        old = logrank(*data, weights=(1, 0))
+    with pytest.warns(DeprecationWarning, match="weights is now fleming_harrington"):
+        assert old.weights == new.fleming_harrington == (1.0, 0.0)
+    assert old.statistic == new.statistic

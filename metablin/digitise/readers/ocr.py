@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._extra import needs
 from metablin.digitise.readers.drawing import Colour, Label
 from metablin.digitise.readers.segments import cut_labels
-from metablin.errors import DataError
 
 __all__ = ["ink_colour", "recognise", "recognise_crops"]
 
@@ -24,15 +24,9 @@ DARK = 60.0  # ink differs from the paper by at least this, in 0..441
 
 @functools.lru_cache(maxsize=1)
 def _engine() -> Any:
-    try:
-        from rapidocr_onnxruntime import RapidOCR
-    except ImportError as error:
-        raise DataError(
-            "text in pictures needs an engine that is not installed",
-            allowed="pip install 'metablin[figures]', or give --x-axis, --y-axis, --arms and "
-            "--at-risk by hand",
-        ) from error
-    return RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
+    by_hand = ", or give --x-axis, --y-axis, --arms and --at-risk by hand"
+    reader = needs("rapidocr_onnxruntime", "figures", by_hand)
+    return reader.RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
 
 
 def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:

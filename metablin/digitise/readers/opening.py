@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._extra import needs
 from metablin.digitise.readers.drawing import Drawing
 from metablin.errors import DataError
 
@@ -87,7 +88,7 @@ def load_pixels(source: Path | bytes, name: str) -> NDArray[np.uint8]:
     """Return the pixels of a picture on white paper, after a look at its size."""
     import warnings
 
-    from PIL import Image
+    Image = needs("PIL.Image", "figures")
 
     handle: Any = io.BytesIO(source) if isinstance(source, bytes) else source
     with warnings.catch_warnings():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from metablin._extra import needs
 from metablin.digitise.readers.drawing import Colour, Drawing, Stroke
 from metablin.digitise.readers.words import Glyph, words
 from metablin.errors import DataError
@@ -103,8 +104,7 @@ def _document(path: Path) -> Iterator[Any]:
 
 
 def _open(path: Path) -> Any:
-    import pypdfium2
-
+    pypdfium2 = needs("pypdfium2", "figures")
     try:
         return pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:

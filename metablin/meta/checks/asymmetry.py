@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,8 @@ class SmallStudyTest(Record):
     Attributes
     ----------
     method : str
-        ``egger``, ``peters``, ``harbord``, ``begg``, ``pet`` or ``peese``.
+        ``egger``, ``peters``, ``harbord``, ``begg``, ``pet``, ``peese``, ``macaskill``,
+        ``deeks``, ``thompson`` or ``pustejovsky``.
     form : str
         ``mixed`` (additive tau2), ``linear`` (multiplicative dispersion) or ``rank``.
     predictor : str
@@ -66,6 +68,17 @@ class SmallStudyTest(Record):
     def k(self) -> int:
         """Number of studies."""
         return self.effects.k
+
+    def named(self, method: str) -> SmallStudyTest:
+        """Return the same test under the name of a method it belongs to."""
+        return dataclasses.replace(self, method=method)
+
+    def without_limit(self) -> SmallStudyTest:
+        """Return the test without an effect at a predictor of zero, which means nothing there."""
+        nan = math.nan
+        return dataclasses.replace(
+            self, limit=nan, limit_std_error=nan, limit_low=nan, limit_high=nan
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: the test and the extrapolated effect, all on the analysis scale."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -196,7 +195,7 @@ def harbord(e: EffectSizes | MetaFit, level: float = 0.95) -> SmallStudyTest:
     score = (a - n1 * events / n) / variance
     values = 1 / np.sqrt(variance)
     test = linear_test("harbord", "1/sqrt(V)", e, score, variance, values, check_level(level))
-    return _without_limit(test)
+    return test.without_limit()
 
 
 def begg(e: EffectSizes | MetaFit) -> SmallStudyTest:
@@ -257,8 +256,3 @@ def _totals(e: EffectSizes) -> tuple[FloatArray, FloatArray]:
         value=e.measure,
         allowed="proportions or 2x2 tables",
     )
-
-
-def _without_limit(test: SmallStudyTest) -> SmallStudyTest:
-    nan = math.nan
-    return dataclasses.replace(test, limit=nan, limit_std_error=nan, limit_low=nan, limit_high=nan)

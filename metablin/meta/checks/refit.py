@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
+from metablin.meta.core.options import CI_METHODS
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, hksj_factor, i2_h2, two_sided
 from metablin.numerics.tau2 import estimate_tau2
@@ -69,7 +70,7 @@ def spec_of(fit: MetaFit) -> Spec | None:
     """Return how `fit` was made, or None when its model is not of the inverse-variance kind."""
     if fit.model == "common":
         return Spec(None, None, fit.ci_method, fit.level)
-    if fit.model != "random":
+    if fit.model != "random" or fit.ci_method not in CI_METHODS:
         return None
     if fit.tau2_method == "given":
         return Spec(None, fit.tau2, fit.ci_method, fit.level)

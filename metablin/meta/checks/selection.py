@@ -238,7 +238,7 @@ def selection_model(
 def _p_values(e: EffectSizes, alternative: str) -> FloatArray:
     z = e.yi / np.sqrt(e.vi)
     if alternative == "two-sided":
-        return np.asarray(2 * special.ndtr(-np.abs(z)))
+        return two_sided(z)
     return np.asarray(special.ndtr(-z if alternative == "greater" else z))
 
 

@@ -1,4 +1,4 @@
-"""Designs given as matrices, and the typical sampling variance."""
+"""Designs and sampling covariances given as matrices, and the typical sampling variance."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import numeric
+from metablin._input import items, numeric, same_length
 from metablin.errors import DataError
 
-__all__ = ["design_matrix", "typical_variance"]
+__all__ = ["design_matrix", "sampling_variances", "typical_variance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -20,12 +20,14 @@ def design_matrix(
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the design of the kept studies and its column names, checked for rank."""
     k = len(keep)
-    x = np.ones((k, 1)) if design is None else np.asarray(design, dtype=np.float64)
+    x = np.ones((k, 1)) if design is None else _matrix("design", design)
     if x.ndim != 2 or len(x) != k:
         raise DataError("must be a matrix", column="design", value=f"shape {x.shape}",
                         allowed=f"({k}, p)")  # fmt: skip
     for j in range(x.shape[1]):
         numeric(f"design[{j}]", x[:, j])
+    if terms is not None:
+        terms = items("terms", terms)
     if terms is None:
         names = ("intercept",) if design is None else tuple(f"x{j}" for j in range(x.shape[1]))
     else:
@@ -53,3 +55,38 @@ def typical_variance(vi: FloatArray) -> float:
         return float(vi[0])
     w = 1 / vi
     return float((len(w) - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum()))
+
+
+def sampling_variances(vi: ArrayLike, k: int, studies: Sequence[str] | None = None) -> FloatArray:
+    """Return the sampling variances (k,) or covariance (k, k) of k estimates after checking them.
+
+    Raises
+    ------
+    DataError
+        For variances that are not positive, or a matrix that is no covariance.
+    """
+    try:
+        dimensions = np.ndim(vi)
+    except ValueError:
+        raise DataError(
+            "not a matrix of numbers", column="vi", allowed="rows of one length"
+        ) from None
+    if dimensions != 2:
+        v = numeric("vi", vi, above=0, studies=studies)
+        same_length(yi=np.empty(k), vi=v)
+        return v
+    v = _matrix("vi", vi)
+    if v.shape != (k, k):
+        raise DataError(f"{len(v)} variances for {k} estimates", column="vi")
+    if not np.isfinite(v).all() or not np.allclose(v, v.T, rtol=1e-10, atol=0):
+        raise DataError("not a covariance matrix", column="vi", allowed="finite and symmetric")
+    if np.linalg.eigvalsh(v)[0] <= 0:
+        raise DataError("not a covariance matrix", column="vi", allowed="positive definite")
+    return v
+
+
+def _matrix(name: str, values: ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError("not a matrix of numbers", column=name) from None

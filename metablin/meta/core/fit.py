@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -252,6 +253,20 @@ class MetaFit(Record):
     def to_json(self) -> str:
         """Return the whole fit as JSON text that :func:`metablin.load_fit` reads back."""
         return record_to_json(self, SAVED, skip=("spec", "again"))
+
+    def report(self) -> Record:
+        """Return methods and results in sentences for a paper, with the sources of what was used.
+
+        Examples
+        --------
+        >>> import metablin as mb
+        >>> text = mb.pool(mb.generic([0.1, 0.3, 0.6], [0.02, 0.05, 0.04])).report()
+        >>> text.results.startswith("3 studies were included. The pooled effect was 0.31")
+        True
+        """
+        # By name: a result does not import what prints it.
+        text: Record = importlib.import_module("metablin.report.paper").write_up(self)
+        return text
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Return the effect a meta-regression expects at new values of its moderators.

@@ -41,7 +41,7 @@ class ModelSpec:
 
 
 MODELS: dict[str, ModelSpec] = {
-    "random": ModelSpec("metablin.meta.normal.inverse:fit_random", CI_METHODS),
+    "random": ModelSpec("metablin.meta.normal.inverse:fit_random", (*CI_METHODS, "kenward-roger")),
     "common": ModelSpec(
         "metablin.meta.normal.inverse:fit_common", ("z", "t", "hksj", "hksj-adhoc")
     ),

@@ -17,7 +17,7 @@ from metablin.errors import DataError
 from metablin.io import Formula as ParsedFormula
 from metablin.io import moderator_columns, read_formula
 from metablin.numerics.inference import critical
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Coefficients, freeze, jsonable
 
 __all__ = ["Design", "Regression", "design_matrix", "rebuild_spec"]
 
@@ -69,7 +69,7 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Regression(Record):
+class Regression(Coefficients):
     """Coefficients of a meta-regression, on the analysis scale.
 
     Attributes
@@ -90,35 +90,11 @@ class Regression(Record):
     """
 
     design: Design
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    cov: FloatArray
-    df: float
-    level: float
     qm: float
     qm_df: int
     qm_df2: float
     qm_p: float
     r2: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        return pd.DataFrame(
-            {
-                "term": list(self.design.terms),
-                "estimate": self.beta,
-                **{name: getattr(self, name) for name in names},
-                "conf_level": self.level,
-            }
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entries a meta-regression adds to the JSON object."""

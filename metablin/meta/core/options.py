@@ -30,8 +30,8 @@ class Options:
         Confidence level.
     extra : mapping
         Keyword arguments for one model only.
-    prediction : {"match", "hts"}
-        Kind of prediction interval (model ``random``).
+    prediction : str
+        Kind of prediction interval (model ``random``), from :data:`metablin.options.Prediction`.
     """
 
     model: str

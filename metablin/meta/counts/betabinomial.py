@@ -9,10 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
@@ -22,8 +20,8 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta.core.design import design_matrix
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options, needs_measure
-from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import critical, wald
+from metablin.records import Coefficients
 
 __all__ = ["BetaBinomialFit", "beta_binomial", "fit_beta_binomial"]
 
@@ -39,7 +37,7 @@ MIN_GAIN = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BetaBinomialFit(Record):
+class BetaBinomialFit(Coefficients):
     """A fitted beta-binomial model.
 
     Attributes
@@ -69,17 +67,7 @@ class BetaBinomialFit(Record):
     """
 
     studies: tuple[str, ...]
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
     interval: str
-    cov: FloatArray
-    df: float
     rho: float
     rho_std_error: float
     rho_conf_low: float
@@ -93,21 +81,6 @@ class BetaBinomialFit(Record):
     rho_lrt_p: float
     boundary: bool
     steps: int
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient (logit scale)."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return every field in plain types, ready for JSON."""
-        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in self.__slots__})
-        return out
 
 
 def beta_binomial(
@@ -356,9 +329,8 @@ def _infer(
     df = float(k - p) if test == "t" else math.inf
     if df == 0:
         raise DataError("no degrees of freedom for test='t'", value=f"{k} studies")
-    beta, std_error = best[:p].copy(), np.sqrt(np.diag(cov))[:p]
-    crit = float(critical(level, df))
-    low, high = beta - crit * std_error, beta + crit * std_error
+    beta, beta_cov = best[:p].copy(), cov[:p, :p].copy()
+    inference = wald(beta, beta_cov, df, level)
     theta = float(best[-1])
     rho, rho_se = theta / (1 + theta), math.sqrt(cov[p, p]) / (1 + theta) ** 2
     rho_limits = (math.nan, math.nan)
@@ -368,17 +340,17 @@ def _infer(
         rho_limits = (rho / (rho + (1 - rho) * math.exp(half)),
                       rho / (rho + (1 - rho) * math.exp(-half)))  # fmt: skip
     if interval == "profile":
-        ends = [_limits(model, best, value, j, std_error[j], crit**2) for j in range(p)]
-        low, high = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
+        cut, std_error = float(critical(level, df)) ** 2, inference["std_error"]
+        ends = [_limits(model, best, value, j, std_error[j], cut) for j in range(p)]
+        inference["conf_low"] = np.array([e[0] for e in ends])
+        inference["conf_high"] = np.array([e[1] for e in ends])
         rho_limits = _rho_limits(model, best, value, null_value, level)
     gain = max(2 * (value - null_value), 0.0)
     mean = float(special.expit(beta[0])) if p == 1 and np.ptp(model.x) == 0 else math.nan
     total = 1 / theta if theta > 0 else math.inf
-    statistic = beta / std_error
     return BetaBinomialFit(
-        studies=names, terms=labels, beta=beta, std_error=std_error, statistic=statistic,
-        p_value=np.atleast_1d(two_sided(statistic, df)), conf_low=low, conf_high=high,
-        conf_level=level, interval=interval, cov=cov[:p, :p].copy(), df=df, rho=rho,
+        terms=labels, beta=beta, cov=beta_cov, df=df, level=level, **inference,
+        studies=names, interval=interval, rho=rho,
         rho_std_error=math.nan if boundary else rho_se, rho_conf_low=rho_limits[0],
         rho_conf_high=rho_limits[1], mean=mean, alpha=mean * total,
         beta_shape=(1 - mean) * total, loglik=value + model.constant,

@@ -113,7 +113,7 @@ def exact_two_by_two(
     Cornfield J (1956). A statistical problem arising from retrospective studies. Proceedings of
     the Third Berkeley Symposium 4, 135-148 (given the margins).
     Chan ISF, Zhang Z (1999). Test-based exact confidence intervals for the difference of two
-    binomial proportions. doi:10.1111/j.0006-341X.1999.01202.x (unconditional).
+    binomial proportions. Biometrics 55, 1202-1209 (unconditional).
     Miettinen O, Nurminen M (1985). Comparative analysis of two rates. doi:10.1002/sim.4780040211
 
     Examples

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from metablin import _input
+from metablin._moved import Renamed
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, make_fit
@@ -31,6 +32,7 @@ from metablin.meta.counts.strata import (
     score_test,
     study_effects,
 )
+from metablin.numerics.inference import critical, two_sided
 from metablin.records import Record, freeze, jsonable
 
 __all__ = [
@@ -44,7 +46,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 _COLUMNS = (
-    "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high", "conf_level",
+    "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high",
 )  # fmt: skip
 
 
@@ -83,7 +85,7 @@ class StratifiedFit(Record):
     p_value: float
     conf_low: float
     conf_high: float
-    conf_level: float
+    level: float
     q: float
     q_df: int
     q_p: float
@@ -99,13 +101,16 @@ class StratifiedFit(Record):
     weights: FloatArray
     excluded: tuple[tuple[str, str], ...]
 
+    conf_level = Renamed("level")
+
     def __post_init__(self) -> None:
         freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row with the pooled effect on the analysis scale."""
         row: dict[str, Any] = {"term": self.measure}
-        return pd.DataFrame([row | {name: getattr(self, name) for name in _COLUMNS}])
+        row |= {name: getattr(self, name) for name in _COLUMNS}
+        return pd.DataFrame([row | {"conf_level": self.level}])
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in plain types, ready for JSON."""
@@ -433,7 +438,7 @@ def _assemble(
     homogeneity: tuple[Any, ...],
 ) -> StratifiedFit:
     z = estimate / std_error
-    half = float(stats.norm.isf((1 - level) / 2)) * std_error
+    half = float(critical(level)) * std_error
     used = ~blank & np.isfinite(yi) & np.isfinite(vi) & (vi > 0)
     q_df = max(int(used.sum()) - 1, 0)
     # One informative study agrees with itself, but for rounding.
@@ -444,8 +449,8 @@ def _assemble(
     return StratifiedFit(
         measure=measure, method=method, k=len(names), k_informative=int((~blank).sum()),
         studies=names, estimate=estimate, std_error=std_error, statistic=z,
-        p_value=float(2 * stats.norm.sf(abs(z))), conf_low=estimate - half,
-        conf_high=estimate + half, conf_level=level, q=q, q_df=q_df,
+        p_value=float(two_sided(z)), conf_low=estimate - half,
+        conf_high=estimate + half, level=level, q=q, q_df=q_df,
         q_p=float(stats.chi2.sf(q, q_df)) if q_df else 1.0, cmh=test[0], cmh_p=test[1],
         breslow_day=bd, breslow_day_p=float(stats.chi2.sf(bd, df)) if df else np.nan,
         tarone=tarone, tarone_p=float(stats.chi2.sf(tarone, df)) if df else np.nan,

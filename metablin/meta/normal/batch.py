@@ -114,7 +114,8 @@ def pool_many(
     for s, part in zip(starts, _spread(tasks, n_jobs, client), strict=True):
         out[s : s + rows] = part
     frame = pd.DataFrame(out, columns=list(COLUMNS), copy=False)
-    return frame.astype({"k": np.int64}, copy=False)
+    frame["k"] = frame["k"].astype(np.int64)
+    return frame
 
 
 def _matrix(name: str, values: ArrayLike) -> FloatArray:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metablin._input import choice
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit
+from metablin.meta.core.options import CI_METHODS
 from metablin.meta.normal.nested import design_matrix_of
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import critical, hksj_factor
@@ -100,6 +102,7 @@ def blup(fit: MetaFit) -> StudyPredictions:
     if fit.model != "random" or fit.k < 2:
         raise DataError("study effects differ in random-effects models of two studies or more",
                         column="model", value=f"{fit.model}, k = {fit.k}")  # fmt: skip
+    choice("ci", fit.ci_method, CI_METHODS)
     y, v = fit.effects.yi, fit.effects.vi
     solved = gls(y, 1 / (v + fit.tau2), x)
     cov, df = solved.cov, float(fit.k - x.shape[1])

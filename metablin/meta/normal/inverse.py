@@ -14,6 +14,7 @@ from metablin.errors import DataError, MetablinWarning
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options
 from metablin.meta.core.parts import NAN, Heterogeneity
+from metablin.meta.normal.prediction import kenward_roger, prediction_limits
 from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import chi2_tail, critical, hksj_factor, i2_h2, q_profile
 from metablin.numerics.tau2 import TAU2_METHODS, estimate_tau2
@@ -55,8 +56,8 @@ def fit_common(e: EffectSizes, options: Options) -> MetaFit:
     return _finish(e, options, fit, het, None, predict=False)
 
 
-def tau2_of(tau2: str | float) -> tuple[str, float | None]:
-    """Return the name of the estimator and, for a known tau2, its value.
+def tau2_of(tau2: str | float, methods: tuple[str, ...] = TAU2_METHODS) -> tuple[str, float | None]:
+    """Return the name of the estimator, one of `methods`, and, for a known tau2, its value.
 
     Examples
     --------
@@ -64,14 +65,14 @@ def tau2_of(tau2: str | float) -> tuple[str, float | None]:
     (('DL', None), ('given', 0.1))
     """
     if isinstance(tau2, str):
-        return choice("tau2", tau2, TAU2_METHODS), None
+        return choice("tau2", tau2, methods), None
     number = isinstance(tau2, int | float | np.number) and not isinstance(tau2, bool)
     if not (number and 0 <= tau2 <= sys.float_info.max):
         raise DataError(
             "not a between-study variance",
             column="tau2",
             value=tau2,
-            allowed="a finite number of at least 0, or " + " | ".join(TAU2_METHODS),
+            allowed="a finite number of at least 0, or " + " | ".join(methods),
         )
     return "given", float(tau2)
 
@@ -97,8 +98,14 @@ def _finish(
             )
     prediction: tuple[float, float] | None = None
     notes = narrower(options, variance / wald, df)
-    if predict and options.prediction == "hts":
-        prediction, more = _hts(float(fit.beta[0]), wald + het.tau2, e.k, options.level)
+    if options.ci == "kenward-roger":
+        variance, df = _kenward_roger(e, het.tau2, tau2_method)
+    if predict and options.prediction != "match":
+        if options.prediction == "kenward-roger":
+            _kenward_roger(e, het.tau2, tau2_method)
+        prediction, more = prediction_limits(
+            options.prediction, e.yi, e.vi, het.tau2, options.level
+        )
         notes = (*notes, *more)
     return make_fit(
         e,
@@ -113,6 +120,14 @@ def _finish(
         weights=fit.w,
         predict=predict,
     )
+
+
+def _kenward_roger(e: EffectSizes, tau2: float, tau2_method: str | None) -> tuple[float, float]:
+    """Return the variance and degrees of freedom after Kenward and Roger, which rest on REML."""
+    if tau2_method != "REML":
+        raise DataError("Kenward and Roger's method rests on REML", column="tau2",
+                        value=tau2_method, allowed="REML")  # fmt: skip
+    return kenward_roger(e.vi, tau2)
 
 
 def narrower(options: Options, factor: float, df: float) -> tuple[str, ...]:
@@ -131,22 +146,6 @@ def narrower(options: Options, factor: float, df: float) -> tuple[str, ...]:
         "the Hartung-Knapp interval is narrower than the Wald interval "
         f"(variance times {factor:.3g}); ci='hksj-adhoc' never scales it down",
     )
-
-
-def _hts(
-    estimate: float, variance: float, k: int, level: float
-) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """Return the prediction interval with k - 2 degrees of freedom, NaN for two studies.
-
-    References
-    ----------
-    Higgins JPT, Thompson SG, Spiegelhalter DJ (2009), eq. 12.
-    doi:10.1111/j.1467-985X.2008.00552.x
-    """
-    if k < 3:
-        return (NAN, NAN), ("a prediction interval with k - 2 degrees of freedom needs 3 studies",)
-    half = float(critical(level, k - 2)) * math.sqrt(variance)
-    return (estimate - half, estimate + half), ()
 
 
 def _single(e: EffectSizes, options: Options, tau2_method: str | None) -> MetaFit:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,13 @@ from scipy import optimize, special
 from metablin import _input
 from metablin.effects import EffectSizes
 from metablin.errors import ConvergenceError, DataError
-from metablin.meta.core.design import design_matrix
+from metablin.meta.core.design import design_matrix, sampling_variances
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options, align
 from metablin.meta.core.parts import Heterogeneity
 from metablin.meta.normal.blocks import Model, State
-from metablin.numerics.inference import chi2_tail, critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import chi2_tail, critical, wald
+from metablin.records import Coefficients
 
 __all__ = ["MultilevelFit", "fit_multilevel", "multilevel"]
 
@@ -37,7 +37,7 @@ MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MultilevelFit(Record):
+class MultilevelFit(Coefficients):
     """A fitted multilevel model ``y = X beta + sum_l u_l + e``.
 
     Attributes
@@ -73,21 +73,13 @@ class MultilevelFit(Record):
         Prediction interval for a true effect in a new outermost group (intercept-only models).
     """
 
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "codes", "shares", "design", "yi"})
+
     levels: tuple[str, ...]
     groups: tuple[int, ...]
     sigma2: FloatArray
     sigma2_conf_low: FloatArray
     sigma2_conf_high: FloatArray
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
-    df: float
-    cov: FloatArray
     vi: FloatArray
     codes: NDArray[np.intp]
     shares: FloatArray
@@ -105,9 +97,6 @@ class MultilevelFit(Record):
     pred_high: float
     steps: int
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def working(self) -> FloatArray:
         """Marginal covariance of the estimates at the fit, (k, k)."""
@@ -115,21 +104,6 @@ class MultilevelFit(Record):
         for variance, code in zip(self.sigma2, self.codes, strict=True):
             m += variance * (code[:, None] == code[None, :])
         return m
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit in plain types, ready for JSON."""
-        skip = {"vi", "codes", "shares", "design", "yi"}
-        out: dict[str, Any] = jsonable(
-            {n: getattr(self, n) for n in self.__slots__ if n not in skip}
-        )
-        return out
 
 
 def multilevel(
@@ -198,7 +172,7 @@ def multilevel(
     ([-0.019], [0.0896, 0.0])
     """
     y = _input.numeric("yi", yi, studies=studies)
-    v = _covariance(vi, len(y), studies)
+    v = sampling_variances(vi, len(y), studies)
     k = len(y)
     x, names = design_matrix(design, terms, np.ones(k, dtype=bool))
     method = _input.choice("method", method, ["REML", "ML"])
@@ -219,24 +193,22 @@ def multilevel(
     df = float(k - p) if test == "t" else math.inf
     if k == p and test == "t":
         raise DataError("no degrees of freedom for test='t'", value=f"{k} estimates")
-    std_error = np.sqrt(np.diag(cov))
-    crit = float(critical(level, df))
+    inference = wald(beta, cov, df, level)
     known = model.at(np.zeros(len(codes)))
     typical = (k - p) / known.trace_p if k > p else float(model.variances.mean())
     q = max(known.q, 0.0)
     n_par, n_obs = p + len(codes), k - p if method == "REML" else k
-    spread = math.sqrt(std_error[0] ** 2 + sigma2.sum()) if p == 1 else math.nan
+    spread = math.sqrt(inference["std_error"][0] ** 2 + sigma2.sum()) if p == 1 else math.nan
+    reach = float(critical(level, df)) * spread
     return MultilevelFit(
         levels=tuple(levels), groups=groups, sigma2=sigma2, sigma2_conf_low=low,
-        sigma2_conf_high=high, terms=names, beta=beta, std_error=std_error,
-        statistic=beta / std_error, p_value=np.atleast_1d(two_sided(beta / std_error, df)),
-        conf_low=beta - crit * std_error, conf_high=beta + crit * std_error,
-        conf_level=level, df=df, cov=cov, vi=v, codes=np.array(codes),
+        sigma2_conf_high=high, terms=names, beta=beta, **inference, level=level, df=df, cov=cov,
+        vi=v, codes=np.array(codes),
         shares=state.row_sums / state.row_sums.sum(), design=x.copy(), yi=y,
         method=method, loglik=state.loglik, aic=2 * n_par - 2 * state.loglik,
         bic=n_par * math.log(max(n_obs, 1)) - 2 * state.loglik, q=q, q_df=k - p,
         q_p=float(chi2_tail(q, k - p)), i2=sigma2 / (sigma2.sum() + typical),
-        pred_low=float(beta[0]) - crit * spread, pred_high=float(beta[0]) + crit * spread,
+        pred_low=float(beta[0]) - reach, pred_high=float(beta[0]) + reach,
         steps=steps,
     )  # fmt: skip
 
@@ -285,21 +257,6 @@ def fit_multilevel(e: EffectSizes, options: Options) -> MetaFit:
         heterogeneity=het, tau2_method=method, weights=fit.shares,
         extra={"components": components, "loglik": fit.loglik},
     )  # fmt: skip
-
-
-def _covariance(vi: ArrayLike, k: int, studies: Sequence[str] | None) -> FloatArray:
-    if np.ndim(vi) != 2:
-        v = _input.numeric("vi", vi, above=0, studies=studies)
-        _input.same_length(yi=np.empty(k), vi=v)
-        return v
-    v = np.asarray(vi, dtype=np.float64)
-    if v.shape != (k, k):
-        raise DataError(f"{len(v)} variances for {k} estimates", column="vi")
-    if not np.isfinite(v).all() or not np.allclose(v, v.T, rtol=1e-10, atol=0):
-        raise DataError("not a covariance matrix", column="vi", allowed="finite and symmetric")
-    if np.linalg.eigvalsh(v)[0] <= 0:
-        raise DataError("not a covariance matrix", column="vi", allowed="positive definite")
-    return v
 
 
 def _nested(levels: Mapping[str, Sequence[Any]]) -> list[NDArray[np.intp]]:

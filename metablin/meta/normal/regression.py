@@ -8,21 +8,21 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin._input import choice
 from metablin.effects import EffectSizes
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.moderators import Design, Regression
-from metablin.meta.core.options import Options
+from metablin.meta.core.options import CI_METHODS, Options
 from metablin.meta.core.parts import NAN, Heterogeneity
 from metablin.meta.normal.inverse import narrower, tau2_of
 from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import (
     chi2_tail,
-    critical,
     f_tail,
     hksj_factor,
     i2_h2,
     q_profile,
-    two_sided,
+    wald,
 )
 from metablin.numerics.tau2 import estimate_tau2
 
@@ -41,6 +41,7 @@ def fit_regression(e: EffectSizes, options: Options, design: Design) -> MetaFit:
     Lopez-Lopez JA and others (2014), R2. doi:10.1111/bmsp.12002
     """
     options.only()
+    choice("ci", options.ci, CI_METHODS)  # Kenward and Roger's is for a mean alone
     x, y, v = design.matrix, e.yi, e.vi
     df = float(e.k - x.shape[1])
     name, given = (None, 0.0) if options.model == "common" else tau2_of(options.tau2)
@@ -95,9 +96,6 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
     if options.ci.startswith("hksj"):
         cov = cov * hksj_factor(fit.rss, df, options.ci == "hksj-adhoc")
     reference = math.inf if options.ci == "z" else df
-    se = np.sqrt(np.diagonal(cov))
-    half = critical(options.level, reference) * se
-    statistic = fit.beta / se
     at = design.tested
     m = len(at)
     qm = float(fit.beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], fit.beta[at]))
@@ -107,19 +105,16 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
         qm, qm_df2 = qm / m, df
         qm_p = float(f_tail(qm, m, df))
     return Regression(
-        design,
-        fit.beta,
-        se,
-        statistic,
-        two_sided(statistic, reference),
-        fit.beta - half,
-        fit.beta + half,
-        np.array(cov),
-        reference,
-        options.level,
-        qm,
-        m,
-        qm_df2,
-        qm_p,
-        r2,
+        terms=design.terms,
+        beta=fit.beta,
+        **wald(fit.beta, cov, reference, options.level),
+        cov=np.array(cov),
+        df=reference,
+        level=options.level,
+        design=design,
+        qm=qm,
+        qm_df=m,
+        qm_df2=qm_df2,
+        qm_p=qm_p,
+        r2=r2,
     )

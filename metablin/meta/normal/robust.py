@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from metablin import _input
 from metablin.errors import DataError
 from metablin.meta.core.design import design_matrix
 from metablin.meta.normal.multilevel import MultilevelFit
-from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import wald
+from metablin.records import Coefficients, jsonable
 
 __all__ = ["JointTest", "RobustFit", "cluster_robust", "robust"]
 
@@ -41,7 +41,7 @@ class JointTest:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RobustFit(Record):
+class RobustFit(Coefficients):
     """Coefficients with cluster-robust inference.
 
     Attributes
@@ -61,34 +61,22 @@ class RobustFit(Record):
         the clusters are too few for it.
     """
 
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    df: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
-    cov: FloatArray
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"joint"})
+
+    df: FloatArray  # type: ignore[assignment] # one for each coefficient
     kind: str
     clusters: int
     joint: JointTest | None
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""
-        names = ("std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
+        frame = Coefficients.to_frame(self)
+        frame.insert(list(frame).index("p_value"), "df", self.df)
+        return frame
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in plain types, ready for JSON."""
-        names = [n for n in self.__slots__ if n != "joint"]
-        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in names})
+        out = Coefficients.to_dict(self)
         if self.joint is not None:
             out["joint"] = jsonable({n: getattr(self.joint, n) for n in JointTest.__slots__})
         return out
@@ -169,14 +157,11 @@ def cluster_robust(
     freedom = np.full(p, float(m - p))
     if df == "satterthwaite":
         freedom = np.array([core.satterthwaite(c, adjust) for c in np.eye(p)])
-    std_error = np.sqrt(np.diag(cov))
-    half = critical(level, freedom) * std_error
     tested = [j for j in range(p) if np.ptp(x[:, j]) > 0] or list(range(p))
     joint = core.hotelling(np.eye(p)[tested], beta, cov, adjust) if kind == "CR2" else None
     return RobustFit(
-        terms=names, beta=beta, std_error=std_error, statistic=beta / std_error, df=freedom,
-        p_value=two_sided(beta / std_error, freedom), conf_low=beta - half, conf_high=beta + half,
-        conf_level=level, cov=cov, kind=kind, clusters=m, joint=joint,
+        terms=names, beta=beta, **wald(beta, cov, freedom, level), df=freedom, level=level,
+        cov=cov, kind=kind, clusters=m, joint=joint,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.meta.core.fit import MetaFit
 from metablin.meta.normal.batch import pool_many
 from metablin.meta.pooling import pool
+from metablin.numerics.inference import critical, two_sided
 from metablin.options import Interval, Tau2
 from metablin.records import Record, freeze, jsonable
 from metablin.survival import cox, rubin
@@ -291,7 +292,7 @@ class OneStage(Record):
 
     def to_frame(self) -> pd.DataFrame:
         """Return both hazard ratios; ``std_error`` is of the log."""
-        z = float(special.ndtri(0.5 + self.level / 2.0))
+        z = float(critical(self.level))
         rows: list[dict[str, Any]] = []
         for term, b, se in (
             ("common, stratified", self.log_hr, self.std_error),
@@ -304,7 +305,7 @@ class OneStage(Record):
                     "log_hr": b,
                     "std_error": se,
                     "statistic": b / se,
-                    "p_value": 2.0 * float(special.ndtr(-abs(b / se))),
+                    "p_value": float(two_sided(b / se)),
                     "conf_low": math.exp(b - z * se),
                     "conf_high": math.exp(b + z * se),
                     "conf_level": self.level,

@@ -16,6 +16,7 @@ from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta import MetaFit
 from metablin.network.indirect.weights import MatchingWeights
+from metablin.numerics.inference import critical
 from metablin.records import Record, jsonable
 
 __all__ = ["IndirectComparison", "bucher", "compare", "effect_of"]
@@ -103,7 +104,7 @@ def compare(
     """Return the difference of the first part and the second, with the variances added."""
     effect = parts[0][1] - parts[1][1]
     se = math.sqrt(parts[0][2] + parts[1][2])
-    half = float(special.ndtri((1 + level) / 2)) * se
+    half = float(critical(level)) * se
     ends = np.array([effect, effect - half, effect + half])
     if measure in LOG_MEASURES:
         ends = np.exp(ends)

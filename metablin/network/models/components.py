@@ -16,7 +16,7 @@ from metablin.errors import DataError
 from metablin.network.gls import TAU2_METHODS, Rows, rows_of
 from metablin.network.records import Network, needs_network
 from metablin.numerics.gls import gls
-from metablin.numerics.inference import chi2_tail, critical, two_sided
+from metablin.numerics.inference import chi2_tail, critical, wald
 from metablin.numerics.tau2 import estimate_tau2
 from metablin.records import Record, freeze, jsonable
 
@@ -83,19 +83,12 @@ class ComponentFit(Record):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per component that the studies determine."""
         keep = np.array(self.determined)
-        y, se = self.beta[keep], np.sqrt(np.diag(self.cov)[keep])
-        half = float(critical(self.level, math.inf)) * se
-        return pd.DataFrame(
-            {
-                "term": [c for c, k in zip(self.components, keep, strict=True) if k],
-                "estimate": self._back(y),
-                "std_error": se,
-                "statistic": y / se,
-                "p_value": two_sided(y / se, math.inf),
-                "conf_low": self._back(y - half),
-                "conf_high": self._back(y + half),
-                "conf_level": self.level,
-            }
+        y = self.beta[keep]
+        columns = wald(y, self.cov[np.ix_(keep, keep)], math.inf, self.level)
+        columns |= {name: self._back(columns[name]) for name in ("conf_low", "conf_high")}
+        terms = [c for c, k in zip(self.components, keep, strict=True) if k]
+        return pd.DataFrame({"term": terms, "estimate": self._back(y), **columns}).assign(
+            conf_level=self.level
         )
 
     def effect(self, treat1: str, treat2: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ from metablin.errors import DataError
 from metablin.network.fit import NAN, NetworkFit
 from metablin.network.gls import TAU2_METHODS, Rows, design_of, estimate, rows_of, solve
 from metablin.network.records import Network, needs_network
-from metablin.numerics.inference import chi2_tail, critical, two_sided
+from metablin.numerics.inference import chi2_tail, wald
 from metablin.options import NetworkInterval, words
 from metablin.records import Record, freeze, jsonable
 
@@ -81,20 +81,9 @@ class NetworkRegression(Record):
     def to_frame(self) -> pd.DataFrame:
         """Return one row per slope, on the analysis scale."""
         count = len(self.slopes)
-        y, se = self.beta[-count:], np.sqrt(np.diag(self.cov)[-count:])
-        half = float(critical(self.level, self.df)) * se
-        return pd.DataFrame(
-            {
-                "term": list(self.slopes),
-                "estimate": y,
-                "std_error": se,
-                "statistic": y / se,
-                "p_value": two_sided(y / se, self.df),
-                "conf_low": y - half,
-                "conf_high": y + half,
-                "conf_level": self.level,
-            }
-        )
+        y, cov = self.beta[-count:], self.cov[-count:, -count:]
+        columns = {"term": list(self.slopes), "estimate": y, **wald(y, cov, self.df, self.level)}
+        return pd.DataFrame(columns).assign(conf_level=self.level)
 
     def at(self, value: float) -> NetworkFit:
         """Return the network's effects at a value of the covariate."""

@@ -15,6 +15,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.network.data import natural, table_of
 from metablin.network.survival.multivariate import MultivariateNetwork, VectorBlock
 from metablin.network.survival.partial import arm_counts, basis_of, fit_partial
+from metablin.numerics.kaplan_meier import product_limit
 from metablin.survival.patients import Patients, count
 from metablin.survival.rmst import area
 
@@ -289,7 +290,7 @@ def _arm(
     p = Patients(time, event, None, None)
     c = count(p)
     hazard = c.n_event / c.n_risk
-    survival = np.cumprod(1 - hazard)
+    survival, _ = product_limit(c.n_event, c.n_risk)
     last = float(time.max())
     reach = np.inf if bool(np.all(event[time == last] == 1)) else last
     at = np.searchsorted(c.time, time)

@@ -18,7 +18,7 @@ from metablin.reconstruct.curve._estimate import (
     settled,
     solved_exactly,
 )
-from metablin.reconstruct.curve._exact import to_patients
+from metablin.reconstruct.curve._exact_times import to_patients
 from metablin.reconstruct.curve._fit import Censoring
 from metablin.reconstruct.curve._grid import build_grid
 from metablin.reconstruct.curve.clicks import Curve

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from metablin.reconstruct.curve import _counts, _drops, _exact, _fit, _place, _search, _whole
 from metablin.reconstruct.curve._allocate import Allocation, allocate
+from metablin.reconstruct.curve._exact_times import to_patients
 from metablin.reconstruct.curve._fit import Censoring, RealFit
 from metablin.reconstruct.curve._grid import Grid, build_grid, on_drops
 from metablin.reconstruct.curve.clicks import Curve
@@ -54,7 +55,7 @@ def estimate(curve: Curve) -> Fitted:
     """Fit patients to one curve; exactly where its coordinates are exact."""
     solved = solved_exactly(curve)
     if solved is not None:
-        return Fitted(*_exact.to_patients(solved, curve), settled(curve, True))
+        return Fitted(*to_patients(solved, curve), settled(curve, True))
     found = plan(curve)
     time, event = realise(found, curve)
     return Fitted(time, event, settled(curve, found.grid.at_drops))

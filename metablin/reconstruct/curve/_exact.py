@@ -20,7 +20,7 @@ from scipy.special import gammaln
 
 from metablin.reconstruct.curve.clicks import Curve
 
-__all__ = ["PRECISE", "ExactFit", "solve", "to_patients"]
+__all__ = ["PRECISE", "ExactFit", "solve"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -229,29 +229,3 @@ def _trace(
         n.append(int(at_risk[i]))
         i = int(parent[i])
     return np.array(d[::-1], dtype=np.int64), np.array(n[::-1], dtype=np.int64)
-
-
-def to_patients(
-    fit: ExactFit, curve: Curve, rng: np.random.Generator | None = None
-) -> tuple[FloatArray, IntArray]:
-    """Return times and flags: events at their falls, censorings evenly between what is known."""
-    fences = np.concatenate([fit.time, curve.starts[1:]])
-    left = np.concatenate([fit.at_risk - fit.events, curve.counts[1:]])
-    need = np.concatenate([fit.at_risk, curve.counts[1:]])
-    order = np.lexsort((np.repeat([1, 0], [fit.time.size, curve.starts.size - 1]), fences))
-    fences, left, need = fences[order], left[order], need[order]
-    now = np.concatenate([[curve.n], left])
-    lost = now - np.concatenate([need, [0]])
-    lost = np.maximum(lost, 0)
-    edges = np.concatenate([[0.0], fences, [max(curve.end, float(fences[-1]))]])
-    own = np.arange(lost.size).repeat(lost)
-    rank = np.arange(own.size) - (lost.cumsum() - lost)[own]
-    u = (rank + 0.5) / lost[own] if rng is None else rng.random(own.size)
-    censored = edges[own] + u * (edges[own + 1] - edges[own])
-    if censored.size and lost[-1]:
-        censored[-1] = edges[-1]
-    events = np.repeat(fit.time, fit.events)
-    time = np.concatenate([events, censored])
-    flag = np.repeat(np.array([1, 0]), [events.size, censored.size])
-    order = np.lexsort((1 - flag, time))
-    return time[order], flag[order]

@@ -117,7 +117,7 @@ def reconstruct_km(
         Given(time, survival, n, at_risk, events, censor_times, percent, failure, clicks, noise),
         Rows(label=label),
     )
-    draws, seed = whole("draws", draws, minimum=0), check_seed(seed)
+    draws, seed = whole("draws", draws, minimum=0, what="number of draws"), check_seed(seed)
     fitted = estimate(checked.curve)
     best = curve_quality(checked, fitted, printed)
     drawn = tuple(

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from metablin._input import numeric
 from metablin.errors import DataError
+from metablin.numerics.inference import critical
 from metablin.reconstruct.printed import half_digit
 
 __all__ = ["Arm", "Landmark", "parse_arm"]
@@ -232,7 +232,7 @@ def error_of_limits(s: float, low: float, high: float, level: float) -> float:
     >>> round(error_of_limits(0.9333, 0.759, 0.983, 0.95), 4)  # log(-log) limits of 28 of 30
     0.0457
     """
-    z = float(ndtri(0.5 + level / 2))
+    z = float(critical(level))
     plain = (high - low) / (2 * z)
     if low <= 0 or high >= 1 or low == high:
         return plain
@@ -251,7 +251,7 @@ def _rounding(values: Sequence[float], level: float) -> float:
         return half_digit(values[2])
     if len(values) == 4:
         digit = min(half_digit(x) for x in values[2:])
-        return min(digit, PRINTED_TO) / float(ndtri(0.5 + level / 2))
+        return min(digit, PRINTED_TO) / float(critical(level))
     return 0.0
 
 
@@ -260,12 +260,16 @@ def _table(at_risk: tuple[Any, Any] | None, label: str) -> tuple[FloatArray, Int
         return np.empty(0), np.empty(0, dtype=np.int64)
     if not isinstance(at_risk, tuple | list) or len(at_risk) != 2:
         raise _fail(label, "not numbers at risk", "at_risk", repr(at_risk), "(times, counts)")
-    times, counts = (numeric("at_risk", part) for part in at_risk)
+    times, counts = numeric("at_risk", at_risk[0]), numeric("at_risk", at_risk[1], missing=True)
     if times.shape != counts.shape or not np.isfinite(times).all():
         raise _fail(label, "times and counts differ in length", "at_risk", times.size)
     bad = (counts < 0) | (counts != np.floor(counts)) | ~np.isfinite(counts)
     if bad.any():
-        raise _fail(label, "not a count", "at_risk", counts[bad][0], "whole numbers")
+        i = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            "not a count", row=i + 1, column="at_risk", allowed="whole numbers",
+            value="missing" if np.isnan(counts[i]) else f"{counts[i]:g}", study=label or None,
+        )  # fmt: skip
     if (np.diff(times) <= 0).any() or (np.diff(counts) > 0).any():
         raise _fail(label, "numbers at risk increase or times do not", "at_risk", counts.tolist())
     return times, counts.astype(np.int64)

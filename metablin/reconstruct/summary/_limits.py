@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from metablin.numerics import kaplan_meier
+from metablin.numerics.inference import critical
 from metablin.reconstruct.summary._input import Arm
 
 __all__ = ["has_limits", "off_limits"]
@@ -36,7 +36,7 @@ def off_limits(arm: Arm, time: FloatArray, event: IntArray) -> float:
     km = kaplan_meier.steps(time, event)
     if km[0].size == 0:
         return 0.0
-    error = np.sqrt(kaplan_meier.greenwood(km))
+    error = kaplan_meier.product_limit(km[2], km[3])[1]
     worst = _off_median(arm, km, error)
     for x in arm.landmarks:
         i = int(np.searchsorted(km[0], x.time, side="right")) - 1
@@ -56,7 +56,7 @@ def _off_median(arm: Arm, km: kaplan_meier.Steps, error: FloatArray) -> float:
         width = arm.median
     slack = MEDIAN_SLACK * width if math.isfinite(width) and width > 0 else math.inf
     off = []
-    for found in _intervals(km, error, float(ndtri(0.5 + arm.level / 2))):
+    for found in _intervals(km, error, float(critical(arm.level))):
         parts = [0.0]
         for want, got in zip((low, high), found, strict=True):
             if math.isfinite(want):

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from metablin.numerics.inference import critical
+from metablin.reconstruct.printed import half_digit
 from metablin.reconstruct.summary._input import Arm
+from metablin.reconstruct.summary._visits import Visits, draw_visits
 
 __all__ = ["Shapes", "draw_shapes"]
 
@@ -28,14 +30,12 @@ Method = tuple[IntArray, FloatArray]
 
 GRID = 240
 CANDIDATES = 400  # fewest that are weighed against each other
-WARP_SD = 0.25  # of the log power that bends the hazard over a segment that doubles the time
-MOST_WARP_SD = 0.42  # the same over a long one, and ahead of the first anchor
+WARP_SD = 0.26  # of the log power that bends the hazard over a segment that doubles the time
+MOST_WARP_SD = 0.45  # the same over a long one, and ahead of the first anchor
+EARLY = 0.15  # mean of that log power ahead of the first anchor: hazards tend to start low
 HIGHEST = 6.0  # cumulative hazard beyond which a limit of the median says nothing
 TAIL_SD = 0.8  # of the log hazard after the last anchor
 TAIL_MEAN = -0.3
-SCANNED = 0.5  # probability that events are seen at visits
-VISITS = (0.3, 0.95)  # time between visits, over that of the first anchor
-SEEN_AT_ONCE = 0.1  # share of the events that are seen on their day all the same
 PLATEAU = 0.2  # probability that the hazard all but stops after the last anchor
 LOG_POWER_SD = 0.9
 POWER = 1.6
@@ -44,10 +44,14 @@ BEYOND_MEDIAN = (1.2, 2.4)  # end of follow-up over its median
 EVENTS_SD = 0.04  # relative, how closely a shape must explain the events
 ERROR_SD = 0.08  # relative, the same for printed standard errors
 LIMIT_SD = 0.25  # of the normal deviate that is the quantile of the level at a printed limit
+ROUNDED = 0.01  # of a limit's time: its rounding at most
 LEVEL_SD = 0.1  # relative, of that quantile: print may be stratified, adjusted or by other means
 SCALES = (0.6, 0.25, 0.15)  # log-log, log and plain limits are all in use
 SOLVE_STEPS = 12
 NODES = 16
+EFFECTIVE = 40.0  # candidates that share the weights, at least
+TEMPER_STEPS = 12
+LEAST_LOG = 700.0
 TINY = 1e-9
 LEAST_G = 0.02
 
@@ -69,11 +73,35 @@ def draw_shapes(arm: Arm, count: int, rng: np.random.Generator) -> Shapes:
     time = np.linspace(0.0, 1.0, GRID) * end[:, None]
     g = _censoring(arm, end, time, rng)
     scale = rng.choice(3, size=many, p=SCALES)
-    z = float(ndtri(0.5 + arm.level / 2)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
-    h = _hazard(arm, end, time, g, (scale, z), rng)
-    weight = np.exp(-_misfit(arm, time, h, g, (scale, z)))
-    chosen = _systematic(weight / weight.sum(), count, rng)
+    z = float(critical(arm.level)) * np.exp(rng.normal(0.0, LEVEL_SD, many))
+    visits = draw_visits(arm, many, rng)
+    anchors = _anchors(arm, end, g, (scale, z), rng)
+    h = _hazard(arm, end, time, anchors, visits, rng)
+    misfit = _misfit(arm, time, h, g, (scale, z)) + visits.misfit(arm, *anchors)
+    chosen = _systematic(_tempered(misfit.min() - misfit), count, rng)
     return Shapes(end[chosen], time[chosen], h[chosen], g[chosen])
+
+
+def _tempered(log_weight: FloatArray) -> FloatArray:
+    """Weights that add up to one, flattened until enough candidates share them.
+
+    Their effective number is 1 / sum of squares (Kong, Liu and Wong 1994,
+    doi:10.1080/01621459.1994.10476469); a power below one is found by bisection. The largest
+    log weight is 0.
+    """
+    enough = min(EFFECTIVE, 0.5 * log_weight.size)
+    low, high, power = 0.0, 1.0, 1.0
+    for _ in range(TEMPER_STEPS):
+        weight = np.exp(np.maximum(power * log_weight, -LEAST_LOG))
+        weight /= weight.sum()
+        if 1.0 / float((weight**2).sum()) >= enough:
+            low = power
+        else:
+            high = power
+        if low == 1.0:
+            break
+        power = 0.5 * (low + high)
+    return np.asarray(weight)
 
 
 def _tells_apart(arm: Arm) -> bool:
@@ -133,42 +161,28 @@ def _hazard(
     arm: Arm,
     end: FloatArray,
     time: FloatArray,
-    g: FloatArray,
-    method: Method,
+    anchors: tuple[FloatArray, FloatArray],
+    visits: Visits,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Cumulative hazards on the grid, through the anchors."""
-    t, h = _anchors(arm, end, g, method, rng)
+    """Cumulative hazards on the grid, through the anchors, in the time at which events are seen."""
+    t, h = anchors
+    knots = np.tile(t, (end.size, 1))
     if t[-1] < end.min() * (1 - 1e-6):
         h = np.column_stack([h, h[:, -1] + _tail(arm, t, h, end, rng)])
-        knots = np.column_stack([np.tile(t, (end.size, 1)), end])
-    else:
-        knots = np.tile(t, (end.size, 1))
-    last = knots.shape[1] - 1
-    j = np.minimum(np.searchsorted(t, time, side="right"), last)
-    left = np.take_along_axis(knots, j - 1, axis=1)
-    width = np.take_along_axis(knots, j, axis=1) - left
+        knots = np.column_stack([knots, end])
+    j = np.minimum(np.searchsorted(t, time, side="right"), knots.shape[1] - 1)
     doublings = np.log2(knots[:, 1:] / np.maximum(knots[:, :-1], TINY))
     sd = np.full(knots.shape, MOST_WARP_SD)
     sd[:, 1:] = np.minimum(WARP_SD * np.sqrt(doublings), MOST_WARP_SD)
-    bend = np.take_along_axis(np.exp(sd * rng.normal(size=knots.shape)), j, axis=1)
-    share = np.clip((time - left) / width, 0.0, 1.0)
-    share = np.where(j == 1, at_visits(share, rng), share) ** bend
+    power = sd * rng.normal(size=knots.shape)
+    power[:, 1] += EARLY
+    bend = np.take_along_axis(np.exp(power), j, axis=1)
+    knots, seen = visits.seen(knots), visits.seen(time)
+    left = np.take_along_axis(knots, j - 1, axis=1)
+    width = np.take_along_axis(knots, j, axis=1) - left
+    share = np.clip((seen - left) / width, 0.0, 1.0) ** bend
     return np.maximum.accumulate(monotone_cubic(knots, h, j, share), axis=1)
-
-
-def at_visits(share: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Hold events ahead of the first anchor back to visits, in some candidates.
-
-    Progression is seen at scans: S stays up to the first one and falls at each. Some events, such
-    as deaths, are seen on their day all the same. Shape (m, q), shares of the way to the anchor.
-    """
-    many = share.shape[0]
-    every = np.exp(rng.uniform(math.log(VISITS[0]), math.log(VISITS[1]), (many, 1)))
-    last = np.floor(1.0 / every) * every
-    held = np.minimum(np.floor(share / every) * every / last, 1.0)
-    mixed = (1.0 - SEEN_AT_ONCE) * held + SEEN_AT_ONCE * share
-    return np.where(rng.random((many, 1)) < SCANNED, mixed, share)
 
 
 def _tail(
@@ -316,14 +330,18 @@ def _limits_misfit(
     """Half squared distance to the limits of the median, on the scale of a normal deviate.
 
     The deviate of S from one half is minus and plus the quantile of the level at the limits; it
-    stays below that quantile when there is no upper limit.
+    stays below that quantile when there is no upper limit. Printed times are rounded, and S falls
+    far within the rounding at a visit.
     """
     scale, z = method
     out = np.zeros(end.size)
     for t, sign in ((arm.median_low, -1.0), (arm.median_high, 1.0)):
         if math.isfinite(t) and t > 0:
-            found = _deviate(along(h, t / end), along(variance, t / end), scale)[:, 0]
-            out += 0.5 * ((found - sign * z) / LIMIT_SD) ** 2
+            slack = min(half_digit(t), ROUNDED * t)
+            near = np.column_stack([(t - slack) / end, (t + slack) / end])
+            found = _deviate(along(h, near), along(variance, near), scale)
+            away = np.maximum(found[:, 0] - sign * z, 0.0) + np.minimum(found[:, 1] - sign * z, 0.0)
+            out += 0.5 * (away / LIMIT_SD) ** 2
     if math.isinf(arm.median_high):
         found = np.where(arm.n * left >= 1.0, _deviate(h, variance, scale), -math.inf)
         out += 0.5 * (np.maximum(found.max(axis=1) - z, 0.0) / LIMIT_SD) ** 2

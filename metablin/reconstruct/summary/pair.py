@@ -33,7 +33,8 @@ FEWEST = 60  # sets in a pool
 CLOSEST = 20  # pairs looked at for each returned pair
 KERNEL = 0.02  # of the log hazard ratio: pairs this near are as good as on it
 REACH = 0.25  # of the log hazard ratio: farther pairs are not bent
-BINS = 400
+BINS = 400  # intervals with as many events each,
+STRETCHES = 100  # and stretches of one length, which divide those that are long
 NEWTON = 8
 TINY = 1e-12
 BEND = 1.6  # largest log power by which times within a segment move
@@ -95,7 +96,7 @@ def reconstruct_summary_pair(
     if len(named) != 2:
         raise DataError("not two labels", column="labels", value=repr(labels),
                         allowed="one for the treatment and one for the control")  # fmt: skip
-    draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
+    draws, seed = whole("draws", draws, minimum=1, what="number of draws"), check_seed(seed)
     arms = tuple(
         _arm(arm, level, str(label)) for arm, label in zip((treatment, control), named, strict=True)
     )
@@ -166,14 +167,15 @@ def _pick(
 
 
 def all_log_ratios(treatment: list[Data], control: list[Data]) -> FloatArray:
-    """Cox log hazard ratio of every pair of sets, with events of one of BINS intervals as ties.
+    """Cox log hazard ratio of every pair of sets, with events of one interval as ties.
 
     Breslow's likelihood (Biometrics 1974;30:89-99); shape (treatment sets, control sets).
     """
     died = np.sort(np.concatenate([t[e == 1] for t, e in (*treatment, *control)]))
     if died.size == 0:
         return np.full((len(treatment), len(control)), np.nan)
-    edges = np.unique(np.quantile(died, np.linspace(0.0, 1.0, BINS + 1)))
+    even = np.linspace(died[0], died[-1], STRETCHES + 1)
+    edges = np.unique([*np.quantile(died, np.linspace(0.0, 1.0, BINS + 1)), *even])
     (d1, n1), (d0, n0) = (_counts(sets, edges) for sets in (treatment, control))
     out = np.empty((len(treatment), len(control)))
     for i in range(len(treatment)):

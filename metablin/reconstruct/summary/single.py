@@ -149,7 +149,7 @@ def reconstruct_summary(
     ([22, 22, 22], 'C')
     """
     arm = parse_arm(n, events, median, landmarks, followup, at_risk, level, label)
-    draws, seed = whole("draws", draws, minimum=1), check_seed(seed)
+    draws, seed = whole("draws", draws, minimum=1, what="number of draws"), check_seed(seed)
     sets = draw_sets(arm, draws, np.random.default_rng(seed))
     records = tuple(PseudoIPD(t, e, summary_quality(arm, t, e), label=label) for t, e in sets)
     return SummaryDraws(records, arm.grade, label)

@@ -13,10 +13,10 @@ from scipy import special
 
 from metablin import _input
 from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
+from metablin.numerics.inference import critical
 from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.numerics.profile import profile_limits
 from metablin.records import Record, freeze, jsonable
-from metablin.survival._normal import critical
 from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,

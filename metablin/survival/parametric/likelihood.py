@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.newton import Derivatives
-from metablin.survival.km import product_limit
 from metablin.survival.parametric.families import Family, Start
 from metablin.survival.patients import Patients, count
 
@@ -107,7 +107,7 @@ def _added(time: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray
 def curve_points(p: Patients) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return event times, the Kaplan-Meier curve midway through each drop, and events there."""
     c = count(p)
-    survival, _ = product_limit(c)
+    survival, _ = product_limit(c.n_event, c.n_risk)
     before = np.r_[1.0, survival[:-1]]
     at = c.n_event > 0
     return c.time[at], 0.5 * (survival + before)[at], c.n_event[at]

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scipy import optimize, special
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.counts.glmm.newton import ZERO_SD, Problem, Solution, loglik, maximise
 from metablin.meta.counts.glmm.quadrature import Counts, constants, saturated
-from metablin.numerics.inference import chi2_tail, critical, two_sided
+from metablin.numerics.inference import chi2_tail, critical, wald
 
 __all__ = [
     "Result", "Settings", "Spec", "one_sample", "run", "two_arms",
@@ -73,14 +74,7 @@ class Spec:
 class Result:
     """Everything a :class:`metablin.meta.counts.glmm.fit.GLMMFit` holds beyond labels."""
 
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    cov: FloatArray
-    df: float
+    inference: dict[str, Any]
     tau2: float
     tau2_limits: tuple[float, float]
     sigma2: float
@@ -126,28 +120,27 @@ def run(spec: Spec, x: FloatArray, settings: Settings) -> Result:
     df = float(k - p) if settings.test == "t" else math.inf
     if df == 0:
         raise DataError("no degrees of freedom for test='t'", value=f"{k} studies")
-    beta, std_error = best.theta[:p].copy(), np.sqrt(np.diag(cov))[:p]
-    half = float(critical(settings.level, df)) * std_error
-    low, high = beta - half, beta + half
+    beta, cov = best.theta[:p].copy(), cov[:p, :p].copy()
+    inference: dict[str, Any] = {"beta": beta, "cov": cov, "df": df}
+    inference |= wald(beta, cov, df, settings.level)
     tau2_limits = (math.nan, math.nan)
     if settings.interval == "profile":
         cut = float(critical(settings.level, df)) ** 2
         # away from the maximum tau2 may leave its boundary, so it is free unless fixed by request
         moves = np.ones(size, dtype=bool)
         moves[-1] = settings.random
+        std_error = inference["std_error"]
         ends = [_profile(problem, best, moves, j, std_error[j], cut) for j in range(p)]
-        low, high = np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
+        inference |= {"conf_low": np.array([e[0] for e in ends]),
+                      "conf_high": np.array([e[1] for e in ends])}  # fmt: skip
         if settings.random:
             chi2 = float(special.chdtri(1, 1 - settings.level))
             tau2_limits = _profile_tau2(problem, best, null, chi2)
     gain = max(2 * (best.loglik - null.loglik), 0.0)
     q = 2 * (saturated(spec.counts) - null.loglik) if not spec.baseline else math.nan
     q = max(q, 0.0) if q == q else q
-    statistic = beta / std_error
     return Result(
-        beta=beta, std_error=std_error, statistic=statistic,
-        p_value=np.atleast_1d(two_sided(statistic, df)), conf_low=low, conf_high=high,
-        cov=cov[:p, :p].copy(), df=df, tau2=float(best.theta[-1] ** 2), tau2_limits=tau2_limits,
+        inference=inference, tau2=float(best.theta[-1] ** 2), tau2_limits=tau2_limits,
         sigma2=float(best.theta[-2] ** 2) if spec.baseline else math.nan,
         loglik=best.loglik + constants(spec.counts),
         parameters=problem.p + (k if spec.intercepts else 0) + problem.q - (not settings.random),

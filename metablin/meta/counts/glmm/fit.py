@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
@@ -19,7 +17,7 @@ from metablin.errors import DataError
 from metablin.meta.core.design import design_matrix
 from metablin.meta.counts.glmm import engine
 from metablin.meta.counts.glmm.quadrature import Counts
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Coefficients
 
 __all__ = [
     "GLMMFit",
@@ -33,7 +31,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class GLMMFit(Record):
+class GLMMFit(Coefficients):
     """A fitted count model.
 
     Attributes
@@ -72,17 +70,7 @@ class GLMMFit(Record):
     model: str
     studies: tuple[str, ...]
     rows: NDArray[np.intp]
-    terms: tuple[str, ...]
-    beta: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    conf_level: float
     interval: str
-    cov: FloatArray
-    df: float
     tau2: float
     tau2_conf_low: float
     tau2_conf_high: float
@@ -99,21 +87,6 @@ class GLMMFit(Record):
     steps: int
     excluded: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table = {"term": list(self.terms), "estimate": self.beta}
-        table |= {name: getattr(self, name) for name in names}
-        return pd.DataFrame(table | {"conf_level": self.conf_level})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return every field in plain types, ready for JSON."""
-        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in self.__slots__})
-        return out
 
 
 def glmm_proportions(
@@ -450,10 +423,9 @@ def _fit(
         notes.append("one study: a normal interval; tau2 cannot be estimated")
     reason = "no events, or only events, in both arms"
     return GLMMFit(
-        measure=measure, model=model, studies=used, rows=rows, terms=labels, beta=r.beta,
-        std_error=r.std_error, statistic=r.statistic, p_value=r.p_value, conf_low=r.conf_low,
-        conf_high=r.conf_high, conf_level=settings.level, interval=settings.interval, cov=r.cov,
-        df=r.df, tau2=r.tau2, tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],
+        terms=labels, **r.inference, level=settings.level, interval=settings.interval,
+        measure=measure, model=model, studies=used, rows=rows, tau2=r.tau2,
+        tau2_conf_low=r.tau2_limits[0], tau2_conf_high=r.tau2_limits[1],
         sigma2=r.sigma2, loglik=r.loglik,
         aic=-2 * r.loglik + 2 * r.parameters, q=r.q, q_df=len(used) - p, q_p=r.q_p,
         tau2_lrt=r.tau2_lrt, tau2_lrt_p=r.tau2_lrt_p, boundary=r.boundary,

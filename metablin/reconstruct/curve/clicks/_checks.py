@@ -17,6 +17,8 @@ from metablin.reconstruct.curve.clicks._noise import (
     check_noise,
     collapsed,
     estimated_reading,
+    falls_between,
+    follows_falls,
 )
 from metablin.reconstruct.curve.clicks._rows import Rows, as_numbers
 from metablin.reconstruct.curve.clicks._table import (
@@ -33,6 +35,7 @@ __all__ = ["GUESSED", "Checked", "Given", "check_curve"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 NOMINAL_N = 500  # patients when nobody says how many there were
 GUESSED = ("nominal", "events over the fall of the curve")  # sources of n that are no number
@@ -94,9 +97,9 @@ def check_curve(given: Given, rows: Rows) -> Checked:
         starts = np.concatenate([[0.0], starts])
         counts = np.concatenate([[size], counts]).astype(np.int64)
     t, y = with_origin(t, y, starts, counts)
-    upright = at_corners(t, y) if given.clicks in ("auto", "corners") else None
+    kind, upright = _kind(given.clicks, t, y)
     step = np.maximum(y, 1.0 / size) / np.maximum(np.interp(t, starts, counts), 1.0)
-    reading = estimated_reading(t, y, size, step, given.noise, given.clicks, upright)
+    reading = estimated_reading(t, y, size, step, given.noise, kind, upright)
     _check_against_curve(t, y, (size, total), (starts, counts), reading.sd, rows)
     starts, counts = used_table(starts, counts)
     if upright is not None:
@@ -106,6 +109,18 @@ def check_curve(given: Given, rows: Rows) -> Checked:
     beyond = _beyond(t, y, size, starts, total)
     curve = Curve(t, y, size, starts, counts, total, marks, reading=reading, beyond=beyond)
     return Checked(curve, source, own, (*mended, *notes))
+
+
+def _kind(kind: Kind, t: FloatArray, y: FloatArray) -> tuple[Kind, BoolArray | None]:
+    """Kind of the clicks where verticals tell it, and which gaps are vertical at corners."""
+    if kind not in ("auto", "corners"):
+        return kind, None
+    upright = at_corners(t, y)
+    if kind == "corners":
+        return kind, upright
+    if upright is not None and not falls_between(y, upright):
+        return kind, upright
+    return ("points" if follows_falls(t, y) else kind), None
 
 
 def _read(given: Given, rows: Rows) -> tuple[FloatArray, FloatArray, tuple[Mended, ...]]:

@@ -12,7 +12,14 @@ from metablin.errors import DataError
 from metablin.options import Clicks, words
 from metablin.reconstruct.reading import READING_SD, READING_TIME_SD, Kind, Reading
 
-__all__ = ["at_corners", "check_noise", "collapsed", "estimated_reading"]
+__all__ = [
+    "at_corners",
+    "check_noise",
+    "collapsed",
+    "estimated_reading",
+    "falls_between",
+    "follows_falls",
+]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -23,6 +30,10 @@ OF_USUAL = 0.25  # if they are closer than this share of the mean gap
 NEARLY_ALL = 0.98  # of what happens at near verticals, from which these are strict
 UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicked
 FEWEST = 3  # verticals
+TRACED = 0.2  # of the whole fall at verticals, from which the line of the curve was followed
+TO_SD = 1.4826  # a standard deviation over the median of absolute normal errors
+APART = 3.0  # usual differences by which two readings of one plateau are not of one
+STRAY = 0.1  # share of plateaus for which that may be so
 LEVELS = 1.5  # degrees of freedom that a level of a monotone fit takes
 ENOUGH = 8.0  # degrees of freedom from which the clicks tell their reading error
 NOTABLE = 4.0  # errors of careful clicking: no rise above is a sign of rougher clicks
@@ -72,6 +83,27 @@ def at_corners(t: FloatArray, y: FloatArray) -> BoolArray | None:
         if float(fall[upright].sum()) >= NEARLY_ALL * steep:
             return upright
     return usual
+
+
+def falls_between(y: FloatArray, upright: BoolArray) -> bool:
+    """Whether S often falls between two verticals: falls were traced, but not all of them.
+
+    Where each fall was clicked above and below, a plateau is read twice within reading error.
+    """
+    pairs = np.abs(plateau_pairs(y, upright))
+    if pairs.size == 0:
+        return False
+    usual = max(TO_SD * float(np.median(pairs)), float(pairs.mean()), SAME)
+    return bool((pairs > APART * usual).mean() > STRAY)
+
+
+def follows_falls(t: FloatArray, y: FloatArray) -> bool:
+    """Whether verticals are among the clicks, and take part in the fall."""
+    gap, fall = t[1:] - t[:-1], y[:-1] - y[1:]
+    usual = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
+    usual[0] = False
+    steep = float(fall[usual].sum())
+    return bool(np.count_nonzero(usual) >= FEWEST and steep >= TRACED * float(fall.sum()) > 0.0)
 
 
 def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatArray, FloatArray]:

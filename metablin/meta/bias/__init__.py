@@ -1,0 +1,1 @@
+"""Small-study effects and selection beyond the first tests: what bias could have done."""

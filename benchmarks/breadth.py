@@ -52,22 +52,24 @@ def timed(call: Callable[[], Any], repeats: int = 5) -> float:
     return best
 
 
+def slopes(fit: mb.MetaFit) -> Any:
+    """Return the coefficients of a fit with moderators."""
+    assert fit.regression is not None
+    return fit.regression.beta
+
+
 def ours() -> dict[str, tuple[str, str, Callable[[], Any]]]:
     d, bcg, five = (pd.read_csv(DATA / f"{n}.csv")
                     for n in ("normand1999", "bcg", "five_numbers"))  # fmt: skip
     m1, s1, n1, m2, s2, n2 = (d[c].to_numpy() for c in ("m1i", "sd1i", "n1i", "m2i", "sd2i", "n2i"))
-    table = [bcg[c].to_numpy() for c in
-             ("events_treatment", "n_treatment", "events_control", "n_control")]  # fmt: skip
-    e = mb.two_by_two(*table)
+    e = mb.two_by_two("events_treatment", "n_treatment", "events_control", "n_control", data=bcg)
     r = [0.2, 0.5, 0.68, 0.8, 0.35, 0.6, 0.45, 0.7, 0.55]
     reml, ml, common = mb.pool(e, ci="z"), mb.pool(e, tau2="ML", ci="z"), mb.generic(e.yi, e.vi)
     latitude = {"lat": bcg["ablat"].to_numpy()}
     mods = mb.pool(e, ci="z", moderators="lat", data=latitude)
     h = json.loads((HERE.parent / "tests/reference/bias_more.json").read_text())["hackshaw"]
     hackshaw = mb.generic(h["yi"], h["vi"])
-    single = mb.proportions(*table[:2])
-    names = ("events_treatment", "n_treatment", "events_control", "n_control")
-    catheter = mb.two_by_two(*names, data=pd.read_csv(DATA / "nielweise2007.csv"))
+    single = mb.proportions("events_treatment", "n_treatment", data=bcg)
 
     def both(x: Any) -> list[float]:
         return [*x.yi, *x.vi]
@@ -127,19 +129,12 @@ def ours() -> dict[str, tuple[str, str, Callable[[], Any]]]:
         "lfkindex": ("`lfkindex`", "`lfk_index`", lambda: mb.lfk_index(e).index),
         "Thompson": ('`metabias("Thompson")`', "`thompson`",
                      lambda: mb.thompson(e, tau2="REML").p_value),
-        "copas": ("`copas` (no selection)", "`copas_selection` (7 rows)",
-                  lambda: mb.copas_selection(e, [0.999999] * 7, 0.9999999).table["estimate"][0]),
         "stepfun": ('`selmodel("stepfun")`, two steps', "`selection_steps`",
                     lambda: mb.selection_steps(hackshaw, (0.025, 0.5)).estimate),
         "halfnorm": ('`selmodel("halfnorm")`', "`selection_function`",
                      lambda: mb.selection_function(hackshaw, "half-normal").estimate),
         "PLO": ('`rma.glmm("PLO", mods = )`', '`pool(model="glmm", moderators=)`',
-                lambda: mb.pool(single, model="glmm", moderators="lat",
-                                data=latitude).regression.beta),
-        "UM.FS": ('`rma.glmm("OR", "UM.FS")`', '`pool(model="glmm")`',
-                  lambda: mb.pool(e, model="glmm").analysis.estimate),
-        "CM.EL": ('`rma.glmm("OR", "CM.EL")`', '`pool(model="conditional")`',
-                  lambda: mb.pool(catheter, model="conditional").analysis.estimate),
+                lambda: slopes(mb.pool(single, model="glmm", moderators="lat", data=latitude))),
     }  # fmt: skip
 
 

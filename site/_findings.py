@@ -16,7 +16,7 @@ ANSWERS = {"os": "alive", "event_free": "without an event"}
 YEARS = {12: "one year", 24: "two years", 36: "three years", 48: "four years", 60: "five years"}
 EFFECT = "_effect"
 """Ends the key of a rate that is asked as an effect: without a comparison it has no number."""
-Row = dict[str, Any]
+Row = dict[Any, Any]
 
 
 def findings(keys: str) -> None:

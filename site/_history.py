@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -34,7 +35,7 @@ def dated(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[frame["date"].str.fullmatch(r"\d{4}-\d\d-\d\d")]
 
 
-def words(row: dict[str, Any]) -> str:
+def words(row: Mapping[Any, Any]) -> str:
     """Return an estimate with its interval as every table words it."""
     unit = str(row["unit"])
     return format_estimate(row, unit, 0 if unit == "proportion" else None)
@@ -71,7 +72,7 @@ def timeline() -> None:
     )
 
 
-def panel(title: str, rows: list[dict[str, Any]], ends: tuple[float, float]) -> str:
+def panel(title: str, rows: Sequence[Mapping[Any, Any]], ends: tuple[float, float]) -> str:
     """Return one headline as a small drawing."""
     unit = str(rows[0]["unit"])
     low, high = RATIOS if unit == "ratio" else SHARES
@@ -131,7 +132,7 @@ def axes(unit: str, ends: tuple[float, float], x: Any, y: Any) -> str:
     return "".join(parts)
 
 
-def told(row: dict[str, Any]) -> str:
+def told(row: Mapping[Any, Any]) -> str:
     """Return what a dot says: when, by which report, from what to what."""
     change = row["change"]
     moved = "" if change != change else f"; the estimate moved by {change:+.2f}"

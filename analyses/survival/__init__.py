@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
@@ -27,7 +29,7 @@ READS = (
 def survival(evidence: Evidence, words: Words) -> Outcome:
     """Pool reconstructed arms as curves, fit cure models, and pool randomised differences."""
     trials, printed = known_trials(evidence), evidence.load("survival")
-    beside = {"at_risk": evidence.load("at_risk"), "curves": evidence.curves()}
+    beside: dict[str, Any] = {"at_risk": evidence.load("at_risk"), "curves": evidence.curves()}
     arms = {p: rows.wholes(rebuild_all(printed, trials, wanted=p.belongs, **beside)) for p in POOLS}
     used = {pool: [a for a in some if a.draws is not None] for pool, some in arms.items()}
     for some in used.values():

@@ -22,7 +22,7 @@ from metablin.meta.survival.pooled_curve import combine_pooled_curves
 
 SEED = 20261202
 TRIALS = 10
-DRAWS = 20
+DRAWS = 10
 TAU = 24.0  # months, horizon of the restricted mean
 TIMES = (6.0, 12.0, 18.0, 24.0)
 STYLES = ("journal", "oncology", "black", "comma", "cut axis")
@@ -40,13 +40,13 @@ def trials(seed: int) -> list[tuple[Arm, ...]]:
 
 
 def read(arms: tuple[Arm, ...], k: int, kind: tuple[Any, ...], folder: Path) -> dict[str, Any]:
-    """Draw a trial, read the figure, reconstruct its arms with draws."""
+    """Draw a trial, read the figure, reconstruct with draws; nothing when it is doubtful."""
     ending, dpi = kind[k % len(kind)]
     rng = np.random.default_rng([SEED, k])
     ticks = ticks_of((arms,), rng, "months")
     spec = Spec(k + 1, STYLES[k % len(STYLES)], ending, dpi, False, (arms,), "months", ticks, True)
     found = mb.digitise(draw(spec, folder))
-    return found.reconstruct(draws=DRAWS, seed=k + 1)
+    return {} if found.doubtful() else found.reconstruct(draws=DRAWS, seed=k + 1)
 
 
 def patients(sets: Iterable[tuple[str, str, int, Any]]) -> pd.DataFrame:
@@ -64,17 +64,20 @@ def frames(seed: int, kind: tuple[Any, ...], folder: Path) -> tuple[pd.DataFrame
     """Return the true patients and the draws of the read ones."""
     true, drawn = [], []
     for k, arms in enumerate(trials(seed)):
+        sets = read(arms, k, kind, folder)
+        if not sets:  # a reader leaves out what is refused: from both pools
+            continue
         true += [(f"t{k}", a.name, 1, a) for a in arms]
-        for name, found in read(arms, k, kind, folder).items():
+        for name, found in sets.items():
             drawn += [(f"t{k}", name, d + 1, one) for d, one in enumerate(found.draws)]
     return patients(true), patients(drawn)
 
 
 def _effect(measure: str) -> Callable[[pd.DataFrame], tuple[float, float, float, float]]:
-    at = {"at": TAU} if measure == "rmst" else {}
+    at: dict[str, Any] = {"at": TAU} if measure == "rmst" else {}
 
     def estimate(frame: pd.DataFrame) -> tuple[float, float, float, float]:
-        several = {"draw": "draw"} if frame["draw"].nunique() > 1 else {}
+        several: dict[str, Any] = {"draw": "draw"} if frame["draw"].nunique() > 1 else {}
         found = two_stage(frame, measure, control="Control", **at, **several).fit
         row = found.to_dict()["analysis"]
         own = [
@@ -103,11 +106,13 @@ def compare(true: pd.DataFrame, drawn: pd.DataFrame) -> list[dict[str, Any]]:
     for name, measure in (("log hazard ratio", "hr"), ("RMST difference, months", "rmst")):
         estimate = _effect(measure)
         (a, *_), (b, low, high, spread) = estimate(true), estimate(drawn)
-        rows.append(_row(name, a, b, low, high, spread))
+        rows.append({**_row(name, a, b, low, high, spread), "trials": true["trial"].nunique()})
     one, other = _curve(true), _curve(drawn)
-    for t, x, y in zip(TIMES, one.itertuples(), other.itertuples(), strict=True):
-        rows.append(_row(f"survival at {t:g} months", x.estimate, y.estimate, y.low, y.high,
-                         y.spread))  # fmt: skip
+    pairs = zip(one.to_dict("records"), other.to_dict("records"), strict=True)
+    for t, (x, y) in zip(TIMES, pairs, strict=True):
+        row = _row(f"survival at {t:g} months", x["estimate"], y["estimate"], y["low"],
+                   y["high"], y["spread"])  # fmt: skip
+        rows.append({**row, "trials": true["trial"].nunique()})
     return rows
 
 

@@ -81,7 +81,7 @@ def _scored(spec: Spec, found: Any, base: dict[str, Any], spent: float) -> Score
                     }  # fmt: skip
             others = {plain(a.name) for _, a in arms} - {plain(arm.name)}
             wrong = row["error"] > SILENT or plain(read.name) in others
-            silent += wrong and not read.doubtful
+            silent += wrong and not found.doubtful()  # the command then refuses the figure
         out.append(row)
     figure = {**base, "seconds": spent, "refused": "", "silent": int(silent),
               "doubtful": "; ".join(f"{a.id}: {', '.join(a.reasons)}" for a in found.doubtful()),

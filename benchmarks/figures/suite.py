@@ -63,9 +63,8 @@ def _names(style: str, rng: np.random.Generator, grey: bool) -> tuple[str, ...]:
 
 def has_r() -> bool:
     """Whether R with the packages that draw is installed."""
-    code = (
-        'quit(status = !all(sapply(c("survival","ggplot2","survminer"), requireNamespace, TRUE)))'
-    )
+    names = 'c("survival", "ggplot2", "survminer")'
+    code = f"quit(status = as.integer(!all(sapply({names}, requireNamespace, quietly = TRUE))))"
     try:
         return subprocess.run(["Rscript", "-e", code], capture_output=True).returncode == 0
     except FileNotFoundError:

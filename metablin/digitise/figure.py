@@ -105,7 +105,7 @@ def digitise(
     drawing, panels, number = _opened(path, page, hand)
     panels = _chosen(panels, panel)
     readings = [_read(p, drawing, hand, failure) for p in panels]
-    readings = [r for r in readings if r.named]
+    readings = _told_by_others([r for r in readings if r.named])
     if not readings:
         raise _no_curves(panels, drawing, failure)
     arms_read = _arms(readings, drawing)
@@ -115,6 +115,14 @@ def digitise(
         path.name, number, drawing.kind, tuple(r.panel for r in readings),
         tuple(arms_read), drawing, tuple(notes), path,
     )  # fmt: skip
+
+
+def _told_by_others(readings: list[_Reading]) -> list[_Reading]:
+    """Expect as many arms in a panel without a legend of its own as the others list."""
+    listed = [r.expected for r in readings if r.expected is not None]
+    if not listed:
+        return readings
+    return [r if r.expected is not None else replace(r, expected=max(listed)) for r in readings]
 
 
 def _opened(path: Path, page: int | None, hand: Hand) -> tuple[Drawing, list[Panel], int]:

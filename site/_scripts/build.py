@@ -24,8 +24,8 @@ import pages  # noqa: E402
 import reference  # noqa: E402
 
 import metablin  # noqa: E402
-import metablin.digitise  # noqa: E402
 from metablin.datasets import data_directory, load, tables  # noqa: E402
+from metablin.digitise import blank_page  # noqa: E402
 from metablin.pipeline.fingerprint import (  # noqa: E402
     digest_of,
     evidence_files,
@@ -71,7 +71,7 @@ def build(site: Path, results: Path, pins: Path, benchmarks: Path) -> None:
     write(site / "references.bib", (data_directory() / "references.bib").read_text("utf-8"))
     copy_evidence(site / "evidence")
     write(site / "_variables.yml", variables())
-    write(site / "drawn" / "read_figure.html", metablin.digitise.blank_page())
+    write(site / "drawn" / "read_figure.html", blank_page())
     describe_site(site, results)
     draw_bias(site / "drawn")
     sync(site / "trials", pages.trial_pages(site / "results", site / "trials"))

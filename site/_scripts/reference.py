@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from click import Command
 from griffe import Docstring, DocstringSection
 
 import metablin
@@ -71,7 +70,7 @@ def commands() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def command_names(command: Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def command_names(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the words of a command and of every command below it, in the program's order."""
     yield words
     for name, inner in getattr(command, "commands", {}).items():

@@ -35,6 +35,8 @@ PAPER_DASHED = 0.12  # and where dashes and dots leave gaps
 MIN_SPAN = 0.08  # a curve spans at least this part of the time axis
 MIN_SEEN = 0.22  # and at least this part of it is seen
 NEW = 0.25  # a further curve of one ink has at least this part of its own
+HALF = 0.5  # part of a curve that is not on bare paper for longer than a gap between dashes
+WIDEST = 0.04  # such a gap is at most this part of a curve
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
 MOST = 8  # curves of one panel
@@ -227,7 +229,7 @@ def _next(
     best = None
     for paper in (PAPER, PAPER_DASHED):
         trace = follow(own, neutral, piece.start, paper, piece.slack)
-        if trace is None or not _is_curve(piece, own, trace, again):
+        if trace is None or not _is_curve(piece, own, neutral, trace, again):
             continue
         ink = _length_on_ink(own, trace) * trace.seen**2
         if best is None or ink > 1.25 * best[0]:
@@ -242,13 +244,15 @@ def _length_on_ink(own: Any, trace: Trace) -> float:
     return float(on.sum() + (trace.leave - trace.enter)[on].sum())
 
 
-def _is_curve(piece: _Piece, own: Any, trace: Trace, again: bool) -> bool:
+def _is_curve(piece: _Piece, own: Any, neutral: Any, trace: Trace, again: bool) -> bool:
     """Whether a path is a curve: long enough, seen enough, and no border line."""
     if len(trace.leave) < MIN_SPAN * piece.wide or trace.seen < MIN_SEEN:
         return False
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
     if again and seen.mean() < NEW:
+        return False
+    if _covered(seen | neutral[trace.leave, columns], 1.0) < HALF:
         return False
     flat = int(trace.leave[-1]) - int(trace.enter[0]) < 3
     return not (flat and len(trace.leave) > 0.97 * piece.wide)
@@ -297,7 +301,9 @@ def _covered(known: Any, width: float) -> float:
     gaps = edges[1::2] - edges[::2]
     if not len(gaps):
         return 1.0
-    usual = max(4.0, 4 * width, 2.2 * float(np.median(gaps)) if len(gaps) > 4 else 0.0)
+    usual = 2.2 * float(np.median(gaps)) if len(gaps) > 4 else 0.0
+    # No dash is so far from the next: what lies between is paper, or the ticks of a frame.
+    usual = max(4.0, 4 * width, min(usual, WIDEST * len(known)))
     return float(1 - gaps[gaps > usual].sum() / len(known))
 
 

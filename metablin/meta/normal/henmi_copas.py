@@ -7,6 +7,7 @@ a common effect; the interval covers under random effects all the same.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -62,7 +63,7 @@ class Pivot:
         if t <= 0:
             return 1.0
         from_r = min(t / math.sqrt(self.spread), REACH)
-        nodes, rule = np.polynomial.legendre.leggauss(NODES)
+        nodes, rule = _rule()
         half = (REACH - from_r) / 2
         r = from_r + half * (nodes + 1)
         # tau2 from DerSimonian and Laird is then too small to bring the pivot below t
@@ -72,6 +73,11 @@ class Pivot:
         below = special.gammainc(mean**2 / variance, np.maximum(bound, 0.0) * mean / variance)
         density = np.exp(-(r**2) / 2) / math.sqrt(2 * math.pi)
         return float(2 * half * (rule * below * density).sum())
+
+
+@functools.cache
+def _rule() -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def pivot_of(v: FloatArray, tau2: float) -> Pivot:

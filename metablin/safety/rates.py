@@ -208,7 +208,7 @@ def event_rates(
                           level=level)  # fmt: skip
         group: dict[str, Any] = dict(zip(groups, key, strict=True))
         records.append(group | {n: getattr(rate, n) for n in EventRate.__slots__ if n != "term"})
-    return pd.DataFrame(records)
+    return pd.DataFrame(records).rename(columns={"level": "conf_level"})
 
 
 def _clopper_pearson(x: float, n: float, level: float) -> tuple[float, float]:

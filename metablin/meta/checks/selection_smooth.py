@@ -115,7 +115,8 @@ class SmoothSelection(Record):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row."""
-        return pd.DataFrame([{name: getattr(self, name) for name in self.__slots__}])
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON-ready Python types."""

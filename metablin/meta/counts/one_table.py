@@ -69,7 +69,8 @@ class ExactTable(Record):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row."""
-        return pd.DataFrame([{name: getattr(self, name) for name in self.__slots__}])
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""

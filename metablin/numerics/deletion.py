@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, special
 
 from metablin.numerics.tau2 import SJ_FLOOR, STEP_TOLERANCE, climb
 
@@ -248,8 +248,9 @@ def _iterate(method: str, y: FloatArray, v: FloatArray, start: FloatArray) -> So
     tolerance = STEP_TOLERANCE * (v.sum() - v) / (k - 1)
     least = np.full(k, v.min())
     least[int(np.argmin(v))] = float(np.partition(v, 1)[1])
-    step = _paule_mandel if method in ("PM", "EB") else _scorer(method, least)
-    tau2 = np.zeros(k) if method in ("PM", "EB") else start.copy()
+    by_q = method in Q_METHODS
+    step = _paule_mandel(Q_METHODS[method](k - 2)) if by_q else _scorer(method, least)
+    tau2 = np.zeros(k) if by_q else start.copy()
     moving = np.arange(k)
     for _ in range(MAX_STEPS):
         old = tau2[moving]
@@ -284,8 +285,19 @@ def _scorer(method: str, least: FloatArray) -> Step:
     return step
 
 
-def _paule_mandel(m: Moments, tau2: FloatArray, moving: NDArray[np.intp], k: int) -> FloatArray:
+Q_METHODS: dict[str, Callable[[int], float]] = {
+    "PM": float,
+    "EB": float,
+    "PMM": lambda df: float(special.chdtri(df, 0.5)),
+}
+"""What Q is set to by the methods that solve for it: its mean, or its median."""
+
+
+def _paule_mandel(target: float) -> Step:
     """Newton's method on 1/Q, which is convex and falls: from 0 it never passes the root."""
-    q, target = m.squares(1), float(k - 2)
-    slope = np.maximum(m.squares(2), np.finfo(float).tiny)
-    return np.asarray(np.maximum(tau2 + q * (q - target) / (target * slope), 0.0))
+
+    def step(m: Moments, tau2: FloatArray, moving: NDArray[np.intp], k: int) -> FloatArray:
+        q, slope = m.squares(1), np.maximum(m.squares(2), np.finfo(float).tiny)
+        return np.asarray(np.maximum(tau2 + q * (q - target) / (target * slope), 0.0))
+
+    return step

@@ -225,7 +225,7 @@ def test_months_in_which_arms_end_are_times_of_the_curve(
     assert 11.0 not in pools.grid({**curves, "fourth": curves[name]})
 
 
-def test_the_distribution_free_median_is_the_mean_of_the_printed_ones(outcome: Outcome) -> None:
+def test_the_distribution_free_curve_meets_the_printed_median_of_every_arm(outcome: Outcome) -> None:
     table = frame(outcome, "medians").set_index("key")
     for pool in ("rr_blinatumomab",):
         each = table.loc[table.index.str.startswith(f"{pool}.") & table["printed"].notna()]
@@ -233,9 +233,11 @@ def test_the_distribution_free_median_is_the_mean_of_the_printed_ones(outcome: O
         mean = table.loc[f"{pool}.geometric_mean"]
         assert mean["printed"] == pytest.approx(np.exp(np.log(own["printed"]).mean()))
         assert (own["kaplan_meier"] - own["printed"]).abs().max() < 0.05
-        # What the notes of the analysis say.
-        gap = abs(np.log(table.loc[f"{pool}.pooled", "kaplan_meier"] / mean["printed"]))
-        assert gap < 0.1
+        # What the notes of the analysis say: the other families miss some, either way.
+        for family in ("weibull", "lognormal"):
+            off = np.log(own[family] / own["printed"])
+            assert off.min() < 0 < off.max()
+            assert off.abs().max() > 0.1
 
 
 def test_survival_by_design_is_the_pool_of_its_arms(outcome: Outcome) -> None:

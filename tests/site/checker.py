@@ -146,7 +146,9 @@ def tables(document: Document, text: str) -> Iterator[str]:
     """HTML tables say what their columns are; no identifier is given twice on a page."""
     raw = "\n".join(RAW.findall(text))
     for block in RAW.findall(text):
-        if "<table" in block and "quarto-html-table-processing: none" not in block:
+        # A frame that a guide prints is Quarto's to set; the tables of results are set by us.
+        theirs = 'class="dataframe"' in block
+        if "<table" in block and "quarto-html-table-processing: none" not in block and not theirs:
             yield problem(document, 0, "table", f"Quarto would make it anew: {block[:60]!r}")
     for table in re.findall(r"<table.*?</table>", raw, flags=re.S):
         if "<th" not in table:
@@ -268,7 +270,7 @@ def links(document: Document, text: str, site: Path) -> Iterator[str]:
     targets = [m[3] for m in LINK.finditer(RAW.sub("", text))]
     targets += [t for block in RAW.findall(text) for t in HREF.findall(block)]
     for target in dict.fromkeys(targets):
-        if re.match(r"(https?|mailto):", target):
+        if re.match(r"(https?|mailto):|data:image/", target):
             continue
         name, _, place = target.partition("#")
         file = (document.path.parent / name).resolve() if name else document.path

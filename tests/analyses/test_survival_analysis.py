@@ -225,7 +225,7 @@ def test_months_in_which_arms_end_are_times_of_the_curve(
     assert 11.0 not in pools.grid({**curves, "fourth": curves[name]})
 
 
-def test_the_distribution_free_curve_meets_the_printed_median_of_every_arm(outcome: Outcome) -> None:
+def test_the_distribution_free_curve_meets_every_printed_median(outcome: Outcome) -> None:
     table = frame(outcome, "medians").set_index("key")
     for pool in ("rr_blinatumomab",):
         each = table.loc[table.index.str.startswith(f"{pool}.") & table["printed"].notna()]

@@ -8,6 +8,7 @@ from metablin.plots.bubble import bubble, bubble_frame, draw_bubble
 from metablin.plots.caterpillar import caterpillar, caterpillar_frame, draw_caterpillar
 from metablin.plots.consistency import consistency
 from metablin.plots.diagnostics import draw_schoenfeld, schoenfeld, schoenfeld_frame
+from metablin.plots.doi import doi_frame, doi_plot, draw_doi
 from metablin.plots.dots import dots, dots_frame
 from metablin.plots.drapery import draperies_frame, drapery, draw_drapery
 from metablin.plots.forest import draw_forest, forest, forest_frame
@@ -45,6 +46,8 @@ __all__ = [
     "caterpillar",
     "caterpillar_frame",
     "consistency",
+    "doi_frame",
+    "doi_plot",
     "dots",
     "dots_frame",
     "draperies_frame",
@@ -52,6 +55,7 @@ __all__ = [
     "draw_baujat",
     "draw_bubble",
     "draw_caterpillar",
+    "draw_doi",
     "draw_drapery",
     "draw_forest",
     "draw_forest_layout",

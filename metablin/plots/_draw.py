@@ -17,6 +17,7 @@ DRAWN_BY: dict[str, str] = {
     "HazardCurve": "hazard:of_curve",
     "Influence": "influence:influence_plot",
     "KMCurve": "km:of_curve",
+    "LFKIndex": "doi:doi_plot",
     "MetaFit": "forest_layouts:forest_picture",
     "Network": "network:network_graph",
     "NetworkFit": "network:network_picture",

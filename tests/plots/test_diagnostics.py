@@ -22,6 +22,7 @@ from metablin.effects import (
 )
 from metablin.errors import DataError
 from metablin.meta import MetaFit, pool
+from metablin.meta.bias.doi import lfk_index
 from metablin.meta.checks.baujat import baujat
 from metablin.meta.checks.bias import begg, egger, harbord
 from metablin.meta.checks.gosh import gosh
@@ -33,6 +34,7 @@ from metablin.plots import (
     baujat_frame,
     bubble,
     bubble_frame,
+    doi_frame,
     funnel,
     funnel_frame,
     gosh_frame,
@@ -84,6 +86,7 @@ DRAWINGS: dict[str, Callable[[], Axes]] = {
     "selection": lambda: selection_model(hazards(), alternative="less").plot(),
     "radial": lambda: radial(pool(hazards(), model="common")),
     "labbe": lambda: labbe(pool(bcg())),
+    "doi": lambda: lfk_index(hazards()).plot(),
     "bubble": lambda: bubble(regression(), "ablat"),
 }
 
@@ -100,7 +103,7 @@ def test_every_drawing_is_the_same_bytes_every_time(name: str, tmp_path: Path) -
     assert len(written[0]) > 5000
 
 
-@pytest.mark.parametrize("name", ["baujat", "labbe", "radial"])
+@pytest.mark.parametrize("name", ["baujat", "doi", "labbe", "radial"])
 def test_labels_do_not_lie_on_each_other(name: str) -> None:
     ax = DRAWINGS[name]()
     ax.figure.draw_without_rendering()
@@ -274,3 +277,17 @@ def test_a_label_without_room_is_left_out() -> None:
     n = 60
     place_labels(ax, np.full(n, 0.5), np.full(n, 0.5), ["a long name of a study"] * n)
     assert 0 < len(ax.texts) < n
+
+
+def test_the_doi_plot_goes_down_both_limbs_from_its_tip() -> None:
+    result = lfk_index(bcg())
+    frame = doi_frame(result)
+    tip = int(np.flatnonzero(frame["tip"])[0])
+    assert frame["yi"].is_monotonic_increasing
+    assert (np.diff(frame["abs_z"][: tip + 1]) < 0).all()
+    assert (np.diff(frame["abs_z"][tip:]) > 0).all()
+    ax = result.plot()
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), frame[["yi", "abs_z"]])
+    assert ax.yaxis_inverted()
+    assert f"{result.index:.2f}" in ax.get_title(loc="left")
+    assert ax.lines[0].get_xdata()[0] == frame.loc[tip, "yi"]

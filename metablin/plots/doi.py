@@ -43,7 +43,7 @@ def doi_frame(result: LFKIndex) -> pd.DataFrame:
     >>> e = mb.generic([-4.27, -1.71, -0.58, -0.19, 0.0], [0.158, 0.076, 0.018, 0.022, 0.04])
     >>> frame = doi_frame(mb.lfk_index(e))
     >>> frame.loc[frame["tip"], "yi"].tolist()
-    [-0.58]
+    [-0.19]
     """
     frame = result.to_frame().sort_values("z", kind="stable", ignore_index=True)
     frame["tip"] = frame.index == frame["abs_z"].idxmin()

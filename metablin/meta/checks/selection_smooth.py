@@ -1,9 +1,10 @@
-"""Selection models whose chance of publication falls smoothly with the p-value."""
+"""Selection models whose chance of publication turns smoothly with the p-value."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,20 @@ NODES = (120, 20_000)
 STARTS = (0.5, 3.0, 10.0)
 """Values of delta from which the likelihood is climbed."""
 
+BETA_STARTS = ((1.0, 1.0), (0.5, 0.5), (2.0, 2.0))
+
 MOST = 1e3
 """A delta that runs to here has no maximum."""
+
+BETA_MOST = 100.0
+"""The same for the beta function, whose powers turn more sharply."""
+
+BETA_EDGE = 1e-5
+"""The beta function is level for p-values nearer to 0 or 1 than this, as its authors have it:
+it would have no finite integral otherwise."""
+
+BETA_NODES = 120
+"""Points of its Gauss-Legendre rule between the edges, about 1e-12 even for delta of 100."""
 
 AT_ZERO = 1e-8
 """A tau2 (in units of the typical variance) or delta this small is at the end of its range."""
@@ -74,10 +87,12 @@ SELECTION_FUNCTIONS: dict[str, Callable[[FloatArray, float], FloatArray]] = {
 }
 """Log chance of being seen from p and delta; 0 at p = 0 or delta = 0."""
 
+FUNCTIONS = (*SELECTION_FUNCTIONS, "beta")
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SmoothSelection(Record):
-    """A selection model with one parameter of selection.
+    """A selection model with one parameter of selection, or two of the beta function.
 
     Attributes
     ----------
@@ -85,15 +100,18 @@ class SmoothSelection(Record):
     estimate, std_error, p_value, conf_low, conf_high : float
         Corrected mean effect on the analysis scale, normal reference.
     tau2, delta : float
-        Between-study variance and strength of selection; 0 is none.
+        Between-study variance and strength of selection; 0 is none. Of the beta function the
+        first power, 1 is none.
     delta_std_error : float
         NaN at delta = 0.
     log_likelihood : float
     lrt, lrt_p : float
-        Likelihood-ratio test of delta = 0 with 1 degree of freedom.
+        Likelihood-ratio test of no selection; 1 degree of freedom, beta 2.
     unadjusted, unadjusted_tau2 : float
         Maximum likelihood without selection.
     level : float
+    delta2, delta2_std_error : float
+        Second power of the beta function, 1 is none; NaN for the functions that have no second.
     """
 
     function: str
@@ -112,10 +130,13 @@ class SmoothSelection(Record):
     unadjusted: float
     unadjusted_tau2: float
     level: float
+    delta2: float = math.nan
+    delta2_std_error: float = math.nan
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        row = {name: getattr(self, name) for name in self.__slots__}
+        """Return one row, with a second delta for the beta function."""
+        row = {name: getattr(self, name) for name in self.__slots__
+               if self.function == "beta" or not name.startswith("delta2")}  # fmt: skip
         return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,9 +146,13 @@ class SmoothSelection(Record):
 
     def summary(self) -> str:
         """Return the model as text for people."""
+        second = "" if self.function != "beta" else (
+            f" and {self.delta2:.3g} (SE {self.delta2_std_error:.3g})"
+        )  # fmt: skip
         return (
             f"Selection ({self.function}, {self.alternative}): delta = {self.delta:.3g} "
-            f"(SE {self.delta_std_error:.3g}), LRT = {self.lrt:.3f}, p = {p_text(self.lrt_p)}\n"
+            f"(SE {self.delta_std_error:.3g}){second}, LRT = {self.lrt:.3f}, "
+            f"p = {p_text(self.lrt_p)}\n"
             f"Effect {self.estimate:.4g} [{100 * self.level:g}% CI {self.conf_low:.4g} to "
             f"{self.conf_high:.4g}], p = {p_text(self.p_value)}; tau2 = {self.tau2:.4g}; "
             f"without selection {self.unadjusted:.4g}, tau2 = {self.unadjusted_tau2:.4g}"
@@ -142,13 +167,16 @@ def selection_function(
 ) -> SmoothSelection:
     """Fit a random-effects model whose studies are seen the less, the larger their p-value.
 
+    The beta function may also turn upwards.
+
     Parameters
     ----------
     e : EffectSizes or MetaFit
-        At least four studies.
-    function : {"negative-exponential", "half-normal", "logistic"}
+        At least four studies, five for ``beta``.
+    function : {"negative-exponential", "half-normal", "logistic", "beta"}
         Chance of being seen, relative to p = 0: exp(-delta p), exp(-delta p^2) or
-        2 / (1 + exp(delta p)).
+        2 / (1 + exp(delta p)); for ``beta`` up to a factor p^(delta - 1) (1 - p)^(delta2 - 1),
+        with p kept between 1e-5 and 1 - 1e-5.
     alternative : {"greater", "less"}
         Direction of the one-sided p-values; ``less`` is usual for log hazard ratios.
     level : float
@@ -160,7 +188,7 @@ def selection_function(
     Raises
     ------
     DataError
-        For fewer than four studies.
+        For fewer than four studies, or five for ``beta``.
     ConvergenceError
         When the likelihood keeps rising with delta.
 
@@ -168,6 +196,8 @@ def selection_function(
     ----------
     Preston C, Ashby D, Smyth R (2004). Adjusting for publication bias: modelling the selection
     process. doi:10.1111/j.1365-2753.2003.00457.x
+    Citkowicz M, Vevea JL (2017). A parsimonious weight function for modeling publication bias
+    (beta). doi:10.1037/met0000119
 
     Examples
     --------
@@ -177,30 +207,34 @@ def selection_function(
     >>> m.estimate < m.unadjusted, m.delta > 0
     (True, True)
     """
-    function = choice("function", function, SELECTION_FUNCTIONS)
+    function = choice("function", function, FUNCTIONS)
     alternative, level = choice("alternative", alternative, ALTERNATIVES), check_level(level)
     e = effects_of(e)
-    if e.k < 4:
-        raise DataError("too few studies for three parameters", value=f"k = {e.k}",
-                        allowed="at least 4")  # fmt: skip
+    beta = function == "beta"
+    if e.k < 4 + beta:
+        raise DataError(f"too few studies for {'four' if beta else 'three'} parameters",
+                        value=f"k = {e.k}", allowed=f"at least {4 + beta}")  # fmt: skip
     sign, scale = (1.0 if alternative == "greater" else -1.0), math.sqrt(float(np.mean(e.vi)))
     tau2 = float(estimate_tau2("ML", e.yi, e.vi))
     mean = float(gls(e.yi, 1 / (e.vi + tau2)).beta[0])
     start = np.array([sign * mean / scale, tau2 / scale**2])
 
     def value(x: FloatArray) -> float:
-        return _log_likelihood(sign * e.yi / scale, e.vi / scale**2, function, x)
+        y, v = sign * e.yi / scale, e.vi / scale**2
+        return _log_likelihood_beta(y, v, x) if beta else _log_likelihood(y, v, function, x)
 
-    at = _maximum(value, start)
+    starts = BETA_STARTS if beta else tuple((one,) for one in STARTS)
+    at = _maximum(value, start, starts, BETA_MOST if beta else MOST)
     se = _std_errors(value, at)
     lift = e.k * math.log(scale)
-    lrt = max(0.0, 2 * (value(at) - value(np.append(start, 0.0))))
+    lrt = max(0.0, 2 * (value(at) - value(np.append(start, [1.0, 1.0] if beta else 0.0))))
     estimate, half = sign * float(at[0]) * scale, float(critical(level, math.inf)) * se[0] * scale
     return SmoothSelection(
         function, alternative, estimate, se[0] * scale,
         float(two_sided(at[0] / se[0], math.inf)), estimate - half, estimate + half,
         float(at[1]) * scale**2, float(at[2]), se[2], value(at) - lift, lrt,
-        float(chi2_tail(lrt, 1)), mean, tau2, level,
+        float(chi2_tail(lrt, 1 + beta)), mean, tau2, level,
+        *((float(at[3]), se[3]) if beta else ()),
     )  # fmt: skip
 
 
@@ -218,17 +252,53 @@ def _log_likelihood(y: FloatArray, v: FloatArray, function: str, x: FloatArray) 
     return float((density + here - np.log(seen / math.sqrt(2 * math.pi))).sum())
 
 
-def _maximum(value: Callable[[FloatArray], float], start: FloatArray) -> FloatArray:
+def _log_likelihood_beta(y: FloatArray, v: FloatArray, x: FloatArray) -> float:
+    """Sum the chance between the edges on fixed z values, beyond them in closed form."""
+    mu, tau2 = float(x[0]), float(x[1])
+    nodes, rule, logs = _beta_rule()
+    se, spread, edge = np.sqrt(v), np.sqrt(v + tau2), nodes[-1]
+    level = (x[2:] - 1) @ logs
+    peak = float(level.max())
+    chance = np.exp(level - peak)
+    inside = np.exp(-(((nodes[1:-1] * se[:, None] - mu) / spread[:, None]) ** 2) / 2)
+    seen = se / spread / math.sqrt(2 * math.pi) * (inside @ (rule * chance[1:-1]))
+    seen += chance[0] * special.ndtr((-edge * se - mu) / spread)
+    seen += chance[-1] * special.ndtr((mu - edge * se) / spread)
+    density = -np.log(2 * math.pi) / 2 - np.log(spread) - ((y - mu) / spread) ** 2 / 2
+    here = (x[2:] - 1) @ _log_tails(np.clip(y / se, -edge, edge))
+    return float((density + here - peak - np.log(seen)).sum())
+
+
+def _log_tails(z: FloatArray) -> FloatArray:
+    """Return log p and log (1 - p), shape (2, k)."""
+    return np.stack([special.log_ndtr(-z), special.log_ndtr(z)])
+
+
+@functools.cache
+def _beta_rule() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return z values from edge to edge, the weights of the inner ones, and the log tails."""
+    edge = -float(special.ndtri(BETA_EDGE))
+    nodes, rule = np.polynomial.legendre.leggauss(BETA_NODES)
+    z = np.concatenate([[-edge], edge * nodes, [edge]])
+    return z, edge * rule, _log_tails(z)
+
+
+def _maximum(
+    value: Callable[[FloatArray], float],
+    start: FloatArray,
+    starts: Sequence[Sequence[float]],
+    most: float,
+) -> FloatArray:
     found = [
         optimize.minimize(
             lambda x: -value(x), np.append(start, delta), method="L-BFGS-B",
-            bounds=[(None, None), (0, None), (0, MOST)],
+            bounds=[(None, None), (0, None), *[(0, most)] * len(delta)],
             options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 500},
         )
-        for delta in STARTS
+        for delta in starts
     ]  # fmt: skip
     x = np.asarray(min(found, key=lambda r: float(r.fun)).x, dtype=np.float64)
-    if x[2] > 0.99 * MOST:
+    if x[2:].max() > 0.99 * most:
         raise ConvergenceError("the likelihood keeps rising as selection grows without end")
     free = _free(x)
     for _ in range(3):
@@ -242,7 +312,7 @@ def _maximum(value: Callable[[FloatArray], float], start: FloatArray) -> FloatAr
 
 def _free(x: FloatArray) -> NDArray[np.intp]:
     """Return the parameters that are not at the end of their range, which are fixed there."""
-    ends = np.array([False, x[1] <= AT_ZERO, x[2] <= AT_ZERO])
+    ends = np.append(False, x[1:] <= AT_ZERO)
     x[ends] = 0.0
     return np.flatnonzero(~ends)
 
@@ -252,7 +322,7 @@ def _curvature(
 ) -> tuple[FloatArray, FloatArray]:
     """Return slope and Hessian by central differences."""
     m = len(free)
-    h = np.zeros((m, 3))
+    h = np.zeros((m, len(x)))
     h[np.arange(m), free] = [min(STEP * max(1.0, abs(x[i])), abs(x[i]) / 2) if i else STEP
                              for i in free]  # fmt: skip
     size, middle = h.sum(axis=1), value(x)
@@ -268,6 +338,6 @@ def _curvature(
 
 def _std_errors(value: Callable[[FloatArray], float], x: FloatArray) -> list[float]:
     free = _free(x)
-    out = np.full(3, math.nan)
+    out = np.full(len(x), math.nan)
     out[free] = np.sqrt(np.diagonal(np.linalg.inv(-_curvature(value, x, free)[1])))
     return [float(one) for one in out]

@@ -14,6 +14,7 @@ from metablin.digitise import blank_page
 from tests.digitise.figures import Manner, draw, simulate
 
 BY_HAND = 0.05  # the lower end of every second fall was clicked
+FINGER = 24  # pixels: least size of a target, WCAG 2.2, 2.5.8 (level AA)
 
 
 def test_page_is_self_contained(tmp_path):
@@ -118,8 +119,15 @@ def test_the_page_of_the_site_reads_a_figure_from_nothing(tmp_path, capsys):
         page.get_by_label("at risk 1").fill("40")
         page.get_by_label("at risk 1").press("Tab")
         clicks, risk = _saved(page, "clicks"), _saved(page, "risk")
+        phone = chrome.new_context(
+            viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
+        ).new_page()
+        phone.goto(blank.as_uri())
+        squares = [box.bounding_box() for box in phone.locator("rect.axis").all()]
         chrome.close()
     assert errors == []
+    assert min(side[k] for side in squares for k in ("width", "height")) >= FINGER
+    assert all(0 <= box["x"] <= 390 - box["width"] for box in squares)
     assert set(clicks["id"]) == set(risk["id"]) == {"Drug"}
     again = mb.reconstruct_km(clicks["time"], clicks["survival"], n=int(risk["n_at_risk"].iloc[0]))
     curve = mb.kaplan_meier(again.time, again.event)

@@ -27,6 +27,7 @@ FloatArray = NDArray[np.float64]
 
 
 @reads("mean", "sd", "n", optional=("studies",), after=readmit)
+@np.errstate(over="ignore", invalid="ignore")
 def means(
     mean: ArrayLike,
     sd: ArrayLike,
@@ -90,6 +91,7 @@ def means(
     optional=("sd_after", "sd_before", "correlation", "sd_change", "studies"),
     after=readmit,
 )
+@np.errstate(over="ignore", invalid="ignore")
 def mean_changes(
     mean_after: ArrayLike,
     mean_before: ArrayLike,

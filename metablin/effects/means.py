@@ -40,6 +40,7 @@ MEAN_VARIANCES: dict[str, tuple[str, ...]] = {
     optional=("studies",),
     after=readmit,
 )
+@np.errstate(over="ignore", invalid="ignore")
 def mean_differences(
     mean_treatment: ArrayLike,
     sd_treatment: ArrayLike,

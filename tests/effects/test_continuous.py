@@ -182,3 +182,16 @@ def test_the_standard_deviation_of_a_change_needs_its_correlation():
     assert t["sd"][0] / np.sqrt(10) == pytest.approx(0.583, **PRINTED)
     with pytest.raises(DataError, match="unstated correlation"):
         mb.standard_deviations([10], sd_after=[2.38], sd_before=[2.21])
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        lambda huge: mb.means([0.0, 0.0], [huge, 1.0], [3, 3]),
+        lambda huge: mb.mean_changes([0, 0], [0, 0], [3, 3], [huge, 1], [1, 1], [0.0, 0.0]),
+        lambda huge: mb.mean_differences([0, 0], [huge, 1], [3, 3], [0, 0], [1, 1], [3, 3]),
+    ],
+)
+def test_a_deviation_too_large_to_square_names_its_study(effects):
+    with pytest.raises(DataError, match=r"study 1.*too large"):
+        effects(1e300)

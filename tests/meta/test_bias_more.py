@@ -170,6 +170,7 @@ def test_copas_finds_back_what_selection_did():
         (lambda e: mb.limit_meta(mb.generic([1, 2, 3], [1, 1, 1])), "same value"),
         (lambda e: mb.lfk_index(mb.generic([1, 1, 1], [1, 2, 3])), "effects differ"),
         (lambda e: mb.excess_significance(mb.pool(e, model="henmi-copas")), "random-effects"),
+        (lambda e: mb.excess_significance(mb.pool(mb.generic([99], [1]), ci="z")), "certain"),
     ],
 )
 def test_what_they_cannot_take_is_named(call, words):

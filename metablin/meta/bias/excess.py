@@ -141,8 +141,10 @@ def excess_significance(
     }[alternative]
     k, observed, expected = fit.k, int(significant.sum()), float(power.sum())
     if not 0 < expected < k:
-        raise DataError("every study is certain of its result: there is nothing to test",
-                        column="power", value=f"{expected / k:g}", allowed="between 0 and 1")  # fmt: skip
+        raise DataError(
+            "every study is certain of its result: there is nothing to test",
+            column="power", value=f"{expected / k:g}", allowed="between 0 and 1",
+        )  # fmt: skip
     chi2 = (observed - expected) ** 2 * (1 / expected + 1 / (k - expected))
     return ExcessSignificance(
         fit.effects, power, observed, expected, chi2, float(special.chdtrc(1, chi2)),

@@ -14,7 +14,7 @@ from metablin.report.folder import BUILDING, OLD
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - a system without advisory locks
+except ImportError:  # Windows has no advisory locks
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["LOCK", "held", "sweep"]

@@ -75,7 +75,7 @@ def test_clusters_and_levels() -> None:
     assert levels["estimate"] == pytest.approx(want.estimate, rel=PRINTED)
     slope = run(DATA / "bcg.csv", "--measure", "rr", "--cluster", "year", "--moderators", "ablat")
     fit = mb.clustered(mb.pool(e, moderators="ablat", data=BCG), BCG["year"])
-    assert fit.regression is not None
+    assert fit.regression.terms == ("Intercept", "ablat")
     assert slope["coefficients"][1]["conf_low"] == pytest.approx(
         fit.regression.conf_low[1], rel=PRINTED
     )

@@ -404,7 +404,7 @@ def quote_that_is_never_closed(copy: Copy) -> list[Expected]:
 
 @corruption
 def address_at_a_mirror(copy: Copy) -> list[Expected]:
-    url = "http://47.251.13.51:8081/39047240"
+    url = "http://192.0.2.10:8081/39047240"
     return cell(copy, "contrasts.csv", "cont-e1910-001", "source_url", url, "known_address")
 
 

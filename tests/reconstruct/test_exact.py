@@ -103,7 +103,7 @@ def test_the_beam_finds_what_trying_everything_finds(seed):
     curve = Curve(t, np.array([1.0, *level]), n, np.zeros(1), np.array([n]), None, None,
                   reading=Reading("drops", 3e-4, 1e-4, 3e-7))  # fmt: skip
     best = solve(curve)
-    assert best is not None
+    assert best.events.shape == best.at_risk.shape == (4,)
     assert (tuple(best.at_risk.tolist()), tuple(best.events.tolist())) in found
 
 

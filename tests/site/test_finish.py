@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,13 +18,8 @@ SCRIPT = ROOT / "site" / "_scripts" / "finish.py"
 
 
 @pytest.fixture(scope="module")
-def finish() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("finish", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def finish() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +33,7 @@ def finish() -> ModuleType:
     ],
 )
 def test_raw_markdown_is_seen_where_a_reader_sees_it(
-    finish: ModuleType, html: str, shown: list[str]
+    finish: SimpleNamespace, html: str, shown: list[str]
 ) -> None:
     found = finish.shown_markdown(html)
     assert len(found) == len(shown)
@@ -46,14 +41,16 @@ def test_raw_markdown_is_seen_where_a_reader_sees_it(
         assert sign in text
 
 
-def test_scripts_of_other_hosts_go_and_own_ones_stay(finish: ModuleType, tmp_path: Path) -> None:
+def test_scripts_of_other_hosts_go_and_own_ones_stay(
+    finish: SimpleNamespace, tmp_path: Path
+) -> None:
     own = '<script src="assets/curve.js" defer></script>'
     other = '<script src="https://cdn.example.org/require.min.js" integrity="x"></script>'
     define = "<script type=\"application/javascript\">define('jquery', [], f)</script>"
     assert finish.finished(f"{other}\n{define}\n{own}", tmp_path) == own
 
 
-def test_what_scrolls_is_in_reach_of_the_keyboard(finish: ModuleType, tmp_path: Path) -> None:
+def test_what_scrolls_is_in_reach_of_the_keyboard(finish: SimpleNamespace, tmp_path: Path) -> None:
     html = '<div class="scroll"></div><pre class="x"></pre><pre tabindex="-1"></pre><div class="x">'
     done = finish.finished(html, tmp_path)
     assert done.count('tabindex="0"') == 2
@@ -61,7 +58,7 @@ def test_what_scrolls_is_in_reach_of_the_keyboard(finish: ModuleType, tmp_path: 
     assert finish.finished(done, tmp_path) == done
 
 
-def test_a_picture_gets_its_drawing_for_telephones(finish: ModuleType, tmp_path: Path) -> None:
+def test_a_picture_gets_its_drawing_for_telephones(finish: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "a.narrow.svg").touch()
     (tmp_path / "a.png").touch()
     html = '<img src="a.svg" alt="A"><img src="b.svg"><meta property="og:image" content="a.svg">'
@@ -71,7 +68,7 @@ def test_a_picture_gets_its_drawing_for_telephones(finish: ModuleType, tmp_path:
     assert finish.finished(done, tmp_path) == done
 
 
-def test_answers_come_first_and_the_reference_last(finish: ModuleType) -> None:
+def test_answers_come_first_and_the_reference_last(finish: SimpleNamespace) -> None:
     entries = [
         {"objectID": "r", "href": "reference/meta.html", "title": "Meta", "section": "pool"},
         {"objectID": "s", "href": "survival.html", "title": "Survival", "section": ""},
@@ -83,7 +80,7 @@ def test_answers_come_first_and_the_reference_last(finish: ModuleType) -> None:
     assert finish.ordered(once) == once
 
 
-def test_every_question_of_the_search_leads_to_a_page(finish: ModuleType) -> None:
+def test_every_question_of_the_search_leads_to_a_page(finish: SimpleNamespace) -> None:
     for entry in finish.ordered([]):
         name = str(entry["href"]).partition("#")[0].replace(".html", ".qmd")
         assert (ROOT / "site" / name).is_file() or name.startswith("trials/")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+from metablin.numerics.blocks import batches, components
 
 __all__ = ["Model", "State"]
 
@@ -165,27 +166,9 @@ def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def _batches(v: FloatArray, codes: Sequence[IntArray]) -> list[_Batch]:
     """Return the blocks of M, those of one size together."""
-    label = codes[0]
-    if v.ndim == 2:
-        label = _components(v, codes[0])
-    order = np.argsort(label, kind="stable")
-    counts = np.bincount(label)
-    starts = np.r_[0, np.cumsum(counts)[:-1]]
+    label = components(v, codes[:1]) if v.ndim == 2 else codes[0]
     out = []
-    for n in np.unique(counts):
-        at = order[starts[counts == n][:, None] + np.arange(n)]
-        if v.ndim == 1:
-            own = np.zeros((*at.shape, n))
-            own[:, np.arange(n), np.arange(n)] = v[at]
-        else:
-            own = v[at[:, :, None], at[:, None, :]]
+    for at, own in batches(v, label):
         kernels = np.array([c[at][:, :, None] == c[at][:, None, :] for c in codes], dtype=float)
         out.append(_Batch(at, own, kernels))
     return out
-
-
-def _components(v: FloatArray, outer: IntArray) -> IntArray:
-    """Return labels of estimates that share an outermost group or a sampling covariance."""
-    groups = sparse.csr_array((np.ones(len(outer)), (np.arange(len(outer)), outer)))
-    joined = sparse.csr_array(v != 0) + groups @ groups.T
-    return np.asarray(sparse.csgraph.connected_components(joined, directed=False)[1], np.intp)

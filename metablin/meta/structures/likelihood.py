@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from metablin.errors import ConvergenceError
 from metablin.meta.structures.correlation import Structure
+from metablin.numerics.blocks import batches, components
 
 __all__ = ["Likelihood", "Solution", "Term", "climb"]
 
@@ -85,18 +85,9 @@ class Likelihood:
         self.batches = self._batches(v)
 
     def _batches(self, v: FloatArray) -> list[_Batch]:
-        label = _components(v, [t.outer for t in self.terms], len(self.y))
-        order = np.argsort(label, kind="stable")
-        counts = np.bincount(label)
-        starts = np.r_[0, np.cumsum(counts)[:-1]]
+        label = components(v, [t.outer for t in self.terms])
         out = []
-        for n in np.unique(counts):
-            at = order[starts[counts == n][:, None] + np.arange(n)]
-            if v.ndim == 1:
-                own = np.zeros((*at.shape, n))
-                own[:, np.arange(n), np.arange(n)] = v[at]
-            else:
-                own = v[at[:, :, None], at[:, None, :]]
+        for at, own in batches(v, label):
             same, cell = [], []
             for t in self.terms:
                 g, a = t.outer[at], t.inner[at]
@@ -176,19 +167,6 @@ def _inverse(root: FloatArray) -> FloatArray:
     """Return the inverse of a matrix from its Cholesky factor."""
     half = np.linalg.inv(root)
     return np.asarray(np.swapaxes(half, -1, -2) @ half)
-
-
-def _components(v: FloatArray, outers: Sequence[IntArray], k: int) -> IntArray:
-    """Return labels of estimates that a group or a sampling covariance joins, directly or not."""
-    at, ones = np.arange(k), np.ones(k)
-    # estimates and groups are the two sides of one graph
-    sides = [sparse.csr_array((ones, (at, g)), shape=(k, int(g.max()) + 1)) for g in outers]
-    own = sparse.csr_array(v != 0) if v.ndim == 2 else sparse.csr_array((k, k))
-    wide = sparse.hstack([own, *sides]).tocsr()
-    total = wide.shape[1]
-    graph = sparse.vstack([wide, sparse.csr_array((total - k, total))]).tocsr()
-    label = sparse.csgraph.connected_components(graph, directed=False)[1][:k]
-    return np.asarray(np.unique(label, return_inverse=True)[1], np.intp)
 
 
 def climb(

@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from scipy import special
 
 from metablin import _input
 from metablin._extra import needs
-from metablin.errors import ConvergenceError, DataError
+from metablin.errors import ConvergenceError, DataError, MetablinWarning
 from metablin.numerics.inference import wald
 from metablin.records import Coefficients
 from metablin.survival.exchange import cox_frame, patient_frame
@@ -39,8 +39,13 @@ FAMILIES = {
 
 NEWTON = {"precision": 1e-12, "r_precision": 1e-15}
 """Newton's method of lifelines, to the last digits instead of the first six."""
-SLSQP = {"ftol": 1e-15, "maxiter": 2000}
-"""The same of its search for accelerated failure time: coefficients to about 1e-7."""
+SLSQP = {"ftol": 1e-7, "maxiter": 2000}
+"""Its search for accelerated failure time, near the maximum; asked for more, whether its line
+search ends depends on the processor. Newton's own steps go the rest of the way."""
+STEPS = 25
+"""Newton's steps from there; three are usual."""
+FLAT = 1e-10
+"""A step this small, in standard errors, is the last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -201,7 +206,7 @@ def pooled_aft(
     Returns
     -------
     CovariateFit
-        Time ratios.
+        Time ratios. A trial without events says nothing of them and is left out, with a warning.
 
     Raises
     ------
@@ -229,6 +234,7 @@ def pooled_aft(
     frame, terms, groups = _design(source, covariates, trial, control, cluster)
     for i in np.flatnonzero(frame["time"] <= 0.0)[:1]:
         raise DataError("log T needs a time above 0", row=int(i) + 1, column="time", value="0")
+    frame, groups = _with_events(frame, trial, groups)
     labels = frame[trial].astype(str)
     own = {f"{trial}: {t}": (labels == t).astype(float) for t in sorted(labels.unique())[1:]}
     numbers = frame.drop(columns=trial).assign(**own, Intercept=1.0)
@@ -237,45 +243,105 @@ def pooled_aft(
         options["ancillary"] = numbers[list(own)]
     fitter = _fitted(getattr(lifelines, name)(), numbers.drop(columns="Intercept"), options)
     found = {part: fitter.params_.loc[part] for part in (location, shape)}
-    where = pd.MultiIndex.from_tuples([(part, t) for part, v in found.items() for t in v.index])
-    inverse = fitter.variance_matrix_.loc[where, where].to_numpy(float)
-    linear = [numbers[list(v.index)].to_numpy(float) for v in found.values()]
-    steps = _slopes(family, numbers, *(x @ v for x, v in zip(linear, found.values(), strict=True)))
-    shares = np.hstack([x * step[:, None] for x, step in zip(linear, steps, strict=True)])
+    start = np.concatenate([v.to_numpy(float) for v in found.values()])
+    at, spread = (numbers[list(v.index)].to_numpy(float) for v in found.values())
+    climb = _climbed(family, numbers, (at, spread), start)
+    names = [(part, term) for part, v in found.items() for term in v.index]
+    where = {location: "location", shape: "log shape"}
     baseline = {
-        f"{what} {term}": float(value)
-        for what, values in zip(("location", "log shape"), found.values(), strict=True)
-        for term, value in values.items()
+        f"{where[part]} {term}": float(value)
+        for (part, term), value in zip(names, climb.theta, strict=True)
         if term not in terms
     }
-    at = [list(where).index((location, term)) for term in terms]
+    reported = [names.index((location, term)) for term in terms]
     return _record(
-        frame[trial], terms, found[location].loc[terms].to_numpy(float),
-        _Variance(inverse, shares, robust, cluster, groups, at), level,
+        frame[trial], terms, climb.theta[reported],
+        _Variance(climb.inverse, climb.shares, robust, cluster, groups, reported), level,
         model=family, measure="time ratio", n=len(frame), events=int(frame["event"].sum()),
-        loglik=float(fitter.log_likelihood_), aic=float(fitter.AIC_), baseline=baseline,
+        loglik=climb.loglik, aic=2.0 * (len(start) - climb.loglik), baseline=baseline,
     )  # fmt: skip
 
 
-def _slopes(
-    family: str, frame: pd.DataFrame, location: FloatArray, log_shape: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return each patient's derivative of the log-likelihood in location and log shape.
+def _with_events(
+    frame: pd.DataFrame, trial: str, groups: NDArray[np.intp]
+) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """Leave out trials without an event: the likelihood puts their own times at infinity."""
+    some = frame["event"].groupby(frame[trial]).transform("max").to_numpy() > 0
+    if some.all():
+        return frame, groups
+    names = ", ".join(sorted(frame.loc[~some, trial].astype(str).unique()))
+    warnings.warn(
+        f"left out, as no event was seen there and a location of its own has no estimate: "
+        f"{trial} {names} ({int((~some).sum())} patients)", MetablinWarning, stacklevel=3,
+    )  # fmt: skip
+    return frame[some].reset_index(drop=True), pd.factorize(groups[some])[0]
 
-    The shape of lifelines is 1 / scale but for the lognormal, where it is the scale.
+
+class _Climb(NamedTuple):
+    """A maximum: parameters, inverse information, each patient's share of the score, height."""
+
+    theta: FloatArray
+    inverse: FloatArray
+    shares: FloatArray
+    loglik: float
+
+
+def _climbed(
+    family: str, frame: pd.DataFrame, designs: tuple[FloatArray, FloatArray], theta: FloatArray
+) -> _Climb:
+    """Go from a point near the maximum to it, by Newton's steps."""
+    at, spread = designs
+    for _ in range(STEPS):
+        location, log_shape = np.split(theta, [at.shape[1]])
+        by, bends, loglik = _likelihood(family, frame, at @ location, spread @ log_shape)
+        shares = np.hstack([x * step[:, None] for x, step in zip(designs, by, strict=True)])
+        mixed = at.T @ (bends[1][:, None] * spread)
+        bend = np.block(
+            [
+                [at.T @ (bends[0][:, None] * at), mixed],
+                [mixed.T, spread.T @ (bends[2][:, None] * spread)],
+            ]
+        )
+        inverse = np.linalg.inv(-bend)
+        step = inverse @ shares.sum(axis=0)
+        if not (np.diag(inverse) > 0).all():
+            break
+        if (np.abs(step) <= FLAT * np.sqrt(np.diag(inverse))).all():
+            return _Climb(theta, inverse, shares, loglik)
+        theta = theta + step
+    raise ConvergenceError("the likelihood of accelerated failure time was not maximised")
+
+
+def _likelihood(
+    family: str, frame: pd.DataFrame, location: FloatArray, log_shape: FloatArray
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray, FloatArray], float]:
+    """Return each patient's slopes and bends in location and log shape, and the log-likelihood.
+
+    The shape of lifelines is 1 / scale but for the lognormal, where it is the scale. With
+    z = (log t - location) / scale, the likelihood is that of log T, less the sum of log t.
     """
     had = frame["event"].to_numpy(float)
+    log_time = np.log(frame["time"].to_numpy(float))
     turn = 1.0 if family == "lognormal" else -1.0
-    scale = np.exp(turn * np.asarray(log_shape))
-    z = (np.log(frame["time"].to_numpy(float)) - np.asarray(location)) / scale
+    log_scale = turn * log_shape
+    scale = np.exp(log_scale)
+    z = (log_time - location) / scale
     if family == "weibull":
-        in_z = had - np.exp(z)
+        height, slope, bend = had * z - np.exp(z), had - np.exp(z), -np.exp(z)
     elif family == "lognormal":
-        mills = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - special.log_ndtr(-z))
-        in_z = -had * z - (1.0 - had) * mills
+        alive, density = special.log_ndtr(-z), -0.5 * z * z - 0.5 * math.log(2 * math.pi)
+        mills = np.exp(density - alive)
+        height = np.where(had == 1.0, density, alive)
+        slope = -had * z - (1.0 - had) * mills
+        bend = -had - (1.0 - had) * mills * (mills - z)
     else:
-        in_z = had * special.expit(-z) - special.expit(z)
-    return -in_z / scale, turn * (-had - z * in_z)
+        height = had * z - (1.0 + had) * np.logaddexp(0.0, z)
+        slope = had * special.expit(-z) - special.expit(z)
+        bend = -(1.0 + had) * special.expit(z) * special.expit(-z)
+    loglik = float((height - had * (log_scale + log_time)).sum())
+    slopes = (-slope / scale, turn * (-had - z * slope))
+    bends = (bend / scale**2, turn * (slope + z * bend) / scale, z * (slope + z * bend))
+    return slopes, bends, loglik
 
 
 @dataclass(frozen=True, slots=True)

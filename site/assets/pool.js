@@ -51,12 +51,42 @@
     return front * h;
   }
 
-  const LOG_ROOT_PI = 0.5 * Math.log(Math.PI);
+  // Rational approximations of Cody (1969, Math Comp 23:631-637, doi:10.2307/2004390) to erf below
+  // 0.46875 and to erfc up to 4 and beyond, each to 16 digits.
+  const ERF = [
+    [1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3],
+    [1, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3],
+  ];
+  const ERFC = [
+    [2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2,
+      8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3],
+    [1, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+      3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3],
+  ];
+  const ERFC_FAR = [
+    [1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+      1.60837851487422766e-2, 6.58749161529837803e-4],
+    [1, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
+      2.33520497626869185e-3],
+  ];
 
-  function normalCdf(z) {
-    const tail = 0.5 * gammaTail(0.5, (z * z) / 2, LOG_ROOT_PI);
-    return z > 0 ? 1 - tail : tail;
+  function horner(coefficients, x) {
+    let value = 0;
+    for (let i = 0; i < coefficients.length; i += 1) value = value * x + coefficients[i];
+    return value;
   }
+  const ratio = (parts, x) => horner(parts[0], x) / horner(parts[1], x);
+
+  function erfc(x) { // x >= 0
+    if (x < 0.46875) return 1 - x * ratio(ERF, x * x);
+    const peak = Math.exp(-x * x);
+    if (x <= 4) return peak * ratio(ERFC, x);
+    const far = 1 / (x * x);
+    return (peak * (1 / Math.sqrt(Math.PI) - far * ratio(ERFC_FAR, far))) / x;
+  }
+
+  const normalTail = (z) => 0.5 * erfc(z * Math.SQRT1_2); // z >= 0
+  const normalCdf = (z) => (z > 0 ? 1 - normalTail(z) : normalTail(-z));
 
   const normalDensity = (z) => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
 
@@ -104,7 +134,7 @@
     const name = `${level} ${df}`;
     if (!known.has(name)) {
       const p = (1 - level) / 2;
-      const tail = df === Infinity ? (z) => 0.5 * gammaTail(0.5, (z * z) / 2, LOG_ROOT_PI) : (t) => tTail(t, df);
+      const tail = df === Infinity ? normalTail : (t) => tTail(t, df);
       known.set(name, upperQuantile(tail, p));
     }
     return known.get(name);
@@ -175,6 +205,7 @@
   const PANEL = 0.25;
   const REACH = 44;
   const SCALE = 0.5;
+  const NEGLIGIBLE = 40; // e^-40 is 4e-18
 
   function gaussLegendre(n) {
     const nodes = [];
@@ -195,13 +226,25 @@
   }
   const LEGENDRE = gaussLegendre(NODES);
 
+  // Log density of the data and tau, the mean integrated out; and that mean given tau.
   function logJoint(y, v, tau) {
-    const f = weighted(y, v, tau * tau);
+    const tau2 = tau * tau;
+    let [total, moment, logs] = [0, 0, 0];
+    for (let i = 0; i < y.length; i += 1) {
+      const w = 1 / (v[i] + tau2);
+      total += w;
+      moment += w * y[i];
+      logs += Math.log(w);
+    }
+    const mean = moment / total;
+    let rss = 0;
+    for (let i = 0; i < y.length; i += 1) rss += (y[i] - mean) ** 2 / (v[i] + tau2);
     const prior = Math.log(2 / (Math.PI * SCALE)) - Math.log1p((tau / SCALE) ** 2);
-    return { logs: prior + logLikelihood(f), mean: f.mean, sd: f.total ** -0.5 };
+    return { logs: prior + (logs - rss - Math.log(total)) / 2, mean, sd: total ** -0.5 };
   }
 
-  // Posterior mass of tau over panels of log(tau); given tau, the mean is normal.
+  // Posterior mass of tau over panels of log(tau); given tau, the mean is normal. Panels where the
+  // density is NEGLIGIBLE beside its top are passed over.
   function posterior(y, v) {
     const spread = Math.max(...y) - Math.min(...y);
     const smallest = Math.min(...v);
@@ -210,12 +253,17 @@
     const low = Math.min(...scales) - REACH;
     const panel = Math.min(PANEL, 2.5 / Math.sqrt(2 * y.length));
     const panels = Math.ceil((Math.max(...scales) + REACH - low) / panel);
+    const middles = Array.from({ length: panels }, (_, j) => low + panel * (j + 0.5));
+    const heights = middles.map((x) => logJoint(y, v, Math.exp(x)).logs + x);
+    const least = heights.reduce((a, b) => Math.max(a, b)) - NEGLIGIBLE;
     const grid = [];
     for (let j = 0; j < panels; j += 1) {
+      if (heights[j] < least) continue;
       for (const node of LEGENDRE) {
         const x = low + panel * (j + node.x);
-        const at = logJoint(y, v, Math.exp(x));
-        grid.push({ panel: j, tau: Math.exp(x), mean: at.mean, sd: at.sd, logs: at.logs + x, w: node.w });
+        const tau = Math.exp(x);
+        const at = logJoint(y, v, tau);
+        grid.push({ panel: j, tau, mean: at.mean, sd: at.sd, logs: at.logs + x, w: node.w, mass: 0 });
       }
     }
     const top = grid.reduce((most, g) => Math.max(most, g.logs), -Infinity);
@@ -225,28 +273,35 @@
     return { grid, low, panel, norm: top + Math.log((total * panel) / 2) };
   }
 
-  // Quantile of a mixture of normals: Newton steps kept inside a bracket.
+  // Quantile of a mixture of normals: a bracket found by doubling, Newton steps kept inside it.
   function mixtureQuantile(parts, p) {
-    let low = Math.min(...parts.map((g) => g.mean - 3 * g.sd));
-    let high = Math.max(...parts.map((g) => g.mean + 3 * g.sd));
     const at = (x) => {
-      let [value, slope] = [0, 0];
+      let [value, slope] = [-p, 0];
       for (const g of parts) {
         const z = (x - g.mean) / g.sd;
         value += g.mass * normalCdf(z);
         slope += (g.mass * normalDensity(z)) / g.sd;
       }
-      return { value: value - p, slope };
+      return [value, slope];
     };
-    let x = parts.reduce((best, g) => (g.mass > best.mass ? g : best)).mean;
+    const heaviest = parts.reduce((best, g) => (g.mass > best.mass ? g : best));
+    let x = heaviest.mean;
+    let [value, slope] = at(x);
+    const way = value > 0 ? -1 : 1;
+    let [near, far] = [x, x];
+    for (let reach = heaviest.sd; value * way < 0 && Number.isFinite(far); reach *= 2) {
+      [near, far] = [far, far + way * reach];
+      [value, slope] = at(far);
+      x = far;
+    }
     for (let i = 0; i < 200; i += 1) {
-      const { value, slope } = at(x);
-      if (value > 0) high = x;
-      else low = x;
       let next = x - value / slope;
-      if (!(next > low && next < high)) next = (low + high) / 2;
+      if (!((next - near) * (next - far) < 0)) next = (near + far) / 2;
       if (Math.abs(next - x) <= 1e-13 * (Math.abs(x) + 1e-3)) return next;
       x = next;
+      [value, slope] = at(x);
+      if (value * way < 0) near = x;
+      else far = x;
     }
     return x;
   }
@@ -256,7 +311,7 @@
     post.grid.forEach((g) => { masses[g.panel] = (masses[g.panel] || 0) + g.mass; });
     let before = 0;
     let j = 0;
-    while (before + masses[j] < 0.5) { before += masses[j]; j += 1; }
+    while (before + (masses[j] || 0) < 0.5) { before += masses[j] || 0; j += 1; }
     const start = post.low + post.panel * j;
     let [low, high] = [start, start + post.panel];
     for (let i = 0; i < 60; i += 1) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from textwrap import shorten
 
 import pandas as pd
 
@@ -24,6 +25,9 @@ READS = (
     "trials", "references", "screening", "contrasts", "survival", "at_risk", "proportions",
     "risk_of_bias", "overrides",
 )  # fmt: skip
+
+TITLE = 60
+"""Characters of a title that stands for an author."""
 
 
 @analysis(reads=READS, order=90)
@@ -60,10 +64,11 @@ def _rates(evidence: Evidence) -> pd.DataFrame:
 
 
 def citations(references: pd.DataFrame) -> dict[str, str]:
-    """Return first author, journal and year of every source, or the start of its title."""
+    """Return first author, journal and year of every source; without an author, its title."""
     out = {}
     for r in records(references):
-        who = r["first_author"] or " ".join(r["title"].split()[:6])
+        title = shorten(r["title"].split(" (")[0], TITLE, placeholder=" …")
+        who = r["first_author"] or title
         year = "" if pd.isna(r["year"]) else f"{r['year']:.0f}"
         where = ", ".join(x for x in (r["journal"], year) if x)
         out[r["source_key"]] = f"{who} ({where})" if where else who

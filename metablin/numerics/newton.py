@@ -19,6 +19,10 @@ Derivatives = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
 STEP = 1e-3
 """Of a parameter's scale: fourth-order differences are then exact to about 1e-9 of a unit."""
 
+WIDE = 4.0
+"""Times that for second differences: rounding falls with its square, sixth derivatives still do not
+matter (at eight times they do)."""
+
 TOLERANCE = 1e-13
 """Newton's decrement: parameters are then within a millionth of their standard errors."""
 
@@ -83,7 +87,7 @@ def _derivatives(
 def hessian(f: Objective, theta: FloatArray, scale: FloatArray) -> FloatArray:
     """Return the Hessian at `theta` to about eight digits."""
     with np.errstate(invalid="ignore"):
-        return _derivatives(f, theta, 2.0 * STEP * scale, richardson=True)[2]
+        return _derivatives(f, theta, WIDE * STEP * scale, richardson=True)[2]
 
 
 def jacobian(

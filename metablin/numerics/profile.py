@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import optimize, special
 
 from metablin.numerics.inference import critical
 from metablin.numerics.newton import maximise
@@ -19,7 +19,8 @@ EDGE = 9.0
 """|logit| beyond which the limit is 0 or 1."""
 
 FIRST_STEP = 0.5
-CLOSE = 1e-7
+CLOSE = 1e-10
+"""Of a logit; the profile may be so flat there that its height says little."""
 
 
 def profile_limits(
@@ -86,19 +87,11 @@ def _between(
     outside: float,
     rest: FloatArray,
 ) -> float:
-    """Bisect with a secant's help until the logit is known to `CLOSE`."""
-    high, rest = profile(inside, rest)
-    low, rest = profile(outside, rest)
-    for _ in range(60):
-        share = min(max(high / (high - low), 0.05), 0.95)
-        middle = inside + share * (outside - inside)
-        value, rest = profile(middle, rest)
-        if abs(value) < CLOSE:
-            return float(special.expit(middle))
-        if value > 0.0:
-            inside, high = middle, value
-        else:
-            outside, low = middle, value
-        if abs(outside - inside) < CLOSE:
-            break
-    return float(special.expit(0.5 * (inside + outside)))
+    """Find where the profile crosses its target, each search from where the last one ended."""
+
+    def gap(first: float) -> float:
+        nonlocal rest
+        value, rest = profile(first, rest)
+        return value
+
+    return float(special.expit(optimize.brentq(gap, inside, outside, xtol=CLOSE)))

@@ -132,11 +132,11 @@ def pool(
     Columns by measure: proportion: events, n (or rate, n). or, rr, rd, asd: events_treatment,
     n_treatment, events_control, n_control. irr, ird, irsd: events_treatment,
     person_time_treatment, events_control, person_time_control. hr: estimate, conf_low, conf_high
-    (or loghr, se). rate: events, person_time. md, smd, smdh, glass, rom: mean_treatment,
-    sd_treatment, n_treatment, mean_control, sd_control, n_control (or std_error_...). mean: mean,
-    sd (or std_error), n. correlation: r, n. generic: yi, vi (or yi, se). A column study labels
-    the rows, a column level gives the level of each interval. The names of metafor, meta and
-    RevMan are known; --columns maps others.
+    (or loghr, se); or, rr and irr alike where counts are missing. rate: events, person_time. md,
+    smd, smdh, glass, rom: mean_treatment, sd_treatment, n_treatment, mean_control, sd_control,
+    n_control (or std_error_...). mean: mean, sd (or std_error), n. correlation: r, n. generic: yi,
+    vi (or yi, se). A column study labels the rows, a column level gives the level of each
+    interval. The names of metafor, meta and RevMan are known; --columns maps others.
     """
     _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by)
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
@@ -245,6 +245,8 @@ def effect_sizes(
         transform = transform or SCALES[measure][0]
     if "log_estimate" in c:
         return effects.log_effects(c["log_estimate"], c["std_error"], measure="hr", studies=names)
+    if "log_ratio" in c or "ratio" in c:
+        return _printed_ratios(studies, measure, rules)
     first, second, *rest = c.values()
     if measure == "proportion":
         return effects.proportions(first, second, transform=transform, studies=names)
@@ -262,6 +264,23 @@ def effect_sizes(
     if measure == "rate":
         return effects.rates(first, second, studies=names)
     return effects.generic(first, second, studies=names)
+
+
+def _printed_ratios(studies: Studies, measure: Any, rules: Mapping[str, Any]) -> EffectSizes:
+    """Return ratios that are printed with an interval or as logarithms, without their counts."""
+    from metablin import effects
+
+    if rules:
+        raise typer.BadParameter("the file has ratios, no counts: leave out rules for counts")
+    c, names = studies.columns, studies.studies
+    if "log_ratio" in c:
+        log_ratio, std_error = c["log_ratio"], c["std_error"]
+    else:
+        e = effects.hazard_ratios(
+            c["ratio"], c["conf_low"], c["conf_high"], level=studies.level, studies=names
+        )
+        log_ratio, std_error = e.yi, e.vi**0.5
+    return effects.log_effects(log_ratio, std_error, measure=measure, studies=names)
 
 
 def _continuous(

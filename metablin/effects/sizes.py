@@ -42,6 +42,9 @@ LONGEST = LARGEST**0.5
 class Counts(Mapping[str, FloatArray]):
     """Read-only mapping of column name to a read-only array of length k.
 
+    A column that is not there is a :class:`DataError`: effects given as ratios or yi and vi serve
+    no model of counts.
+
     Examples
     --------
     >>> c = Counts({"events": np.array([1.0, 2.0])})
@@ -59,7 +62,15 @@ class Counts(Mapping[str, FloatArray]):
             self._arrays[name] = array
 
     def __getitem__(self, name: str) -> FloatArray:
+        if name not in self._arrays:
+            raise DataError(
+                "the effects carry no such counts", column=name,
+                allowed="effects made of them (proportions, two_by_two, rates), or another method",
+            )  # fmt: skip
         return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)

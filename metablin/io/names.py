@@ -124,6 +124,14 @@ _WORDS = {
         "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound "
         "confintupper hrcihigh hrciupper cihi hrul uclhr obere obergrenze sup bornesup"
     ),
+    "ratio": (
+        "ratio estimate or oddsratio rr riskratio relativerisk irr rateratio "
+        "incidencerateratio effect effectsize est pointestimate exp(b) aor"
+    ),
+    "log_ratio": (
+        "log_ratio lnor logor logoddsratio lnoddsratio lnrr logrr logriskratio lnirr logirr "
+        "lograteratio log_estimate te yi"
+    ),
     "log_estimate": "log_estimate loghr lnhr loghazardratio lnhazardratio te",
     "yi": (
         "yi te y g d hedgesg cohensd smd es effect effectsize estimate est md beta b coef "

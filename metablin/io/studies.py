@@ -29,6 +29,12 @@ _TWO = ("events_treatment", "n_treatment", "events_control", "n_control")
 _FOUR = ("events_treatment", "non_events_treatment", "events_control", "non_events_control")
 _RATES = ("events_treatment", "person_time_treatment", "events_control", "person_time_control")
 _TABLES = (_TWO, _FOUR)
+_PRINTED = (
+    ("ratio", "conf_low", "conf_high"),
+    ("log_ratio", "std_error"),
+    ("log_ratio", "vi"),
+)
+"""Of ratios that a paper prints without the counts."""
 _MEANS = tuple(
     tuple(f"{x}_{arm}" for arm in ("treatment", "control") for x in ("mean", spread, "n"))
     for spread in ("sd", "std_error")
@@ -36,11 +42,11 @@ _MEANS = tuple(
 
 MEASURES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "proportion": (("events", "n"), ("rate", "n")),
-    "or": _TABLES,
-    "rr": _TABLES,
+    "or": (*_TABLES, *_PRINTED),
+    "rr": (*_TABLES, *_PRINTED),
     "rd": _TABLES,
     "asd": _TABLES,
-    "irr": (_RATES,),
+    "irr": (_RATES, *_PRINTED),
     "ird": (_RATES,),
     "irsd": (_RATES,),
     "hr": (
@@ -218,7 +224,7 @@ def _printed_levels(table: Table) -> set[float]:
                             allowed="such as 2.5 % and 97.5 %, or --input-level")  # fmt: skip
         return {round(shares[1] - shares[0], 6)}
     heads = [table.header(x) for x in ("conf_low", "conf_high")]
-    heads += [h for h in (table.header(x) for x in ("estimate", "yi") if x in table.roles)
+    heads += [h for h in (table.header(x) for x in ("estimate", "ratio", "yi") if x in table.roles)
               if re.search(r"\b(?:CI|KI|IC)\b|interval", h, re.IGNORECASE)]  # fmt: skip
     return {level for level in map(printed_level, heads) if level is not None}
 
@@ -251,7 +257,7 @@ def _standard(
             values[f"n_{arm}"] = values[f"events_{arm}"] + other
     if any(role == "mean" or role.startswith("mean_") for role in values):
         return _with_deviations(table, values)
-    if "log_estimate" in values:
+    if values.keys() & LOGARITHMS.keys():
         return _from_log(table, values)
     if "yi" in values and "vi" not in values:
         if "std_error" in values:
@@ -318,12 +324,16 @@ def _off_centre(low: FloatArray, y: FloatArray, high: FloatArray) -> float:
     return float(np.mean(np.abs(high + low - 2 * y) / (high - low)))
 
 
+LOGARITHMS = {"log_estimate": "hazard ratios", "log_ratio": "ratios"}
+
+
 def _from_log(table: Table, values: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    role = "std_error" if "std_error" in values else "vi"
-    spread = _positive(table, role, values)
-    se = spread if role == "std_error" else np.sqrt(spread)
-    table.said.append(f"{table.header('log_estimate')} read as log hazard ratios")
-    return {"log_estimate": values["log_estimate"], "std_error": se}
+    (role,) = values.keys() & LOGARITHMS.keys()
+    given = "std_error" if "std_error" in values else "vi"
+    spread = _positive(table, given, values)
+    se = spread if given == "std_error" else np.sqrt(spread)
+    table.said.append(f"{table.header(role)} read as log {LOGARITHMS[role]}")
+    return {role: values[role], "std_error": se}
 
 
 def _whole_patients(table: Table, values: Mapping[str, FloatArray], percent: bool) -> FloatArray:

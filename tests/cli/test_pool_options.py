@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import special
 from typer.testing import CliRunner
 
+import metablin as mb
 from metablin.cli import app
+from tests.cli.runner import assert_one_line_error, metablin
 from tests.reference import pinned
 
 DATA = Path(__file__).parents[1] / "reference" / "data"
@@ -21,6 +25,7 @@ TAU2 = ("DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM")
 INTERVALS = {"z": "z", "t": "t", "hksj": "knha", "hksj-adhoc": "adhoc"}
 INNER = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
 OUTER = ("statistic", "p_value")
+OUTER_NAMES = ("estimate", "conf_low", "conf_high", "pred_low", "pred_high", "tau2", "q")
 SETS = {
     "bcg_or": ("bcg", ["--measure", "or"]),
     "sparse_rr": ("sparse", ["--measure", "rr"]),
@@ -113,3 +118,49 @@ def test_rates_come_back_per_person_time(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     assert answer["estimate"] == pytest.approx(0.1)
     assert answer["tau2"] == 0
+
+
+HEADS = {
+    "or": ("Odds ratio,lower,upper", "logOR,SE"),
+    "rr": ("RR (95% CI),lower,upper", "lnRR,SE"),
+    "irr": ("Rate Ratio,lower,upper", "log_irr,SE"),
+}
+
+
+@pytest.mark.parametrize("measure", HEADS)
+def test_ratios_are_pooled_without_their_counts(measure: str, tmp_path: Path) -> None:
+    ratios, limits = (0.71, 0.54, 0.44), ((0.55, 0.92), (0.28, 0.99), (0.25, 0.77))
+    z = special.ndtri(0.975)
+    logs = [(np.log(r), np.log(b / a) / (2 * z)) for r, (a, b) in zip(ratios, limits, strict=True)]
+    lines = (
+        [f"S{i},{r},{a},{b}" for i, (r, (a, b)) in enumerate(zip(ratios, limits, strict=True))],
+        [f"S{i},{float(y)!r},{float(se)!r}" for i, (y, se) in enumerate(logs)],
+    )
+    expected = mb.pool(mb.log_effects(*zip(*logs, strict=True), measure=measure))
+    for head, rows in zip(HEADS[measure], lines, strict=True):
+        file = tmp_path / "ratios.csv"
+        file.write_text("\n".join([f"study,{head}", *rows]), "utf-8")
+        done = CliRunner().invoke(app, ["pool", str(file), "--measure", measure, "--json"])
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert found["measure"] == measure
+        for name in OUTER_NAMES:
+            assert found[name] == pytest.approx(getattr(expected, name), rel=RELATIVE)
+
+
+@pytest.mark.parametrize(
+    "options", [["--model", "glmm"], ["--model", "peto"], ["--model", "mantel-haenszel"]]
+)
+def test_a_model_of_counts_needs_them(options: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "ratios.csv"
+    file.write_text("study,or,lower,upper\nA,.7,.55,.89\nB,.5,.3,.83\n", "utf-8")
+    done = metablin("pool", file, "--measure", "or", *options)
+    assert_one_line_error(done, "events_treatment", "carry no such counts")
+
+
+def test_rules_for_counts_are_refused_where_there_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "ratios.csv"
+    file.write_text("study,or,lower,upper\nA,.7,.55,.89\nB,.5,.3,.83\n", "utf-8")
+    done = metablin("pool", file, "--measure", "or", "--zero-cells", "all")
+    assert done.returncode == 2
+    assert "the file has ratios, no counts" in done.stderr

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from metablin.errors import DataError
 from metablin.survival import kaplan_meier, kaplan_meier_by, reverse_kaplan_meier
+from metablin.survival.km import FLAT_END
 from tests.reference import pinned, table
 
 CLOSED = 1e-8
@@ -206,3 +207,103 @@ def test_the_last_follow_up_is_not_beyond_it():
     assert frame["note"].tolist() == ["", "", "beyond follow-up"]
     assert frame["estimate"].iloc[0] == pytest.approx(1 / 3)
     np.testing.assert_array_equal(curve.beyond(np.array([3.0, 3.1])), [False, True])
+
+
+FLAT = kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0], level=0.9, label="A")
+
+
+def test_every_word_of_a_flat_end_is_printed():
+    note = FLAT.quantile()["note"].iloc[0]
+    assert note == FLAT_END.format(0.5)
+    assert (
+        FLAT.summary()
+        == f"A: 4 patients, 2 events, median 2 (90% CI 1 to not reached; log-log); {note}"
+    )
+    plain = kaplan_meier([1, 2, 3], [1, 1, 1], conf_type="plain")
+    assert plain.summary() == "3 patients, 3 events, median 2 (95% CI 1 to not reached; plain)"
+
+
+def test_quantiles_are_a_row_each_with_their_names():
+    curve = kaplan_meier([1, 2, 3, 4, 5], [1, 1, 1, 1, 0], level=0.9)
+    found = curve.quantile([0.5, 0.25, 0.9])
+    columns = ["term", "p", "estimate", "conf_low", "conf_high", "conf_level", "note"]
+    assert list(found) == columns
+    assert found["term"].tolist() == ["median", "quantile 0.25", "quantile 0.9"]
+    assert found["p"].tolist() == [0.5, 0.25, 0.9]
+    assert found["estimate"].tolist() == [3.0, 2.0, np.inf]
+    assert found["conf_level"].tolist() == [0.9] * 3
+    assert found["note"].tolist() == [""] * 3
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 1.1])
+def test_a_share_outside_zero_to_one_is_named(value):
+    with pytest.raises(DataError, match=r"^row 1, column 'p'.*greater than 0"):
+        FLAT.quantile(value)
+
+
+def test_landmarks_and_tables_name_their_times():
+    with pytest.raises(DataError, match=r"^row 2, column 'times', value -1"):
+        FLAT.survival_at([0.0, -1.0])
+    with pytest.raises(DataError, match=r"^row 2, column 'times', value -1"):
+        FLAT.at_risk([0.0, -1.0])
+    found = FLAT.survival_at([0, 1, 2.5, 9])
+    assert list(found) == [
+        "term", "time", "estimate", "std_error", "conf_low", "conf_high", "conf_level", "n_risk",
+        "note",
+    ]  # fmt: skip
+    assert found["term"].tolist() == [
+        "survival at 0",
+        "survival at 1",
+        "survival at 2.5",
+        "survival at 9",
+    ]
+    assert found["time"].tolist() == [0, 1, 2.5, 9]
+    np.testing.assert_array_equal(found["estimate"], [1.0, 0.75, 0.5, np.nan])
+    assert found["n_risk"].tolist() == [4, 4, 2, 0]
+    assert found["conf_level"].tolist() == [0.9] * 4
+    assert found["note"].tolist() == ["", "", "", "beyond follow-up"]
+    assert (found["conf_low"].iloc[0], found["std_error"].iloc[0], found["conf_high"].iloc[0]) == (
+        1,
+        0,
+        1,
+    )
+
+
+def test_numbers_at_risk_count_late_entries_and_come_in_order_of_time():
+    curve = kaplan_meier([2, 4, 5, 6], [1, 0, 1, 1], entry=[0, 1, 3, 0], weights=[1, 2, 1, 3])
+    table = curve.at_risk([6, 0, 4])
+    assert list(table) == [
+        "time", "n_risk", "n_event", "n_censored", "n_entered", "cumulative_events",
+    ]  # fmt: skip
+    assert table["time"].tolist() == [0, 4, 6]
+    assert table["n_risk"].tolist() == [4, 6, 3]
+    assert table["n_event"].tolist() == [0, 1, 1]
+    assert table["n_censored"].tolist() == [0, 0, 2]
+    assert table["n_entered"].tolist() == [4, 3, 0]
+    assert table["cumulative_events"].tolist() == [0, 1, 2]
+
+
+def test_the_curve_as_a_mapping_holds_all_of_it():
+    found = FLAT.to_dict()
+    assert list(found) == ["n", "events", "conf_type", "conf_level", "median", "curve"]
+    assert (found["n"], found["events"], found["conf_type"], found["conf_level"]) == (
+        4,
+        2,
+        "log-log",
+        0.9,
+    )
+    assert list(found["median"]) == ["estimate", "conf_low", "conf_high"]
+    assert found["median"]["estimate"] == 2.0
+    assert found["curve"]["time"] == [1, 2, 3, 4]
+    assert found["curve"]["survival"] == [0.75, 0.5, 0.5, 0.5]
+    assert "group" not in found["curve"]
+    frame = FLAT.to_frame()
+    assert frame.columns[0] == "group"
+    assert set(frame["group"]) == {"A"}
+
+
+def test_the_middle_of_a_flat_stretch_is_the_median_when_the_curve_falls_later():
+    assert kaplan_meier([1, 3], [1, 1]).median == 2.0
+    assert kaplan_meier([1, 3, 3], [1, 1, 1]).median == 3.0
+    assert kaplan_meier([1, 2, 3, 7], [1, 1, 0, 1]).median == 4.5
+    assert kaplan_meier([1, 2], [0, 0]).median == np.inf

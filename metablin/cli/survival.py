@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -94,18 +95,43 @@ def survival(
     _io.say(table.note(f"{len(table)} patients") if table.note() else "")
 
 
+HAD = {
+    "true", "yes", "y", "event", "dead", "died", "death", "deceased", "relapse", "relapsed",
+    "recurred", "progression", "progressed", "failure", "failed", "tot", "verstorben", "décédé",
+}  # fmt: skip
+HAD_NOT = {
+    "false", "no", "n", "none", "no_event", "event_free", "alive", "living", "censor", "censored",
+    "disease_free", "diseasefree", "relapse_free", "progression_free", "lebend", "lebt", "vivant",
+}  # fmt: skip
+"""Words of a column of events, as R, SPSS and cBioPortal (``1:DECEASED``) write them."""
+
+
 def _follow_up(table: Table) -> tuple[Any, Any]:
-    """Return times and events; TRUE and FALSE, as R writes them, are 1 and 0."""
-    words = {c.lower() for c in table.text("event")}
-    if words & {"true", "false"} and words <= {"true", "false"}:
-        table.said.append("TRUE is an event")
-        events = [1.0 if c.lower() == "true" else 0.0 for c in table.text("event")]
-        return table.numbers("time"), events
+    """Return times and events; of words, one means the event and all others no event."""
+    cells = table.text("event")
+    kinds = {c: _kind(c) for c in cells}
+    had = sorted(c for c, kind in kinds.items() if kind in HAD)
+    if kinds and all(kind in HAD | HAD_NOT for kind in kinds.values()):
+        if len({kinds[c] for c in had}) > 1:
+            raise DataError(
+                "two kinds of events", column=table.header("event"), value=" and ".join(had),
+                allowed="one; or 1 for the events that are meant, 0 for all else",
+            )  # fmt: skip
+        rest = sorted(set(kinds) - set(had))
+        table.said.append(", ".join(f"{c} is an event" for c in had)
+                          + (" and " if had and rest else "")
+                          + ", ".join(f"{c} is censored" for c in rest))  # fmt: skip
+        return table.numbers("time"), [1.0 if kinds[c] in HAD else 0.0 for c in cells]
     time, event = table.all_numbers(["time", "event"])
     if set(event.tolist()) == {1.0, 2.0}:
         raise DataError("codes 1 and 2 are not event indicators", column=table.header("event"),
                         allowed="0 or 1; if 2 is the event, as in R, subtract 1")  # fmt: skip
     return time, event
+
+
+def _kind(cell: str) -> str:
+    """Return a word without case, blanks and the code that may stand before it."""
+    return re.sub(r"[\s-]+", "_", re.sub(r"^[01]\s*[:=]\s*", "", cell.strip().lower()))
 
 
 def _arms(table: Table, group: str) -> list[Any]:

@@ -50,7 +50,8 @@ _WORDS = {
         "patientsatrisk n unterrisiko àrisque arisque"
     ),
     "event": (
-        "event status dead death died events delta eventstatus osevent osstatus pfsevent "
+        "event status dead death died events delta eventstatus osevent osstatus pfsevent fustat "
+        "vitalstatus survivalstatus deceased "
         "d pfsstatus ereignis événement evenement"
     ),
     "events": (

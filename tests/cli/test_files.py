@@ -224,3 +224,32 @@ def test_labels_do_not_steer_the_terminal(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "\x1b" not in result.output
     assert "\x07" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (("Dead", "Alive", "Dead", "Alive"), "Dead is an event and Alive is censored"),
+        (("1:DECEASED", "0:LIVING") * 2, "1:DECEASED is an event and 0:LIVING is censored"),
+        (("TRUE", "FALSE", "TRUE", "FALSE"), "TRUE is an event and FALSE is censored"),
+        (("no event", "yes", "no event", "yes"), "yes is an event and no event is censored"),
+    ],
+)
+def test_words_of_events_are_read_and_said(
+    cells: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    had = [c.lower() in ("dead", "1:deceased", "true", "yes") for c in cells]
+    words, numbers = tmp_path / "words.csv", tmp_path / "numbers.csv"
+    for file, column in ((words, cells), (numbers, [int(x) for x in had])):
+        rows = [f"{t},{c}" for t, c in zip((3, 5, 8, 13), column, strict=True)]
+        file.write_text("\n".join(["time,status", *rows]), "utf-8")
+    done, plain = (run(tmp_path, "survival", file, "--csv") for file in (words, numbers))
+    assert done.stdout == plain.stdout != ""
+    assert told in done.stderr
+
+
+def test_two_kinds_of_events_are_not_one(tmp_path: Path) -> None:
+    file = tmp_path / "kinds.csv"
+    file.write_text("time,event\n1,Relapse\n2,Dead\n3,Censored\n", "utf-8")
+    error = error_of(run(tmp_path, "survival", file))
+    assert "column 'event', value Dead and Relapse: two kinds of events" in error

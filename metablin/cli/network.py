@@ -15,6 +15,7 @@ from metablin.options import (
     NetworkMeasure,
     NetworkModel,
     NetworkPrediction,
+    SmallValues,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def network(
     prediction: Annotated[
         NetworkPrediction, typer.Option(help="How prediction intervals are made.")
     ] = "match",
+    small_values: Annotated[
+        SmallValues, typer.Option(help="Whether small effects are good; P-scores need it.")
+    ] = "desirable",
     missing: Annotated[Missing, typer.Option(help="What to do with empty cells.")] = "error",
     plot: Annotated[Path | None, typer.Option(help="Write a picture (svg, png, pdf).")] = None,
     picture: Annotated[Picture, typer.Option(help="Which picture --plot writes.")] = "graph",
@@ -59,7 +63,8 @@ def network(
     """Compare every treatment of FILE with every other, directly and through the network.
 
     One row an arm: study, treatment and by measure: or, rr, rd: events, n. rate: events,
-    person_time. md, smd: mean, sd, n. generic: yi, vi. Or one row a contrast: study, treat1,
+    person_time. md, smd: mean, sd, n. generic: yi, vi; or one row a study with its arms
+    side by side (treat1, event1, n1, treat2, event2, n2). Or one row a contrast: study, treat1,
     treat2 and yi, vi (treat1 minus treat2) or estimate, conf_low, conf_high (treat1 over treat2).
     """
     _io.check_picture(plot, file)
@@ -68,19 +73,21 @@ def network(
     _no_totals(frame)
     from metablin.network import network as network_of
     from metablin.network import network_pool
+    from metablin.network.wide import lengthened
 
-    n = network_of(_numbers(frame), measure, missing=missing)
+    long, wide = lengthened(frame, measure)
+    n = network_of(_numbers(long, frame.attrs["comma"]), measure, missing=missing)
     fit = network_pool(n, model=model, tau2=tau2, ci=ci, level=level, reference=reference,
                        prediction=prediction)  # fmt: skip
     if plot is not None:
-        _io.save_plot(_draw(fit, picture), plot)
+        _io.save_plot(_draw(fit, picture, small_values), plot)
     if json:
-        _io.print_json(fit.to_dict())
+        _io.print_json(fit.to_dict(small_values))
     else:
-        _io.tell(fit.summary())
+        _io.tell(fit.summary(small_values))
         if league:
             typer.echo("\n" + fit.league().to_string())
-    _io.say(frame.attrs["note"], *n.notes)
+    _io.say(frame.attrs["note"], wide, *n.notes)
 
 
 def _no_totals(frame: pd.DataFrame) -> None:
@@ -92,7 +99,7 @@ def _no_totals(frame: pd.DataFrame) -> None:
                             allowed="studies only; delete the row")  # fmt: skip
 
 
-def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+def _numbers(frame: pd.DataFrame, comma: bool) -> pd.DataFrame:
     """Read the numbers of a file as its country writes them; what is none stays for the door."""
     from metablin.io import parse_number
     from metablin.network.data import columns_of
@@ -100,13 +107,16 @@ def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy()
     for name, column in columns_of(frame).items():
         if name not in ("study", "treatment", "treat1", "treat2"):
-            read = [parse_number(cell, frame.attrs["comma"]) for cell in frame[column]]
+            read = [parse_number(cell, comma) for cell in frame[column]]
             cells = zip(frame[column], read, strict=True)
             out[column] = [cell if value is None else value for cell, value in cells]
     return out
 
 
-def _draw(fit: NetworkFit, picture: str) -> Axes:
+def _draw(fit: NetworkFit, picture: str, small_values: SmallValues) -> Axes:
     from metablin.plots.network import network_picture
+    from metablin.plots.network_matrices import rankogram
 
+    if picture == "ranks":
+        return rankogram(fit, small_values=small_values)
     return network_picture(fit, picture=picture)

@@ -19,6 +19,7 @@ from metablin.errors import DataError
 from metablin.network.arms import ARM_COLUMNS, arm_blocks, arm_summaries
 from metablin.network.contrasts import contrast_blocks
 from metablin.network.records import Arms, Block, Network
+from metablin.network.wide import lengthened
 from metablin.options import DoubleZeros, Missing, NetworkMeasure, ZeroRuleSingle, words
 
 __all__ = ["SingleArms", "arms_of", "columns_of", "natural", "network", "table_of", "text_of"]
@@ -65,7 +66,8 @@ def network(
     data : DataFrame or mapping of columns
         One row an arm: ``study, treatment`` and by measure ``events, n`` (or, rr, rd), ``events,
         person_time`` (rate), ``mean, sd, n`` (md, smd) or ``yi, vi`` (generic: effects of single
-        arms). Or one row a contrast: ``study, treat1, treat2`` and ``yi`` with ``vi`` or
+        arms); or one row a study with its arms side by side (``treat1, event1, n1, treat2, event2,
+        n2``). Or one row a contrast: ``study, treat1, treat2`` and ``yi`` with ``vi`` or
         ``std_error`` (treat1 less treat2 on the analysis scale), or ``estimate, conf_low,
         conf_high`` (treat1 over treat2 for ratios), with an optional ``level``. A study of more
         than two arms gives all its pairs, or its contrasts with one arm and the variance of that
@@ -111,7 +113,7 @@ def network(
     measure = choice("measure", measure, words(NetworkMeasure))
     zero_cells = choice("zero_cells", zero_cells, words(ZeroRuleSingle))
     drop = choice("double_zeros", double_zeros, words(DoubleZeros)) == "drop"
-    frame = table_of(data)
+    frame, wide = lengthened(table_of(data), measure)
     found = columns_of(frame)
     transform = "log" if measure in LOG_MEASURES else "none"
     _needs(found, ("study",), frame)
@@ -125,7 +127,7 @@ def network(
     else:
         _needs(found, ("treatment",), frame)
         whole = _from_arms(frame, found, studies, measure, transform, zero_cells, drop)
-    return replace(whole, notes=(*whole.notes, *gone))
+    return replace(whole, notes=(*whole.notes, *filter(None, [wide]), *gone))
 
 
 def _complete(

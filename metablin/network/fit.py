@@ -381,8 +381,8 @@ class NetworkFit(Record):
         """Return the estimator of tau2; None for a common effect or a known tau2."""
         return None if self.tau2_method in (None, "given") else self.tau2_method
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object ``metablin network --json`` prints."""
+    def to_dict(self, small_values: str = "desirable") -> dict[str, Any]:
+        """Return the object ``metablin network --json`` prints; P-scores as in `ranking`."""
         out: dict[str, Any] = {
             "measure": self.measure,
             "model": self.model,
@@ -401,7 +401,8 @@ class NetworkFit(Record):
         for name in ("i2", "h2", "q", "q_df", "q_p"):
             out[name] = getattr(self, name)
         out["effects"] = [_effect_dict(row) for row in self.to_frame().to_dict(orient="records")]
-        out["ranking"] = self.ranking()
+        out["small_values"] = small_values
+        out["ranking"] = self.ranking(small_values)
         if self.inverse_variance:
             out["inconsistency"] = self.inconsistency().to_dict()
             out["splits"] = self.splits()
@@ -414,9 +415,9 @@ class NetworkFit(Record):
         ready: dict[str, Any] = jsonable(out)
         return ready
 
-    def summary(self) -> str:
-        """Return the result in words and two tables."""
-        return _summarise(self)
+    def summary(self, small_values: str = "desirable") -> str:
+        """Return the result in words and two tables; P-scores as in `ranking`."""
+        return _summarise(self, small_values)
 
 
 def needs_fit(value: object) -> NetworkFit:
@@ -434,7 +435,7 @@ def _effect_dict(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {**{n: row[n] for n in names}, "analysis": inner}
 
 
-def _summarise(fit: NetworkFit) -> str:
+def _summarise(fit: NetworkFit, small_values: str) -> str:
     tau = f" (tau2: {fit.tau2_method})" if fit.tau2_method else ""
     lines = [
         f"{MODEL_NAMES.get(fit.model, fit.model)}{tau}: {len(fit.treatments)} treatments, {fit.k} "
@@ -462,9 +463,9 @@ def _summarise(fit: NetworkFit) -> str:
     lines.append(
         shown.dropna(axis=1, how="all").to_string(index=False, float_format="{:.4g}".format)
     )
-    ranks = fit.ranking()
+    ranks = fit.ranking(small_values)
     lines.append(
-        "P-scores: "
+        f"P-scores, small values {small_values}: "
         + ", ".join(
             f"{t} {p:.2f}" for t, p in zip(ranks["treatment"], ranks["p_score"], strict=True)
         )

@@ -95,3 +95,27 @@ def test_totals_and_shares_are_not_arms(tmp_path, text, said):
     path = tmp_path / "t.csv"
     path.write_text(text)
     assert_one_line_error(metablin("network", path, "--measure", "or"), said)
+
+
+def test_what_is_good_turns_the_ranking(smoking):
+    better = json.loads(
+        metablin(
+            "network", smoking, "--measure", "or", "--small-values", "undesirable", "--json"
+        ).stdout
+    )
+    fit = fitted("hasselblad1998", "REML")
+    assert better["small_values"] == "undesirable"
+    want = fit.ranking("undesirable")
+    assert [r["treatment"] for r in better["ranking"]] == want["treatment"].tolist()
+    assert want["treatment"].tolist() == fit.ranking()["treatment"].tolist()[::-1]
+    said = metablin("network", smoking, "--measure", "or", "--small-values", "undesirable").stdout
+    assert f"P-scores, small values undesirable: {want['treatment'][0]}" in said
+
+
+def test_arms_side_by_side_are_read_from_a_file(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("study;event1;n1;event2;n2;treat1;treat2\nA;1;20,0;2;20;x;y\nB;3;30;4;30;x;z\n")
+    done = metablin("network", path, "--measure", "or", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["treatments"] == ["x", "y", "z"]
+    assert "its arms side by side: 1, 2" in done.stderr

@@ -219,3 +219,47 @@ def test_the_folder_and_the_function_of_one_name_are_both_reached():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["1", "True"]
+
+
+SIDES = [
+    ("treat1", "event1", "n1", "treat2", "event2", "n2", "treat3", "event3", "n3"),
+    ("Treat.1", "r.1", "Total.1", "Treat.2", "r.2", "Total.2", "Treat.3", "r.3", "Total.3"),
+    ("t[1]", "r[1]", "n[1]", "t[2]", "r[2]", "n[2]", "t[3]", "r[3]", "n[3]"),
+    ("t[,1]", "r[,1]", "n[,1]", "t[,2]", "r[,2]", "n[,2]", "t[,3]", "r[,3]", "n[,3]"),
+]
+
+
+@pytest.mark.parametrize("names", SIDES)
+def test_arms_side_by_side_are_the_arms_one_below_the_other(names):
+    rows = [
+        ("x", 5, 50, "y", 9, 52, None, None, None),
+        ("y", 11, 60, "z", 7, 58, None, None, None),
+        ("x", 20, 90, "y", 12, 88, "z", 8, 91),
+    ]
+    wide = pd.DataFrame(rows, columns=list(names)).assign(study=["A", "B", "C"])
+    n, long = network(wide), network(ARMS)
+    assert any("side by side: 1, 2, 3" in note for note in n.notes)
+    a, b = network_pool(n), network_pool(long)
+    np.testing.assert_array_equal(a.d, b.d)
+    np.testing.assert_array_equal(a.cov, b.cov)
+
+
+def test_a_study_in_a_row_for_every_pair_of_its_arms_is_one_study():
+    rows = [
+        ("A", "x", 5, 50, "y", 9, 52), ("B", "y", 11, 60, "z", 7, 58),
+        ("C", "x", 20, 90, "y", 12, 88), ("C", "x", 20, 90, "z", 8, 91),
+        ("C", "y", 12, 88, "z", 8, 91),
+    ]  # fmt: skip
+    columns = ["study", "treat1", "event1", "n1", "treat2", "event2", "n2"]
+    fit = network_pool(network(pd.DataFrame(rows, columns=columns)))
+    np.testing.assert_array_equal(fit.d, network_pool(network(ARMS)).d)
+    rows[4] = ("C", "y", 13, 88, "z", 8, 91)
+    with pytest.raises(DataError, match=r"C.*y"):
+        network(pd.DataFrame(rows, columns=columns))
+
+
+def test_contrasts_with_the_counts_of_their_arms_stay_contrasts():
+    both = {**PAIRS, "event1": [1, 2, 3, 4, 5], "n1": [9] * 5}
+    np.testing.assert_array_equal(
+        network_pool(network(both, "generic")).d, network_pool(network(PAIRS, "generic")).d
+    )

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metablin._input import is_missing
 from metablin.errors import DataError
+from metablin.io.blocks import stacked
 from metablin.io.cells import column_of_numbers, is_number
 from metablin.io.grid import Grid, trimmed
 from metablin.io.names import NAMES, find, mapping, plain, said_unit, says_percent
@@ -108,13 +110,25 @@ def lay_out(
     DataError
         When the layout is not clear.
     """
-    reader = _Reader(grid, options, role, fits, ignored)
-    return reader.read()
+    blocks = stacked(grid, role)
+    if not blocks:
+        return _Reader(grid, options, role, fits, ignored).read()
+    out = Long(named=True, said=[*grid.said, "curves one below the other"])
+    for block in blocks:
+        found = _Reader(block.grid, options, role, fits, ignored, block.first).read()
+        out.join(found, partial(_named, block.name))
+    return out
 
 
 class _Reader:
     def __init__(
-        self, grid: Grid, options: ReadOptions, role: str, fits: Fits, ignored: Sequence[str]
+        self,
+        grid: Grid,
+        options: ReadOptions,
+        role: str,
+        fits: Fits,
+        ignored: Sequence[str],
+        first: int = 1,
     ) -> None:
         self.grid, self.options, self.role, self.fits = grid, options, role, fits
         self.ignored = {plain(x) for x in ignored}
@@ -123,7 +137,7 @@ class _Reader:
         heads = self._header_rows()
         self.heads = grid.rows[:heads]
         self.cells = grid.rows[heads:]
-        self.rows = np.arange(1, len(self.cells) + 1)
+        self.rows = np.arange(first, first + len(self.cells))
         if not self.cells:
             raise DataError(f"{grid.file} has no data rows",
                             allowed="a header and at least one row")  # fmt: skip
@@ -428,6 +442,10 @@ _VALUE_WORDS = {
     "survival": ("y", "survival", "surv", "s", "prob", "probability", "os", "pfs", "efs", "%"),
     "n_at_risk": ("n", "nrisk", "nar", "n_at_risk", "risk", "atrisk", "at risk", "n.risk", "y"),
 }
+
+
+def _named(name: str, _: str) -> str:
+    return name
 
 
 def _names_time(cell: str) -> bool:

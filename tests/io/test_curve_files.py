@@ -289,3 +289,48 @@ def test_all_bad_cells_of_a_curve_are_named(tmp_path: Path) -> None:
     assert "row 2 (A), column 'time', value 'x'" in text
     assert "row 3 (A), column 'survival', value '~0.8'" in text
     assert found.clicks["id"].tolist() == ["B", "B"]
+
+
+BELOW = {
+    "names beside the time": "x,Curve1\n0,1\n3.1,.9\n6,.75\n\nx,Curve2\n0,1\n3.1,.8\n6,.65\n",
+    "a name alone": "Curve1\n0,1\n3.1,.9\n6,.75\nCurve2\n0,1\n3.1,.8\n6,.65\n",
+    "quoted": '"Curve1",\n0,1\n3.1,.9\n6,.75\n"Curve2",\n0,1\n3.1,.8\n6,.65\n',
+    "a name over a header": "Curve1\nX,Y\n0,1\n3.1,.9\n6,.75\nCurve2\nX,Y\n0,1\n3.1,.8\n6,.65\n",
+    "commas": "x;Curve1\n0;1\n3,1;0,9\n6;0,75\nx;Curve2\n0;1\n3,1;0,8\n6;0,65\n",
+    "percent": "x,Curve1 (%)\n0,100\n3.1,90\n6,75\nx,Curve2 (%)\n0,100\n3.1,80\n6,65\n",
+}
+
+
+@pytest.mark.parametrize("text", BELOW.values(), ids=BELOW)
+def test_curves_one_below_the_other_are_told_apart_by_their_names(
+    text: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "below.csv"
+    file.write_text(text, "utf-8")
+    found = read_curves(file)
+    names = found.clicks["id"].str.replace(" (%)", "", regex=False)
+    assert names.tolist() == ["Curve1"] * 3 + ["Curve2"] * 3
+    assert found.clicks["time"].tolist() == [0, 3.1, 6] * 2
+    survival = found.clicks["survival"] / (100 if found.percent else 1)
+    np.testing.assert_allclose(survival, [1, 0.9, 0.75, 1, 0.8, 0.65])
+    assert "curves one below the other" in found.note
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x,A\n0,1\n3,.9\nx,A\n0,1\n3,.8\n", "two curves have one name"),
+        ("x,y\n0,1\n3.1,.9\nfoo,bar\n6,.8\n7,.7\n", "value 'foo': not a number"),
+        ("x,y\n0,1\n3,.9\n6,.8\nread by hand,\n", "'read by hand': not a number"),
+    ],
+)
+def test_a_line_of_words_that_names_no_curve_is_refused(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "below.csv"
+    file.write_text(text, "utf-8")
+    try:
+        errors = read_curves(file).errors.values()
+    except DataError as error:
+        errors = [error]
+    assert [words in str(error) for error in errors] == [True]

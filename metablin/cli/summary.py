@@ -25,6 +25,7 @@ SINGLE = (
 )  # fmt: skip
 REPEATED = ("time", "survival", "survival_low", "survival_high", "std_error")
 ITEMS = (*SINGLE, *REPEATED)
+LIMITS = {"conf_low": "median_low", "conf_high": "median_high"}
 NOT_REACHED = ("median", "median_low", "median_high")
 NEARLY = 0.85  # likeness of a column's name to that of an item from which it is a slip
 
@@ -52,7 +53,7 @@ def reconstruct_summary(
     from metablin.io import open_table
 
     asked = _io.options(columns, sheet, "error", percent, unit)
-    table = open_table(file, asked, [("n",)], ("id", *ITEMS))
+    table = open_table(file, asked, [("n",)], ("id", *ITEMS, *LIMITS))
     frame = _frame(table, asked)
     _check_ids(frame)
     groups = frame.groupby("id", sort=False) if "id" in frame.columns else [("", frame)]
@@ -84,12 +85,28 @@ def _frame(table: Table, asked: ReadOptions) -> pd.DataFrame:
     for item in ITEMS:
         if table.has(item):
             table.take(item)
-    texts = {role: table.text(role) for role in table.roles}
+    _limits_of_the_median(table)
+    texts = {LIMITS.get(role, role): table.text(role) for role in table.roles}
     for role in texts:
         factor = _factor(role, table, asked)
         if role != "id" and (factor != 1 or table.comma):
             texts[role] = [_scaled(cell, factor, table.comma) for cell in texts[role]]
     return pd.DataFrame(texts, dtype=str)
+
+
+def _limits_of_the_median(table: Table) -> None:
+    """Take limits that nothing else can have for those of the median, as R's survfit prints."""
+    from metablin.io import printed_level
+
+    others = {"survival", *LIMITS.values()} & set(table.roles)
+    if "median" in table.roles and not others and table.has(*LIMITS):
+        for role in LIMITS:
+            table.take(role)
+            printed = printed_level(table.header(role))
+            if printed not in (None, 0.95):
+                raise DataError(f"limits of the median at {printed:g}", column=table.header(role),
+                                allowed="those of 95%; leave others out")  # fmt: skip
+        table.said.append("the limits are those of the median")
 
 
 def _factor(role: str, table: Table, asked: ReadOptions) -> float:

@@ -10,7 +10,7 @@ from metablin.io.cells import explain
 from metablin.io.cells import parse as parse_number
 from metablin.io.curves import Curves, read_curves
 from metablin.io.formula import Formula, moderator_columns, read_formula
-from metablin.io.names import is_share, plain, stands_for
+from metablin.io.names import is_share, plain, printed_level, stands_for
 from metablin.io.revman import RevManAnalysis, RevManReview, parse_revman
 from metablin.io.studies import Studies, is_total, read_studies
 from metablin.io.table import MONTHS, ReadOptions, Table, Unit, open_table
@@ -40,6 +40,7 @@ __all__ = [
     "parse_number",
     "parse_revman",
     "plain",
+    "printed_level",
     "read_at_risk",
     "read_curves",
     "read_formula",

@@ -118,12 +118,12 @@ _WORDS = {
     "conf_low": (
         "conf_low lower low lci cilow cilower ci.lb cilb lb ll lcl lowerci lowerlimit "
         "lowercl hrlb hrlower hrlow hrlci lowerhr ciupperlower cistart lo l lower.hr "
-        "lowerbound confintlower hrcilow hrcilower cilo hrll lclhr"
+        "0.95lcl 0.9lcl 0.99lcl lowerbound confintlower hrcilow hrcilower cilo hrll lclhr"
     ),
     "conf_high": (
         "conf_high upper high uci cihigh ciupper ci.ub ciub ub ul ucl upperci upperlimit "
         "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound "
-        "confintupper hrcihigh hrciupper cihi hrul uclhr obere obergrenze sup bornesup"
+        "0.95ucl 0.9ucl 0.99ucl confintupper hrcihigh hrciupper cihi hrul uclhr obere obergrenze sup bornesup"
     ),
     "ratio": (
         "ratio estimate or oddsratio rr riskratio relativerisk irr rateratio "
@@ -209,6 +209,9 @@ def printed_level(header: str) -> float | None:
     >>> printed_level("97.5% CI lower"), printed_level("lower"), printed_level("97.5 %")
     (0.975, None, None)
     """
+    share = re.match(r"0\.\d+(?=[lu]cl)", header, re.IGNORECASE)  # R's print of a survfit
+    if share:
+        return float(share[0])
     found = None if percentile(header) is not None else _LEVEL.search(header)
     return float(found[1]) / 100 if found else None
 

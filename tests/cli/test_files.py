@@ -253,3 +253,20 @@ def test_two_kinds_of_events_are_not_one(tmp_path: Path) -> None:
     file.write_text("time,event\n1,Relapse\n2,Dead\n3,Censored\n", "utf-8")
     error = error_of(run(tmp_path, "survival", file))
     assert "column 'event', value Dead and Relapse: two kinds of events" in error
+
+
+def test_limits_beside_a_median_alone_are_those_of_the_median(tmp_path: Path) -> None:
+    printed = "strata,n,events,median,0.95LCL,0.95UCL\nA,120,80,7.7,5.6,9.6\n"
+    ours = "id,n,events,median,median_low,median_high\nA,120,80,7.7,5.6,9.6\n"
+    for name, text in (("printed", printed), ("ours", ours)):
+        (tmp_path / f"{name}.csv").write_text(text, "utf-8")
+        done = run(
+            tmp_path, "reconstruct-summary", f"{name}.csv", "--draws", 2, "--out", f"{name}_ipd.csv"
+        )
+        assert done.exit_code == 0, done.output
+        assert ("limits are those of the median" in done.stderr) == (name == "printed")
+    drawn = [(tmp_path / f"{name}_ipd.csv").read_bytes() for name in ("printed", "ours")]
+    assert drawn[0] == drawn[1]
+    (tmp_path / "other.csv").write_text(printed.replace("0.95", "0.9"), "utf-8")
+    error = error_of(run(tmp_path, "reconstruct-summary", "other.csv", "--out", "o.csv"))
+    assert "limits of the median at 0.9" in error

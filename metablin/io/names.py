@@ -123,7 +123,8 @@ _WORDS = {
     "conf_high": (
         "conf_high upper high uci cihigh ciupper ci.ub ciub ub ul ucl upperci upperlimit "
         "uppercl hrub hrupper hrhigh hruci upperhr ciend hi u upper.hr upperbound "
-        "0.95ucl 0.9ucl 0.99ucl confintupper hrcihigh hrciupper cihi hrul uclhr obere obergrenze sup bornesup"
+        "0.95ucl 0.9ucl 0.99ucl confintupper hrcihigh hrciupper cihi hrul uclhr obere "
+        "obergrenze sup bornesup"
     ),
     "ratio": (
         "ratio estimate or oddsratio rr riskratio relativerisk irr rateratio "

@@ -27,7 +27,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "metablin/survival/rmst.py": ("tests/survival/test_rmst.py", "tests/survival/test_ties.py"),
     "metablin/survival/km.py": ("tests/survival/test_km.py", "tests/survival/test_ties.py"),
     "metablin/numerics/inference.py": ("tests/meta/test_inference.py", "tests/meta/test_pool.py"),
-    "metablin/numerics/deletion.py": ("tests/meta/test_deletion.py",),
+    "metablin/numerics/deletion.py": ("tests/meta/test_deletion_sums.py",),
     "metablin/meta/normal/blocks.py": ("tests/meta/test_multilevel.py",),
     "metablin/meta/core/nothing.py": ("tests/meta/test_nothing.py", "tests/meta/test_cohorts.py"),
     "metablin/meta/checks/intervals.py": ("tests/meta/test_intervals.py",),

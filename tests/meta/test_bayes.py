@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy import integrate, stats
 
 import metablin as mb
-from metablin.errors import DataError
+from metablin.errors import DataError, MetablinWarning
 from metablin.meta.bayes.fit import bayes
 from metablin.meta.bayes.priors import (
     TURNER_COMPARISONS,
@@ -237,3 +238,15 @@ def test_pool_back_transforms_the_posterior():
 def test_unusable_input_is_refused_by_name(call, text):
     with pytest.raises(DataError, match=text):
         call()
+
+
+def test_far_limits_do_not_depend_on_the_order_of_the_studies() -> None:
+    hr, low, high = (5.0, 7.0, 1.0), (0.677, 2.96, 0.43), (36.9, 16.5, 2.33)
+    level = 0.999999999
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetablinWarning)
+        one = mb.pool_contrasts(mb.hazard_ratios(hr, low, high), level=level)
+        turned = mb.hazard_ratios(hr[::-1], low[::-1], high[::-1])
+        two = mb.pool_contrasts(turned, level=level)
+    found, other = (np.log([f.conf_low, f.conf_high]) for f in (one, two))
+    np.testing.assert_allclose(found, other, rtol=1e-9)

@@ -176,3 +176,10 @@ def test_copas_finds_back_what_selection_did():
 def test_what_they_cannot_take_is_named(call, words):
     with pytest.raises(mb.DataError, match=words):
         call(mb.generic([0.1, 0.3, 0.5, 0.9], [0.01, 0.04, 0.06, 0.12]))
+
+
+def test_a_limit_beside_a_vast_tau2_is_refused_by_name() -> None:
+    vast = 9_007_199_254_740_993.0
+    e = mb.generic([vast, *[0.0] * 10, -2.0], [1.0, vast, *[1.0] * 10])
+    with pytest.raises(ValueError, match="beside tau2 the standard errors do not differ"):
+        mb.limit_meta(e)

@@ -461,15 +461,17 @@ def _mixture_row(
         return float(p @ (np.exp(-0.5 * ((x - m) / s) ** 2) / s)) / math.sqrt(2 * math.pi)
 
     def quantile(q: float) -> float:
+        # Each side by its own tail, whose digits one less the other would not have.
+        side, share = (-1.0, q) if q <= 0.5 else (1.0, 1.0 - q)
         # the ends of the search hold every component's own quantile
-        z = float(special.ndtri(min(max(q, 1e-300), 1 - 1e-16)))
+        z = -side * float(special.ndtri(max(share, 1e-300 if side < 0 else 1e-16)))
         ends = m + z * s
         low, high = float(ends.min()), float(ends.max())
         if high - low < 1e-14 * (1 + abs(high)):
             return high
         return float(
-            optimize.brentq(lambda x: float(p @ special.ndtr((x - m) / s)) - q, low, high,
-                            xtol=1e-13, rtol=1e-14)
+            optimize.brentq(lambda x: float(p @ special.ndtr(side * (m - x) / s)) - share, low,
+                            high, xtol=1e-13, rtol=1e-14)
         )  # fmt: skip
 
     median = quantile(0.5)

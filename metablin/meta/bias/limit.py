@@ -26,6 +26,9 @@ __all__ = ["LimitMeta", "limit_meta"]
 
 FloatArray = NDArray[np.float64]
 
+SAME = 1e-12
+"""Relative spread of standard errors below which a line through them has no digits."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LimitMeta(Record):
@@ -135,13 +138,15 @@ def limit_meta(
     straight_line(e, np.sqrt(e.vi), "std_error")
     name, known = tau2_of(tau2)
     spread = float(estimate_tau2(name, e.yi, e.vi)) if known is None else known
-    alpha, beta, _, _ = _radial(e.yi, np.sqrt(e.vi + spread))
     root_w = 1 / np.sqrt(e.vi + spread)
     unit = float(((root_w - root_w.mean()) ** 2).sum())
-    mean, square = float(root_w.mean()), float((root_w**2).mean())
+    if not unit > SAME**2 * float((root_w**2).sum()):
+        raise DataError("beside tau2 the standard errors do not differ", column="vi",
+                        allowed="standard errors that differ")  # fmt: skip
+    alpha, beta, _, _ = _radial(e.yi, np.sqrt(e.vi + spread))
     tau = math.sqrt(spread)
     # Var(beta) + tau2 Var(alpha) + 2 tau Cov, with errors of unit variance
-    se = math.sqrt((1 + spread * square - 2 * tau * mean) / unit)
+    se = math.sqrt(float(((1 - tau * root_w) ** 2).mean()) / unit)
     estimate = beta + tau * alpha
     half = float(critical(level, math.inf)) * se
     limits = beta + tau * root_w * (e.yi - beta)

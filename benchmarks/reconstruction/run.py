@@ -34,6 +34,7 @@ from pairs import measured, pairs_table
 from thin import thin, thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
+from metablin import __version__
 from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
@@ -108,13 +109,13 @@ def write(path: Path, text: str) -> None:
 
 
 def header(trials: list[Trial], sims: list[Trial]) -> str:
-    names = ["metablin", "numpy", "scipy", "pandas", "lifelines", "scikit-survival"]
+    names = ["numpy", "scipy", "pandas", "lifelines", "scikit-survival"]
     used = ", ".join(f"{name} {version(name)}" for name in names)
     sets = ", ".join(sorted(t.name for t in trials))
     return (
         "# Reconstruction benchmark\n\n"
         "Written by `run.py`; not edited by hand. "
-        f"Python {platform.python_version()}, {used}.\n\n"
+        f"Python {platform.python_version()}, metablin {__version__}, {used}.\n\n"
         f"True individual data: {len(trials)} public data sets ({sets}) and {len(sims)} simulated "
         "trials, two arms each. Excluded before any run: trials with an arm of fewer than "
         f"{MIN_ARM} patients or {MIN_EVENTS} events. A failure is an exception, a wrong number "

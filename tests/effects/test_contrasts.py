@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from metablin.effects import generic, hazard_ratios
+from metablin.effects.contrasts import _asymmetry, _last_digit, log_interval
 from metablin.errors import DataError, MetablinWarning
 from tests.reference import pinned, table
 
@@ -81,3 +82,84 @@ def test_rounding_explains_half_a_unit_and_no_more() -> None:
         hazard_ratios([0.50], [0.31], [0.90])
     # Of 8.4 points 4.4 are left: fewer than the 5 that pass.
     hazard_ratios([0.50], [0.31], [0.88])
+
+
+def message(*arguments: object, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        hazard_ratios(*arguments, **options)
+    return str(caught.value)
+
+
+def test_every_word_of_a_bad_interval() -> None:
+    assert message([0.7, 0.5], [0.5, 0.6], [0.98, 0.9], studies=["A", "B"]) == (
+        "row 2 (B), column 'conf_low', value 0.5 [0.6, 0.9]: the interval does not contain the "
+        "estimate; allowed: conf_low < estimate < conf_high"
+    )
+    above = message([0.7, 1.2, 0.1], [0.5, 0.6, 0.6], [0.98, 0.9, 0.9])
+    assert above.startswith("row 2 (study 2), column 'conf_high', value 1.2 [0.6, 0.9]:")
+    edge = message([0.5], [0.5], [0.9])
+    assert "column 'conf_low'" in edge
+    assert "column 'conf_high'" in message([0.9], [0.5], [0.9])
+
+
+def test_every_word_of_a_bad_level() -> None:
+    figures = ([0.7, 0.7], [0.5, 0.5], [0.98, 0.98])
+    assert message(*figures, sides=3) == (
+        "column 'sides', value 3: not a number of sides; allowed: 1 or 2"
+    )
+    assert "column 'sides'" in message(*figures, sides="2")
+    assert message(*figures, level=0.5, sides=1) == (
+        "column 'level', value 0.5: no interval has this one-sided level; allowed: above 0.5 when "
+        "one-sided"
+    )
+    short = message(*figures, level=[0.95, 0.95, 0.95])
+    assert "level" in short
+    assert "estimate" in short
+    assert "column 'level'" in message(*figures, level="high")
+    assert "not a confidence level" in message(*figures, level=[0.95, 1.0])
+
+
+def test_levels_of_one_side_differ_by_study_too() -> None:
+    one = hazard_ratios([0.7, 0.7], [0.5, 0.5], [0.98, 0.98], level=[0.975, 0.95], sides=1)
+    two = hazard_ratios([0.7, 0.7], [0.5, 0.5], [0.98, 0.98], level=[0.95, 0.9])
+    np.testing.assert_allclose(one.vi, two.vi, rtol=1e-12)
+    same = hazard_ratios([0.7, 0.7], [0.5, 0.5], [0.98, 0.98], level=0.9, sides=2)
+    np.testing.assert_allclose(same.vi, two.vi[[1, 1]], rtol=1e-12)
+
+
+def test_every_lopsided_interval_is_named_in_words() -> None:
+    with pytest.warns(MetablinWarning) as said:
+        hazard_ratios([0.9, 0.7, 0.9], [0.5, 0.5, 0.5], [1.1, 0.98, 1.1], studies=["A", "B", "C"])
+    assert [str(w.message) for w in said] == [
+        f"row {row} ({name}): 0.9 [0.5, 1.1] is not symmetric on the log scale; check the figures "
+        "and the level"
+        for row, name in ((1, "A"), (3, "C"))
+    ]
+
+
+def test_rows_are_counted_from_where_the_caller_says() -> None:
+    wide = (np.array([0.5]), np.array([0.6]), np.array([0.9]), np.array([0.95]), ("A",))
+    with pytest.raises(DataError, match=r"^row 7 \(A\)"):
+        log_interval(*wide, first=7)
+    with pytest.warns(MetablinWarning, match=r"^row 7 \(A\)"):
+        log_interval(np.array([0.9]), np.array([0.5]), np.array([1.1]), *wide[3:], first=7)
+
+
+@pytest.mark.parametrize(
+    ("figures", "unit"),
+    [((0.7, 0.5, 0.9), 0.1), ((0.7, 0.55, 0.9), 0.01), ((1.0, 2.0, 13.0), 1.0),
+     ((10.0, 200.0, 3000.0), 1.0), ((0.71, 0.5, 0.125), 0.001)],
+)  # fmt: skip
+def test_the_last_digit_is_that_of_the_most_precise_figure(
+    figures: tuple[float, ...], unit: float
+) -> None:
+    assert _last_digit(figures) == pytest.approx(unit, rel=1e-12)
+
+
+def test_asymmetry_is_the_difference_of_half_widths_less_half_a_unit() -> None:
+    y, low, high = 0.50, 0.31, 0.90
+    gap = abs(np.log(high / y) - np.log(y / low))
+    rounding = 0.005 * (1 / low + 1 / high + 2 / y)
+    found = _asymmetry(np.array([y]), np.array([low]), np.array([high]))
+    assert float(found[0]) == pytest.approx((gap - rounding) / np.log(high / low), rel=1e-12)
+    assert float(_asymmetry(np.array([0.7]), np.array([0.5]), np.array([0.98]))[0]) == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
@@ -77,9 +78,11 @@ def without_ratio(a: PrintedArm, b: PrintedArm) -> Pair:
     return Pair(a, b, None, alone(a, b), "no ratio printed: arms drawn apart")
 
 
+@cache
 def _draw(
     a: PrintedArm, b: PrintedArm, ratio: float
 ) -> tuple[tuple[SummaryDraws, SummaryDraws] | None, str]:
+    """Return draws of both arms, and why not together; four analyses ask for the same pairs."""
     lacks = "; ".join(f"{x.arm}: {x.missing}" for x in (a, b) if x.missing)
     if lacks:
         return None, f"not reconstructed, lacking {lacks}"

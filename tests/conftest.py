@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.cli.runner import metablin
+from tests.cli.runner import process
 
 # A test says whether an answer is right; how long it took depends on who else uses the machine.
 settings.register_profile("untimed", deadline=None)
@@ -57,7 +57,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 def _reproduce(home: Path) -> None:
-    result = metablin("reproduce", "--out", home / "results", "--jobs", 2)
+    result = process("reproduce", "--out", home / "results", "--jobs", 2)
     assert result.returncode == 0, result.stderr
     assert "Headline results" in result.stdout
     assert "report.html" in result.stdout

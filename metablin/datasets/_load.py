@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -86,9 +87,20 @@ def load(
         "primary_key": spec.primary_key,
         "all_rows": all_rows,
         "as_of": as_of or "",
-        "fields": {f.name: f.to_dict() for f in spec.fields},
+        "fields": _Fields((f.name, f.to_dict()) for f in spec.fields),
     }
     return frame
+
+
+class _Fields(dict[str, dict[str, Any]]):
+    """What the descriptor says of the columns of one frame and of what is made from it.
+
+    pandas copies ``attrs`` deeply with every row and column that it hands out, which took longer
+    than the work itself: a copy is the same object.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Fields:
+        return self
 
 
 def tables(path: str | Path | None = None) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +275,14 @@ def read_package(directory: str | Path) -> Package:
         Naming the part of ``datapackage.json`` that is wrong.
     """
     root = Path(directory)
-    descriptor = _json(root / DESCRIPTOR)
+    title, tables, files = _read(_content(root / DESCRIPTOR))
+    return Package(root, title, tables, files)
+
+
+@lru_cache(maxsize=8)
+def _read(content: bytes) -> tuple[str, dict[str, Table], tuple[str, ...]]:
+    """Return title, tables and files; the same descriptor is read once in a process."""
+    descriptor = _json(content)
     resources = descriptor.get("resources")
     if not isinstance(resources, list) or not resources:
         raise _broken("has no resources", column="resources", allowed="a list of tables")
@@ -294,7 +302,7 @@ def read_package(directory: str | Path) -> Package:
             tables[name] = replace(_table(resource, where), hosts=hosts, written=written)
     for table in tables.values():
         _check_references(table, tables)
-    return Package(root, str(descriptor.get("title", "")), tables, tuple(files))
+    return str(descriptor.get("title", "")), tables, tuple(files)
 
 
 def _broken(
@@ -303,11 +311,16 @@ def _broken(
     return DataError(f"{DESCRIPTOR} {message}", column=column, value=value, allowed=allowed)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> bytes:
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"))
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise _broken("is missing", allowed="a directory that holds the evidence base") from error
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _broken(f"is not UTF-8 text at byte {error.start}") from error
     except json.JSONDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,9 @@ def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=frame.index)
     out["table"] = table.name
     out["row_id"] = frame[table.primary_key]
-    out["item"] = [_join(row, table.quantity, names=False) for _, row in frame.iterrows()]
-    out["reported"] = [_join(row, table.values, names=True) for _, row in frame.iterrows()]
+    rows = frame.to_dict(orient="records")
+    out["item"] = [_join(row, table.quantity, names=False) for row in rows]
+    out["reported"] = [_join(row, table.values, names=True) for row in rows]
     out["preferred"] = frame.get("preferred", True)
     for column in ("printed", "confidence", "source_key", "source_url", "locator", "note"):
         out[column] = frame.get(column, "")
@@ -147,7 +149,7 @@ def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _join(row: pd.Series, columns: tuple[str, ...], *, names: bool) -> str:
+def _join(row: Mapping[Hashable, Any], columns: tuple[str, ...], *, names: bool) -> str:
     cells = ((c, _text(row[c])) for c in columns)
     return "; ".join(f"{c}={text}" if names else text for c, text in cells if text)
 
@@ -160,11 +162,11 @@ def _text(value: object) -> str:
 
 def _sources(references: pd.DataFrame) -> pd.DataFrame:
     table = references.set_index("source_key")
-    table["citation"] = [_citation(row) for _, row in table.iterrows()]
+    table["citation"] = [_citation(row) for row in table.to_dict(orient="records")]
     return table[["citation", "doi"]]
 
 
-def _citation(row: pd.Series) -> str:
+def _citation(row: Mapping[Hashable, Any]) -> str:
     year = _text(row["year"])
     who = f"{row['first_author']} et al." if row["first_author"] else str(row["title"])
     where = " ".join(x for x in (row["journal"], row["volume"]) if x)

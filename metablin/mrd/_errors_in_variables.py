@@ -42,10 +42,14 @@ def loglik(
     (Daniels and Hughes 1997, eqs 1 and 2, after integration).
     """
     v = vy + tau2 + beta**2 * vx - 2 * beta * cxy
+    return _normal(v, y - alpha - beta * x)
+
+
+def _normal(v: FloatArray, e: FloatArray) -> float:
+    """Return the log likelihood of normal deviations with their variances."""
     if (v <= 0).any():
         return -np.inf
-    e = y - alpha - beta * x
-    return float(-0.5 * np.sum(np.log(2 * np.pi * v) + e**2 / v))
+    return float(-0.5 * (np.log(2 * np.pi * v) + e**2 / v).sum())
 
 
 def _profile(
@@ -53,13 +57,14 @@ def _profile(
 ) -> tuple[float, float, float]:
     """Return the highest log likelihood at a slope, with its intercept and tau2."""
     x, vx, y, vy, cxy = data
-    base = vy + beta**2 * vx - 2 * beta * cxy
-    r = y - beta * x
+    more, less, line = beta**2 * vx, 2 * beta * cxy, beta * x
+    base = vy + more - less
+    r = y - line
 
     def at(tau2: float) -> tuple[float, float]:
         w = 1 / (base + tau2)
         a = float((w * r).sum() / w.sum())
-        return loglik(a, beta, tau2, *data), a
+        return _normal(vy + tau2 + more - less, y - a - line), a
 
     top = 4 * (float(np.var(r)) + float(base.max()))
     found = optimize.minimize_scalar(

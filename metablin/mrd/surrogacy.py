@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize
 
 from metablin._input import choice, numeric, one
 from metablin._input import seed as check_seed
@@ -137,7 +137,7 @@ class Surrogacy(Record):
             raise DataError("too few trials to leave one out", column="k", value=self.k,
                             allowed=f"at least {FEWEST + 1}")  # fmt: skip
         p = self.pairs
-        crit = float(stats.t.ppf((1 + p.level) / 2, self.k - 3))
+        crit = float(critical(p.level, self.k - 3))
         rows = []
         for i, study in enumerate(p.studies):
             line = _line(method, p.take(np.arange(self.k) != i))
@@ -243,7 +243,7 @@ def surrogacy(
 
 
 def _critical(p: Pairs) -> float:
-    return float(stats.t.ppf((1 + p.level) / 2, p.k - 2))
+    return float(critical(p.level, p.k - 2))
 
 
 def _weighted_line(p: Pairs) -> tuple[Line, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _text(value: Any) -> str:
 
 def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> dict[str, Any]:
     result, documented = _text(claim["result"]), _text(claim["discrepancy_id"])
-    computed: float | None = None
+    computed = math.nan
     status, reason = NOT_COMPUTABLE, _text(claim["why_not"])
     if result:
         try:
@@ -82,7 +83,7 @@ def _check(results: Saved, claim: dict[Any, Any], reasons: dict[str, str]) -> di
     return {
         **{name: claim[name] for name in copied},
         "computed": computed,
-        "difference": None if computed is None else computed - float(claim["value"]),
+        "difference": computed - float(claim["value"]),
         "status": status,
         "reason": reason,
         "result": result,

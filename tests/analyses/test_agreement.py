@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from metablin.datasets import load
-from metablin.pipeline import load_analysis
-
-FOLDER = Path(__file__).parents[2] / "analyses"
+from metablin.report import Outcome
 
 
 @pytest.fixture(scope="module")
-def pairs() -> pd.DataFrame:
-    return load_analysis(FOLDER, "agreement").run().tables["pairs"].frame
+def pairs(written: Callable[[str], Outcome]) -> pd.DataFrame:
+    return written("agreement").tables["pairs"].frame
 
 
 def test_every_pair_is_compared_with_a_reason(pairs: pd.DataFrame) -> None:
@@ -45,9 +43,11 @@ def test_verdicts_follow_from_the_intervals(pairs: pd.DataFrame) -> None:
     assert (rest["ours_low"] <= rest["published_high"]).all()
 
 
-def test_ours_are_the_numbers_of_the_analyses(pairs: pd.DataFrame) -> None:
+def test_ours_are_the_numbers_of_the_analyses(
+    pairs: pd.DataFrame, written: Callable[[str], Outcome]
+) -> None:
     rows = pairs.set_index("key")
-    analysis = load_analysis(FOLDER, "response").run().tables
+    analysis = written("response").tables
     for key in ("agree-010", "agree-011", "agree-015"):
         _, table, name = rows.loc[key, "pool"].split("/")
         found = analysis[table].frame.set_index("key").loc[name, "estimate"]

@@ -23,8 +23,8 @@ TOLERANCE = 1e-9
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return load_analysis(FOLDER, "certainty").run()
+def outcome(written: Callable[[str], Outcome]) -> Outcome:
+    return written("certainty")
 
 
 def frame(outcome: Outcome, name: str) -> pd.DataFrame:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from metablin.pipeline.registry import load_analysis
 from metablin.report import Outcome
-
-FOLDER = Path(__file__).parents[2] / "analyses"
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return load_analysis(FOLDER, "mrd").run()
+def outcome(written: Callable[[str], Outcome]) -> Outcome:
+    return written("mrd")
 
 
 def frame(outcome: Outcome, name: str) -> pd.DataFrame:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import metablin as mb
-from metablin.pipeline import load_analysis
-
-FOLDER = Path(__file__).parents[2] / "analyses"
+from metablin.report import Outcome
 
 ROUNDED = 0.0051
 """Half a unit of a survival printed in whole percent."""
 
 
 @pytest.fixture(scope="module")
-def tables() -> dict[str, pd.DataFrame]:
-    found = load_analysis(FOLDER, "randomised").run()
-    return {name: table.frame for name, table in found.tables.items()}
+def tables(written: Callable[[str], Outcome]) -> dict[str, pd.DataFrame]:
+    return {name: table.frame for name, table in written("randomised").tables.items()}
 
 
 def test_a_question_has_one_line_of_treatment(tables: dict[str, pd.DataFrame]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -12,15 +11,12 @@ import pytest
 
 from metablin.datasets import load
 from metablin.pipeline import Evidence
-from metablin.pipeline.registry import load_analysis
 from metablin.report import Outcome
-
-FOLDER = Path(__file__).parents[2] / "analyses"
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return load_analysis(FOLDER, "safety").run()
+def outcome(written: Callable[[str], Outcome]) -> Outcome:
+    return written("safety")
 
 
 def frame(outcome: Outcome, name: str) -> pd.DataFrame:
@@ -219,10 +215,12 @@ def test_no_severe_event_is_rarer_over_the_whole_treatment_than_in_its_first_cou
     assert (wide["whole treatment"] >= wide["first cycle"]).all()
 
 
-def test_one_question_has_one_answer_on_every_page(outcome: Outcome) -> None:
+def test_one_question_has_one_answer_on_every_page(
+    outcome: Outcome, written: Callable[[str], Outcome]
+) -> None:
     other = pd.concat(
         [
-            load_analysis(FOLDER, name).run().tables[table].frame[["row_ids", "estimate"]]
+            written(name).tables[table].frame[["row_ids", "estimate"]]
             for name, table in (("response", "pooled"), ("mrd", "response"), ("mrd", "transplant"))
         ]
     )

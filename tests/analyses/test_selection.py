@@ -11,8 +11,10 @@ import pytest
 
 import metablin as mb
 from metablin.pipeline import Evidence
+from metablin.report import Outcome
 
 Load = Callable[[str], ModuleType]
+Written = Callable[[str], Outcome]
 READS = ("trials", "proportions", "references", "screening")
 
 
@@ -120,8 +122,8 @@ def test_no_patients_enter_the_response_analysis_twice(module: Load) -> None:
     assert len(rows) >= 20
 
 
-def test_every_pooled_line_names_rows_that_exist(module: Load) -> None:
-    outcome = module("response").response.run()
+def test_every_pooled_line_names_rows_that_exist(written: Written) -> None:
+    outcome = written("response")
     known = set(mb.load("proportions", all_rows=True)["row_id"])
     for name in ("pooled", "by_definition", "splits", "sensitivity"):
         frame = outcome.tables[name].frame
@@ -131,8 +133,8 @@ def test_every_pooled_line_names_rows_that_exist(module: Load) -> None:
             assert set(ids) <= known
 
 
-def test_definitions_of_response_mix_only_where_asked(module: Load) -> None:
-    outcome = module("response").response.run()
+def test_definitions_of_response_mix_only_where_asked(written: Written) -> None:
+    outcome = written("response")
     rows = outcome.tables["cohorts"].frame.set_index("key")
     for name in ("pooled", "by_definition"):
         for line in outcome.tables[name].frame.to_dict(orient="records"):
@@ -143,8 +145,8 @@ def test_definitions_of_response_mix_only_where_asked(module: Load) -> None:
             assert rows.loc[line["row_ids"].split(), "definition"].nunique() == 1
 
 
-def test_denominators_never_mix_within_one_pool(module: Load) -> None:
-    outcome = module("mrd").mrd.run()
+def test_denominators_never_mix_within_one_pool(written: Written) -> None:
+    outcome = written("mrd")
     rows = outcome.tables["response_cohorts"].frame.set_index("key")
     for line in outcome.tables["response"].frame.to_dict(orient="records"):
         pooled = rows.loc[line["row_ids"].split()]
@@ -152,8 +154,8 @@ def test_denominators_never_mix_within_one_pool(module: Load) -> None:
         assert pooled["study"].is_unique
 
 
-def test_mrd_response_is_pooled_in_one_place(module: Load) -> None:
-    assert not any("mrd" in name for name in module("response").response.run().tables)
+def test_mrd_response_is_pooled_in_one_place(written: Written) -> None:
+    assert not any("mrd" in name for name in written("response").tables)
 
 
 def pooled_rows(module: Load, ids: str) -> pd.DataFrame:
@@ -163,16 +165,16 @@ def pooled_rows(module: Load, ids: str) -> pd.DataFrame:
     return joined
 
 
-def test_splits_compare_one_definition_in_one_population(module: Load) -> None:
-    outcome = module("response").response.run()
+def test_splits_compare_one_definition_in_one_population(module: Load, written: Written) -> None:
+    outcome = written("response")
     for line in outcome.tables["splits"].frame.to_dict(orient="records"):
         rows = pooled_rows(module, line["row_ids"])
         assert rows["outcome"].nunique() == 1
         assert rows["population"].nunique() == 1
 
 
-def test_mrd_pools_keep_adults_and_children_apart(module: Load) -> None:
-    outcome = module("mrd").mrd.run()
+def test_mrd_pools_keep_adults_and_children_apart(module: Load, written: Written) -> None:
+    outcome = written("mrd")
     lines = pd.concat([outcome.tables[name].frame for name in ("response", "transplant")])
     assert lines["key"].str.startswith("mrd_positive_young").any()
     for line in lines.to_dict(orient="records"):
@@ -180,8 +182,8 @@ def test_mrd_pools_keep_adults_and_children_apart(module: Load) -> None:
         assert (rows["age_group"] == "adult").nunique() == 1, line["key"]
 
 
-def test_mrd_response_has_one_threshold(module: Load) -> None:
-    outcome = module("mrd").mrd.run()
+def test_mrd_response_has_one_threshold(module: Load, written: Written) -> None:
+    outcome = written("mrd")
     ids = " ".join(outcome.tables["response"].frame["row_ids"])
     rows = pooled_rows(module, ids)
     stated = rows["definition"].str.extract(r"<\s*([0-9.]+(?:e-[0-9]+)?)(%?)")

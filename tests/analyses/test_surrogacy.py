@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from metablin.pipeline.registry import load_analysis
 from metablin.report import Outcome
-
-FOLDER = Path(__file__).parents[2] / "analyses"
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return load_analysis(FOLDER, "surrogacy").run()
+def outcome(written: Callable[[str], Outcome]) -> Outcome:
+    return written("surrogacy")
 
 
 def test_mrd_is_counted_among_all_randomised(outcome: Outcome) -> None:

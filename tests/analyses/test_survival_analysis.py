@@ -22,8 +22,8 @@ READS = ("trials", "survival", "contrasts", "references", "screening", "at_risk"
 
 
 @pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    return load_analysis(FOLDER, "survival").run()
+def outcome(written: Callable[[str], Outcome]) -> Outcome:
+    return written("survival")
 
 
 def frame(outcome: Outcome, name: str) -> pd.DataFrame:

@@ -69,6 +69,12 @@ def test_each_claim_gets_its_status(out: Path, changes: dict[str, Any], status: 
     assert len(unexplained(ledger)) == (status == "differs (unexplained)")
 
 
+def test_a_ledger_of_which_nothing_is_computed_has_columns_of_numbers(out: Path) -> None:
+    none = pd.DataFrame([claim(result="", why_not="no source for n")])
+    ledger = check_claims(out, none, DISCREPANCIES)
+    assert ledger[["computed", "difference"]].dtypes.tolist() == [float, float]
+
+
 @pytest.mark.parametrize(
     ("computed", "printed", "precision", "same"),
     [

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.normal.batch import pool_many
 from metablin.meta.survival.pooled_curve import PooledCurve, combine_pooled_curves, falling
+from metablin.numerics.inference import critical
 from metablin.numerics.newton import jacobian
 from metablin.survival import KMCurve, ParametricFit, fit_parametric
 from metablin.survival.draws import patients_of
@@ -206,11 +206,9 @@ def _assemble(
     i2: FloatArray,
 ) -> PooledCurve:
     """Put bands round a curve from the errors of log S for the mean and for a new trial."""
-    tail = 0.5 + 0.5 * level
-    trials_at = k.astype(np.float64)
-    quantile = stats.t.ppf(tail, trials_at - 1.0) if ci == "t" else special.ndtri(tail)
-    low, high = _band(log_s, se, np.asarray(quantile) * np.ones(grid.size))
-    wide = np.where(k > 2, stats.t.ppf(tail, np.maximum(trials_at - 2.0, 1.0)), np.nan)
+    of_t = np.where(k > 1, critical(level, np.maximum(k - 1, 1)), np.nan)
+    low, high = _band(log_s, se, of_t if ci == "t" else np.full(grid.size, critical(level)))
+    wide = np.where(k > 2, critical(level, np.maximum(k - 2, 1)), np.nan)
     pred_low, pred_high = _band(log_s, spread, wide)
     return PooledCurve(
         time=grid,

@@ -26,6 +26,7 @@ TRIES = 40  # draws of a segment before its curves are given up
 AIM = 0.8  # of the tolerance: how far off the printed value the curves may pull
 CLOSE = 1e-9
 TINY = 1e-12
+NOBODY = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +79,39 @@ class _Curves:
     def at(self, values: FloatArray, t: float) -> float:
         return float(np.interp(t, self.time, values))
 
-    def draw(
-        self, kind: FloatArray, a: float, b: float, size: int, rng: np.random.Generator
-    ) -> FloatArray:
-        """Draw times within (a, b) from one distribution function, in random order."""
-        low, high = np.interp([a, b], self.time, kind)
-        t = np.interp(low + (high - low) * rng.random(size), kind, self.time)
-        edge = 1e-9 * (b - a)
-        return np.asarray(np.clip(t, a + edge, b - edge))
 
-    def shares(self, a: float, b: float) -> tuple[float, float]:
-        """Probability of an event and of censoring in (a, b) for a patient at risk at a."""
-        e = self.at(self.event, b) - self.at(self.event, a)
-        c = self.at(self.censor, b) - self.at(self.censor, a)
-        left = max(1.0 - self.at(self.event, a) - self.at(self.censor, a), e + c, TINY)
+class _Span:
+    """The curves from one time to a later one, read off once for every try of a draw."""
+
+    def __init__(self, curves: _Curves, a: float, b: float) -> None:
+        self.curves = curves
+        self.event = curves.at(curves.event, a), curves.at(curves.event, b)
+        self.censor = curves.at(curves.censor, a), curves.at(curves.censor, b)
+        edge = 1e-9 * (b - a)
+        self.inside = a + edge, b - edge
+
+    def events(self, size: int, rng: np.random.Generator) -> FloatArray:
+        """Draw times of events, in random order."""
+        return self._draw(self.curves.event, self.event, size, rng)
+
+    def censored(self, size: int, rng: np.random.Generator) -> FloatArray:
+        """Draw times of censoring, in random order."""
+        return self._draw(self.curves.censor, self.censor, size, rng)
+
+    def _draw(
+        self, kind: FloatArray, ends: tuple[float, float], size: int, rng: np.random.Generator
+    ) -> FloatArray:
+        if size == 0:
+            return NOBODY
+        low, high = ends
+        t = np.interp(low + (high - low) * rng.random(size), kind, self.curves.time)
+        return np.asarray(np.minimum(np.maximum(t, self.inside[0]), self.inside[1]))
+
+    def shares(self) -> tuple[float, float]:
+        """Probability of an event and of censoring for a patient at risk at the start."""
+        (e0, e1), (c0, c1) = self.event, self.censor
+        e, c = e1 - e0, c1 - c0
+        left = max(1.0 - e0 - c0, e + c, TINY)
         return min(e / left, 1.0), min(c / left, 1.0)
 
 
@@ -111,7 +131,7 @@ def draw_patients(
     """
     curves, walk = _Curves(time, h, g), _Walk(arm.n)
     for mark in marks:
-        if not any(_advance(arm, walk, curves, mark, rng) for _ in range(TRIES)):
+        if not _reach(arm, walk, curves, mark, rng):
             return None
         walk.at = mark.time
     strain = _finish(arm, walk, curves, rng)
@@ -140,32 +160,53 @@ def stations(arm: Arm) -> list[Station]:
     return [out[t] for t in sorted(out)]
 
 
-def _advance(
-    arm: Arm, walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator
-) -> bool:
-    """Let patients leave up to a printed time; nothing happens when the draw misses the print."""
-    a, b, n = walk.at, mark.time, walk.at_risk
+def _reach(arm: Arm, walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator) -> bool:
+    """Let patients leave up to a printed time, in one of some tries."""
+    span = _Span(curves, walk.at, mark.time)
     if mark.count is not None and mark.landmark is None:
-        return _to_count(walk, curves, mark, rng)
-    aim, slack = _aim(arm, walk, curves, mark)
-    rho = min(aim / walk.s, 1.0) if walk.s > 0 else 1.0
-    most = min(math.ceil(n * (1.0 - rho)) + 1, n)
-    pool = curves.draw(curves.event, a, b, most, rng)
-    lost = _how_many_lost(n, mark, curves.shares(a, b), pool, rho, rng)
-    censored = np.sort(curves.draw(curves.censor, a, b, max(lost, 0), rng))
+        return _to_count(walk, span, mark, rng)
+    goal = _Goal(arm, walk, curves, span, mark)
+    return any(_advance(arm, walk, span, goal, rng) for _ in range(TRIES))
+
+
+class _Goal:
+    """What every try of a draw up to a printed time has in common."""
+
+    def __init__(self, arm: Arm, walk: _Walk, curves: _Curves, span: _Span, mark: Station) -> None:
+        n = walk.at_risk
+        self.mark = mark
+        self.aim, self.slack = _aim(arm, walk, curves, mark)
+        rho = min(self.aim / walk.s, 1.0) if walk.s > 0 else 1.0
+        self.most = min(math.ceil(n * (1.0 - rho)) + 1, n)
+        event, censor = span.shares()
+        self.expected = min(round(n * min(event, 1.0 - rho)), self.most)
+        self.leaving = min(censor / max(1.0 - event, censor, TINY), 1.0)
+
+    def lost(self, n: int, rng: np.random.Generator) -> int:
+        """Draw the number censored among those that have no event."""
+        if self.mark.count is not None:
+            return max(n - self.mark.count - self.expected, 0)
+        return int(rng.binomial(n - self.expected, self.leaving))
+
+
+def _advance(arm: Arm, walk: _Walk, span: _Span, goal: _Goal, rng: np.random.Generator) -> bool:
+    """Let patients leave up to a printed time; nothing happens when the draw misses the print."""
+    mark, n, b = goal.mark, walk.at_risk, goal.mark.time
+    pool = span.events(goal.most, rng)
+    censored = np.sort(span.censored(goal.lost(n, rng), rng))
     if mark.is_median:
         return _cross(walk, pool, censored, b, _together(arm, walk, b))
-    most = min(most, n - censored.size - mark.someone_left)
-    m, s = _events_for(walk, pool[: max(most, 0)], censored, aim)
+    most = min(goal.most, n - censored.size - mark.someone_left)
+    m, s = _events_for(walk, _Fall(walk, pool[: max(most, 0)], censored), goal.aim)
     if mark.count is not None:
         lost = n - mark.count - m
         if lost < 0:
             return False
-        censored = np.sort(curves.draw(curves.censor, a, b, lost, rng))
-        s = _fall(walk, pool[:m], censored)
+        censored = np.sort(span.censored(lost, rng))
+        s = _Fall(walk, pool[:m], censored).after(m)
     if n - m - censored.size < mark.someone_left or (b < arm.median and s <= 0.5 + CLOSE):
         return False
-    if mark.landmark is not None and abs(s - mark.landmark.survival) > slack:
+    if mark.landmark is not None and abs(s - mark.landmark.survival) > goal.slack:
         return False
     walk.leave(pool[:m], censored, s)
     return True
@@ -186,43 +227,35 @@ def _aim(arm: Arm, walk: _Walk, curves: _Curves, mark: Station) -> tuple[float, 
     return min(max(drawn, 0.0), walk.s), slack
 
 
-def _how_many_lost(
-    n: int,
-    mark: Station,
-    shares: tuple[float, float],
-    pool: FloatArray,
-    rho: float,
-    rng: np.random.Generator,
-) -> int:
-    """Draw the number censored among those that have no event."""
-    event, censor = shares
-    m = min(round(n * min(event, 1.0 - rho)), pool.size)
-    if mark.count is not None:
-        return max(n - mark.count - m, 0)
-    return int(rng.binomial(n - m, min(censor / max(1.0 - event, censor, TINY), 1.0)))
+class _Fall:
+    """S after the first events of a pool, each among those that are still followed."""
+
+    def __init__(self, walk: _Walk, pool: FloatArray, censored: FloatArray) -> None:
+        self.start, self.at_risk, self.size = walk.s, walk.at_risk, pool.size
+        self.order = pool.argsort()  # the first events in order of time are those below a number
+        self.gone = censored.searchsorted(pool[self.order])
+
+    def after(self, m: int) -> float:
+        """Return S after the first `m` events of the pool."""
+        if m == 0:
+            return self.start
+        gone = self.gone if m == self.size else self.gone[self.order < m]
+        ahead = self.at_risk - np.arange(m) - gone
+        return self.start * float(np.multiply.reduce(1.0 - 1.0 / np.maximum(ahead, 1)))
 
 
-def _fall(walk: _Walk, events: FloatArray, censored: FloatArray) -> float:
-    """S after these events, each among those that neither had an event nor were censored."""
-    e = np.sort(events)
-    ahead = walk.at_risk - np.arange(e.size) - np.searchsorted(censored, e)
-    return walk.s * float(np.prod(1.0 - 1.0 / np.maximum(ahead, 1)))
-
-
-def _events_for(
-    walk: _Walk, pool: FloatArray, censored: FloatArray, aim: float
-) -> tuple[int, float]:
-    """Return how many of the events in `pool` bring S nearest to where it should be, and S."""
-    low, high = 0, pool.size  # S after `low` events is at least the aim
-    values = {0: walk.s, high: _fall(walk, pool, censored)}
-    if values[high] >= aim:
-        return high, values[high]
+def _events_for(walk: _Walk, fall: _Fall, aim: float) -> tuple[int, float]:
+    """Return how many of a pool of events bring S nearest to where it should be, and S."""
+    low, high = 0, fall.size  # S after `low` events is at least the aim
+    above, below = walk.s, fall.after(high)
+    if below >= aim:
+        return high, below
     while high - low > 1:
-        middle = (low + high) // 2
-        values[middle] = _fall(walk, pool[:middle], censored)
-        low, high = (middle, high) if values[middle] >= aim else (low, middle)
-    m = low if values[low] - aim <= aim - values[high] else high
-    return m, values[m]
+        guess = low + round((above - aim) / (above - below) * (high - low))
+        middle = min(max(guess, low + 1), high - 1)  # S falls with every event, nearly evenly
+        s = fall.after(middle)
+        low, high, above, below = (middle, high, s, below) if s >= aim else (low, middle, above, s)
+    return (low, above) if above - aim <= aim - below else (high, below)
 
 
 def _together(arm: Arm, walk: _Walk, b: float) -> tuple[int, int]:
@@ -243,10 +276,11 @@ def _cross(
     """Bring S above one half before the median, and down to it or below with an event there."""
     if walk.s <= 0.5 + CLOSE:
         return False
-    m, s = _events_for(walk, pool[: max(walk.at_risk - censored.size - 1, 0)], censored, 0.5)
+    fall = _Fall(walk, pool[: max(walk.at_risk - censored.size - 1, 0)], censored)
+    m, s = _events_for(walk, fall, 0.5)
     while m and s <= 0.5 + CLOSE:
         m -= 1
-        s = _fall(walk, pool[:m], censored)
+        s = fall.after(m)
     left = walk.at_risk - m - censored.size
     if left < 1 or s <= 0.5 + CLOSE:
         return False
@@ -262,23 +296,24 @@ def _cross(
     return True
 
 
-def _to_count(walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator) -> bool:
+def _to_count(walk: _Walk, span: _Span, mark: Station, rng: np.random.Generator) -> bool:
     """Let patients leave until the printed number is at risk."""
     gone = walk.at_risk - (mark.count or 0)
     if gone < 0:
         return False
-    event, censor = curves.shares(walk.at, mark.time)
+    event, censor = span.shares()
     m = int(rng.binomial(gone, event / max(event + censor, TINY)))
-    events = curves.draw(curves.event, walk.at, mark.time, m, rng)
-    censored = np.sort(curves.draw(curves.censor, walk.at, mark.time, gone - m, rng))
-    walk.leave(events, censored, _fall(walk, events, censored))
+    events = span.events(m, rng)
+    censored = np.sort(span.censored(gone - m, rng))
+    walk.leave(events, censored, _Fall(walk, events, censored).after(m))
     return True
 
 
 def _finish(arm: Arm, walk: _Walk, curves: _Curves, rng: np.random.Generator) -> float | None:
     """Let everyone else leave after the last printed time; the known total fixes the events."""
     n, end = walk.at_risk, float(curves.time[-1])
-    event, censor = curves.shares(walk.at, end)
+    span = _Span(curves, walk.at, end)
+    event, censor = span.shares()
     share = event / max(event + censor, TINY)
     if arm.events is None:
         m, strain = int(rng.binomial(n, share)), 0.0
@@ -290,10 +325,10 @@ def _finish(arm: Arm, walk: _Walk, curves: _Curves, rng: np.random.Generator) ->
     if walk.at >= end * (1.0 - CLOSE):
         walk.leave(np.full(m, end), np.full(n - m, end), walk.s)
         return strain
-    censored = curves.draw(curves.censor, walk.at, end, n - m, rng)
+    censored = span.censored(n - m, rng)
     if math.isfinite(arm.followup_max) and censored.size:
         censored[censored.argmax()] = end
-    walk.leave(curves.draw(curves.event, walk.at, end, m, rng), censored, walk.s)
+    walk.leave(span.events(m, rng), censored, walk.s)
     return strain
 
 

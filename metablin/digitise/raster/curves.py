@@ -14,7 +14,15 @@ from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.names import Key
 from metablin.digitise.raster.again import with_lone_labels
-from metablin.digitise.raster.inks import Field, coverage, ink_field, is_thin, palette, unblended
+from metablin.digitise.raster.inks import (
+    Field,
+    coverage,
+    ink_field,
+    is_thin,
+    nearest_inks,
+    palette,
+    unblended,
+)
 from metablin.digitise.raster.marks import calibrate_pixels, straighten
 from metablin.digitise.raster.samples import pixel_keys
 from metablin.digitise.raster.trace import Trace, follow, refine
@@ -39,6 +47,7 @@ HALF = 0.5  # part of a curve that is not on bare paper for longer than a gap be
 WIDEST = 0.04  # such a gap is at most this part of a curve
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
+HUES_TOLD = 0.1  # and from which on two samples of a legend are of two hues
 MOST = 8  # curves of one panel
 
 
@@ -159,7 +168,12 @@ def _inks(
     """Return the colours worth following, and the legend's entries in the colours of the curves."""
     hushed = replace_strength(piece.field, piece.text)
     found = unblended(hushed, [pair for pair in palette(hushed) if pair[1] >= MIN_PIXELS])
-    keys = [replace(k, colour=_in_curves(k, found, is_thin(hushed))) for k in keys]
+    thin = is_thin(hushed)
+    as_found = [_in_curves(k, found, thin) for k in keys]
+    several = len({k.colour for k in keys}) == len(keys) and _hues_differ(keys)
+    if thin and several and len(set(as_found)) < len(keys):  # two samples became one ink
+        as_found = nearest_inks(hushed, [k.colour for k in keys])
+    keys = [replace(k, colour=c) for k, c in zip(keys, as_found, strict=True)]
     listed = list(dict.fromkeys(k.colour for k in keys))
     if listed and len(keys) >= (expected or len(keys)):
         return listed, keys
@@ -176,6 +190,13 @@ def _in_curves(key: Key, found: Sequence[Colour], thin: bool) -> Colour:
         return min(alike, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
     near = [c for c in found if colour_distance(c, key.colour) < 48]
     return min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
+
+
+def _hues_differ(keys: Sequence[Key]) -> bool:
+    """Whether every two samples of a legend differ in their hue."""
+    return all(
+        _hue_apart(a.colour, b.colour) > HUES_TOLD for i, a in enumerate(keys) for b in keys[:i]
+    )
 
 
 def _hue_apart(a: Colour, b: Colour) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from metablin.digitise.raster.inks import (
 )
 from metablin.digitise.raster.marks import calibrate_pixels, straighten
 from metablin.digitise.raster.samples import pixel_keys
-from metablin.digitise.raster.trace import Trace, follow, refine
+from metablin.digitise.raster.trace import Trace, follow, lattice, refine, upright
 from metablin.digitise.readers import (
     Colour,
     Drawing,
@@ -48,6 +48,8 @@ WIDEST = 0.04  # such a gap is at most this part of a curve
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
 HUES_TOLD = 0.1  # and from which on two samples of a legend are of two hues
+PARTS = 4  # steps in adjoining columns, at most, that may be one fall
+MANY_LEVELS = 5  # level parts that tell whether a curve was moved to pixels
 MOST = 8  # curves of one panel
 
 
@@ -111,7 +113,8 @@ def raster_curves(
     expected = hand.expected(len(rows) or len(keys) or None)
     inks, keys = _inks(piece, keys, expected)
     found = _gather(piece, inks, expected)
-    curves = [_curve(piece, ink, own, neutral, trace) for ink, own, neutral, trace in found]
+    marks = _snapped(panel)
+    curves = [_curve(piece, marks, ink, own, neutral, trace) for ink, own, neutral, trace in found]
     return [c for c in curves if c is not None], keys
 
 
@@ -304,16 +307,33 @@ def _thickness(own: Any, trace: Trace) -> float:
     return float(np.percentile(out, 30)) if out else 1.0
 
 
-def _curve(piece: _Piece, ink: Colour, own: Any, neutral: Any, trace: Trace) -> RawCurve | None:
+def _curve(
+    piece: _Piece, marks: tuple[float, float], ink: Colour, own: Any, neutral: Any, trace: Trace
+) -> RawCurve | None:
     """Return the curve in pixels of the picture."""
-    x, y, width, spikes = refine(own, neutral, trace)
+    x, y, width, spikes, levels = refine(own, neutral, trace)
     left, top = piece.field.left, piece.field.top
-    start = (float(piece.start[0] + left), float(piece.start[1] + top))
-    corners = _corners(x + left, y + top, start)
+    start = (float(piece.start[0]), float(piece.start[1]))
+    corners = _corners(x, y, start, lambda *fall: upright(own, *fall, width)) + (left, top)
+    snapped = lattice(levels, MANY_LEVELS)
+    if snapped is not None:  # so are the marks of the axes: what counts is the difference
+        corners = corners - snapped + np.array(marks)
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
     known = seen | neutral[trace.leave, columns]
     return RawCurve(corners, ink, _pattern(seen), width, spikes + left, _covered(known, width))
+
+
+def _snapped(panel: Panel) -> tuple[float, float]:
+    """Return by how much the marks of both axes were moved, where they were moved to pixels.
+
+    A line of an odd number of pixels is drawn half a pixel after its place, on average: the place
+    is rounded to a corner of pixels, and the line drawn along the pixels that follow.
+    """
+    x, y = (
+        (lattice(a.positions, 3) or 0.0) if a.source == "ticks" else 0.0 for a in (panel.x, panel.y)
+    )
+    return x, y
 
 
 def _covered(known: Any, width: float) -> float:
@@ -338,12 +358,39 @@ def _pattern(seen: Any) -> tuple[float, ...]:
 
 
 def _corners(
-    x: NDArray[np.float64], y: NDArray[np.float64], start: tuple[float, float]
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    start: tuple[float, float],
+    upright_at: Callable[[float, float, float], float | None],
 ) -> NDArray[np.float64]:
-    """Return both ends of every fall; the fall lies between two columns."""
+    """Return both ends of every fall; a fall lies between two columns, or where it is drawn."""
     falls = np.flatnonzero(np.diff(y) > 0.02)
     at = (x[falls] + x[falls + 1]) / 2
+    at, before, after = _single(at, y[falls], y[falls + 1])
+    for k, fall in enumerate(zip(at, before, after, strict=True)):
+        place = upright_at(*fall)
+        at[k] = place if place is not None and abs(place - at[k]) < PARTS else at[k]
     xs = np.r_[start[0], x[0], np.repeat(at, 2), x[-1]]
-    ys = np.r_[start[1], y[0], np.c_[y[falls], y[falls + 1]].ravel(), y[-1]]
+    ys = np.r_[start[1], y[0], np.c_[before, after].ravel(), y[-1]]
     out: NDArray[np.float64] = np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
     return out
+
+
+def _single(at: Any, before: Any, after: Any) -> tuple[Any, Any, Any]:
+    """Join falls in adjoining columns that are the parts of one, at their middle.
+
+    An upright line that ends within a pixel is seen as two or three small steps. Longer runs are
+    slopes of many events, and stay as they are.
+    """
+    if len(at) < 2:
+        return at, before, after
+    cuts = np.flatnonzero(np.diff(at) > 1.5) + 1
+    places, tops, bottoms = [], [], []
+    for run in np.split(np.arange(len(at)), cuts):
+        parts = [run] if len(run) <= PARTS else [np.array([k]) for k in run]
+        for part in parts:
+            depth = after[part] - before[part]
+            places.append(float((at[part] * depth).sum() / depth.sum()))
+            tops.append(before[part[0]])
+            bottoms.append(after[part[-1]])
+    return np.array(places), np.array(tops), np.array(bottoms)

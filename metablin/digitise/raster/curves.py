@@ -114,7 +114,9 @@ def raster_curves(
     inks, keys = _inks(piece, keys, expected)
     found = _gather(piece, inks, expected)
     marks = _snapped(panel)
-    curves = [_curve(piece, marks, ink, own, neutral, trace) for ink, own, neutral, trace in found]
+    fine = [refine(own, neutral, trace) for _, own, neutral, trace in found]
+    shift = _moved(fine, marks)
+    curves = [_curve(piece, shift, line, *rest) for line, rest in zip(fine, found, strict=True)]
     return [c for c in curves if c is not None], keys
 
 
@@ -308,20 +310,27 @@ def _thickness(own: Any, trace: Trace) -> float:
 
 
 def _curve(
-    piece: _Piece, marks: tuple[float, float], ink: Colour, own: Any, neutral: Any, trace: Trace
+    piece: _Piece, shift: Any, line: Any, ink: Colour, own: Any, neutral: Any, trace: Trace
 ) -> RawCurve | None:
     """Return the curve in pixels of the picture."""
-    x, y, width, spikes, levels = refine(own, neutral, trace)
-    left, top = piece.field.left, piece.field.top
+    x, y, width, spikes, _ = line
+    place = np.array([piece.field.left, piece.field.top]) + shift
     start = (float(piece.start[0]), float(piece.start[1]))
-    corners = _corners(x, y, start, lambda *fall: upright(own, *fall, width)) + (left, top)
-    snapped = lattice(levels, MANY_LEVELS)
-    if snapped is not None:  # so are the marks of the axes: what counts is the difference
-        corners = corners - snapped + np.array(marks)
+    corners = _corners(x, y, start, lambda *fall: upright(own, *fall, width)) + place
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
     known = seen | neutral[trace.leave, columns]
-    return RawCurve(corners, ink, _pattern(seen), width, spikes + left, _covered(known, width))
+    return RawCurve(corners, ink, _pattern(seen), width, spikes + place[0], _covered(known, width))
+
+
+def _moved(fine: Sequence[Any], marks: tuple[float, float]) -> Any:
+    """Return how far to move curves that were drawn on a lattice of pixels, against the marks.
+
+    Curves of one panel are drawn by one program, most often in one width: all tell together.
+    """
+    levels = np.concatenate([line[4] for line in fine]) if fine else np.empty(0)
+    snapped = lattice(levels, MANY_LEVELS)
+    return np.zeros(2) if snapped is None else np.array(marks) - snapped
 
 
 def _snapped(panel: Panel) -> tuple[float, float]:

@@ -79,7 +79,9 @@ def _axis(axis: Axis, panel: Panel, grey: Any, which: int) -> Axis:
     inner, along = ((box[1], box[3]), (box[0], box[2]))[:: 1 if which == 0 else -1]
     zones = _zones(axis, which, size)
     beside = [z for zone in zones for z in _beside_line(grey, zone, along, size, which == 1)]
-    tries = [[("ticks", z)] for z in beside] + [[("ticks", zones[0]), ("grid", inner)]]
+    alike = _alike_rows(grey, axis, zones[1], size, which)
+    tries = [[("ticks", z)] for z in (*beside, *alike)]
+    tries.append([("ticks", zones[0]), ("grid", inner)])
     found: list[Axis] = []
     for several in tries:
         for source, (a, b) in several:
@@ -133,6 +135,33 @@ def _beside_line(
     outside = (min(zone[0], low - SHORT), low) if first else (high, max(zone[1], high + SHORT))
     inside = (high, high + size) if first else (low - size, low)
     return [outside, inside]
+
+
+def _alike_rows(
+    grey: Any, axis: Axis, zone: tuple[float, float], size: float, which: int
+) -> list[tuple[float, float]]:
+    """Return the rows in which most labels have one short dark piece: marks without a line.
+
+    The zone begins within the labels, whose boxes may have taken the marks for parts of text.
+    """
+    low, high = (zone[0] - size, zone[1]) if which == 1 else (zone[0], zone[1] + size)
+    top, bottom = max(round(low), 0), min(round(high), grey.shape[0])
+    reach = int(max(3, min(0.9 * size, 0.4 * axis.step)))
+    share = np.zeros(max(bottom - top, 0))
+    for value in axis.values:
+        at = int(axis.position(value))
+        part = grey[top:bottom, max(at - reach, 0) : at + reach + 1]
+        if part.size == 0:
+            return []
+        dark = part < np.median(part, axis=1, keepdims=True) - CONTRAST
+        starts = np.diff(np.pad(dark.astype(int), ((0, 0), (1, 0))), axis=1) == 1
+        short = (dark.sum(axis=1) <= max(4, 0.35 * size)) & (starts.sum(axis=1) == 1)
+        share += short / len(axis.values)
+    good = np.flatnonzero(share >= MOST_MARKS)
+    if not len(good):
+        return []
+    run = max(np.split(good, np.flatnonzero(np.diff(good) > 1) + 1), key=len)
+    return [(top + run[0], top + run[-1] + 1)] if len(run) >= SHORT else []
 
 
 def _near_labels(fitted: Axis, which: int, size: float) -> bool:

@@ -24,7 +24,9 @@ BRIDGE = 4  # columns without an edge that are bridged straight
 HALF = 0.5  # a row with this much ink is the line's
 FULL = 0.9  # and one with this much lies wholly within it
 CLEAN = 0.15  # rows of an upright line have its width of ink to this part
-SNAPPED = 0.9  # mean resultant length from which places are on one lattice
+SNAPPED = 0.9  # mean resultant length from which few places are on one lattice
+SNAPPED_MANY = 0.65  # and from which many are, some of which are marks or crossings
+RAYLEIGH = 6.0  # n times its square: chance exceeds it once in 400
 OFF_LATTICE = 0.1  # pixels by which that lattice may be off the pixels
 LONG = 3  # columns of a level part that tells its height
 TRACE = 0.12  # less ink than this is none
@@ -203,7 +205,9 @@ def upright(own: FloatArray, x: float, top: float, bottom: float, width: float) 
 def lattice(places: Any, least: int) -> float | None:
     """Return 0 or 0.5 where places all lie on whole pixels or half-way between; else None.
 
-    Rasterisers that snap lines to pixels do so by the width of the line.
+    Rasterisers that snap lines to pixels do so by the width of the line. Rayleigh's test (Mardia
+    and Jupp 2000, Directional Statistics, section 6.3, doi:10.1002/9780470316979) tells a lattice
+    from chance: n times the squared mean resultant length of the phases.
 
     Parameters
     ----------
@@ -220,9 +224,12 @@ def lattice(places: Any, least: int) -> float | None:
     if len(places) < least:
         return None
     mean = np.mean(np.exp(2j * np.pi * np.asarray(places, dtype=float)))
+    gathered = abs(mean) > SNAPPED or (
+        abs(mean) > SNAPPED_MANY and len(places) * abs(mean) ** 2 > RAYLEIGH
+    )
     phase = float(np.angle(mean)) / (2 * np.pi) % 1.0
     for at in (0.0, 0.5):
-        if abs(mean) > SNAPPED and abs((phase - at + 0.5) % 1.0 - 0.5) < OFF_LATTICE:
+        if gathered and abs((phase - at + 0.5) % 1.0 - 0.5) < OFF_LATTICE:
             return at
     return None
 

@@ -50,6 +50,8 @@ HUES = 0.2  # radians between two inks of one hue, seen from white paper
 HUES_TOLD = 0.1  # and from which on two samples of a legend are of two hues
 PARTS = 4  # steps in adjoining columns, at most, that may be one fall
 MANY_LEVELS = 5  # level parts that tell whether a curve was moved to pixels
+SEEN = 0.6  # ink of a pixel whose shade counts
+FEW_SHADES = 20  # columns that tell the shade of a curve
 MOST = 8  # curves of one panel
 
 
@@ -116,7 +118,15 @@ def raster_curves(
     marks = _snapped(panel)
     fine = [refine(own, neutral, trace) for _, own, neutral, trace in found]
     shift = _moved(fine, marks)
-    curves = [_curve(piece, shift, line, *rest) for line, rest in zip(fine, found, strict=True)]
+    inks_used = [ink for ink, *_ in found]
+    shades = [
+        ink if inks_used.count(ink) == 1 else _shade(piece, ink, own, trace)
+        for ink, own, _, trace in found
+    ]
+    curves = [
+        _curve(piece, shift, line, shade, *rest)
+        for line, shade, (_, *rest) in zip(fine, shades, found, strict=True)
+    ]
     return [c for c in curves if c is not None], keys
 
 
@@ -178,8 +188,12 @@ def _inks(
     several = len({k.colour for k in keys}) == len(keys) and _hues_differ(keys)
     if thin and several and len(set(as_found)) < len(keys):  # two samples became one ink
         as_found = nearest_inks(hushed, [k.colour for k in keys])
-    keys = [replace(k, colour=c) for k, c in zip(keys, as_found, strict=True)]
-    listed = list(dict.fromkeys(k.colour for k in keys))
+    listed = list(dict.fromkeys(as_found))
+    # Samples whose inks are followed as one keep their own shade, to be told apart by it.
+    keys = [
+        k if as_found.count(c) > 1 else replace(k, colour=c)
+        for k, c in zip(keys, as_found, strict=True)
+    ]
     if listed and len(keys) >= (expected or len(keys)):
         return listed, keys
     return found + [c for c in listed if c not in found], keys
@@ -321,6 +335,24 @@ def _curve(
     seen = own[trace.leave, columns] > 0.25
     known = seen | neutral[trace.leave, columns]
     return RawCurve(corners, ink, _pattern(seen), width, spikes + place[0], _covered(known, width))
+
+
+def _shade(piece: _Piece, ink: Colour, own: Any, trace: Trace) -> Colour:
+    """Return the colour of one of several curves of one ink: greys near each other tell them apart.
+
+    Taken at the strongest pixel of each column whose level part is seen from paper to paper.
+    """
+    columns = trace.first + np.arange(len(trace.leave))
+    level = (trace.enter == trace.leave) & (own[trace.leave, columns] > SEEN)
+    shades = []
+    for x, row in zip(columns[level], trace.leave[level], strict=True):
+        part = piece.field.pixels[max(row - 2, 0) : row + 3, x]
+        strength = piece.field.strength[max(row - 2, 0) : row + 3, x]
+        shades.append(part[int(np.argmax(strength))])
+    if len(shades) < FEW_SHADES:
+        return ink
+    red, green, blue = (round(float(v)) for v in np.median(shades, axis=0))
+    return red, green, blue
 
 
 def _moved(fine: Sequence[Any], marks: tuple[float, float]) -> Any:

@@ -197,9 +197,12 @@ def upright(own: FloatArray, x: float, top: float, bottom: float, width: float) 
     clean = np.abs(ink - width) < CLEAN * width
     if clean.sum() < 2:
         return None
-    part = part[clean]
-    middles = (part * (np.arange(left, right) + 0.5)).sum(axis=1) / part.sum(axis=1)
-    return float(np.median(middles))
+    line = np.median(part[clean], axis=0)
+    on = np.flatnonzero(line > TRACE)
+    if not len(on) or on[-1] - on[0] + 1 != len(on):
+        return None
+    start, end = _ends(line[on], left + int(on[0]))
+    return (start + end) / 2
 
 
 def lattice(places: Any, least: int) -> float | None:
@@ -316,7 +319,7 @@ def _ink_beyond(column: FloatArray, veil: Any, row: int, step: int) -> float:
 
 
 def _thin(column: FloatArray, veil: Any, top: int, bottom: int) -> tuple[float, float]:
-    """Return the edges of a line that fills no pixel: its ink around its middle."""
+    """Return the edges of a line that fills no pixel."""
     if bottom - top > 2:
         return float("nan"), float("nan")
     while top > 0 and column[top - 1] > TRACE:
@@ -325,10 +328,14 @@ def _thin(column: FloatArray, veil: Any, top: int, bottom: int) -> tuple[float, 
         bottom += 1
     if top == 0 or bottom == len(column) - 1 or veil[top - 1] or veil[bottom + 1]:
         return float("nan"), float("nan")
-    part = column[top : bottom + 1]
-    ink = float(part.sum())
-    middle = float((part * (np.arange(top, bottom + 1) + 0.5)).sum()) / ink
-    return middle - ink / 2, middle + ink / 2
+    return _ends(column[top : bottom + 1], top)
+
+
+def _ends(ink: FloatArray, first: int) -> tuple[float, float]:
+    """Return where a solid line begins and ends: within its first and its last pixel of ink."""
+    if len(ink) == 1:
+        return first + 0.5 - float(ink[0]) / 2, first + 0.5 + float(ink[0]) / 2
+    return first + 1 - float(ink[0]), first + len(ink) - 1 + float(ink[-1])
 
 
 def _line_width(upper: FloatArray, lower: FloatArray) -> float:

@@ -54,7 +54,7 @@ def test_marks_are_the_censored_times(kind, tmp_path):
 
 @pytest.mark.parametrize("names", [("Drug", "Placebo"), ("Stage I", "Stage II", "Stage III")])
 def test_letters_of_symbols_are_read_line_by_line(names, tmp_path):
-    """Numbers, upright titles and names with spaces, drawn letter by letter; nothing spells them."""
+    """Numbers, upright titles and names with spaces, letter by letter; nothing spells them."""
     arms = simulate(7, names=names)
     path = draw(tmp_path / "f.svg", arms, Manner(extra={"svg.fonttype": "path"}))
     text = path.read_text(encoding="utf-8")

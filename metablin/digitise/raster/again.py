@@ -74,9 +74,10 @@ def with_lone_labels(drawing: Drawing) -> Drawing:
         Raster drawing with its labels, which made no pair of axes.
     """
     assert drawing.pixels is not None
-    drawing = _with_row_mates(drawing, drawing.pixels)
+    pixels = drawing.pixels
+    drawing = _with_row_mates(drawing, pixels)
     wanted = [*_thirds(drawing.labels), *_gaps(drawing.labels)]
-    crops = [_around(drawing.pixels, lab) for lab, _ in wanted]
+    crops = [_around(pixels, lab) for lab, _ in wanted]
     seen = [k for k, c in enumerate(crops) if c.size and np.ptp(c.mean(axis=2)) > 60]
     found = recognise_crops([_to_ink(crops[k]) for k in seen])
     more = []

@@ -330,7 +330,9 @@ def _curve(
     x, y, width, spikes, _ = line
     place = np.array([piece.field.left, piece.field.top]) + shift
     start = (float(piece.start[0]), float(piece.start[1]))
-    corners = _corners(x, y, start, lambda *fall: upright(own, *fall, width)) + place
+    corners = (
+        _corners(x, y, start, lambda at, top, bottom: upright(own, at, top, bottom, width)) + place
+    )
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
     known = seen | neutral[trace.leave, columns]

@@ -24,6 +24,7 @@ from metablin.digitise.readers import (
     read_picture,
     read_svg,
     spell,
+    spell_lines,
 )
 from metablin.digitise.records import Digitised
 from metablin.digitise.steps import RawCurve, vector_curves
@@ -167,6 +168,10 @@ def _vector(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:
     text = tuple(lab for lab in drawing.labels if lab.text.strip("+| "))
     drawing = replace(drawing, labels=text)
     panels = find_panels(drawing)
+    if not panels and drawing.extra.get("lines"):
+        spelt = spell_lines(drawing)
+        panels = find_panels(spelt)
+        drawing = spelt if panels else drawing
     if not panels and drawing.extra.get("outlines"):
         drawing = spell(drawing)
         panels = find_panels(drawing)

@@ -24,6 +24,7 @@ TAIL_ALIGNED = 0.45  # and one that has run into its label, whose place is less 
 SURE = 0.5  # confidence from which a cell that was looked for is taken
 LEVEL = 0.6  # labels of one row differ in height by less, in heights of text
 BELOW = 1.2  # a table lies at most this far below the axis, in heights of the panel
+BELOW_BLOCKS = 3.0  # and one that gives each arm several rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,16 @@ def find_table(panel: Panel, labels: tuple[Label, ...]) -> tuple[str, list[RiskR
         if lab.angle == 0
         and lab not in axis
         and panel.owns(lab)
-        and box[3] - 0.02 * height < lab.y < box[3] + BELOW * height
+        and box[3] - 0.02 * height < lab.y < box[3] + BELOW_BLOCKS * height
     ]
     lines = _lines(near)
     rows = [row for line in lines for row in [_row(line, panel)] if row is not None]
     rows = [row for row in rows if not _is_axis(row)]
-    blocks = _blocks(rows, lines)
+    blocks = _blocks(rows, lines, float(panel.x.position(_first(panel))))
     if blocks:
         return "", blocks
+    end = box[3] + BELOW * height
+    rows, near = [row for row in rows if row.y < end], [lab for lab in near if lab.y < end]
     header = [lab for lab in near if HEADER.search(lab.text) and not OTHER_TABLE.search(lab.text)]
     return (header[0].text if header else ""), _one_table(rows, near)
 
@@ -137,15 +140,19 @@ def with_cells(
     return out
 
 
-def _blocks(rows: list[RiskRow], lines: list[list[Label]]) -> list[RiskRow]:
-    """Return the rows `at risk` of a table that gives each arm a heading and several rows."""
+def _blocks(rows: list[RiskRow], lines: list[list[Label]], first: float) -> list[RiskRow]:
+    """Return the rows `at risk` of a table that gives each arm a heading and several rows.
+
+    Headings stand left of the first tick; the axis title may stand beside one.
+    """
     mine = [r for r in rows if HEADER.search(r.label) and not OTHER_TABLE.search(r.label)]
     if not mine or not any(_is_other(line) for line in lines):
         return []
+    words = [line for line in lines if all(count(lab.text) is None for lab in line)]
+    words = [[lab for lab in line if lab.x < first] or line for line in words]
     heads = [
         (float(np.mean([lab.y for lab in line])), " ".join(lab.text for lab in line))
-        for line in lines
-        if all(count(lab.text) is None for lab in line)
+        for line in words
     ]
     out = []
     for row in mine:

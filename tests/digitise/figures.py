@@ -36,6 +36,7 @@ class Manner:
     share: bool = False
     brackets: bool = False
     blocks: bool = False
+    below: bool = False  # one legend below all panels
     extra: dict = field(default_factory=dict)
 
 
@@ -92,6 +93,8 @@ def draw(path: Path, arms: list[list[Truth]] | list[Truth], manner: Manner | Non
             _panel(ax, group, manner)
             if len(panels) > 1 and not manner.share:
                 ax.text(-0.12, 1.04, "AB"[k], transform=ax.transAxes, weight="bold", size=14)
+        if manner.below:
+            figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncol=4)
         figure.savefig(path, dpi=manner.dpi)
     return path
 

@@ -29,13 +29,32 @@ def _check(found, arms, tolerance, low=0.0):
         ("png", Manner(), COLOUR),
         ("jpg", Manner(percent=True, grid=True, marks=True), COLOUR),
         ("webp", Manner(band="shade", legend=False, direct=True), COLOUR),
+        ("png", Manner(dpi=300), COLOUR / 2),
+        ("png", Manner(colours=("#575757", "#6f6f6f"), width=2), COLOUR),
         ("tiff", Manner(colours=("black",) * 2, dashes=DASHES[:2], width=2), GREY),
     ],
-    ids=["colour", "jpeg, marks, grid", "bands, direct labels", "black dashes"],
+    ids=[
+        "colour",
+        "jpeg, marks, grid",
+        "bands, direct labels",
+        "300 dpi",
+        "two greys",
+        "black dashes",
+    ],
 )
 def test_curves_tables_and_names(kind, manner, tolerance, tmp_path):
     arms = simulate(11)
     _check(mb.digitise(draw(tmp_path / f"f.{kind}", arms, manner)), arms, tolerance)
+
+
+def test_one_legend_may_serve_two_panels(tmp_path):
+    groups = [simulate(1), simulate(2)]
+    manner = Manner(legend=False, below=True, table=False)
+    found = mb.digitise(draw(tmp_path / "f.png", groups, manner))
+    assert [a.id for a in found.arms] == ["A|Drug", "A|Placebo", "B|Drug", "B|Placebo"]
+    assert not found.doubtful()
+    for arm, read in zip([*groups[0], *groups[1]], found.arms, strict=True):
+        assert error(arm, read.time, read.survival) < COLOUR
 
 
 def test_a_turned_scan_is_set_straight(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,25 @@ def test_marks_are_the_censored_times(kind, tmp_path):
         true = np.unique(arm.time[arm.event == 0])
         seen = np.array([np.min(np.abs(read.censor_times - t)) for t in true])
         assert np.mean(seen < 0.01) > 0.95  # a mark under the other arm's may be given to that arm
+
+
+@pytest.mark.parametrize("names", [("Drug", "Placebo"), ("Stage I", "Stage II", "Stage III")])
+def test_letters_of_symbols_are_read_line_by_line(names, tmp_path):
+    """Numbers, upright titles and names with spaces, letter by letter; nothing spells them."""
+    arms = simulate(7, names=names)
+    path = draw(tmp_path / "f.svg", arms, Manner(extra={"svg.fonttype": "path"}))
+    text = path.read_text(encoding="utf-8")
+    bare = re.sub("<!--.*?-->", "", text, flags=re.S)
+    assert bare.count("<use ") == text.count("<use ") > 100
+    path.write_text(bare, encoding="utf-8")
+    found = mb.digitise(path)
+    assert [a.id for a in found.arms] == list(names)
+    assert not found.doubtful()
+    ticks = np.arange(0, 61, 12)
+    for arm, read in zip(arms, found.arms, strict=True):
+        assert error(arm, read.time, read.survival) < EXACT
+        np.testing.assert_array_equal(read.at_risk, arm.at_risk(ticks))
+        np.testing.assert_allclose(read.at_risk_times, ticks)
 
 
 def test_two_panels_bear_their_letters(tmp_path):

@@ -17,6 +17,9 @@ __all__ = ["complete_table", "with_lone_labels"]
 
 INK_MARGIN = 2  # pixels of paper around a number that is looked at again
 FLUSH = 0.5  # labels of one column end within this of each other, in heights of the text
+INK = 60.0  # ink differs from the paper by at least this, in 0..441
+FAR = 0.7  # paper between two labels of one row, in heights of the text
+MOST_CROPS = 80  # pieces that are looked at again
 SURE = 0.4  # confidence from which the label that was expected is taken
 
 
@@ -71,8 +74,10 @@ def with_lone_labels(drawing: Drawing) -> Drawing:
         Raster drawing with its labels, which made no pair of axes.
     """
     assert drawing.pixels is not None
+    pixels = drawing.pixels
+    drawing = _with_row_mates(drawing, pixels)
     wanted = [*_thirds(drawing.labels), *_gaps(drawing.labels)]
-    crops = [_around(drawing.pixels, lab) for lab, _ in wanted]
+    crops = [_around(pixels, lab) for lab, _ in wanted]
     seen = [k for k, c in enumerate(crops) if c.size and np.ptp(c.mean(axis=2)) > 60]
     found = recognise_crops([_to_ink(crops[k]) for k in seen])
     more = []
@@ -81,6 +86,50 @@ def with_lone_labels(drawing: Drawing) -> Drawing:
         if sure >= SURE and number(text) == value:
             more.append(replace(lab, text=text, confidence=sure))
     return replace(drawing, labels=drawing.labels + tuple(more))
+
+
+def _with_row_mates(drawing: Drawing, pixels: NDArray[np.uint8]) -> Drawing:
+    """Read what stands alone in one row with a number: its neighbours on a time axis."""
+    heads: list[Label] = []
+    for lab in sorted(drawing.labels, key=lambda v: -v.confidence):
+        whole = lab.angle == 0 and number(lab.text) is not None and lab.confidence > SURE
+        if whole and not any(abs(lab.y - h.y) < 0.5 * h.size for h in heads):
+            heads.append(lab)
+    wanted = [place for h in heads for place in _alone(h, drawing.labels, pixels)][:MOST_CROPS]
+    crops = [
+        pixels[int(v.y0) - 1 : int(v.y1) + 1, max(int(v.x0) - 1, 0) : int(v.x1) + 1] for v in wanted
+    ]
+    found = recognise_crops([_to_ink(c) for c in crops])
+    more = [
+        replace(place, text=text, confidence=sure)
+        for place, (text, sure) in zip(wanted, found, strict=True)
+        if sure >= SURE and number(text) is not None
+    ]
+    return replace(drawing, labels=drawing.labels + tuple(more))
+
+
+def _alone(head: Label, labels: tuple[Label, ...], pixels: NDArray[np.uint8]) -> list[Label]:
+    """Return the places of ink in the row of a number that no label has, with paper around."""
+    top, bottom = int(head.y0 - 0.2 * head.size), int(np.ceil(head.y1 + 0.2 * head.size))
+    if top < 0 or bottom > len(pixels):
+        return []
+    band = pixels[top:bottom].astype(float)
+    ink = np.linalg.norm(band - np.median(band.reshape(-1, 3), axis=0), axis=2) > INK
+    on = np.flatnonzero(ink.any(axis=0))
+    if not len(on):
+        return []
+    out = []
+    for run in np.split(on, np.flatnonzero(np.diff(on) > FAR * head.size) + 1):
+        x0, x1 = int(run[0]), int(run[-1]) + 1
+        rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
+        tall = rows[-1] + 1 - rows[0]
+        free = rows[0] > 0 and rows[-1] < len(ink) - 1
+        like = 0.6 * head.size < tall < 1.3 * head.size and x1 - x0 < 4 * head.size
+        known = any(v.x0 < x1 and x0 < v.x1 and v.y0 < head.y < v.y1 for v in labels)
+        if free and like and not known:
+            y0, y1 = float(top + rows[0]), float(top + rows[-1] + 1)
+            out.append(replace(head, x0=float(x0), x1=float(x1), y0=y0, y1=y1))
+    return out
 
 
 def _thirds(labels: tuple[Label, ...]) -> list[tuple[Label, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,18 @@ from metablin.digitise.axes import Panel, find_panels
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.names import Key
 from metablin.digitise.raster.again import with_lone_labels
-from metablin.digitise.raster.inks import Field, coverage, ink_field, is_thin, palette, unblended
+from metablin.digitise.raster.inks import (
+    Field,
+    coverage,
+    ink_field,
+    is_thin,
+    nearest_inks,
+    palette,
+    unblended,
+)
 from metablin.digitise.raster.marks import calibrate_pixels, straighten
 from metablin.digitise.raster.samples import pixel_keys
-from metablin.digitise.raster.trace import Trace, follow, refine
+from metablin.digitise.raster.trace import Trace, follow, lattice, refine, upright
 from metablin.digitise.readers import (
     Colour,
     Drawing,
@@ -39,6 +47,11 @@ HALF = 0.5  # part of a curve that is not on bare paper for longer than a gap be
 WIDEST = 0.04  # such a gap is at most this part of a curve
 MIN_PIXELS = 25  # cores of an ink that is worth a look
 HUES = 0.2  # radians between two inks of one hue, seen from white paper
+HUES_TOLD = 0.1  # and from which on two samples of a legend are of two hues
+PARTS = 4  # steps in adjoining columns, at most, that may be one fall
+MANY_LEVELS = 5  # level parts that tell whether a curve was moved to pixels
+SEEN = 0.6  # ink of a pixel whose shade counts
+FEW_SHADES = 20  # columns that tell the shade of a curve
 MOST = 8  # curves of one panel
 
 
@@ -102,7 +115,18 @@ def raster_curves(
     expected = hand.expected(len(rows) or len(keys) or None)
     inks, keys = _inks(piece, keys, expected)
     found = _gather(piece, inks, expected)
-    curves = [_curve(piece, ink, own, neutral, trace) for ink, own, neutral, trace in found]
+    marks = _snapped(panel)
+    fine = [refine(own, neutral, trace) for _, own, neutral, trace in found]
+    shift = _moved(fine, marks)
+    inks_used = [ink for ink, *_ in found]
+    shades = [
+        ink if inks_used.count(ink) == 1 else _shade(piece, ink, own, trace)
+        for ink, own, _, trace in found
+    ]
+    curves = [
+        _curve(piece, shift, line, shade, *rest)
+        for line, shade, (_, *rest) in zip(fine, shades, found, strict=True)
+    ]
     return [c for c in curves if c is not None], keys
 
 
@@ -159,8 +183,17 @@ def _inks(
     """Return the colours worth following, and the legend's entries in the colours of the curves."""
     hushed = replace_strength(piece.field, piece.text)
     found = unblended(hushed, [pair for pair in palette(hushed) if pair[1] >= MIN_PIXELS])
-    keys = [replace(k, colour=_in_curves(k, found, is_thin(hushed))) for k in keys]
-    listed = list(dict.fromkeys(k.colour for k in keys))
+    thin = is_thin(hushed)
+    as_found = [_in_curves(k, found, thin) for k in keys]
+    several = len({k.colour for k in keys}) == len(keys) and _hues_differ(keys)
+    if thin and several and len(set(as_found)) < len(keys):  # two samples became one ink
+        as_found = nearest_inks(hushed, [k.colour for k in keys])
+    listed = list(dict.fromkeys(as_found))
+    # Samples whose inks are followed as one keep their own shade, to be told apart by it.
+    keys = [
+        k if as_found.count(c) > 1 else replace(k, colour=c)
+        for k, c in zip(keys, as_found, strict=True)
+    ]
     if listed and len(keys) >= (expected or len(keys)):
         return listed, keys
     return found + [c for c in listed if c not in found], keys
@@ -176,6 +209,13 @@ def _in_curves(key: Key, found: Sequence[Colour], thin: bool) -> Colour:
         return min(alike, key=lambda c: _hue_apart(c, key.colour), default=key.colour)
     near = [c for c in found if colour_distance(c, key.colour) < 48]
     return min(near, key=lambda c: colour_distance(c, key.colour), default=key.colour)
+
+
+def _hues_differ(keys: Sequence[Key]) -> bool:
+    """Whether every two samples of a legend differ in their hue."""
+    return all(
+        _hue_apart(a.colour, b.colour) > HUES_TOLD for i, a in enumerate(keys) for b in keys[:i]
+    )
 
 
 def _hue_apart(a: Colour, b: Colour) -> float:
@@ -283,16 +323,60 @@ def _thickness(own: Any, trace: Trace) -> float:
     return float(np.percentile(out, 30)) if out else 1.0
 
 
-def _curve(piece: _Piece, ink: Colour, own: Any, neutral: Any, trace: Trace) -> RawCurve | None:
+def _curve(
+    piece: _Piece, shift: Any, line: Any, ink: Colour, own: Any, neutral: Any, trace: Trace
+) -> RawCurve | None:
     """Return the curve in pixels of the picture."""
-    x, y, width, spikes = refine(own, neutral, trace)
-    left, top = piece.field.left, piece.field.top
-    start = (float(piece.start[0] + left), float(piece.start[1] + top))
-    corners = _corners(x + left, y + top, start)
+    x, y, width, spikes, _ = line
+    place = np.array([piece.field.left, piece.field.top]) + shift
+    start = (float(piece.start[0]), float(piece.start[1]))
+    corners = (
+        _corners(x, y, start, lambda at, top, bottom: upright(own, at, top, bottom, width)) + place
+    )
     columns = trace.first + np.arange(len(trace.leave))
     seen = own[trace.leave, columns] > 0.25
     known = seen | neutral[trace.leave, columns]
-    return RawCurve(corners, ink, _pattern(seen), width, spikes + left, _covered(known, width))
+    return RawCurve(corners, ink, _pattern(seen), width, spikes + place[0], _covered(known, width))
+
+
+def _shade(piece: _Piece, ink: Colour, own: Any, trace: Trace) -> Colour:
+    """Return the colour of one of several curves of one ink: greys near each other tell them apart.
+
+    Taken at the strongest pixel of each column whose level part is seen from paper to paper.
+    """
+    columns = trace.first + np.arange(len(trace.leave))
+    level = (trace.enter == trace.leave) & (own[trace.leave, columns] > SEEN)
+    shades = []
+    for x, row in zip(columns[level], trace.leave[level], strict=True):
+        part = piece.field.pixels[max(row - 2, 0) : row + 3, x]
+        strength = piece.field.strength[max(row - 2, 0) : row + 3, x]
+        shades.append(part[int(np.argmax(strength))])
+    if len(shades) < FEW_SHADES:
+        return ink
+    red, green, blue = (round(float(v)) for v in np.median(shades, axis=0))
+    return red, green, blue
+
+
+def _moved(fine: Sequence[Any], marks: tuple[float, float]) -> Any:
+    """Return how far to move curves that were drawn on a lattice of pixels, against the marks.
+
+    Curves of one panel are drawn by one program, most often in one width: all tell together.
+    """
+    levels = np.concatenate([line[4] for line in fine]) if fine else np.empty(0)
+    snapped = lattice(levels, MANY_LEVELS)
+    return np.zeros(2) if snapped is None else np.array(marks) - snapped
+
+
+def _snapped(panel: Panel) -> tuple[float, float]:
+    """Return by how much the marks of both axes were moved, where they were moved to pixels.
+
+    A line of an odd number of pixels is drawn half a pixel after its place, on average: the place
+    is rounded to a corner of pixels, and the line drawn along the pixels that follow.
+    """
+    x, y = (
+        (lattice(a.positions, 3) or 0.0) if a.source == "ticks" else 0.0 for a in (panel.x, panel.y)
+    )
+    return x, y
 
 
 def _covered(known: Any, width: float) -> float:
@@ -317,12 +401,39 @@ def _pattern(seen: Any) -> tuple[float, ...]:
 
 
 def _corners(
-    x: NDArray[np.float64], y: NDArray[np.float64], start: tuple[float, float]
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    start: tuple[float, float],
+    upright_at: Callable[[float, float, float], float | None],
 ) -> NDArray[np.float64]:
-    """Return both ends of every fall; the fall lies between two columns."""
+    """Return both ends of every fall; a fall lies between two columns, or where it is drawn."""
     falls = np.flatnonzero(np.diff(y) > 0.02)
     at = (x[falls] + x[falls + 1]) / 2
+    at, before, after = _single(at, y[falls], y[falls + 1])
+    for k, fall in enumerate(zip(at, before, after, strict=True)):
+        place = upright_at(*fall)
+        at[k] = place if place is not None and abs(place - at[k]) < PARTS else at[k]
     xs = np.r_[start[0], x[0], np.repeat(at, 2), x[-1]]
-    ys = np.r_[start[1], y[0], np.c_[y[falls], y[falls + 1]].ravel(), y[-1]]
+    ys = np.r_[start[1], y[0], np.c_[before, after].ravel(), y[-1]]
     out: NDArray[np.float64] = np.c_[np.maximum.accumulate(xs), np.maximum.accumulate(ys)]
     return out
+
+
+def _single(at: Any, before: Any, after: Any) -> tuple[Any, Any, Any]:
+    """Join falls in adjoining columns that are the parts of one, at their middle.
+
+    An upright line that ends within a pixel is seen as two or three small steps. Longer runs are
+    slopes of many events, and stay as they are.
+    """
+    if len(at) < 2:
+        return at, before, after
+    cuts = np.flatnonzero(np.diff(at) > 1.5) + 1
+    places, tops, bottoms = [], [], []
+    for run in np.split(np.arange(len(at)), cuts):
+        parts = [run] if len(run) <= PARTS else [np.array([k]) for k in run]
+        for part in parts:
+            depth = after[part] - before[part]
+            places.append(float((at[part] * depth).sum() / depth.sum()))
+            tops.append(before[part[0]])
+            bottoms.append(after[part[-1]])
+    return np.array(places), np.array(tops), np.array(bottoms)

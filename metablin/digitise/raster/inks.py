@@ -11,7 +11,9 @@ from scipy import ndimage
 
 from metablin.digitise.readers import Colour
 
-__all__ = ["Field", "coverage", "ink_field", "is_thin", "paler", "palette", "unblended"]
+__all__ = [
+    "Field", "coverage", "ink_field", "is_thin", "nearest_inks", "paler", "palette", "unblended",
+]  # fmt: skip
 
 FAINT = 36.0  # ink differs from the paper by at least this, in 0..441
 CORE = 0.86  # the core of a line has at least this part of the strongest ink around
@@ -27,6 +29,7 @@ HUE = 0.975  # cosine between two inks of one hue, seen from white
 HUE_COLOURED = 0.99
 ACHROMATIC = 30.0  # spread of red, green and blue below which a colour is grey
 MATE = 0.3  # the ink of a rim has at least this many pixels for each of the rim's
+ROUNDS = 6  # of moving samples to the middle of their pixels
 THIN = 2.2  # pixels; thinner lines are blends of ink and paper all over
 
 
@@ -132,6 +135,44 @@ def palette(field: Field) -> list[tuple[Colour, int]]:
         red, green, blue = (round(float(v)) for v in np.median(own, axis=0))
         out.append(((red, green, blue), int(near.sum())))
         colours, places = colours[~near], places[~near]
+    return out
+
+
+def nearest_inks(field: Field, samples: list[Colour]) -> list[Colour]:
+    """Return the inks of a piece's thin lines, one for each sample of a legend.
+
+    Pixels go to the sample of the nearest hue, and each sample moves to the middle of its pixels
+    (k-means; Lloyd 1982, IEEE Transactions on Information Theory 28:129-137,
+    doi:10.1109/TIT.1982.1056489): compression drains the colour of a short sample and of thin
+    lines alike, so that one colour alone may be nearer to another line's.
+
+    Parameters
+    ----------
+    field : Field
+        Paper and ink.
+    samples : list of colours
+        As many as there are arms.
+    """
+    local = ndimage.maximum_filter(field.strength, size=5)
+    colours = field.pixels[(field.strength > FAINT) & (field.strength >= CORE * local)]
+    centres = _hues(np.array(samples, dtype=np.float64))
+    places = _hues(colours)
+    nearest = np.zeros(len(places), dtype=int)
+    for _ in range(ROUNDS):
+        nearest = np.argmin(
+            np.linalg.norm(places[:, None, :] - centres[None, :, :], axis=2), axis=1
+        )
+        for k in range(len(centres)):
+            if np.any(nearest == k):
+                centres[k] = np.median(places[nearest == k], axis=0)
+    out = []
+    for k, sample in enumerate(samples):
+        own = colours[nearest == k]
+        if len(own):
+            depth = own.sum(axis=1)
+            red, green, blue = np.median(own[depth <= np.percentile(depth, 25)], axis=0)
+            sample = round(float(red)), round(float(green)), round(float(blue))
+        out.append(sample)
     return out
 
 

@@ -16,6 +16,10 @@ __all__ = ["calibrate_pixels", "straighten"]
 CONTRAST = 24.0  # a mark is darker than its surroundings by this
 INLIER = 1.2  # pixels by which a mark may be off the line of the others
 ENOUGH = 0.55  # part of the labels that must have a mark
+MOST_MARKS = 0.8  # and a fit that is preferred to others has marks for this part
+AXIS_LINE = 0.75  # part of the panel that the line of an axis is dark along
+SHORT = 3  # pixels of the shortest mark
+OFF_LABELS = 0.3  # marks stand at the middles of their labels to this, in heights of the text
 TURN = 2.0  # degrees that are looked for
 STILL = 0.07  # degrees below which a picture is left as it is
 
@@ -71,24 +75,100 @@ def _axis(axis: Axis, panel: Panel, grey: Any, which: int) -> Axis:
     if axis.source == "given" or not axis.labels:
         return axis
     size = float(np.median([lab.size for lab in axis.labels]))
-    if which == 0:
-        edge = min(lab.y0 for lab in axis.labels)
-        zone = (edge - 2.2 * size, edge - 1)
-        inner = (panel.box[1], panel.box[3])
-    else:
-        edge = max(lab.x1 for lab in axis.labels)
-        zone = (edge + 2, edge + 2.2 * size)
-        inner = (panel.box[0], panel.box[2])
-    found = []
-    for source, (a, b) in (("ticks", zone), ("grid", inner)):
-        profile = _profile(grey, a, b, source)
-        fitted = None if profile is None else _fit(axis, profile, size, source)
-        if fitted is not None:
-            found.append(fitted)
+    box = panel.box
+    inner, along = ((box[1], box[3]), (box[0], box[2]))[:: 1 if which == 0 else -1]
+    zones = _zones(axis, which, size)
+    beside = [z for zone in zones for z in _beside_line(grey, zone, along, size, which == 1)]
+    alike = _alike_rows(grey, axis, zones[1], size, which)
+    tries = [[("ticks", z)] for z in (*beside, *alike)]
+    tries.append([("ticks", zones[0]), ("grid", inner)])
+    found: list[Axis] = []
+    for several in tries:
+        for source, (a, b) in several:
+            profile = _profile(grey, a, b, source)
+            fitted = None if profile is None else _fit(axis, profile, size, source)
+            if fitted is not None and _near_labels(fitted, which, size):
+                found.append(fitted)
+        if any(len(f.values) >= MOST_MARKS * len(axis.values) for f in found):
+            break
     if not found:
         return axis
-    best = max(found, key=lambda f: (len(f.values) >= 0.8 * len(axis.values), -f.residual))
+    best = max(found, key=lambda f: (len(f.values) >= MOST_MARKS * len(axis.values), -f.residual))
     return _whole(best, axis)
+
+
+def _zones(axis: Axis, which: int, size: float) -> list[tuple[float, float]]:
+    """Return where the marks of an axis may be: from the labels' outermost edge, and usual one.
+
+    The edge of a label whose mark was taken for a part of it lies too near to the axis.
+    """
+    if which == 0:
+        edges = [lab.y0 for lab in axis.labels]
+        return [(e - 2.2 * size, e - 1) for e in (min(edges), float(np.median(edges)))]
+    edges = [lab.x1 for lab in axis.labels]
+    return [(e + 2, e + 2.2 * size) for e in (max(edges), float(np.median(edges)))]
+
+
+def _beside_line(
+    grey: Any, zone: tuple[float, float], along: tuple[float, float], size: float, first: bool
+) -> list[tuple[float, float]]:
+    """Return the rows outside and inside the line of an axis, where its marks are.
+
+    A table may stand between the axis and the curves: only what touches the line is a mark. The
+    line is the one nearest to the labels, the `first` of the zone or its last.
+    """
+    top, bottom = max(round(zone[0]), 0), min(round(zone[1]), grey.shape[0])
+    part = grey[top:bottom, max(round(along[0]), 0) : round(along[1])]
+    if min(part.shape) < 3:
+        return []
+    dark = (part < np.median(part) - CONTRAST).mean(axis=1) > AXIS_LINE
+    rows = np.flatnonzero(dark)
+    if not len(rows):
+        return []
+    k = int(rows[0] if first else rows[-1])
+    step = 1 if first else -1
+    end = k
+    while 0 <= end + step < len(dark) and dark[end + step]:
+        end += step
+    low, high = top + min(k, end), top + max(k, end) + 1
+    # A label may have taken its mark for a part of it, and so end at the line.
+    outside = (min(zone[0], low - SHORT), low) if first else (high, max(zone[1], high + SHORT))
+    inside = (high, high + size) if first else (low - size, low)
+    return [outside, inside]
+
+
+def _alike_rows(
+    grey: Any, axis: Axis, zone: tuple[float, float], size: float, which: int
+) -> list[tuple[float, float]]:
+    """Return the rows in which most labels have one short dark piece: marks without a line.
+
+    The zone begins within the labels, whose boxes may have taken the marks for parts of text.
+    """
+    low, high = (zone[0] - size, zone[1]) if which == 1 else (zone[0], zone[1] + size)
+    top, bottom = max(round(low), 0), min(round(high), grey.shape[0])
+    reach = int(max(3, min(0.9 * size, 0.4 * axis.step)))
+    share = np.zeros(max(bottom - top, 0))
+    for value in axis.values:
+        at = int(axis.position(value))
+        part = grey[top:bottom, max(at - reach, 0) : at + reach + 1]
+        if part.size == 0:
+            return []
+        dark = part < np.median(part, axis=1, keepdims=True) - CONTRAST
+        starts = np.diff(np.pad(dark.astype(int), ((0, 0), (1, 0))), axis=1) == 1
+        short = (dark.sum(axis=1) <= max(4, 0.35 * size)) & (starts.sum(axis=1) == 1)
+        share += short / len(axis.values)
+    good = np.flatnonzero(share >= MOST_MARKS)
+    if not len(good):
+        return []
+    run = max(np.split(good, np.flatnonzero(np.diff(good) > 1) + 1), key=len)
+    return [(top + run[0], top + run[-1] + 1)] if len(run) >= SHORT else []
+
+
+def _near_labels(fitted: Axis, which: int, size: float) -> bool:
+    """Whether the marks of a fit stand, taken together, at the middles of their labels."""
+    middles = [lab.x if which == 0 else lab.y for lab in fitted.labels]
+    off = np.abs(np.array(middles) - np.array(fitted.positions))
+    return bool(np.median(off) <= max(INLIER, OFF_LABELS * size))
 
 
 def _whole(fitted: Axis, axis: Axis) -> Axis:
@@ -119,7 +199,7 @@ def _profile(grey: Any, a: float, b: float, source: str) -> Any:
     A mark fills part of the zone, a grid line all of it.
     """
     top, bottom = max(round(a), 0), min(round(b), grey.shape[0])
-    if bottom - top < 3:
+    if bottom - top < SHORT:
         return None
     zone = 255.0 - grey[top:bottom]
     if source == "grid":

@@ -15,6 +15,7 @@ __all__ = ["pixel_keys"]
 
 BACK = 7.5  # how far left of its text a sample may begin, in heights of the text
 LONG = 1.0  # a sample is at least this long
+NEXT = 4.0  # from the end of an entry to the next one's sample, in heights of the text
 INK = 40.0  # ink differs from the paper by at least this
 
 
@@ -33,14 +34,29 @@ def pixel_keys(panel: Panel, drawing: Drawing) -> list[Key]:
         lab
         for lab in drawing.labels
         if lab.angle == 0
-        and panel.owns(lab)
         and number(lab.text) is None
         and lab.confidence > 0.5
         and any(ch.isalnum() for ch in lab.text)
         and not STATISTIC.search(lab.text)
     ]
-    found = [key for lab in texts for key in [_key(lab, drawing)] if key is not None]
-    return _together(found)
+    found = {lab: key for lab in texts for key in [_key(lab, drawing)] if key is not None}
+    chosen = [lab for lab in found if panel.owns(lab)]
+    if not chosen:  # a legend above or below all panels may lie in another one's part
+        top, bottom = panel.box[1], max((lab.y1 for lab in panel.x.labels), default=panel.box[3])
+        chosen = [lab for lab in found if lab.y > bottom or lab.y1 < top]
+    left = [lab for lab in found if lab not in chosen]
+    while any(more := [lab for lab in left if any(_follows(lab, o, found) for o in chosen)]):
+        chosen += more
+        left = [lab for lab in left if lab not in more]
+    return _together([key for lab, key in found.items() if lab in chosen])
+
+
+def _follows(label: Label, own: Label, found: dict[Label, Key]) -> bool:
+    """Whether two entries are next to each other in the row of a legend that panels share."""
+    first, second = sorted((own, label), key=lambda lab: lab.x0)
+    start = found[second].x - found[second].width / 2
+    level = abs(first.y - second.y) < 0.5 * first.size
+    return level and 0 < start - first.x1 < NEXT * first.size
 
 
 def _key(label: Label, drawing: Drawing) -> Key | None:
@@ -51,11 +67,12 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     y0, y1 = max(int(label.y - 0.55 * size), 0), int(label.y + 0.55 * size) + 1
     if x1 - x0 < 2 * size or y1 - y0 < 4:
         return None
+    cut = False  # a word before the sample may have taken its first pixels for a part of it
     for other in drawing.labels:
         words = sum(ch.isalnum() and ch.isascii() for ch in other.text) > 1
         beside = other.y0 < label.y < other.y1 and x0 < other.x1 < label.x0 + size
         if other is not label and words and beside:
-            x0 = max(x0, int(other.x1) + 2)
+            x0, cut = max(x0, int(other.x1) + 2), True
     part = drawing.pixels[y0:y1, x0:x1].astype(float)
     if part.shape[1] < size:
         return None
@@ -63,7 +80,7 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     paper = np.median(np.concatenate([part[:2], part[-2:]]), axis=0)
     ink = np.linalg.norm(part - paper, axis=2) > INK
     ink[:, ink.mean(axis=0) > 0.8] = False  # the frame of a legend; a mark on a sample is a gap
-    run = _run(ink, size)
+    run = _run(ink, size, cut)
     if run is None:
         return None
     row, a, b = run
@@ -74,7 +91,7 @@ def _key(label: Label, drawing: Drawing) -> Key | None:
     )
 
 
-def _run(ink: Any, size: float) -> tuple[int, int, int] | None:
+def _run(ink: Any, size: float, cut: bool = False) -> tuple[int, int, int] | None:
     """Return row, start and end of the longest level run of ink near the middle (gaps allowed)."""
     height, width = ink.shape
     best, longest = None, LONG * size
@@ -87,7 +104,7 @@ def _run(ink: Any, size: float) -> tuple[int, int, int] | None:
             long = group[-1] - group[0] + 1
             filled = len(group) / long
             near_text = width - group[-1] < 3.2 * size
-            free = group[0] > 0.15 * size
+            free = cut or group[0] > 0.15 * size
             if long * filled**0.5 > longest and near_text and free and filled > 0.2:
                 best, longest = (row, int(group[0]), int(group[-1]) + 1), long * filled**0.5
     return best

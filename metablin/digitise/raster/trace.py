@@ -15,13 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Trace", "follow", "refine"]
+__all__ = ["Trace", "follow", "lattice", "refine", "upright"]
 
 FloatArray = NDArray[np.float64]
 FLAT = 0.6  # pixels: smaller changes of level are noise of the edges
 MARK = 1.6  # pixels by which a mark sticks out on both sides
 BRIDGE = 4  # columns without an edge that are bridged straight
-HALF = 0.5  # an edge is where half a pixel is covered
+HALF = 0.5  # a row with this much ink is the line's
+FULL = 0.9  # and one with this much lies wholly within it
+CLEAN = 0.15  # rows of an upright line have its width of ink to this part
+SNAPPED = 0.9  # mean resultant length from which few places are on one lattice
+SNAPPED_MANY = 0.65  # and from which many are, some of which are marks or crossings
+RAYLEIGH = 6.0  # n times its square: chance exceeds it once in 400
+OFF_LATTICE = 0.1  # pixels by which that lattice may be off the pixels
+LONG = 3  # columns of a level part that tells its height
+TRACE = 0.12  # less ink than this is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +123,7 @@ def _backtrack(
 
 def refine(
     own: FloatArray, neutral: Any, trace: Trace
-) -> tuple[FloatArray, FloatArray, float, FloatArray]:
+) -> tuple[FloatArray, FloatArray, float, FloatArray, FloatArray]:
     """Return the curve below the pixel, from the edges of its line.
 
     Parameters
@@ -133,6 +141,8 @@ def refine(
         Width of the line.
     spikes : ndarray
         Columns where a mark stands on the curve.
+    levels : ndarray
+        Rows of the middles of its level parts, each as it is drawn.
     """
     upper, lower = _edges(own, neutral, trace)
     width = _line_width(upper, lower)
@@ -150,7 +160,81 @@ def refine(
     ]
     y = np.mean(parts, axis=0) if parts else (trace.enter + trace.leave) / 2 + 0.5
     middles = x[spikes]
-    return x, _levels(_falling(y)), width, middles
+    return x, _levels(_falling(y)), width, middles, _drawn_levels(upper, lower, width)
+
+
+def _drawn_levels(upper: FloatArray, lower: FloatArray, width: float) -> FloatArray:
+    """Return the middles of level parts whose edges are a line's width apart."""
+    middle = np.where(np.abs(lower - upper - width) < CLEAN * width, (upper + lower) / 2, np.nan)
+    cuts = np.flatnonzero(~(np.abs(np.diff(middle)) < CLEAN)) + 1
+    runs = np.split(middle, cuts)
+    return np.array([np.median(r) for r in runs if len(r) >= LONG and np.isfinite(r).all()])
+
+
+def upright(own: FloatArray, x: float, top: float, bottom: float, width: float) -> float | None:
+    """Return the middle of the upright line of a fall, from the rows wholly within it.
+
+    Parameters
+    ----------
+    own : ndarray
+        As for :func:`follow`.
+    x, top, bottom : float
+        Where the fall was found.
+    width : float
+        Width of the line.
+
+    Returns
+    -------
+    float or None
+        None where the fall is shorter than the line is wide, or other ink is near.
+    """
+    a, b = int(np.ceil(top + width / 2 + 0.5)), int(np.floor(bottom - width / 2 - 0.5))
+    left, right = int(x - width / 2 - 2), int(np.ceil(x + width / 2 + 2))
+    if b - a < 2 or left < 0 or right > own.shape[1]:
+        return None
+    part = own[a:b, left:right]
+    ink = part.sum(axis=1)
+    clean = np.abs(ink - width) < CLEAN * width
+    if clean.sum() < 2:
+        return None
+    line = np.median(part[clean], axis=0)
+    on = np.flatnonzero(line > TRACE)
+    if not len(on) or on[-1] - on[0] + 1 != len(on):
+        return None
+    start, end = _ends(line[on], left + int(on[0]))
+    return (start + end) / 2
+
+
+def lattice(places: Any, least: int) -> float | None:
+    """Return 0 or 0.5 where places all lie on whole pixels or half-way between; else None.
+
+    Rasterisers that snap lines to pixels do so by the width of the line. Rayleigh's test (Mardia
+    and Jupp 2000, Directional Statistics, section 6.3, doi:10.1002/9780470316979) tells a lattice
+    from chance: n times the squared mean resultant length of the phases.
+
+    Parameters
+    ----------
+    places : array
+        Middles of lines, in pixels.
+    least : int
+        Fewer places tell nothing.
+
+    Examples
+    --------
+    >>> lattice([1.5, 4.5, 9.5], 3), lattice([1.0, 4.1, 8.9], 3), lattice([1.0, 2.3, 3.6], 3)
+    (0.5, 0.0, None)
+    """
+    if len(places) < least:
+        return None
+    mean = np.mean(np.exp(2j * np.pi * np.asarray(places, dtype=float)))
+    gathered = abs(mean) > SNAPPED or (
+        abs(mean) > SNAPPED_MANY and len(places) * abs(mean) ** 2 > RAYLEIGH
+    )
+    phase = float(np.angle(mean)) / (2 * np.pi) % 1.0
+    for at in (0.0, 0.5):
+        if gathered and abs((phase - at + 0.5) % 1.0 - 0.5) < OFF_LATTICE:
+            return at
+    return None
 
 
 def _fallen(x: FloatArray, edge: FloatArray, path: FloatArray) -> FloatArray | None:
@@ -188,35 +272,70 @@ def _isotonic(values: FloatArray) -> FloatArray:
 
 
 def _edges(own: FloatArray, neutral: Any, trace: Trace) -> tuple[FloatArray, FloatArray]:
-    """Return upper and lower edge of the line by column; NaN where other ink hides them."""
+    """Return upper and lower edge of the line by column; NaN where other ink hides them.
+
+    An edge is the mean of the column's width: what a column holds of an upright part that ends
+    within it counts by its share, so that the place of a fall is kept below the pixel.
+    """
     count = len(trace.enter)
-    upper, lower = np.full(count, np.nan), np.full(count, np.nan)
+    edges = np.full((2, count), np.nan)
     for k in range(count):
-        column = own[:, trace.first + k]
-        veil = neutral[:, trace.first + k]
-        upper[k] = _edge(column, veil, int(trace.enter[k]), -1)
-        lower[k] = _edge(column, veil, int(trace.leave[k]), 1)
-    return upper, lower
+        column, veil = own[:, trace.first + k], neutral[:, trace.first + k]
+        enter, leave = (_on_ink(column, int(v[k])) for v in (trace.enter, trace.leave))
+        if enter is None or leave is None:
+            continue
+        if max(column[enter], column[leave]) < FULL:
+            edges[:, k] = _thin(column, veil, min(enter, leave), max(enter, leave))
+            continue
+        top, bottom = enter, leave
+        if column[enter] < FULL:
+            top = leave
+        elif column[leave] < FULL:
+            bottom = enter
+        edges[0, k] = top - _ink_beyond(column, veil, top, -1)
+        edges[1, k] = bottom + 1 + _ink_beyond(column, veil, bottom, 1)
+    return edges[0], edges[1]
 
 
-def _edge(column: FloatArray, veil: Any, row: int, step: int) -> float:
-    """Walk from a row of ink to the paper; return where half a pixel is covered."""
-    if column[row] < HALF:
-        near = [r for r in (row - step, row - 2 * step, row + step) if 0 <= r < len(column)]
-        row = max(near, key=lambda r: column[r], default=row)
-        if column[row] < 0.25:
-            return float("nan")
-    peak = float(column[row])
-    while 0 <= row + step < len(column) and column[row + step] >= HALF * max(peak, HALF):
+def _on_ink(column: FloatArray, row: int) -> int | None:
+    """Return the row of ink that a path means: its own, else the strongest near it."""
+    if column[row] >= HALF:
+        return row
+    near = [r for r in range(row - 2, row + 3) if 0 <= r < len(column)]
+    best = max(near, key=lambda r: column[r])
+    return best if column[best] >= 0.25 else None
+
+
+def _ink_beyond(column: FloatArray, veil: Any, row: int, step: int) -> float:
+    """Return the ink of a line from a row to the paper; NaN where other ink hides its end."""
+    total = 0.0
+    row += step
+    while 0 <= row < len(column) and column[row] > TRACE:
+        total += float(column[row])
         row += step
-        peak = max(peak, float(column[row]))
-    after = row + step
-    if not 0 <= after < len(column) or (veil[after] and column[after] < 0.1):
+    if not 0 <= row < len(column) or veil[row]:
         return float("nan")
-    # The line ends within the pixel after the last full one, by the part that is covered.
-    part = float(np.clip(column[after], 0, 1)) if column[row] > 0.9 else 0.0
-    full = row + 0.5 + step * (float(column[row]) - 0.5 if column[row] <= 0.9 else 0.5)
-    return full + step * part
+    return total
+
+
+def _thin(column: FloatArray, veil: Any, top: int, bottom: int) -> tuple[float, float]:
+    """Return the edges of a line that fills no pixel."""
+    if bottom - top > 2:
+        return float("nan"), float("nan")
+    while top > 0 and column[top - 1] > TRACE:
+        top -= 1
+    while bottom < len(column) - 1 and column[bottom + 1] > TRACE:
+        bottom += 1
+    if top == 0 or bottom == len(column) - 1 or veil[top - 1] or veil[bottom + 1]:
+        return float("nan"), float("nan")
+    return _ends(column[top : bottom + 1], top)
+
+
+def _ends(ink: FloatArray, first: int) -> tuple[float, float]:
+    """Return where a solid line begins and ends: within its first and its last pixel of ink."""
+    if len(ink) == 1:
+        return first + 0.5 - float(ink[0]) / 2, first + 0.5 + float(ink[0]) / 2
+    return first + 1 - float(ink[0]), first + len(ink) - 1 + float(ink[-1])
 
 
 def _line_width(upper: FloatArray, lower: FloatArray) -> float:

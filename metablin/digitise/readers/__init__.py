@@ -3,7 +3,7 @@
 from metablin.digitise.readers.drawing import Colour, Drawing, Label, Stroke, colour_distance, hexed
 from metablin.digitise.readers.ocr import recognise, recognise_crops
 from metablin.digitise.readers.opening import kind_of, read_picture
-from metablin.digitise.readers.outlines import spell
+from metablin.digitise.readers.outlines import spell, spell_lines
 from metablin.digitise.readers.pdf import page_count, read_pdf
 from metablin.digitise.readers.svg import read_svg
 
@@ -22,4 +22,5 @@ __all__ = [
     "recognise",
     "recognise_crops",
     "spell",
+    "spell_lines",
 ]

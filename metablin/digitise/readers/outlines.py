@@ -9,13 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.digitise.readers.drawing import Drawing, Label, Stroke
+from metablin.digitise.readers.glyphs import filled, read_lines
 from metablin.digitise.readers.ocr import recognise
 
-__all__ = ["spell"]
+__all__ = ["spell", "spell_lines"]
 
 SCALE = 3.0  # pixels per unit of the drawing
 LEVEL = 0.1  # a line is level to this, in units of the drawing
 MAX_SIDE = 4000  # pixels
+
+
+def spell_lines(drawing: Drawing) -> Drawing:
+    """Return the drawing with its lines of letters read as labels, each line on its own.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        Vector drawing with ``extra["lines"]``.
+    """
+    labels = read_lines(drawing.extra.get("lines", ()))
+    return replace(drawing, labels=drawing.labels + tuple(labels)) if labels else drawing
 
 
 def spell(drawing: Drawing, upright: bool = False) -> Drawing:
@@ -44,24 +57,8 @@ def spell(drawing: Drawing, upright: bool = False) -> Drawing:
 
 
 def _drawn(outlines: Sequence[Stroke], drawing: Drawing, scale: float) -> NDArray[np.uint8]:
-    """Fill the outlines; pieces of one letter that overlap make its holes."""
-    from PIL import Image, ImageChops, ImageDraw
-
     size = (int(drawing.width * scale) + 1, int(drawing.height * scale) + 1)
-    ink = Image.new("1", size, 0)
-    for s in outlines:
-        x0, y0, x1, y1 = s.box
-        left, top = int(x0 * scale) - 1, int(y0 * scale) - 1
-        width, height = int((x1 - x0) * scale) + 4, int((y1 - y0) * scale) + 4
-        if width > size[0] or height > size[1]:
-            continue
-        piece = Image.new("1", (width, height), 0)
-        points = [(float(x * scale - left), float(y * scale - top)) for x, y in s.xy]
-        if len(points) > 2:
-            ImageDraw.Draw(piece).polygon(points, fill=1)
-        area = (left, top, left + width, top + height)
-        ink.paste(ImageChops.logical_xor(ink.crop(area), piece), area)
-    return np.asarray(ImageChops.invert(ink.convert("L")).convert("RGB"))
+    return filled([s.xy * scale for s in outlines], size)
 
 
 def _unscaled(label: Label, scale: float) -> Label:

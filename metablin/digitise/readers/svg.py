@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from metablin.digitise.readers.drawing import Drawing, Label, Stroke
+from metablin.digitise.readers.glyphs import Letter, is_line
 from metablin.digitise.readers.svgpath import IDENTITY, basic_shape, matrix_of, sub_paths
 from metablin.digitise.readers.svgstyle import Style, length, rules, styled, text_width
 from metablin.errors import DataError
@@ -41,6 +42,7 @@ class _Sheet:
     sheet: dict[str, dict[str, str]]
     strokes: list[Stroke] = field(default_factory=list)
     outlines: list[Stroke] = field(default_factory=list)
+    lines: list[tuple[Letter, ...]] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
     seen: int = 0
@@ -58,7 +60,8 @@ def read_svg(path: Path) -> Drawing:
     -------
     Drawing
         ``extra["outlines"]`` holds filled shapes that look like letters, where text has no
-        characters; ``extra["picture"]`` gives the bytes of an embedded picture.
+        characters, ``extra["lines"]`` the lines of letters that are drawn from symbols;
+        ``extra["embedded"]`` gives the bytes of embedded pictures.
     """
     root = _parse(path)
     names = {e.get("id"): e for e in root.iter() if isinstance(e.tag, str) and e.get("id")}
@@ -72,7 +75,11 @@ def read_svg(path: Path) -> Drawing:
         height=height,
         strokes=tuple(gathered.strokes),
         labels=tuple(gathered.labels),
-        extra={"outlines": tuple(gathered.outlines), "embedded": tuple(gathered.pictures)},
+        extra={
+            "outlines": tuple(gathered.outlines),
+            "lines": tuple(gathered.lines),
+            "embedded": tuple(gathered.pictures),
+        },
     )
 
 
@@ -135,17 +142,34 @@ def _walk(out: _Sheet, element: Any, matrix: Any, style: Style, depth: int) -> N
 def _children(out: _Sheet, element: Any, matrix: Any, style: Style, depth: int) -> None:
     """Gather the children; a comment before a group of letters tells what they spell."""
     spelt = ""
+    line: list[Letter] = []
     for child in element:
         if _name(child) == "!":
             spelt = (child.text or "").strip()
             continue
-        before = len(out.outlines), len(out.strokes)
+        before = len(out.outlines), len(out.strokes), len(out.lines)
         _walk(out, child, matrix, style, depth + 1)
         letters = out.outlines[before[0] :]
         if spelt and letters and len(out.strokes) == before[1] and _name(child) == "g":
             out.labels.append(_spelt(spelt, letters))
-            del out.outlines[before[0] :]
+            del out.outlines[before[0] :], out.lines[before[2] :]
+        elif _name(child) == "use" and len(out.strokes) == before[1]:
+            line.append(Letter(_link(child), _origin(child, matrix), tuple(letters)))
         spelt = ""
+    if is_line(line):
+        out.lines.append(tuple(line))
+
+
+def _link(element: Any) -> str:
+    """Return the name of what an element refers to."""
+    return (element.get(XLINK) or element.get("href") or "").lstrip("#")
+
+
+def _origin(element: Any, matrix: Any) -> tuple[float, float]:
+    """Return where an element refers another one to."""
+    at = length(element.get("x")) or 0.0, length(element.get("y")) or 0.0, 1.0
+    x, y, _ = matrix @ matrix_of(element.get("transform")) @ np.array(at)
+    return float(x), float(y)
 
 
 def _spelt(text: str, letters: list[Stroke]) -> Label:
@@ -161,8 +185,7 @@ def _spelt(text: str, letters: list[Stroke]) -> Label:
 
 
 def _use(out: _Sheet, element: Any, matrix: Any, style: Style, depth: int) -> None:
-    link = (element.get(XLINK) or element.get("href") or "").lstrip("#")
-    target = out.names.get(link)
+    target = out.names.get(_link(element))
     if target is None or target is element:
         return
     shift = IDENTITY.copy()

@@ -44,6 +44,23 @@ def test_clicks_on_drops_are_told_from_clicks_at_times_of_their_own(n, mode, exp
     assert sum(at_drops(n, seed, mode) for seed in range(10)) == expected
 
 
+def test_clicks_after_falls_close_in_time_are_no_traced_verticals():
+    """Where most fall in a twentieth of the follow-up, short gaps stand together."""
+    for seed in range(10):
+        rng = np.random.default_rng(800 + seed)
+        n = 150
+        early = rng.random(n) < 0.6
+        t = np.where(early, rng.uniform(4.0, 5.5, n), rng.exponential(40.0, n))
+        time, event = np.minimum(t, 30.0), (t <= 30.0).astype(int)
+        drops = np.unique(time[event == 1])
+        x = np.concatenate([[0.0], drops, [30.0]])
+        y = lifelines_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
+        x = np.maximum(x + rng.normal(0, 0.01, x.size), 0.0)
+        at_risk = ([0.0, 10.0, 20.0], [int((time >= v).sum()) for v in (0.0, 10.0, 20.0)])
+        r = reconstruct_km(x, np.clip(y, 0, 1), n=n, at_risk=at_risk, events=int(event.sum()))
+        assert r.quality.clicks == "drops"
+
+
 @pytest.mark.parametrize("count", [15, 30, 120])
 def test_irregular_clicks_under_a_changing_hazard_are_no_drops(count):
     """One rate of events for the whole curve took a quarter of 15 such clicks for drops."""

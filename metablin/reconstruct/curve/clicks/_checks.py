@@ -13,6 +13,7 @@ from metablin.errors import DataError
 from metablin.reconstruct.curve.clicks._curve import Curve
 from metablin.reconstruct.curve.clicks._mend import NOTED, put_in_order
 from metablin.reconstruct.curve.clicks._noise import (
+    alternates,
     at_corners,
     check_noise,
     collapsed,
@@ -118,7 +119,7 @@ def _kind(kind: Kind, t: FloatArray, y: FloatArray) -> tuple[Kind, BoolArray | N
     upright = at_corners(t, y)
     if kind == "corners":
         return kind, upright
-    if upright is not None and not falls_between(y, upright):
+    if upright is not None and alternates(upright) and not falls_between(y, upright):
         return kind, upright
     return ("points" if follows_falls(t, y) else kind), None
 

@@ -31,6 +31,7 @@ NEARLY_ALL = 0.98  # of what happens at near verticals, from which these are str
 UPRIGHT = 0.8  # of the whole fall happens at verticals when corners were clicked
 FEWEST = 3  # verticals
 TRACED = 0.2  # of the whole fall at verticals, from which the line of the curve was followed
+ALTERNATE = 1 / 3  # of the gaps between clicks, where falls were traced: half but for gaps left out
 TO_SD = 1.4826  # a standard deviation over the median of absolute normal errors
 APART = 3.0  # usual differences by which two readings of one plateau are not of one
 STRAY = 0.1  # share of plateaus for which that may be so
@@ -100,10 +101,23 @@ def falls_between(y: FloatArray, upright: BoolArray) -> bool:
 def follows_falls(t: FloatArray, y: FloatArray) -> bool:
     """Whether verticals are among the clicks, and take part in the fall."""
     gap, fall = t[1:] - t[:-1], y[:-1] - y[1:]
-    usual = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
-    usual[0] = False
-    steep = float(fall[usual].sum())
-    return bool(np.count_nonzero(usual) >= FEWEST and steep >= TRACED * float(fall.sum()) > 0.0)
+    upright = gap <= min(VERTICAL, OF_USUAL / gap.size) * float(t[-1])
+    upright[0] = False
+    if np.count_nonzero(upright) < FEWEST:
+        return False
+    steep = float(fall[upright].sum()) >= TRACED * float(fall.sum()) > 0.0
+    return steep and alternates(upright)
+
+
+def alternates(upright: BoolArray) -> bool:
+    """Whether short gaps are verticals: each stands between two plateaus, wider gaps.
+
+    Clicks just after falls that follow each other closely have short gaps too, but together.
+    """
+    count = np.count_nonzero(upright)
+    share = count / (count + np.count_nonzero(~upright[1:-1]))
+    together = np.count_nonzero(upright[1:] & upright[:-1]) / count
+    return bool(share >= ALTERNATE and together < share)
 
 
 def collapsed(t: FloatArray, y: FloatArray, upright: BoolArray) -> tuple[FloatArray, FloatArray]:

@@ -97,6 +97,10 @@ def pool(
         str | None,
         typer.Option(help="Column of rows that belong together: cluster-robust, or multilevel."),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Column of weights for --model weighted (equal ones without it)."),
+    ] = None,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also pool without each study in turn.")
     ] = False,
@@ -138,7 +142,7 @@ def pool(
     the rows, a column level gives the level of each interval. The names of metafor, meta and
     RevMan are known; --columns maps others.
     """
-    _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by)
+    _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by, weights)
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
     if layout != "plain" and plot is None:
         raise typer.BadParameter("--layout needs --plot")
@@ -150,7 +154,7 @@ def pool(
 
     studies = read_studies(
         file, measure, _io.options(columns, sheet, missing, percent, unit), by=by,
-        cluster=cluster, moderators=moderators, input_level=input_level,
+        cluster=cluster, weights=weights, moderators=moderators, input_level=input_level,
     )  # fmt: skip
     rules = {"zero_cells": zero_cells, "double_zeros": double_zeros, "variance": variance}
     with studies.table.places():
@@ -191,7 +195,7 @@ def _write_papers(fit: MetaFit, table: Path | None, report: Path | None) -> None
 
 def _usage(
     measure: str, transform: str | None, zero_cells: str | None, double_zeros: str | None,
-    variance: str | None, model: str, cluster: str | None, by: str | None,
+    variance: str | None, model: str, cluster: str | None, by: str | None, weights: str | None,
 ) -> None:  # fmt: skip
     """Refuse options that do not go together (exit 2)."""
     wrong = {
@@ -212,6 +216,7 @@ def _usage(
             cluster is not None and by is not None,
         "--cluster goes with --model random, common or multilevel":
             cluster is not None and model not in ("random", "common", "multilevel"),
+        "--weights goes with --model weighted": weights is not None and model != "weighted",
     }  # fmt: skip
     for message, is_so in wrong.items():
         if is_so:
@@ -292,6 +297,8 @@ def _fit(e: EffectSizes, studies: Studies, rule: str | None, **asked: Any) -> Me
         asked["by"] = frame[studies.by].tolist()
     if asked["moderators"] is not None:
         asked["data"] = frame
+    if studies.weights is not None:
+        asked["weights"] = studies.weights
     if studies.cluster is None:
         return mb.pool(e, **asked)
     groups = frame[studies.cluster].tolist()

@@ -71,6 +71,7 @@ from metablin.meta.normal.blup import blup as blup
 from metablin.meta.normal.contrasts import contrasts as contrasts
 from metablin.meta.normal.nested import fit_statistics as fit_statistics
 from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
+from metablin.meta.outliers.testing import outlier_test as outlier_test
 from metablin.meta.saved import load_fit as load_fit
 from metablin.meta.structures.fit import mixed as mixed
 from metablin.meta.structures.location_scale import location_scale as location_scale

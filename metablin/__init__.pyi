@@ -47,6 +47,7 @@ from metablin.meta.bias.regressions import macaskill as macaskill
 from metablin.meta.bias.regressions import pustejovsky as pustejovsky
 from metablin.meta.bias.regressions import thompson as thompson
 from metablin.meta.bias.steps import selection_steps as selection_steps
+from metablin.meta.bootstrap import cluster_bootstrap as cluster_bootstrap
 from metablin.meta.checks.baujat import baujat as baujat
 from metablin.meta.checks.bias import begg as begg
 from metablin.meta.checks.bias import egger as egger

@@ -167,7 +167,7 @@ def cluster_bootstrap(
     Field CA, Welsh AH (2007). Bootstrapping clustered data. J R Stat Soc B 69:369-390.
     doi:10.1111/j.1467-9868.2007.00593.x
     Efron B (1987). Better bootstrap confidence intervals. J Am Stat Assoc 82:171-185.
-    doi:10.1080/01621459.1987.10478410 (bias correction; acceleration from leaving out each cluster).
+    doi:10.1080/01621459.1987.10478410 (bias correction; acceleration by leaving out each cluster).
     Davison AC, Hinkley DV (1997). Bootstrap Methods and their Application, eq. 5.8 (quantiles).
 
     Examples

@@ -140,18 +140,17 @@ class _Structured:
         across = np.argwhere(apart & (np.abs(self.v) > TOGETHER * np.outer(spread, spread)))
         if len(across):
             i, j = (int(n) + 1 for n in across[0])
-            raise DataError(f"its sampling error is correlated with that of row {j}, in another "
-                            "cluster", row=i, column="cluster", allowed="clusters that hold what is "
-                            "correlated")  # fmt: skip
+            raise DataError(
+                f"its sampling error is correlated with that of row {j}, in another cluster",
+                row=i, column="cluster", allowed="clusters that hold what is correlated",
+            )  # fmt: skip
 
     def many(self, rows: Sequence[IntArray], picked: IntArray) -> FloatArray:
         """Return coefficients (m, p) of m draws of clusters (m, c); NaN without an answer."""
         within = [_nests(t.outer, rows) for t in self.parts]
         return np.array([self._one(rows, pick, within) for pick in picked])
 
-    def _one(
-        self, rows: Sequence[IntArray], pick: IntArray, within: Sequence[bool]
-    ) -> FloatArray:
+    def _one(self, rows: Sequence[IntArray], pick: IntArray, within: Sequence[bool]) -> FloatArray:
         at = np.concatenate([rows[c] for c in pick])
         copy = np.repeat(np.arange(len(pick)), [len(rows[c]) for c in pick])
         x = self.x[at]
@@ -182,7 +181,7 @@ def _nests(outer: IntArray, rows: Sequence[IntArray]) -> bool:
 
 
 def _copied(outer: IntArray, copy: IntArray, nests: bool) -> IntArray:
-    """Return groups of drawn rows, anew for each time their cluster was drawn if they nest in it."""
+    """Return groups of drawn rows; those that nest in clusters anew for each copy."""
     pairs = np.stack([outer, copy if nests else np.zeros_like(copy)], axis=1)
     return np.asarray(np.unique(pairs, axis=0, return_inverse=True)[1].ravel(), dtype=np.intp)
 
@@ -193,9 +192,11 @@ def _nested(fit: MetaFit) -> _Structured:
     if asked is None:
         raise DataError("a fit from a file does not know its levels", column="fit",
                         allowed="what pool returned")  # fmt: skip
-    table = {f"l{i}": list(align(e, name, labels)) for i, (name, labels) in enumerate(asked.items())}
+    labels = [list(align(e, name, given)) for name, given in asked.items()]
+    table = {f"l{i}": own for i, own in enumerate(labels)}
     if len(fit.extra["components"]) > len(table):  # pool added a level for each estimate
         table[f"l{len(table)}"] = list(range(e.k))
     named = read_random("1 | " + "/".join(table), "ID", table, e.k)
-    return _Structured(e.yi, e.vi, np.ones((e.k, 1)), [n.term for n in named],
-                       str(fit.tau2_method), ("overall",), np.array([fit.analysis.estimate]))  # fmt: skip
+    parts, estimate = [n.term for n in named], np.array([fit.analysis.estimate])
+    return _Structured(e.yi, e.vi, np.ones((e.k, 1)), parts, str(fit.tau2_method), ("overall",),
+                       estimate)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -40,7 +41,7 @@ def student_density(r: float, v: float, tau: float, df: float) -> float:
     edges = [-np.inf, r - 9 * s, *inner, r + 9 * s, np.inf]
     return sum(
         integrate.quad(at, a, b, epsabs=0, epsrel=1e-12, limit=400)[0]
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     )
 
 

@@ -241,9 +241,7 @@ def _reach(e: EffectSizes, family: Family, peak: Peak, se: float, level: float) 
 
 def _heterogeneity(e: EffectSizes, peak: Peak, x: FloatArray) -> Heterogeneity:
     q, df = float(gls(e.yi, 1 / e.vi, x).rss), e.k - x.shape[1]
-    return Heterogeneity(
-        tau2=float(peak.shape[0] ** 2), q=q, q_df=df, q_p=float(chi2_tail(q, df))
-    )
+    return Heterogeneity(tau2=float(peak.shape[0] ** 2), q=q, q_df=df, q_p=float(chi2_tail(q, df)))
 
 
 def _extra(e: EffectSizes, family: Family, peak: Peak, x: FloatArray) -> Mapping[str, Any]:
@@ -281,7 +279,9 @@ def _notes(e: EffectSizes, family: Family, peak: Peak, x: FloatArray) -> tuple[s
     probability = _parts(e, family, peak, x)[0][:, 1]
     named = [f"{s} ({p:.2f})" for s, p in zip(e.studies, probability, strict=True) if p > LIKELY]
     share, wide = math.sin(peak.shape[2]) ** 2, peak.shape[1] ** 2
-    found = "outliers, with their probability: " + ", ".join(named) if named else "no likely outlier"
+    found = "no likely outlier"
+    if named:
+        found = "outliers, with their probability: " + ", ".join(named)
     if share > LIKELY:
         found = "the wider normal has most of the studies, so that these are no outliers"
     return (f"{found}; {share:.0%} of studies have tau2 = {wide:.3g}",)

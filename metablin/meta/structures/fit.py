@@ -223,7 +223,7 @@ class MixedFit(Coefficients):
 
         Notes
         -----
-        The prediction interval has the reference distribution of the confidence interval, as that of
+        The prediction interval has the reference distribution of the confidence interval, as in
         R's metafor; the degrees of freedom are the least of the coefficients that take part.
 
         Examples

@@ -156,7 +156,7 @@ def sequences_and_counts() -> Rows:
     rates = pd.read_csv(DATA / "nielweise2008.csv")
     e, counts = (mb.two_by_two("events_treatment", "n_treatment", "events_control", "n_control",
                                data=d) for d in (bcg, nielweise))  # fmt: skip
-    pairs = mb.rate_contrasts(*(rates[c] for c in ("x1i", "t1i", "x2i", "t2i")))
+    pairs = mb.rate_contrasts(rates["x1i"], rates["t1i"], rates["x2i"], rates["t2i"])
     reml, weights = mb.pool(e, ci="z"), np.arange(1, e.k + 1)
     h = pinned("bias_more")["hackshaw"]
     hackshaw = mb.generic(h["yi"], h["vi"])
@@ -182,7 +182,7 @@ def sequences_and_counts() -> Rows:
 
     def read() -> list[float]:
         d = mb.read_revman(review)["1.1"].to_frame().sort_values("study")
-        return np.concatenate([d[c] for c in TABLE]).tolist()
+        return [float(x) for c in TABLE for x in d[c]]
 
     glmm = '`pool(model="glmm"'
     return {
@@ -238,7 +238,7 @@ def structures() -> Rows:
         "contain": ('`predict(rma.mv(dfs = "contain"))`', '`mixed(dfs="contain").predict`',
                     contained),
         "scale": ("`rma(scale = )`", "`location_scale`",
-                  lambda: mb.location_scale(effects, "meta", "meta", scale).location.beta),
+                  lambda: mb.location_scale(effects, "meta", "meta", scale).location.estimate),
     }  # fmt: skip
     for s in ("CS", "HCS", "UN", "DIAG"):
         rows[f"struct {s}"] = (

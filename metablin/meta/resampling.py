@@ -31,7 +31,7 @@ TOGETHER = 1e-12
 
 
 class Refit(Protocol):
-    """How to fit a model anew on drawn clusters."""
+    """How to fit a model anew on drawn clusters; `estimate` is that of all, shape (p,)."""
 
     terms: tuple[str, ...]
     estimate: FloatArray
@@ -75,10 +75,10 @@ class _Inverse:
         self.y, self.v = fit.effects.yi, fit.effects.vi
         self.method = None if fit.tau2_method in (None, "given") else str(fit.tau2_method)
         self.tau2 = 0.0 if fit.model == "common" else fit.tau2
-        if fit.regression is None:
-            self.x, self.terms = None, ("overall",)
-            self.estimate = np.array([fit.analysis.estimate])
-        else:
+        self.x: FloatArray | None = None
+        self.terms: tuple[str, ...] = ("overall",)
+        self.estimate = np.array([fit.analysis.estimate])
+        if fit.regression is not None:
             self.x, self.terms = fit.regression.design.matrix, fit.regression.terms
             self.estimate = fit.regression.beta
 

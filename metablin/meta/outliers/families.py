@@ -40,8 +40,6 @@ this. The gamma function at the frequency that the rule takes for none is then b
 class Family(Protocol):
     """A distribution of random effects: its free parameters and its scales."""
 
-    name: str
-
     @property
     def size(self) -> int:
         """Number of free parameters."""
@@ -92,8 +90,6 @@ class Mixture:
     flat, not infinite, where one of the two is empty.
     """
 
-    name: str = "mixture"
-
     @property
     def size(self) -> int:
         """Number of free parameters."""
@@ -124,7 +120,6 @@ class Student:
     """
 
     df: float | None = None
-    name: str = "student-t"
 
     @property
     def size(self) -> int:

@@ -47,7 +47,7 @@ def containment(x: FloatArray, terms: Sequence[Term]) -> FloatArray:
         raise DataError("no degrees of freedom by containment", column="dfs",
                         value=f"{count[j]:g} groups, {p} coefficients",
                         allowed='fewer coefficients, or dfs="residual"')  # fmt: skip
-    return df
+    return np.asarray(df)
 
 
 def least_df(rows: FloatArray, term_df: FloatArray) -> FloatArray:
@@ -76,8 +76,10 @@ def rows_of(
         frame = frame_of(data).reset_index(drop=True)
         return new_rows(fixed, frame), frame
     if not given:
-        frame = None if data is None else frame_of(data).reset_index(drop=True)
-        return np.ones((1 if frame is None else len(frame), 1)), frame
+        if data is None:
+            return np.ones((1, 1)), None
+        frame = frame_of(data).reset_index(drop=True)
+        return np.ones((len(frame), 1)), frame
     return _matrix(data, len(terms)), None
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import integrate, optimize, special, stats
 
 import metablin as mb
+from metablin.meta.outliers.climb import highest
 from metablin.meta.outliers.families import Mixture, Student, log_density
 from tests.reference import pinned
 
@@ -55,6 +56,13 @@ def test_the_density_of_t_is_that_of_adaptive_integration(df: float, tau: float)
     assert found == pytest.approx(wanted, abs=QUADRATURE)
 
 
+def at(e: mb.EffectSizes, mean: float, tau: float, wide: float, angle: float) -> float:
+    """Return the log-likelihood of a mixture, written out."""
+    near = np.cos(angle) ** 2 * stats.norm.pdf(e.yi, mean, np.sqrt(e.vi + tau**2))
+    far = np.sin(angle) ** 2 * stats.norm.pdf(e.yi, mean, np.sqrt(e.vi + wide**2))
+    return float(np.log(near + far).sum())
+
+
 def brute(e: mb.EffectSizes, mean: float | None = None) -> float:
     """Return the highest log-likelihood of a mixture, at a mean or any, by global search."""
     y, v = e.yi[:, None], e.vi[:, None]
@@ -87,9 +95,12 @@ def test_the_mixture_is_the_highest_of_a_global_search(name: str) -> None:
 def test_the_interval_ends_where_a_global_search_falls_by_the_quantile(name: str) -> None:
     e = effects(name)
     fit = mb.pool(e, model="mixture")
-    drop = special.chdtri(1, 0.05) / 2
+    wanted = fit.extra["log_likelihood"] - special.chdtri(1, 0.05) / 2
     for end in (fit.conf_low, fit.conf_high):
-        assert brute(e, end) == pytest.approx(fit.extra["log_likelihood"] - drop, abs=BRUTE)
+        peak = highest(Mixture(), e.yi - end, e.vi, np.empty((e.k, 0)))
+        assert at(e, end, *peak.shape) == pytest.approx(wanted, abs=1e-7)
+        # a higher place, if a search found one, would put the limit farther out
+        assert brute(e, end) < wanted + BRUTE
     p = 2 * (fit.extra["log_likelihood"] - brute(e, 0.0))
     assert fit.p_value == pytest.approx(float(special.chdtrc(1, p)), rel=1e-3)
 
@@ -143,8 +154,12 @@ def test_exercise_on_duration_as_published() -> None:
 @pytest.mark.parametrize("name", [n for n in METAPLUS if "mixture" in METAPLUS[n]])
 def test_mixtures_are_those_of_metaplus(name: str) -> None:
     cell, fit = METAPLUS[name]["mixture"], mb.pool(effects(name), model="mixture")
-    assert fit.extra["log_likelihood"] == pytest.approx(cell["log_likelihood"], abs=3e-6)
-    assert fit.extra["log_likelihood"] > cell["log_likelihood"] - 1e-8
+    value = fit.extra["log_likelihood"]
+    assert value > cell["log_likelihood"] - 1e-8
+    if name == "drawn2":  # metaplus stays on a lower peak, 0.05 below
+        assert value == pytest.approx(brute(effects(name)), abs=BRUTE)
+        return
+    assert value == pytest.approx(cell["log_likelihood"], abs=3e-6)
     assert fit.estimate == pytest.approx(cell["parameters"]["muhat"], abs=STOPPED)
     assert fit.extra["outlier_probability"] == pytest.approx(
         cell["outlier_probability"], abs=10 * STOPPED
@@ -156,7 +171,8 @@ def test_fits_of_t_are_those_of_metaplus(name: str) -> None:
     cell, fit = METAPLUS[name]["t-dist"], mb.pool(effects(name), model="student-t")
     assert fit.extra["log_likelihood"] == pytest.approx(cell["log_likelihood"], abs=1e-4)
     assert fit.estimate == pytest.approx(cell["parameters"]["muhat"], abs=1e-3)
-    assert 1 / fit.extra["effects_df"] == pytest.approx(cell["parameters"]["vinv"], abs=0.02)
+    if cell["parameters"]["tau2"] > 0:  # else the degrees of freedom have no meaning
+        assert 1 / fit.extra["effects_df"] == pytest.approx(cell["parameters"]["vinv"], abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["mag", "exercise"])
@@ -164,7 +180,7 @@ def test_without_outliers_both_are_the_normal_fit(name: str) -> None:
     e = effects(name)
     normal = mb.pool(e, tau2="ML", ci="z")
     fit = mb.pool(e, model="student-t")
-    assert fit.estimate == normal.estimate
+    assert fit.estimate == pytest.approx(normal.estimate, rel=1e-12)
     assert fit.tau2 == pytest.approx(normal.tau2, rel=1e-12)
     assert fit.extra["effects_df"] == math.inf
     assert (fit.extra["lr_normal"], fit.extra["lr_normal_p"]) == (0, 1)

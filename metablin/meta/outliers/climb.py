@@ -23,7 +23,7 @@ BETTER = 1e-9
 ROUNDS = 30
 """Rounds of expectation and maximisation from every start, before Newton's method."""
 
-CLIMBED = 3
+CLIMBED = 4
 """Best starts from which Newton's method climbs."""
 
 START_ALPHAS = (0.1, 0.6)
@@ -144,8 +144,10 @@ def _allocations(
     for order in ranks:
         out += [np.isin(np.arange(k), order[:m]).astype(float) for m in range(2, k // 2 + 1)]
     r = np.unique(np.clip(np.array(out), 0.02, 0.98), axis=0)
+    typical = float(np.median(v))
+    narrow = np.repeat([0.01 * typical, max(0.25 * tau2, 0.1 * typical)], len(r))
+    r = np.concatenate([r, r])
     wide = np.full(len(r), max(4 * tau2, float(np.var(y))))
-    narrow = np.full(len(r), max(0.25 * tau2, 0.05 * float(np.median(v))))
     beta, narrow, wide, share, value = _rounds(y, v, x, r, narrow, wide)
     order = np.argsort(-value, kind="stable")
     chosen: list[int] = []

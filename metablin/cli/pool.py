@@ -104,6 +104,16 @@ def pool(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also pool without each study in turn.")
     ] = False,
+    cumulative: Annotated[
+        str | None, typer.Option(help="Also pool as studies are added, in the order of a column.")
+    ] = None,
+    bootstrap: Annotated[
+        int | None, typer.Option(help="Also resample the clusters of --cluster, so many times.")
+    ] = None,
+    outlier_test: Annotated[
+        bool,
+        typer.Option("--outlier-test", help="Also test for outliers (models student-t, mixture)."),
+    ] = False,
     influence: Annotated[
         bool, typer.Option("--influence", help="Also measure the influence of each study.")
     ] = False,
@@ -143,6 +153,10 @@ def pool(
     RevMan are known; --columns maps others.
     """
     _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by, weights)
+    if bootstrap is not None and cluster is None:
+        raise typer.BadParameter("--bootstrap needs --cluster")
+    if outlier_test and model not in ("student-t", "mixture"):
+        raise typer.BadParameter("--outlier-test goes with --model student-t or mixture")
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
     if layout != "plain" and plot is None:
         raise typer.BadParameter("--layout needs --plot")
@@ -154,15 +168,17 @@ def pool(
 
     studies = read_studies(
         file, measure, _io.options(columns, sheet, missing, percent, unit), by=by,
-        cluster=cluster, weights=weights, moderators=moderators, input_level=input_level,
+        cluster=cluster, weights=weights, order=cumulative, moderators=moderators,
+        input_level=input_level,
     )  # fmt: skip
     rules = {"zero_cells": zero_cells, "double_zeros": double_zeros, "variance": variance}
     with studies.table.places():
         effects = effect_sizes(studies, measure, transform, rules)
         fit = _fit(effects, studies, rule, model=model, tau2=tau2, ci=ci, level=level,
                    moderators=moderators, prediction=prediction)  # fmt: skip
-    wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
-    found = wanted.run(fit)
+    wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel,
+                         cumulative is not None, outlier_test, bootstrap)  # fmt: skip
+    found = wanted.run(fit, studies)
     if plot is not None:
         _io.save_plot(fit.plot(layout=layout), plot)
     if table is not None or report is not None:

@@ -115,6 +115,28 @@ def test_a_cell_that_is_no_weight_is_named(tmp_path: Path, cell: str, words: lis
     assert all(word in str(result.exception) for word in words)
 
 
+def test_a_cumulative_analysis_is_sorted_by_its_column() -> None:
+    answer = run(DATA / "bcg.csv", "--measure", "rr", "--cumulative", "year")
+    fit = mb.pool(mb.two_by_two(*TABLE, measure="rr", studies=BCG["study"]))
+    assert answer["cumulative"] == jsonable(mb.cumulative(fit, BCG["year"]).to_dict())
+    assert answer["cumulative"]["refits"][0]["term"] == "Aronson 1948"
+    words = run(DATA / "bcg.csv", "--measure", "rr", "--cumulative", "alloc")
+    assert words["cumulative"] == jsonable(mb.cumulative(fit, BCG["alloc"]).to_dict())
+
+
+def test_clusters_are_resampled() -> None:
+    fit = mb.pool(mb.two_by_two(*TABLE, studies=BCG["study"]))
+    want = mb.cluster_bootstrap(fit, BCG["year"], draws=99).to_dict()
+    more = ["--measure", "or", "--cluster", "year", "--bootstrap", "99"]
+    assert run(DATA / "bcg.csv", *more)["bootstrap"] == jsonable(want)
+
+
+def test_a_test_for_outliers() -> None:
+    words = ["--measure", "or", "--model", "student-t", "--outlier-test"]
+    # without outliers the first draw is as large
+    assert run(DATA / "bcg.csv", *words)["outlier_test"]["p_value"] == 1
+
+
 def test_the_rule_for_few_cohorts(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     file.write_text("events,n\n0,10\n0,15\n0,20\n")
@@ -140,6 +162,8 @@ def test_a_funnel_plot_is_written(tmp_path: Path) -> None:
         ["--measure", "or", "--cluster", "alloc", "--by", "alloc"],
         ["--measure", "or", "--cluster", "alloc", "--model", "glmm"],
         ["--measure", "or", "--weights", "alloc"],
+        ["--measure", "or", "--bootstrap", "99"],
+        ["--measure", "or", "--outlier-test"],
         ["--measure", "or", "--weights", "year", "--rule", "cohorts"],
         ["--measure", "or", "--rule", "cohorts"],
         ["--measure", "proportion", "--rule", "cohorts", "--moderators", "ablat"],

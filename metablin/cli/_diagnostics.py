@@ -30,9 +30,9 @@ class Diagnostics:
         Test for small-study effects.
     funnel : Path, optional
         Where a funnel plot goes.
-    cumulative, outlier_test : bool
-    bootstrap : int, optional
-        How often clusters are resampled.
+    cumulative : bool
+    outlier_test, bootstrap : int, optional
+        Draws of the test, and how often clusters are resampled.
     """
 
     leave_one_out: bool
@@ -41,7 +41,7 @@ class Diagnostics:
     trim_and_fill: bool
     funnel: Path | None
     cumulative: bool
-    outlier_test: bool
+    outlier_test: int | None
     bootstrap: int | None
 
     def run(self, fit: MetaFit, studies: Studies) -> dict[str, Any]:
@@ -53,8 +53,8 @@ class Diagnostics:
             out["leave_one_out"] = mb.leave_one_out(fit)
         if self.cumulative:
             out["cumulative"] = mb.cumulative(fit, studies.order)
-        if self.outlier_test:
-            out["outlier_test"] = mb.outlier_test(fit)
+        if self.outlier_test is not None:
+            out["outlier_test"] = mb.outlier_test(fit, self.outlier_test)
         if self.bootstrap is not None:
             groups = studies.frame[studies.cluster].tolist()
             out["bootstrap"] = mb.cluster_bootstrap(fit, groups, self.bootstrap)

@@ -111,9 +111,9 @@ def pool(
         int | None, typer.Option(help="Also resample the clusters of --cluster, so many times.")
     ] = None,
     outlier_test: Annotated[
-        bool,
-        typer.Option("--outlier-test", help="Also test for outliers (models student-t, mixture)."),
-    ] = False,
+        int | None,
+        typer.Option(help="Also test for outliers by so many draws (models student-t, mixture)."),
+    ] = None,
     influence: Annotated[
         bool, typer.Option("--influence", help="Also measure the influence of each study.")
     ] = False,
@@ -155,7 +155,7 @@ def pool(
     _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by, weights)
     if bootstrap is not None and cluster is None:
         raise typer.BadParameter("--bootstrap needs --cluster")
-    if outlier_test and model not in ("student-t", "mixture"):
+    if outlier_test is not None and model not in ("student-t", "mixture"):
         raise typer.BadParameter("--outlier-test goes with --model student-t or mixture")
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
     if layout != "plain" and plot is None:

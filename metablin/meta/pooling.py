@@ -53,7 +53,8 @@ def pool(
     ci : str, optional
         ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
         narrower than Wald), ``z`` (default of the other models), ``t`` or, with REML and without
-        moderators, ``kenward-roger``.
+        moderators, ``kenward-roger``. Some models have an interval of their own (``profile`` of
+        ``student-t`` and ``mixture``).
     level : float
         Confidence level.
     by : sequence or str, optional

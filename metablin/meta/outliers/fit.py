@@ -25,7 +25,7 @@ from metablin.numerics.gls import gls, gls_at
 from metablin.numerics.inference import chi2_tail, two_sided
 from metablin.numerics.newton import hessian
 
-__all__ = ["FAMILIES", "family_of", "fit_mixture", "fit_outlier_regression", "fit_student"]
+__all__ = ["family_of", "fit_mixture", "fit_outlier_regression", "fit_student"]
 
 FloatArray = NDArray[np.float64]
 
@@ -37,9 +37,6 @@ NONE = 1e-12
 
 LIKELY = 0.5
 """Probability from which a study is named as an outlier."""
-
-FAMILIES = ("student-t", "mixture")
-"""Models of this room."""
 
 
 def fit_student(e: EffectSizes, options: Options) -> MetaFit:
@@ -130,7 +127,7 @@ def fit_outlier_regression(e: EffectSizes, options: Options, design: Design) -> 
         tau2_method="ML", weights=_weights(e, family, peak, x), predict=False,
         notes=_notes(e, family, peak, x), extra=_extra(e, family, peak, x),
     )  # fmt: skip
-    cov = covariance(family, e.yi, e.vi, x, peak)
+    cov = _covariance(family, e.yi, e.vi, x, peak)
     error = np.sqrt(np.diag(cov))
     ends, roots = [], []
     for j, at in enumerate(peak.beta):
@@ -155,7 +152,7 @@ def _fit(e: EffectSizes, options: Options, family: Family) -> MetaFit:
     x = np.ones((e.k, 1))
     peak = _peak(e, options, family, x)
     middle = float(peak.beta[0])
-    se = math.sqrt(float(covariance(family, e.yi, e.vi, x, peak)[0, 0]))
+    se = math.sqrt(float(_covariance(family, e.yi, e.vi, x, peak)[0, 0]))
     fall = deviance(family, e.yi, e.vi, x, peak, 0)
     root = math.copysign(math.sqrt(max(fall(0.0), 0.0)), middle)
     half = _reach(e, family, peak, se, options.level)
@@ -184,7 +181,7 @@ def _peak(e: EffectSizes, options: Options, family: Family, x: FloatArray) -> Pe
     return dataclasses.replace(peak, shape=shape)
 
 
-def covariance(
+def _covariance(
     family: Family, y: FloatArray, v: FloatArray, x: FloatArray, peak: Peak
 ) -> FloatArray:
     """Return the covariance of the coefficients from the observed information."""

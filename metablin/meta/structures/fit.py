@@ -361,7 +361,9 @@ def mixed(
     k = len(y)
     method = _input.choice("method", method, ["REML", "ML"])
     dfs = _input.choice("dfs", dfs, ["residual", "contain"])
-    test = _input.choice("test", test or ("t" if dfs == "contain" else "z"), ["z", "t"])
+    if test is None:
+        test = "t" if dfs == "contain" else "z"
+    test = _input.choice("test", test, ["z", "t"])
     if dfs == "contain" and test == "z":
         raise DataError("degrees of freedom of a normal reference", column="dfs", value=dfs,
                         allowed='test="t"')  # fmt: skip

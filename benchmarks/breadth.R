@@ -84,15 +84,15 @@ for (s in unique(berkey$trial)) { at <- which(berkey$trial == s); Vb[at, at] <- 
 add("vcalc", function() as.matrix(vcalc(vi, cluster = study, obs = esid, rho = .6, data = assink)))
 Va <- vcalc(vi, cluster = study, obs = esid, rho = .6, data = assink)
 Vi <- vcalc(vi, cluster = study, time1 = time, phi = .97, data = ishak)
-mv <- function(..., see = function(f) c(f$beta)) see(quiet(rma.mv(...)))
-add("nested", function() mv(yi, vi, random = ~ 1 | district/school, data = kon))
-add("crossed", function() mv(yi, vi, random = list(~ 1 | district/school, ~ 1 | year), data = kon))
-add("correlated", function() mv(yi, Va, random = ~ 1 | study/esid, data = assink))
+mv <- function(fit, see = function(f) c(f$beta)) see(quiet(fit))
+add("nested", function() mv(rma.mv(yi, vi, random = ~ 1 | district/school, data = kon)))
+add("crossed", function() mv(rma.mv(yi, vi, random = list(~ 1 | district/school, ~ 1 | year), data = kon)))
+add("correlated", function() mv(rma.mv(yi, Va, random = ~ 1 | study/esid, data = assink)))
 for (s in c("CS", "HCS", "UN", "DIAG")) local({ k <- s
-  add(paste("struct", k), function() mv(yi, Vb, mods = ~ outcome - 1, random = ~ outcome | trial, struct = k, data = berkey)) })
+  add(paste("struct", k), function() mv(rma.mv(yi, Vb, mods = ~ outcome - 1, random = ~ outcome | trial, struct = k, data = berkey))) })
 for (s in c("AR", "HAR", "CAR")) local({ k <- s
-  add(paste("struct", k), function() mv(yi, Vi, mods = ~ factor(time) - 1, random = ~ time | study, struct = k, data = ishak)) })
-add("contain", function() mv(yi, vi, random = ~ 1 | district/school, data = kon, test = "t", dfs = "contain",
+  add(paste("struct", k), function() mv(rma.mv(yi, Vi, mods = ~ factor(time) - 1, random = ~ time | study, struct = k, data = ishak))) })
+add("contain", function() mv(rma.mv(yi, vi, random = ~ 1 | district/school, data = kon, test = "t", dfs = "contain"),
   see = function(f) { p <- predict(f); c(f$ddf, p$ci.lb, p$ci.ub, p$pi.lb, p$pi.ub) }))
 add("scale", function() c(quiet(rma(yi, vi, mods = ~ meta, scale = ~ meta, data = bd))$beta))
 # clusters drawn once and fitted by both

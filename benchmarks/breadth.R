@@ -16,6 +16,10 @@ sm <- with(dat.hackshaw1998, rma(yi, vi, method = "ML", control = tight))
 rows <- list(); wanted <- commandArgs(TRUE)
 add <- function(key, value, repeats = 3) {
   if (length(wanted) && !key %in% wanted) return(invisible())
+  # a function that stops here leaves its row empty, not the table
+  tryCatch(measure(key, value, repeats), error = function(e) message(key, ": ", conditionMessage(e)))
+}
+measure <- function(key, value, repeats) {
   if (repeats == 1) {  # slow ones once
     s <- system.time(x <- value())
     rows[[key]] <<- list(seconds = s[["user.self"]] + s[["sys.self"]], value = as.numeric(unlist(x)))
@@ -69,8 +73,7 @@ glmm <- function(...) quiet(rma.glmm(measure = "OR", ai = counts$events_treatmen
 both <- function(f) c(f$beta, f$tau2)
 add("UM.FS", function() both(glmm(model = "UM.FS")), 1)
 add("UM.RS", function() both(glmm(model = "UM.RS")), 1)
-if (requireNamespace("BiasedUrn", quietly = TRUE)) add("CM.EL", function() both(glmm(model = "CM.EL",
-  control = list(optimizer = "BFGS", optCtrl = list(reltol = 1e-13), dnchgprec = 1e-12, intCtrl = list(rel.tol = 1e-8)))), 1)
+if (requireNamespace("BiasedUrn", quietly = TRUE)) add("CM.EL", function() both(glmm(model = "CM.EL")), 1)
 add("CM.AL", function() both(glmm(model = "CM.AL", nAGQ = 25)), 1)
 add("IRR", function() both(with(pairs, quiet(rma.glmm(measure = "IRR", x1i = x1i, t1i = t1i, x2i = x2i,
   t2i = t2i, model = "CM.EL", nAGQ = 25)))), 1)
@@ -106,10 +109,10 @@ if (requireNamespace("metaplus", quietly = TRUE)) {
   add("mixture", function() metaplus(O$cdp$yi, sqrt(O$cdp$vi), random = "mixture", justfit = TRUE, cores = 1)$fittedmodel@coef["muhat"], 1)
 }
 if (requireNamespace("metasens", quietly = TRUE)) {
-  P <- fromJSON(file.path("tests", "reference", "bias_more.json"))$peers$hine1989; s <- sqrt(P$vi)
-  # a gamma with which both find the same of the maxima; the path of copas() is 400 such searches
+  P <- fromJSON(file.path("tests", "reference", "bias_more.json"))$peers$bcg; s <- sqrt(P$vi)
+  # one search from one start; the path of copas() is 400 such
   add("copas", function() { z <- qnorm(c(.99, .5)); g1 <- (z[1] - z[2]) / (1 / min(s) - 1 / max(s)); g <- c(z[2] - g1 / max(s), g1)
-    optim(c(mean(P$yi), .2, .1), metasens:::copas.loglik.without.beta, gr = metasens:::copas.gradient.without.beta,
+    optim(c(mean(P$yi), -.5, .5), metasens:::copas.loglik.without.beta, gr = metasens:::copas.gradient.without.beta,
       lower = c(-Inf, -.9999, 0), upper = c(Inf, .9999, Inf), gamma = g, TE = P$yi, seTE = s,
       method = "L-BFGS-B", control = list(factr = 10, pgtol = 0, maxit = 2000))$par[1] })
   add("rm5", function() { f <- quiet(read.rm5(file.path("tests", "io", "reviews", "fleiss1993.rm5")))

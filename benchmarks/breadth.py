@@ -260,8 +260,8 @@ def resampled_and_robust() -> Rows:
     picks = np.array(b["picks"])
     fit = mb.pool(mb.generic(data["yi"], data["vi"]))
     drawn, cdp = (mb.generic(sets[n]["yi"], sets[n]["vi"]) for n in ("drawn1", "cdp"))
-    p = pinned("bias_more")["peers"]["hine1989"]
-    lidocaine = mb.generic(p["yi"], p["vi"])
+    p = pinned("bias_more")["peers"]["bcg"]
+    vaccine = mb.generic(p["yi"], p["vi"])
 
     def estimate(e: mb.EffectSizes, model: Any) -> Callable[[], Any]:
         # metaplus fits without its intervals here; ours always has them
@@ -275,7 +275,7 @@ def resampled_and_robust() -> Rows:
         "mixture": ('`metaplus(random = "mixture")`', '`pool(model="mixture")`',
                     estimate(cdp, "mixture")),
         "copas": ("`copas`, one pair of gammas", "`copas_selection`",
-                  lambda: mb.copas_selection(lidocaine, [0.5], 0.99).to_frame()["estimate"][0]),
+                  lambda: mb.copas_selection(vaccine, [0.5], 0.99).to_frame()["estimate"][0]),
     }  # fmt: skip
 
 
@@ -292,7 +292,7 @@ def main() -> None:
     every = ours() | sequences_and_counts() | structures() | resampled_and_robust()
     for key, (theirs, mine, call) in every.items():
         if key not in peer["rows"]:
-            lines.append(f"| {theirs} | {mine} | not installed here | | | |")
+            lines.append(f"| {theirs} | {mine} | not measured here | | | |")
             continue
         row = peer["rows"][key]
         found, wanted = np.ravel(call()), np.ravel(row["value"])

@@ -229,9 +229,9 @@ def structures() -> Rows:
     rows: Rows = {
         "vcalc": ("`vcalc`, 100 estimates", "`sampling_covariance`",
                   lambda: mb.sampling_covariance("vi", "study", "esid", rho=0.6, data=assink)),
-        "nested": ("`rma.mv(~ 1 | a/b)`", '`mixed("1 | a/b")`',
+        "nested": ("`rma.mv`, nested", "`mixed`, nested",
                    fit("vi", "1 | district/school", kon)),
-        "crossed": ("`rma.mv(list(~ 1 | a/b, ~ 1 | c))`", '`mixed(["1 | a/b", "1 | c"])`',
+        "crossed": ("`rma.mv`, crossed", "`mixed`, crossed",
                     fit("vi", ["1 | district/school", "1 | year"], kon)),
         "correlated": ("`rma.mv(V = )`, 100 estimates", "`mixed`",
                        fit(va, "1 | study/esid", assink)),
@@ -298,6 +298,9 @@ def main() -> None:
         found, wanted = np.ravel(call()), np.ravel(row["value"])
         off = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1)))
         seconds = timed(call, 5 if row["seconds"] < 1 else 1)
+        if row["seconds"] <= 0:  # below the tick of R's clock, on a busy machine
+            lines.append(f"| {theirs} | {mine} | {off:.1e} | | {1000 * seconds:.3g} | |")
+            continue
         ratio = row["seconds"] / seconds
         slower += [mine] if ratio < 1 else []
         lines.append(f"| {theirs} | {mine} | {off:.1e} | {1000 * row['seconds']:.3g} | "
@@ -306,7 +309,9 @@ def main() -> None:
     text = "\n".join([
         "# Beside metafor and meta", "",
         "Written by `python -m benchmarks breadth`: " + versions + ". Disagreement relative to R's "
-        "value (absolute below 1); CPU time of one call.", "", *lines, "",
+        "value (absolute below 1); CPU time of one call. `rma.glmm` stops its search at about "
+        "1e-4. `copas` is one search from one start for one pair of gammas, ours are five with the "
+        "test of what is left of the asymmetry.", "", *lines, "",
         "Slower than R: " + (", ".join(slower) or "none") + ".", "",
         "## Not offered, and why", "", "| R | reason |", "|---|---|",
         *(f"| {a} | {b} |" for a, b in NOT_OFFERED), "",

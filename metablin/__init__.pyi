@@ -47,6 +47,7 @@ from metablin.meta.bias.regressions import macaskill as macaskill
 from metablin.meta.bias.regressions import pustejovsky as pustejovsky
 from metablin.meta.bias.regressions import thompson as thompson
 from metablin.meta.bias.steps import selection_steps as selection_steps
+from metablin.meta.bootstrap import cluster_bootstrap as cluster_bootstrap
 from metablin.meta.checks.baujat import baujat as baujat
 from metablin.meta.checks.bias import begg as begg
 from metablin.meta.checks.bias import egger as egger
@@ -71,6 +72,7 @@ from metablin.meta.normal.blup import blup as blup
 from metablin.meta.normal.contrasts import contrasts as contrasts
 from metablin.meta.normal.nested import fit_statistics as fit_statistics
 from metablin.meta.normal.nested import likelihood_ratio as likelihood_ratio
+from metablin.meta.outliers.testing import outlier_test as outlier_test
 from metablin.meta.saved import load_fit as load_fit
 from metablin.meta.structures.fit import mixed as mixed
 from metablin.meta.structures.location_scale import location_scale as location_scale

@@ -83,6 +83,8 @@ Model: TypeAlias = Literal[
     "conditional",
     "weighted",
     "henmi-copas",
+    "student-t",
+    "mixture",
     "multilevel",
     "bayes",
 ]
@@ -90,7 +92,7 @@ Tau2: TypeAlias = Literal[
     "DL", "HE", "HS", "SJ", "ML", "REML", "EB", "PM", "PMM", "SJ-HE", "DL2", "CA2"
 ]  # fmt: skip
 Interval: TypeAlias = Literal[
-    "hksj", "hksj-adhoc", "z", "t", "kenward-roger", "posterior", "henmi-copas"
+    "hksj", "hksj-adhoc", "z", "t", "kenward-roger", "posterior", "henmi-copas", "profile"
 ]  # fmt: skip
 Prediction: TypeAlias = Literal["match", "hts", "kenward-roger", "sidik-jonkman", "nagashima"]
 EqualTau2: TypeAlias = Literal["separate", "common"]
@@ -125,6 +127,7 @@ SPELLINGS: dict[str, dict[str, str]] = {
         "ee": "common",  # metafor, method="EE"
         "ce": "common",  # metafor, method="CE"
         "mh": "mantel-haenszel",
+        "t-dist": "student-t",  # metaplus, random="t-dist"
     },
     "ci": {
         "knha": "hksj",  # metafor, test="knha"

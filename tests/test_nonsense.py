@@ -54,6 +54,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "pool_many": {"yi": [YI, YI], "vi": [VI, VI]},
     "pool_cohorts": {"e": COHORTS},
     "pool_contrasts": {"e": TABLES},
+    "cluster_bootstrap": {"fit": FIT, "cluster": list("aabbc"), "draws": 9},
+    "outlier_test": {"fit": mb.pool(EFFECTS, model="mixture"), "draws": 1},
     "clustered": {"fit": FIT, "cluster": list("aabbc")},
     "mixed": {"yi": YI, "vi": VI, "random": "1 | trial", "data": {"trial": list("aabbc")}},
     "location_scale": {"e": EFFECTS, "scale": "x", "data": {"x": [1, 2, 2, 3, 5]}},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from metablin.cli import _io
 
 if TYPE_CHECKING:
+    from metablin.io import Studies
     from metablin.meta import MetaFit
 
 __all__ = ["Diagnostics", "Test"]
@@ -29,6 +30,9 @@ class Diagnostics:
         Test for small-study effects.
     funnel : Path, optional
         Where a funnel plot goes.
+    cumulative : bool
+    outlier_test, bootstrap : int, optional
+        Draws of the test, and how often clusters are resampled.
     """
 
     leave_one_out: bool
@@ -36,14 +40,24 @@ class Diagnostics:
     small_study: Test | None
     trim_and_fill: bool
     funnel: Path | None
+    cumulative: bool
+    outlier_test: int | None
+    bootstrap: int | None
 
-    def run(self, fit: MetaFit) -> dict[str, Any]:
+    def run(self, fit: MetaFit, studies: Studies) -> dict[str, Any]:
         """Return the results by name, and write the picture."""
         import metablin as mb
 
         out: dict[str, Any] = {}
         if self.leave_one_out:
             out["leave_one_out"] = mb.leave_one_out(fit)
+        if self.cumulative:
+            out["cumulative"] = mb.cumulative(fit, studies.order)
+        if self.outlier_test is not None:
+            out["outlier_test"] = mb.outlier_test(fit, self.outlier_test)
+        if self.bootstrap is not None:
+            groups = studies.frame[studies.cluster].tolist()
+            out["bootstrap"] = mb.cluster_bootstrap(fit, groups, self.bootstrap)
         if self.influence:
             out["influence"] = mb.influence(fit)
         if self.small_study is not None:

@@ -97,9 +97,23 @@ def pool(
         str | None,
         typer.Option(help="Column of rows that belong together: cluster-robust, or multilevel."),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Column of weights for --model weighted (equal ones without it)."),
+    ] = None,
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also pool without each study in turn.")
     ] = False,
+    cumulative: Annotated[
+        str | None, typer.Option(help="Also pool as studies are added, in the order of a column.")
+    ] = None,
+    bootstrap: Annotated[
+        int | None, typer.Option(help="Also resample the clusters of --cluster, so many times.")
+    ] = None,
+    outlier_test: Annotated[
+        int | None,
+        typer.Option(help="Also test for outliers by so many draws (models student-t, mixture)."),
+    ] = None,
     influence: Annotated[
         bool, typer.Option("--influence", help="Also measure the influence of each study.")
     ] = False,
@@ -138,7 +152,11 @@ def pool(
     vi (or yi, se). A column study labels the rows, a column level gives the level of each
     interval. The names of metafor, meta and RevMan are known; --columns maps others.
     """
-    _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by)
+    _usage(measure, transform, zero_cells, double_zeros, variance, model, cluster, by, weights)
+    if bootstrap is not None and cluster is None:
+        raise typer.BadParameter("--bootstrap needs --cluster")
+    if outlier_test is not None and model not in ("student-t", "mixture"):
+        raise typer.BadParameter("--outlier-test goes with --model student-t or mixture")
     _one_rule(rule, measure, model != "random", by, cluster, moderators)
     if layout != "plain" and plot is None:
         raise typer.BadParameter("--layout needs --plot")
@@ -150,15 +168,17 @@ def pool(
 
     studies = read_studies(
         file, measure, _io.options(columns, sheet, missing, percent, unit), by=by,
-        cluster=cluster, moderators=moderators, input_level=input_level,
+        cluster=cluster, weights=weights, order=cumulative, moderators=moderators,
+        input_level=input_level,
     )  # fmt: skip
     rules = {"zero_cells": zero_cells, "double_zeros": double_zeros, "variance": variance}
     with studies.table.places():
         effects = effect_sizes(studies, measure, transform, rules)
         fit = _fit(effects, studies, rule, model=model, tau2=tau2, ci=ci, level=level,
                    moderators=moderators, prediction=prediction)  # fmt: skip
-    wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel)
-    found = wanted.run(fit)
+    wanted = Diagnostics(leave_one_out, influence, small_study, trim_and_fill, funnel,
+                         cumulative is not None, outlier_test, bootstrap)  # fmt: skip
+    found = wanted.run(fit, studies)
     if plot is not None:
         _io.save_plot(fit.plot(layout=layout), plot)
     if table is not None or report is not None:
@@ -191,7 +211,7 @@ def _write_papers(fit: MetaFit, table: Path | None, report: Path | None) -> None
 
 def _usage(
     measure: str, transform: str | None, zero_cells: str | None, double_zeros: str | None,
-    variance: str | None, model: str, cluster: str | None, by: str | None,
+    variance: str | None, model: str, cluster: str | None, by: str | None, weights: str | None,
 ) -> None:  # fmt: skip
     """Refuse options that do not go together (exit 2)."""
     wrong = {
@@ -212,6 +232,7 @@ def _usage(
             cluster is not None and by is not None,
         "--cluster goes with --model random, common or multilevel":
             cluster is not None and model not in ("random", "common", "multilevel"),
+        "--weights goes with --model weighted": weights is not None and model != "weighted",
     }  # fmt: skip
     for message, is_so in wrong.items():
         if is_so:
@@ -311,6 +332,8 @@ def _fit(e: EffectSizes, studies: Studies, rule: str | None, **asked: Any) -> Me
         asked["by"] = frame[studies.by].tolist()
     if asked["moderators"] is not None:
         asked["data"] = frame
+    if studies.weights is not None:
+        asked["weights"] = studies.weights
     if studies.cluster is None:
         return mb.pool(e, **asked)
     groups = frame[studies.cluster].tolist()

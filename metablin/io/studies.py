@@ -111,6 +111,10 @@ class Studies:
         The file, for rows and notes.
     by, cluster : str, or None
         Exact names of those columns.
+    weights : ndarray, shape (k,), or None
+        The user's own weights.
+    order : list of float or str, length k, or None
+        What studies are sorted by.
     """
 
     columns: dict[str, FloatArray]
@@ -120,6 +124,8 @@ class Studies:
     table: Table
     by: str | None
     cluster: str | None
+    weights: FloatArray | None = None
+    order: list[float] | list[str] | None = None
 
     def note(self) -> str:
         """Return in one line what was understood of the file."""
@@ -134,6 +140,8 @@ def read_studies(
     *,
     by: str | None = None,
     cluster: str | None = None,
+    weights: str | None = None,
+    order: str | None = None,
     moderators: str | None = None,
     input_level: float | None = None,
 ) -> Studies:
@@ -147,6 +155,10 @@ def read_studies(
     options : ReadOptions
     by, cluster : str, optional
         Columns of subgroups and of clusters.
+    weights : str, optional
+        Column of weights, numbers of at least 0.
+    order : str, optional
+        Column to sort by: by size where all its cells are numbers, else as text.
     moderators : str, optional
         A formula, whose columns are needed too.
     input_level : float, optional
@@ -164,7 +176,8 @@ def read_studies(
     level_at = "conf_low" in needed and input_level is None and table.has("level")
     if level_at:
         table.take("level")
-    wanted = {"--by": by, "--cluster": cluster}
+    wanted = {"--by": by, "--cluster": cluster, "--weights": weights,
+              "--cumulative": order}  # fmt: skip
     named = {k: None if v is None else table.take_named(v, k) for k, v in wanted.items()}
     text = list(dict.fromkeys(v for v in named.values() if v is not None))
     if moderators is not None:
@@ -184,8 +197,33 @@ def read_studies(
     _repeated(table, cluster)
     return Studies(
         _standard(table, values, level, percent), table.labels(), level, table.frame(), table,
-        named["--by"], named["--cluster"],
+        named["--by"], named["--cluster"], _weights(table, named["--weights"]),
+        _order(table, named["--cumulative"]),
     )  # fmt: skip
+
+
+def _order(table: Table, column: str | None) -> list[float] | list[str] | None:
+    if column is None:
+        return None
+    cells = table.text(column)
+    try:
+        return [float(x) for x in cells]
+    except ValueError:
+        return cells
+
+
+def _weights(table: Table, column: str | None) -> FloatArray | None:
+    if column is None:
+        return None
+    values, names = table.numbers(column), table.labels()
+    bad = [
+        DataError("not a weight", row=table.rows[i], column=column, value=table.text(column)[i],
+                  study=None if names is None else names[i], allowed="a number of at least 0")
+        for i in np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    ]  # fmt: skip
+    if bad:
+        raise DataError.joined(bad)
+    return values
 
 
 def _in_percent(table: Table, options: ReadOptions) -> bool:

@@ -20,6 +20,9 @@ from metablin.options import EqualTau2, Interval, Model, Prediction, Tau2, words
 
 __all__ = ["pool"]
 
+REGRESSIONS = ("random", "common", "glmm", "student-t", "mixture")
+"""Models that take moderators."""
+
 
 def pool(
     e: EffectSizes,
@@ -50,15 +53,16 @@ def pool(
     ci : str, optional
         ``hksj`` (Hartung-Knapp; default of the random-effects model), ``hksj-adhoc`` (never
         narrower than Wald), ``z`` (default of the other models), ``t`` or, with REML and without
-        moderators, ``kenward-roger``.
+        moderators, ``kenward-roger``. Some models have an interval of their own (``profile`` of
+        ``student-t`` and ``mixture``).
     level : float
         Confidence level.
     by : sequence or str, optional
         One label per input row, or the name of a column of `data`: a fit per subgroup and a test
         of their difference, beside the fit of all studies.
     moderators : str, optional
-        Formula of a meta-regression (models ``random``, ``common`` and ``glmm``), such as
-        ``"year + C(line)"``.
+        Formula of a meta-regression (models ``random``, ``common``, ``glmm``, ``student-t`` and
+        ``mixture``), such as ``"year + C(line)"``.
     data : DataFrame or mapping, optional
         Table of the moderators (and of `by`), one row per input row.
     subgroup_tau2 : {"separate", "common"}
@@ -138,12 +142,12 @@ def _with_moderators(
 ) -> MetaFit:
     from metablin.meta.core.moderators import design_matrix
 
-    if options.model not in ("random", "common", "glmm"):
+    if options.model not in REGRESSIONS:
         raise DataError(
             "moderators need an inverse-variance model or a count model",
             column="model",
             value=options.model,
-            allowed="random | common | glmm",
+            allowed=" | ".join(REGRESSIONS),
         )
     if grouped:
         raise DataError(
@@ -155,6 +159,10 @@ def _with_moderators(
         from metablin.meta.counts.glmm.model import fit_glmm_regression
 
         return fit_glmm_regression(e, options, design_matrix(e, formula, data))
+    if options.model in ("student-t", "mixture"):
+        from metablin.meta.outliers.fit import fit_outlier_regression
+
+        return fit_outlier_regression(e, options, design_matrix(e, formula, data))
     from metablin.meta.normal.regression import fit_regression
 
     return fit_regression(e, options, design_matrix(e, formula, data))

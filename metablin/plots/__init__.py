@@ -7,6 +7,11 @@ from metablin.plots.baujat import baujat_frame, baujat_plot, draw_baujat
 from metablin.plots.bubble import bubble, bubble_frame, draw_bubble
 from metablin.plots.caterpillar import caterpillar, caterpillar_frame, draw_caterpillar
 from metablin.plots.consistency import consistency
+from metablin.plots.cumulative import (
+    cumulative_forest,
+    cumulative_forest_frame,
+    draw_cumulative_forest,
+)
 from metablin.plots.diagnostics import draw_schoenfeld, schoenfeld, schoenfeld_frame
 from metablin.plots.doi import doi_frame, doi_plot, draw_doi
 from metablin.plots.dots import dots, dots_frame
@@ -46,6 +51,8 @@ __all__ = [
     "caterpillar",
     "caterpillar_frame",
     "consistency",
+    "cumulative_forest",
+    "cumulative_forest_frame",
     "doi_frame",
     "doi_plot",
     "dots",
@@ -55,6 +62,7 @@ __all__ = [
     "draw_baujat",
     "draw_bubble",
     "draw_caterpillar",
+    "draw_cumulative_forest",
     "draw_doi",
     "draw_drapery",
     "draw_forest",

@@ -271,6 +271,7 @@ def draw_forest(
     measure: str,
     level: float = 0.95,
     limits: tuple[float, float] | None = None,
+    first: str = "Study",
 ) -> Axes:
     """Draw the rows of :func:`forest_frame` on `ax` and return it.
 
@@ -284,9 +285,11 @@ def draw_forest(
         Confidence level of the intervals, for the column heading.
     limits : (float, float), optional
         Ends of the axis; intervals beyond them end in an arrow.
+    first : str
+        Heading of the names.
     """
     ends = draw_rows(frame, ax, measure=measure, limits=limits)
-    _texts(ax, frame, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
+    _texts(ax, frame, first, f"{NAMES.get(measure, measure)} ({100 * level:g}% CI)")
     narrow_forest(ax, frame, measure, ends)
     return ax
 
@@ -445,7 +448,7 @@ def _draw_prediction(ax: Axes, row: Any, low: float, high: float, colour: str = 
     ax.plot(ends, [row.position] * 2, color=colour, lw=3, alpha=0.55, solid_capstyle="butt")
 
 
-def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
+def _texts(ax: Axes, frame: pd.DataFrame, first: str, heading: str) -> None:
     """Put the text columns left and right of the axes, at distances in points."""
     has_counts = bool((frame["counts"] != "").any())
     longest = max(len(heading), int(frame["text"].str.len().max()))
@@ -453,7 +456,7 @@ def _texts(ax: Axes, frame: pd.DataFrame, heading: str) -> None:
     label_x = label_offset(frame)
     weight_x = text_width + 7 * CHARACTER + GAP
     head = {"fontweight": "bold"}
-    put(ax, 0, -1, label_x, "Study", "left", **head)
+    put(ax, 0, -1, label_x, first, "left", **head)
     if has_counts:
         put(ax, 0, -1, -GAP, "Events/n", "right", **head)
     put(ax, 1, -1, text_width, heading, "right", **head)

@@ -43,6 +43,8 @@ MODELS = {
     "conditional": ("a conditional logistic model with random effects", "glmm"),
     "weighted": ("a random-effects model with given weights", ""),
     "henmi-copas": ("a random-effects model with common-effect weights", "henmi-copas"),
+    "student-t": ("a model with t distributed random effects", "student-t"),
+    "mixture": ("a model whose random effects are a mixture of two normals", "mixture"),
     "multilevel": ("a multilevel random-effects model", "multilevel"),
     "bayes": ("a Bayesian random-effects model", "bayes"),
     "exact": ("all patients together, since nobody, or everybody, had the event", "exact"),
@@ -55,6 +57,7 @@ INTERVALS = {
     "z": ("Confidence intervals are Wald intervals (normal)", ""),
     "t": ("Confidence intervals are Wald intervals (Student's t)", ""),
     "henmi-copas": ("The confidence interval is that of Henmi and Copas", "henmi-copas"),
+    "profile": ("Confidence intervals are those of the profile likelihood", "profile"),
     "posterior": ("Intervals are credible intervals of the posterior", ""),
     "cluster-robust": ("Confidence intervals are cluster-robust", "cluster"),
 }  # fmt: skip

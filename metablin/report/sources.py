@@ -48,6 +48,13 @@ SOURCES: dict[str, str] = {
     "2010;29:3046-3067. doi:10.1002/sim.4040",
     "henmi-copas": "Henmi M, Copas JB. Confidence intervals for random effects meta-analysis and "
     "robustness to publication bias. Stat Med 2010;29:2969-2983. doi:10.1002/sim.4029",
+    "student-t": "Baker R, Jackson D. A new approach to outliers in meta-analysis. Health Care "
+    "Manag Sci 2008;11:121-131. doi:10.1007/s10729-007-9041-8",
+    "mixture": "Beath KJ. A finite mixture method for outlier detection and robustness in "
+    "meta-analysis. Res Synth Methods 2014;5:285-293. doi:10.1002/jrsm.1114",
+    "profile": "Hardy RJ, Thompson SG. A likelihood approach to meta-analysis with random effects. "
+    "Stat Med 1996;15:619-629. "
+    "doi:10.1002/(SICI)1097-0258(19960330)15:6<619::AID-SIM188>3.0.CO;2-A",
     "multilevel": "Konstantopoulos S. Fixed effects and variance components estimation in "
     "three-level meta-analysis. Res Synth Methods 2011;2:61-76. doi:10.1002/jrsm.35",
     "bayes": "Röver C. Bayesian random-effects meta-analysis using the bayesmeta R package. J Stat "

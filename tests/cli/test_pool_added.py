@@ -13,12 +13,15 @@ from typer.testing import CliRunner
 import metablin as mb
 from metablin.cli import app
 from metablin.records import jsonable
+from tests.reference import pinned
 
 DATA = Path(__file__).parents[1] / "reference" / "data"
 BCG = pd.read_csv(DATA / "bcg.csv")
 TABLE = [BCG[c] for c in ("events_treatment", "n_treatment", "events_control", "n_control")]
 # The command line adds only the decimal print of a double.
 PRINTED = 1e-12
+# Closed forms on both sides.
+CLOSED = 1e-12
 
 
 def run(file: Path, *words: str) -> dict[str, Any]:
@@ -81,6 +84,60 @@ def test_clusters_and_levels() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [([], "equal_random"), (["--weights", "Own"], "user_random"),
+     (["--weights", "own", "--ci", "t"], "user_t")],
+)  # fmt: skip
+def test_given_weights_are_those_of_metafor(tmp_path: Path, words: list[str], kind: str) -> None:
+    file = tmp_path / "s.csv"
+    BCG.assign(own=range(1, len(BCG) + 1)).to_csv(file, index=False)
+    more = [*([] if "--ci" in words else ["--ci", "z"]), "--tau2", "DL", *words]
+    answer = run(file, "--measure", "rr", "--model", "weighted", *more)
+    want = pinned("breadth_normal")["weighted"]["bcg"][kind]
+    names = ("estimate", "std_error", "conf_low", "conf_high")
+    assert [answer["analysis"][n] for n in names] == pytest.approx(
+        [want[n] for n in names], rel=CLOSED
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("-1", ["row 2", "own", "-1", "at least 0"]), ("big", ["row 2", "big"]),
+                        ("", ["row 2", "own"]), ("inf", ["row 2", "inf"])],
+)  # fmt: skip
+def test_a_cell_that_is_no_weight_is_named(tmp_path: Path, cell: str, words: list[str]) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text(f"study,yi,vi,own\na,0.1,0.04,1\nb,0.3,0.05,{cell}\nc,0.2,0.03,2\n")
+    asked = ["pool", str(file), "--measure", "generic", "--model", "weighted", "--weights", "own"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, mb.DataError)
+    assert all(word in str(result.exception) for word in words)
+
+
+def test_a_cumulative_analysis_is_sorted_by_its_column() -> None:
+    answer = run(DATA / "bcg.csv", "--measure", "rr", "--cumulative", "year")
+    fit = mb.pool(mb.two_by_two(*TABLE, measure="rr", studies=BCG["study"]))
+    assert answer["cumulative"] == jsonable(mb.cumulative(fit, BCG["year"]).to_dict())
+    assert answer["cumulative"]["refits"][0]["term"] == "Aronson 1948"
+    words = run(DATA / "bcg.csv", "--measure", "rr", "--cumulative", "alloc")
+    assert words["cumulative"] == jsonable(mb.cumulative(fit, BCG["alloc"]).to_dict())
+
+
+def test_clusters_are_resampled() -> None:
+    fit = mb.pool(mb.two_by_two(*TABLE, studies=BCG["study"]))
+    want = mb.cluster_bootstrap(fit, BCG["year"], draws=99).to_dict()
+    more = ["--measure", "or", "--cluster", "year", "--bootstrap", "99"]
+    assert run(DATA / "bcg.csv", *more)["bootstrap"] == jsonable(want)
+
+
+def test_a_test_for_outliers() -> None:
+    words = ["--measure", "or", "--model", "mixture", "--outlier-test", "9"]
+    found = run(DATA / "bcg.csv", *words)["outlier_test"]
+    # without outliers no draw is smaller
+    assert (found["draws"], found["p_value"]) == (9, 1)
+
+
 def test_the_rule_for_few_cohorts(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     file.write_text("events,n\n0,10\n0,15\n0,20\n")
@@ -105,6 +162,10 @@ def test_a_funnel_plot_is_written(tmp_path: Path) -> None:
         ["--measure", "or", "--model", "multilevel"],
         ["--measure", "or", "--cluster", "alloc", "--by", "alloc"],
         ["--measure", "or", "--cluster", "alloc", "--model", "glmm"],
+        ["--measure", "or", "--weights", "alloc"],
+        ["--measure", "or", "--bootstrap", "99"],
+        ["--measure", "or", "--outlier-test", "9"],
+        ["--measure", "or", "--weights", "year", "--rule", "cohorts"],
         ["--measure", "or", "--rule", "cohorts"],
         ["--measure", "proportion", "--rule", "cohorts", "--moderators", "ablat"],
         ["--measure", "or", "--funnel", "f.txt"],

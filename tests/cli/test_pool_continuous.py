@@ -93,6 +93,8 @@ def test_later_estimators_and_any_case(tau2: Any) -> None:
     assert answer["tau2"] == pytest.approx(fit.tau2)
 
 
-@pytest.mark.parametrize("model", ["conditional", "weighted", "henmi-copas"])
+@pytest.mark.parametrize(
+    "model", ["conditional", "weighted", "henmi-copas", "student-t", "mixture"]
+)
 def test_later_models(model: str) -> None:
     assert run(DATA / "bcg.csv", "--measure", "or", "--model", model)["model"] == model

@@ -284,7 +284,8 @@ class MetaFit(Record):
         """
         if self.regression is None:
             raise DataError("only a fit with moderators predicts", column="moderators")
-        tau2 = None if self.model == "common" else self.tau2
+        # of outlying studies tau2 says nothing
+        tau2 = None if self.model in ("common", "student-t", "mixture") else self.tau2
         return self.regression.predict(data, tau2=tau2, back=self.effects.back)
 
 

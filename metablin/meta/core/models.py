@@ -52,12 +52,16 @@ MODELS: dict[str, ModelSpec] = {
     "conditional": ModelSpec("metablin.meta.counts.conditional:fit_conditional", ("z", "t")),
     "weighted": ModelSpec("metablin.meta.normal.weighted:fit_weighted", ("z", "t")),
     "henmi-copas": ModelSpec("metablin.meta.normal.henmi_copas:fit_henmi_copas", ("henmi-copas",)),
+    "student-t": ModelSpec("metablin.meta.outliers.fit:fit_student", ("profile",)),
+    "mixture": ModelSpec("metablin.meta.outliers.fit:fit_mixture", ("profile",)),
     "multilevel": ModelSpec("metablin.meta.normal.multilevel:fit_multilevel", ("z", "t")),
     "bayes": ModelSpec("metablin.meta.bayes.fit:fit_bayes", ("posterior",)),
 }
 
 
-CORRECTED = ("random", "common", "weighted", "henmi-copas", "multilevel", "bayes")
+CORRECTED = (
+    "random", "common", "weighted", "henmi-copas", "student-t", "mixture", "multilevel", "bayes"
+)  # fmt: skip
 """Models that see zero cells only through their corrections."""
 
 

@@ -19,7 +19,7 @@ from metablin.io import moderator_columns, read_formula
 from metablin.numerics.inference import critical
 from metablin.records import Coefficients, freeze, jsonable
 
-__all__ = ["Design", "Regression", "design_matrix", "rebuild_spec"]
+__all__ = ["Design", "Regression", "design_matrix", "new_rows", "rebuild_spec"]
 
 FloatArray = NDArray[np.float64]
 
@@ -116,10 +116,7 @@ class Regression(Coefficients):
         Without `tau2` (a common effect) there is no prediction interval; `back` leads from the
         analysis scale to the reader's.
         """
-        frame = _as_frame(data)
-        formula = read_formula(self.design.formula)
-        columns = moderator_columns(formula, frame, range(1, len(frame) + 1))
-        x = _materialise(self.design.spec, columns)
+        x = new_rows(self.design, data)
         estimate = x @ self.beta
         variance = np.einsum("ij,jk,ik->i", x, self.cov, x)
         crit = float(critical(self.level, self.df))
@@ -173,6 +170,19 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
     design = Design(matrix, _term_names(spec, parsed), formula, spec, columns)
     _check_design(design, e)
     return design
+
+
+def new_rows(design: Design, data: Any) -> FloatArray:
+    """Return the rows of a design at new values of its moderators, shape (m, p).
+
+    Raises
+    ------
+    DataError
+        For a column that is not there, or a value the design has not met.
+    """
+    frame = _as_frame(data)
+    formula = read_formula(design.formula)
+    return _materialise(design.spec, moderator_columns(formula, frame, range(1, len(frame) + 1)))
 
 
 def rebuild_spec(formula: str, columns: pd.DataFrame) -> Any:

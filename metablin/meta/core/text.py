@@ -16,6 +16,8 @@ MODEL_NAMES = {
     "conditional": "Conditional logistic model",
     "weighted": "Model with given weights",
     "henmi-copas": "Model of Henmi and Copas",
+    "student-t": "Model with t distributed effects",
+    "mixture": "Mixture of two normal distributions",
     "multilevel": "Multilevel model",
     "bayes": "Bayesian random-effects model",
     "exact": "One binomial proportion",

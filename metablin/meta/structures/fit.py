@@ -18,11 +18,12 @@ from metablin.effects import generic
 from metablin.errors import DataError
 from metablin.meta.core.design import design_matrix as given_matrix
 from metablin.meta.core.design import sampling_variances
-from metablin.meta.core.moderators import design_matrix
+from metablin.meta.core.moderators import Design, design_matrix
 from metablin.meta.core.text import p_phrase
 from metablin.meta.structures.components import Component, component
 from metablin.meta.structures.formula import read_random
 from metablin.meta.structures.likelihood import Likelihood, climb
+from metablin.meta.structures.prediction import containment, least_df, new_effects, rows_of
 from metablin.meta.structures.profile import profile_limits
 from metablin.numerics.inference import chi2_tail, critical, two_sided, wald
 from metablin.records import Coefficients, jsonable
@@ -42,7 +43,9 @@ class MixedFit(Coefficients):
         Names of the p coefficients.
     beta, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
     level, df : float
-        ``df`` is infinite for a normal reference distribution, else k - p.
+        ``df`` is infinite for a normal reference distribution, else the least of `term_df`.
+    term_df : ndarray, shape (p,)
+        Degrees of freedom of every coefficient.
     cov : ndarray, shape (p, p)
         Covariance of the coefficients.
     components : tuple of Component
@@ -65,9 +68,13 @@ class MixedFit(Coefficients):
         Newton steps.
     theta : ndarray
         Where the search ended: standard deviations, angles of correlations, Cholesky factors.
+    fixed : Design, optional
+        The moderators, where they were given as a formula.
     """
 
-    UNWRITTEN: ClassVar[frozenset[str]] = frozenset({"vi", "design", "yi", "components", "theta"})
+    UNWRITTEN: ClassVar[frozenset[str]] = frozenset(
+        {"vi", "design", "yi", "components", "theta", "fixed"}
+    )
 
     components: tuple[Component, ...]
     yi: FloatArray
@@ -88,6 +95,8 @@ class MixedFit(Coefficients):
     qm_p: float
     steps: int
     theta: FloatArray
+    term_df: FloatArray
+    fixed: Design | None = None
 
     @property
     def working(self) -> FloatArray:
@@ -186,14 +195,60 @@ class MixedFit(Coefficients):
                 "not weights of the coefficients", column="weights", value=f"shape {rows.shape}",
                 allowed=f"(m, {len(self.beta)})",
             )  # fmt: skip
-        estimate = rows @ self.beta
+        estimate, df = rows @ self.beta, least_df(rows, self.term_df)
         error = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.cov, rows))
-        reach = float(critical(self.level, self.df)) * error
+        reach = critical(self.level, df) * error
         return pd.DataFrame({
             "estimate": estimate, "std_error": error, "statistic": estimate / error,
-            "p_value": two_sided(estimate / error, self.df), "conf_low": estimate - reach,
+            "p_value": two_sided(estimate / error, df), "conf_low": estimate - reach,
             "conf_high": estimate + reach, "conf_level": self.level,
         })  # fmt: skip
+
+    def predict(self, data: Any = None) -> pd.DataFrame:
+        """Return the effect expected at new values, and the interval of a new true effect.
+
+        Parameters
+        ----------
+        data : DataFrame, mapping of columns, or array-like (m, p), optional
+            One row per prediction with the moderators of the formula (rows of the design where it
+            was given as a matrix). Where the levels of a random effect have variances of their own
+            (``HCS``, ``DIAG``, ``HAR``, ``UN``) its inner column says which level; without it there
+            is a row for each.
+
+        Returns
+        -------
+        DataFrame
+            ``estimate, std_error, conf_low, conf_high, conf_level, pred_low, pred_high``, before
+            them the levels. A new effect has new groups of all random effects.
+
+        Notes
+        -----
+        The prediction interval has the reference distribution of the confidence interval, as in
+        R's metafor; the degrees of freedom are the least of the coefficients that take part.
+
+        Examples
+        --------
+        >>> fit = mixed([0.4, 0.3, 0.2, 0.6, 0.5], [0.01] * 5, "1 | trial", {"trial": "aabcc"},
+        ...             dfs="contain")
+        >>> fit.predict().round(3)[["estimate", "pred_low", "pred_high"]].values.tolist()
+        [[0.375, -0.406, 1.157]]
+        """
+        given = self.fixed is None and not (self.design.shape[1] == 1 and (self.design == 1).all())
+        x, frame = rows_of(data, self.fixed, self.terms, given)
+        at, levels, variance = new_effects(self.components, len(x), frame)
+        x = x[at]
+        estimate = x @ self.beta
+        square = np.einsum("mp,pq,mq->m", x, self.cov, x)
+        crit = critical(self.level, least_df(x, self.term_df))
+        half, wide = crit * np.sqrt(square), crit * np.sqrt(square + variance)
+        out = pd.DataFrame({
+            "estimate": estimate, "std_error": np.sqrt(square), "conf_low": estimate - half,
+            "conf_high": estimate + half, "conf_level": self.level, "pred_low": estimate - wide,
+            "pred_high": estimate + wide,
+        })  # fmt: skip
+        for name in reversed(levels[0] if levels else {}):
+            out.insert(0, name, [row[name] for row in levels])
+        return out
 
     def likelihood_ratio(self, smaller: MixedFit) -> pd.DataFrame:
         """Test a simpler fit against this one: ``statistic, df, p_value``, one row.
@@ -230,7 +285,8 @@ def mixed(
     design: ArrayLike | None = None,
     terms: Sequence[str] | None = None,
     method: str = "REML",
-    test: str = "z",
+    test: str | None = None,
+    dfs: str = "residual",
     level: float = 0.95,
 ) -> MixedFit:
     """Fit a meta-analysis with nested, crossed or correlated random effects.
@@ -257,7 +313,11 @@ def mixed(
         The fixed effects as a matrix instead, intercept included, and its names.
     method : {"REML", "ML"}
     test : {"z", "t"}
-        Normal or t(k - p) reference.
+        Normal or t reference; normal when not given, but t with ``dfs="contain"``.
+    dfs : {"residual", "contain"}
+        Degrees of freedom of t: k - p, or by containment: a coefficient whose column is the same
+        throughout each group of a random effect has as many as there are groups, less p (the least
+        where several effects qualify). The omnibus test has the least of its coefficients.
     level : float
         Confidence level.
 
@@ -300,9 +360,15 @@ def mixed(
     y, v = _estimates(yi, vi, data)
     k = len(y)
     method = _input.choice("method", method, ["REML", "ML"])
+    dfs = _input.choice("dfs", dfs, ["residual", "contain"])
+    if test is None:
+        test = "t" if dfs == "contain" else "z"
     test = _input.choice("test", test, ["z", "t"])
+    if dfs == "contain" and test == "z":
+        raise DataError("degrees of freedom of a normal reference", column="dfs", value=dfs,
+                        allowed='test="t"')  # fmt: skip
     level = _input.level(level)
-    x, names = _fixed(y, v, moderators, design, terms, data)
+    x, names, fixed = _fixed(y, v, moderators, design, terms, data)
     p = len(names)
     if k <= p and (test == "t" or method == "REML"):
         raise DataError(f"{p} coefficients of {k} estimates", column="moderators")
@@ -319,11 +385,13 @@ def mixed(
     cov = np.linalg.solve(upper, np.linalg.solve(upper, state.cov).T)
     components = tuple(component(n, theta[part])
                        for n, part in zip(found, model.parts, strict=True))  # fmt: skip
-    df = float(k - p) if test == "t" else math.inf
+    df = np.full(p, float(k - p) if test == "t" else math.inf)
+    if dfs == "contain":
+        df = containment(x, [n.term for n in found])
     q = max(Likelihood(y, v, basis, [], False).at(np.empty(0), score=False).q, 0.0)
     return MixedFit(
         terms=names, cov=cov, components=components, yi=y, vi=v, design=x, method=method,
-        steps=steps, theta=theta, q=q, q_df=k - p, q_p=float(chi2_tail(q, k - p)),
+        steps=steps, theta=theta, q=q, q_df=k - p, q_p=float(chi2_tail(q, k - p)), fixed=fixed,
         **_inference(beta, cov, df, level, names),
         **_criteria(state.value, k, p, len(theta), method),
     )  # fmt: skip
@@ -345,29 +413,30 @@ def _estimates(yi: Any, vi: Any, data: Any) -> tuple[FloatArray, FloatArray]:
 def _fixed(
     y: FloatArray, v: FloatArray, moderators: str | None, design: ArrayLike | None,
     terms: Sequence[str] | None, data: Any,
-) -> tuple[FloatArray, tuple[str, ...]]:  # fmt: skip
+) -> tuple[FloatArray, tuple[str, ...], Design | None]:  # fmt: skip
     if moderators is None:
-        return given_matrix(design, terms, np.ones(len(y), dtype=bool))
+        return (*given_matrix(design, terms, np.ones(len(y), dtype=bool)), None)
     if design is not None:
         raise DataError("a formula and a matrix at once", column="design", allowed="one of them")
     e = generic(y, v if v.ndim == 1 else np.diag(v))
     built = design_matrix(e, moderators, data)
-    return built.matrix, built.terms
+    return built.matrix, built.terms, built
 
 
 def _inference(
-    beta: FloatArray, cov: FloatArray, df: float, level: float, names: tuple[str, ...]
+    beta: FloatArray, cov: FloatArray, term_df: FloatArray, level: float, names: tuple[str, ...]
 ) -> dict[str, Any]:
     at = [i for i, n in enumerate(names) if n.lower() != "intercept"] or list(range(len(names)))
     qm = float(beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], beta[at]))
+    df = float(term_df[at].min())
     if math.isinf(df):
         tail = float(chi2_tail(qm, len(at)))
     else:
         qm /= len(at)
         tail = float(special.fdtrc(len(at), df, qm))
     return {
-        "beta": beta, **wald(beta, cov, df, level), "level": level, "df": df, "qm": qm,
-        "qm_df": len(at),
+        "beta": beta, **wald(beta, cov, term_df, level), "level": level, "df": float(term_df.min()),
+        "term_df": term_df, "qm": qm, "qm_df": len(at),
         "qm_df2": math.nan if math.isinf(df) else df, "qm_p": tail,
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ from metablin.options import Clicks, words
 from metablin.reconstruct.reading import READING_SD, READING_TIME_SD, Kind, Reading
 
 __all__ = [
+    "alternates",
     "at_corners",
     "check_noise",
     "collapsed",

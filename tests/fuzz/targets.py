@@ -327,6 +327,21 @@ TARGETS: dict[str, Target] = {
         _on_fit(mb.permutation_test),
         _calls(EFFECTS, most=7, n=st.sampled_from([2, 64, 200]), **FIT), invariant=False,
     ),
+    "cluster_bootstrap": Target(
+        lambda yi, vi, tau2: mb.cluster_bootstrap(
+            mb.pool(mb.generic(yi, vi), tau2=tau2), [i // 2 for i in range(len(yi))], draws=40
+        ),
+        _calls(EFFECTS, tau2=TAU2), invariant=False,
+    ),
+    "pool outliers": Target(
+        lambda yi, vi, **o: mb.pool(mb.generic(yi, vi), **o),
+        _calls(EFFECTS, most=9, model=st.sampled_from(["student-t", "mixture"])),
+        tolerance=1e-3,
+    ),
+    "outlier_test": Target(
+        lambda yi, vi, model: mb.outlier_test(mb.pool(mb.generic(yi, vi), model=model), draws=3),
+        _calls(EFFECTS, most=7, model=st.sampled_from(["student-t", "mixture"])), invariant=False,
+    ),
     "egger": Target(lambda yi, vi, **o: mb.egger(mb.generic(yi, vi), **o),
                     _calls(EFFECTS, form=st.sampled_from(["mixed", "classical"]))),
     "begg": Target(lambda yi, vi: mb.begg(mb.generic(yi, vi)), _calls(EFFECTS)),

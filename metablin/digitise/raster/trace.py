@@ -221,7 +221,7 @@ def lattice(places: Any, least: int) -> float | None:
 
     Examples
     --------
-    >>> lattice([1.5, 4.5, 9.5], 3), lattice([1.0, 4.1, 8.9], 3), lattice([1.0, 2.3, 3.6], 3)
+    >>> lattice([1.5, 4.5, 9.5], 3), lattice([1.0, 4.02, 8.97], 3), lattice([1.0, 2.3, 3.6], 3)
     (0.5, 0.0, None)
     """
     if len(places) < least:

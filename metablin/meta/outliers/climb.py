@@ -202,7 +202,12 @@ def _rounds(
 def _spread(
     resid: FloatArray, v: FloatArray, t: FloatArray, total: FloatArray, part: FloatArray
 ) -> FloatArray:
-    """Return the mean square of the random effects expected of a part of the studies."""
+    """Return the mean square of the random effects expected of a part of the studies.
+
+    A part without studies keeps its variance.
+    """
     pull = t[:, None] / total
     square = (pull * resid) ** 2 + pull * v
-    return np.asarray((part * square).sum(-1) / part.sum(-1))
+    weight = part.sum(-1)
+    mean = (part * square).sum(-1) / np.where(weight > 0, weight, 1.0)
+    return np.asarray(np.where(weight > 0, mean, t))

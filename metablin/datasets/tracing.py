@@ -76,9 +76,7 @@ def trace(trial_id: str, path: str | Path | None = None) -> pd.DataFrame:
         ids |= set(part["row_id"])
         parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
-    for column in ("citation", "doi"):
-        rows[column] = rows["source_key"].map(sources[column]).fillna("")
-    return rows[COLUMNS]
+    return cited(rows, sources)[COLUMNS]
 
 
 def find_trial(trial_id: str, path: str | Path | None = None) -> dict[str, Any]:
@@ -146,7 +144,18 @@ def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     for field in table.fields:
         if field.sources:
             out["source_key"] = frame[field.name].map(dict(field.sources)).fillna("")
+    published = "first_author" in frame  # rows of other reviews, which references does not list
+    out["citation"] = [_citation(row) for row in rows] if published else ""
+    out["doi"] = frame["doi"] if published else ""
     return out
+
+
+def cited(rows: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the citation of their source; a row that is one itself keeps its own."""
+    for column in ("citation", "doi"):
+        found = rows["source_key"].map(sources[column]).fillna("")
+        rows[column] = found.where(found != "", rows[column])
+    return rows
 
 
 def _join(row: Mapping[Hashable, Any], columns: tuple[str, ...], *, names: bool) -> str:
@@ -169,7 +178,7 @@ def _sources(references: pd.DataFrame) -> pd.DataFrame:
 def _citation(row: Mapping[Hashable, Any]) -> str:
     year = _text(row["year"])
     who = f"{row['first_author']} et al." if row["first_author"] else str(row["title"])
-    where = " ".join(x for x in (row["journal"], row["volume"]) if x)
-    if where and row["pages"]:
+    where = " ".join(x for x in (row["journal"], row.get("volume")) if x)
+    if where and row.get("pages"):
         where = f"{where}:{row['pages']}"
     return ", ".join(x for x in (who, year, where) if x)

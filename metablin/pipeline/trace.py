@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from metablin.datasets import describe, load, tables
-from metablin.datasets.tracing import COLUMNS, _rows, _sources
+from metablin.datasets.tracing import COLUMNS, _rows, _sources, cited
 from metablin.errors import DataError
 from metablin.records import Table, jsonable
 from metablin.report import Saved, format_number
@@ -144,9 +144,7 @@ def evidence_rows(ids: Iterable[str] | None = None) -> pd.DataFrame:
     wanted = None if ids is None else list(dict.fromkeys(ids))
     parts = [_table_rows(name, wanted) for name in tables()["table"] if name != "references"]
     found = pd.concat(parts, ignore_index=True)
-    sources = _sources(load("references"))
-    for column in ("citation", "doi"):
-        found[column] = found["source_key"].map(sources[column]).fillna("")
+    found = cited(found, _sources(load("references")))
     found = found[[*COLUMNS[:2], "trial_id", *COLUMNS[2:]]]
     if wanted is None:
         return found

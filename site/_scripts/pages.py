@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 from curves import AS_IT_IS, FOLDER, Gallery
@@ -357,7 +358,8 @@ def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
 
 def citation(row: Mapping[Any, Any]) -> str:
     """Return a citation with a link to the work, or to the page on which the number was read."""
-    text = escape(typeset(row["citation"] or row["source_key"]))
+    name = row["citation"] or row["source_key"] or urlsplit(str(row["source_url"])).netloc
+    text = escape(typeset(name))
     if row["doi"]:
         return f'<a href="https://doi.org/{escape(row["doi"])}">{text}</a>'
     if str(row["source_url"]).startswith("http"):

@@ -6,6 +6,7 @@ import pytest
 
 from metablin.datasets import describe, find_trial, load, tables, trace
 from metablin.errors import DataError
+from metablin.pipeline.trace import evidence_rows
 
 NAMES = tables()["table"].tolist()
 
@@ -68,3 +69,10 @@ def test_an_unknown_trial_suggests_the_nearest() -> None:
 
 def test_a_trial_is_found_by_its_identifier() -> None:
     assert find_trial("tower")["acronym"] == "TOWER"
+
+
+def test_a_row_of_another_review_is_its_own_citation() -> None:
+    rows = evidence_rows(["yu2019.cr", "prop-tower-001"])
+    assert rows["citation"].tolist()[0] == "Yu et al., 2019, Hematology 24(1):199-207"
+    assert rows["doi"].tolist()[0] == "10.1080/16078454.2018.1549802"
+    assert "N Engl J Med" in rows["citation"].tolist()[1]

@@ -36,6 +36,7 @@ PEER = """Published, not measured here: the R reader of pictures needs two packa
 Zhang JZ, Rios JD, Pechlivanoglou T, et al. (2024). BMC Med Res Methodol 24:147.
 doi:10.1186/s12874-024-02273-8. The 540 plots: arXiv 2509.18141.
 """
+OWN_MARKS = ("lifelines, one arm", "ggplot2, grey page")  # manners that choose their marks
 BY_HAND = 8  # pictures of 150 dpi and more that are read again with axes by hand
 
 
@@ -96,7 +97,9 @@ def by_hand(specs: Sequence[Spec], folder: Path) -> pd.DataFrame:
         if spec.style == "cut axis":
             lowest = min(float(a.survival(np.array([a.time.max()]))[0]) for a in spec.panels[0])
             low = round(max(0.0, np.floor(lowest * 10) / 10 - 0.1), 1)
-        ends = (0.0, float(spec.ticks[-1]))
+        longest = max(float(a.time.max()) for a in spec.panels[0])
+        marks = [t for t in spec.ticks if t <= longest or spec.style not in OWN_MARKS]
+        ends = (0.0, float(marks[-1]))
         scores.append(measure.measure(spec, folder, x_axis=ends, y_axis=(low, 1.0)))
     return measure.table(scores)
 

@@ -43,6 +43,8 @@ class Axis:
         Root mean squared distance of the places from the line.
     labels : tuple of Label
         The labels as found.
+    printed : tuple of float, or None
+        First and last label where values given by hand contradict them.
     """
 
     slope: float
@@ -52,6 +54,7 @@ class Axis:
     source: str
     residual: float
     labels: tuple[Label, ...] = ()
+    printed: tuple[float, float] | None = None
 
     def value(self, position: Any) -> Any:
         """Value at a position."""

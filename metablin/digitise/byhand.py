@@ -144,6 +144,13 @@ def apply_axes(panels: list[Panel], drawing: Drawing, hand: Hand) -> list[Panel]
     return out
 
 
+SURE = 4
+"""Labels on one line from which they are taken for read rightly."""
+SAME = 0.01
+UNITS = (1.0, 0.01, 100.0, 12.0, 1 / 12, 30.4375, 1 / 30.4375, 365.25, 1 / 365.25, 7.0, 1 / 7.0)
+"""Factors by which values given may differ from labels: percent, years, months, weeks, days."""
+
+
 def _placed(pair: Any) -> bool:
     return pair is not None and all(np.ndim(p) == 1 for p in pair)
 
@@ -159,7 +166,13 @@ def _given(pair: Any, axis: Axis | None) -> Axis:
     low, high = min(axis.values), max(axis.values)
     first, last = (float(v) for v in pair)
     spread = [first + (v - low) / (high - low) * (last - first) for v in axis.values]
-    return fit_axis(spread, axis.positions, "given", axis.labels)
+    found = fit_axis(spread, axis.positions, "given", axis.labels)
+    if len(axis.values) < SURE or any(
+        np.allclose([low * unit, high * unit], [first, last], atol=SAME * abs(last - first))
+        for unit in UNITS
+    ):
+        return found
+    return replace(found, printed=(low, high))
 
 
 def _fraction(panel: Panel) -> Panel:

@@ -79,6 +79,11 @@ def _axis_doubts(panel: Panel) -> list[Doubt]:
         if axis.residual > COARSE_AXIS * length:
             text = f"labels of the {name} axis stand {axis.residual / length:.1%} off a line"
             out.append(Doubt(f"{text}: give {option}", 0.55))
+        if axis.printed is not None:
+            low, high = axis.printed
+            first, last = min(axis.values), max(axis.values)
+            text = f"labels of the {name} axis read {low:g} to {high:g}, not {first:g} to {last:g}"
+            out.append(Doubt(f"{text}: leave out {option}, or give places too", 0.4))
         if len(axis.values) < 3 and axis.source != "given":
             out.append(
                 Doubt(f"only {len(axis.values)} labels on the {name} axis: give {option}", 0.7)

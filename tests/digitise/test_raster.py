@@ -84,6 +84,16 @@ def test_axes_by_hand_replace_the_labels(tmp_path):
     _check(found, arms, COLOUR)
 
 
+def test_an_axis_by_hand_that_contradicts_its_labels_is_doubted(tmp_path):
+    path = draw(tmp_path / "f.png", simulate(14))
+    found = mb.digitise(path, x_axis=(0, 75), y_axis=(0, 1))
+    for arm in found.arms:
+        assert any("read 0 to 60, not 0 to 75" in r for r in arm.reasons)
+    assert len(found.doubtful()) == len(found.arms)
+    years = mb.digitise(path, x_axis=(0, 5), y_axis=(0, 100))
+    assert not years.doubtful()
+
+
 def test_missing_engine_is_one_line(tmp_path, monkeypatch):
     """Without the engine the message names the extra and what can be given by hand."""
     import sys

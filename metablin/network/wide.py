@@ -24,6 +24,9 @@ STEMS = {
 }
 """Words before the number of an arm."""
 
+EFFECTS = {"yi", "te", "log_hr", "estimate", "hr"}
+"""Columns of contrasts."""
+
 NUMBERED = re.compile(r"(.*?[a-z])[\s._\-]*\[?,?\s*(\d{1,2})\s*\]?")
 """``event1``, ``n.2``, ``sd_3`` and ``t[,1]``."""
 
@@ -32,9 +35,10 @@ def lengthened(frame: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, str]:
     """Return one row an arm, and what was understood; the same frame when it is not wide.
 
     An arm without a treatment and numbers is not there. A study may stand in several rows, one a
-    pair of its arms: what is the same twice is kept once.
+    pair of its arms: what is the same in two rows is kept once. A table of contrasts that has the
+    counts of its arms beside them stays one.
     """
-    if measure not in ARM_COLUMNS:
+    if measure not in ARM_COLUMNS or EFFECTS & {str(c).strip().lower() for c in frame.columns}:
         return frame, ""
     wanted = ("treatment", *ARM_COLUMNS[measure])
     sides = _sides(frame, wanted)
@@ -48,8 +52,14 @@ def lengthened(frame: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, str]:
         part = frame.drop(columns=[c for c in placed if c not in names]).rename(columns=names)
         there = ~part[list(wanted)].map(is_missing).all(axis=1)
         parts.append(part[there])
-    whole = pd.concat(parts).sort_index(kind="stable").drop_duplicates(ignore_index=True)
-    return whole, f"one row a study, its arms side by side: {', '.join(map(str, arms))}"
+    whole = pd.concat(parts).sort_index(kind="stable")
+    first = pd.Series(whole.index, index=whole.index).groupby(
+        [whole[c] for c in whole.columns], dropna=False, sort=False
+    ).transform("first")  # fmt: skip
+    again = whole.duplicated() & (first != whole.index)
+    return whole[~again].reset_index(
+        drop=True
+    ), f"one row a study, its arms side by side: {', '.join(map(str, arms))}"
 
 
 def _sides(frame: pd.DataFrame, wanted: tuple[str, ...]) -> Mapping[int, Mapping[str, str]]:

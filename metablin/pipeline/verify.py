@@ -22,8 +22,7 @@ __all__ = ["Verification", "compare", "expected_values", "ledger", "update_expec
 
 # The same code on another processor or linear-algebra library: optimised values agree to 1e-6.
 RELATIVE = 1e-6
-# A limit near 0 is the difference of two such values near 1, whose last digits it shows first.
-ABSOLUTE = 1e-8
+ABSOLUTE = 1e-9
 # Means over tables of random draws: a flipped draw of some thousand moves them by less.
 DRAWN = 5e-3
 MEANS = "mean of all rows"

@@ -185,4 +185,4 @@ def test_withheld_landmarks_are_judged_by_their_own_band(outcome: Outcome) -> No
     inside = held["printed"].between(held["low"], held["high"])
     assert held.loc[inside, "covered"].all()
     share = frame(outcome, "summary").set_index("key").loc["held_out", "estimate"]
-    assert share == pytest.approx(held["covered"].mean(), rel=WRITTEN)
+    assert share == float(f"{held['covered'].mean():.12g}")  # as it is written

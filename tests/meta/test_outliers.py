@@ -141,7 +141,6 @@ def test_choline_by_the_mixture_as_published() -> None:
 def test_exercise_on_duration_as_published() -> None:
     data = {"duration": SETS["exercise"]["duration"]}
     fit = mb.pool(effects("exercise"), model="mixture", moderators="duration", data=data)
-    assert fit.regression is not None
     assert fit.regression.beta == pytest.approx([-2.88472, 0.21086], abs=STOPPED)
     assert fit.regression.p_value == pytest.approx([0.000649, 0.007123], abs=5e-5)
     assert fit.regression.conf_high == pytest.approx([-1.48262, 0.34581], abs=5e-4)
@@ -296,8 +295,6 @@ def test_moderators_of_robust_models(model: Any) -> None:
     fit = mb.pool(effects("exercise"), model=model, moderators="duration", data=data)
     moved = mb.pool(effects("exercise"), model=model, moderators="duration",
                     data={"duration": data["duration"] - 8})  # fmt: skip
-    assert fit.regression is not None
-    assert moved.regression is not None
     assert moved.regression.beta[1] == pytest.approx(fit.regression.beta[1], abs=1e-6)
     assert moved.regression.beta[0] == pytest.approx(fit.regression.beta @ [1, 8], abs=1e-5)
     # one moderator: the test of all is that of the one

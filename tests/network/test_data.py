@@ -259,7 +259,20 @@ def test_a_study_in_a_row_for_every_pair_of_its_arms_is_one_study():
 
 
 def test_contrasts_with_the_counts_of_their_arms_stay_contrasts():
-    both = {**PAIRS, "event1": [1, 2, 3, 4, 5], "n1": [9] * 5}
-    np.testing.assert_array_equal(
-        network_pool(network(both, "generic")).d, network_pool(network(PAIRS, "generic")).d
-    )
+    counts = {"event1": [1, 2, 3, 4, 5], "n1": [9] * 5, "event2": [2] * 5, "n2": [9] * 5}
+    pairs = {("TE" if c == "yi" else c): x for c, x in PAIRS.items()}
+    for measure in ("generic", "or"):
+        np.testing.assert_array_equal(
+            network_pool(network({**pairs, **counts}, measure)).d,
+            network_pool(network(PAIRS, measure)).d,
+        )
+
+
+def test_two_like_arms_of_one_row_are_two_arms():
+    columns = ["study", "t1", "r1", "n1", "t2", "r2", "n2", "t3", "r3", "n3"]
+    rows = [
+        ("A", "x", 5, 50, "x", 5, 50, "y", 9, 52),
+        ("B", "x", 4, 40, "y", 9, 45, None, None, None),
+    ]
+    with pytest.raises(DataError, match=r"A.*x"):
+        network(pd.DataFrame(rows, columns=columns))

@@ -302,7 +302,10 @@ def _climbed(
                 [mixed.T, spread.T @ (bends[2][:, None] * spread)],
             ]
         )
-        inverse = np.linalg.inv(-bend)
+        try:
+            inverse = np.linalg.inv(-bend)
+        except np.linalg.LinAlgError:
+            break
         step = inverse @ shares.sum(axis=0)
         if not (np.diag(inverse) > 0).all():
             break

@@ -153,11 +153,11 @@ def maximise(
         found = np.where(np.isnan(found), -np.inf, found)
         best = int(np.argmax(found))
         small = decrement < TOLERANCE * max(1.0, abs(value) * 1e-3)
-        if found[best] > value:
-            theta = tries[:, best]
-        elif small and exact is not None:
-            # The gain is below the rounding of the value, not the step below that of theta.
+        if small and np.isfinite(found[0]):
+            # The gain is below the rounding of the value; the gradient still tells the way.
             theta = theta + step
+        elif found[best] > value:
+            theta = tries[:, best]
         if small or found[best] <= value:
             converged = decrement < 1e-7 * max(1.0, abs(value) * 1e-3)
             break

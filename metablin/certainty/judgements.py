@@ -212,7 +212,7 @@ def _overall(tool: Tool, parts: list[Judgement], opinions: list[Opinion]) -> Jud
     worst = tool.worst([p.judgement for p in parts])
     if tool.name == "robins-i" and worst == "low":  # the best that a cohort can reach
         worst = tool.judgements[1]
-    why = [p.domain for p in parts if p.judgement == worst]
+    why = [p.domain.replace("_", " ") for p in parts if p.judgement == worst]
     reason = f"worst of {len(parts)} domains: {', '.join(why)}" if why else "every domain is low"
     opinion = next((o for o in opinions if o.domain == "overall"), None)
     if opinion is not None:
@@ -223,7 +223,7 @@ def _overall(tool: Tool, parts: list[Judgement], opinions: list[Opinion]) -> Jud
         first.study, first.outcome, tool.name, "overall", final, worst,
         final if opinion else tool.worst([p.best for p in parts]),
         final if opinion else tool.worst([p.worst for p in parts]),
-        "; ".join(f"{p.domain} {p.judgement}" for p in parts),
+        "; ".join(f"{p.domain.replace("_", " ")} {p.judgement}" for p in parts),
         " ".join(p.no_information for p in parts if p.no_information),
         reason,
         "; ".join(dict.fromkeys(p.source for p in parts if p.source)),

@@ -57,7 +57,8 @@ def tables(rows: list[Row]) -> list[str]:
     compared = [r for r in rows if r["without"] or "against" in r["question"]
                 or "added" in r["question"]]  # fmt: skip
     alone = [r for r in rows if r not in compared]
-    return [table(part, columns) for part, columns in ((compared, COMPARED), (alone, ALONE)) if part]
+    kinds = ((compared, COMPARED), (alone, ALONE))
+    return [table(part, columns) for part, columns in kinds if part]
 
 
 def table(rows: list[Row], columns: dict[str, Callable[[Row], str]]) -> str:

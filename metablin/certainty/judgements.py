@@ -223,7 +223,7 @@ def _overall(tool: Tool, parts: list[Judgement], opinions: list[Opinion]) -> Jud
         first.study, first.outcome, tool.name, "overall", final, worst,
         final if opinion else tool.worst([p.best for p in parts]),
         final if opinion else tool.worst([p.worst for p in parts]),
-        "; ".join(f"{p.domain.replace("_", " ")} {p.judgement}" for p in parts),
+        "; ".join(f"{p.domain} {p.judgement}" for p in parts).replace("_", " "),
         " ".join(p.no_information for p in parts if p.no_information),
         reason,
         "; ".join(dict.fromkeys(p.source for p in parts if p.source)),

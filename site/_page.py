@@ -219,9 +219,7 @@ def curve(path: str, colour: str) -> None:
     say(raw(text))
 
 
-def table(
-    path: str, where: str = "", opened: bool = False, only: tuple[str, ...] = ()
-) -> None:
+def table(path: str, where: str = "", opened: bool = False, only: tuple[str, ...] = ()) -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -205,16 +205,22 @@ def _harm(question: Question, event: str, words: str, rows: pd.DataFrame, gradin
 
 
 def rate_bodies(
-    asked: Sequence[Asked], grading: Grading, questions: Sequence[Question] = SINGLE
+    asked: Sequence[Asked],
+    grading: Grading,
+    questions: Sequence[Question] = SINGLE,
+    wanted: Container[str] | None = None,
 ) -> Iterator[Body]:
-    """Yield the rates of every question about one arm, graded; the main design only."""
+    """Yield the rates of every question about one arm, graded; the main design only.
+
+    With `wanted` only those of these keys.
+    """
     for question in questions:
         for one in (a for a in asked if a.key in RATES):
+            key = f"{question.pool}.{one.key}"
             found = by_population(one, question.pool)
-            if not found:
+            if not found or (wanted is not None and key not in wanted):
                 continue
             _, rows = found[0]
-            key = f"{question.pool}.{one.key}"
             rated = rated_rate(
                 rows,
                 one.key,

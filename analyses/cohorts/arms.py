@@ -19,6 +19,7 @@ NOT_REACHED = ("NR", "NE")
 COMPARED = (("<=", "_to_"), (">=", "_from_"), ("<", "_below_"), (">", "_above_"))
 LIMITS = ("survival", "survival_ci_low", "survival_ci_high")
 Median = tuple[float | None, float | None, float | None]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,31 +114,38 @@ def printed_arms(
     :func:`known_trials` returns, `at_risk` the table of printed numbers at risk, `curves` what was
     read off figures.
     """
-    found = with_trials(rows, trials)
-    groups = found.groupby(["patient_set", "endpoint"], sort=True)
-    arms = [_arm(str(s), str(e), part) for (s, e), part in groups]
+    groups = _grouped(with_trials(rows, trials))
+    arms = [_arm(s, e, groups[s, e]) for s, e in sorted(groups)]
     own = {c.of: c for c in curves}
     arms = [replace(a, curve=own.get((a.trial_id, a.arm, a.subgroup, a.endpoint))) for a in arms]
-    return arms if at_risk is None else [_with_numbers(a, at_risk) for a in arms]
+    if at_risk is None:
+        return arms
+    numbers = _grouped(at_risk.sort_values("time_months"))
+    return [_with_numbers(a, numbers.get((a.patient_set, a.endpoint), [])) for a in arms]
 
 
-def _with_numbers(arm: PrintedArm, at_risk: pd.DataFrame) -> PrintedArm:
+def _grouped(rows: pd.DataFrame) -> dict[tuple[str, str], list[Row]]:
+    """Return the rows of every endpoint of every set of patients, in their order."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows.to_dict(orient="records"):
+        groups.setdefault((str(row["patient_set"]), str(row["endpoint"])), []).append(row)
+    return groups
+
+
+def _with_numbers(arm: PrintedArm, own: list[Row]) -> PrintedArm:
     """Return an arm with its printed numbers at risk, and the rows they stand in."""
-    own = at_risk.loc[
-        (at_risk["patient_set"] == arm.patient_set) & (at_risk["endpoint"] == arm.endpoint)
-    ].sort_values("time_months")
-    if own.empty:
+    if not own:
         return arm
-    counts = zip(own["time_months"].astype(float), own["n_at_risk"].astype(int), strict=True)
-    return replace(arm, at_risk=tuple(counts), row_ids=(*arm.row_ids, *own["row_id"]))
+    counts = tuple((float(r["time_months"]), int(r["n_at_risk"])) for r in own)
+    return replace(arm, at_risk=counts, row_ids=(*arm.row_ids, *(r["row_id"] for r in own)))
 
 
-def _arm(patient_set: str, endpoint: str, part: pd.DataFrame) -> PrintedArm:
-    main = part.sort_values(["n", "row_id"], ascending=[False, True], kind="stable")
-    medians = main.loc[main["median_months"].notna() | (main["median_state"] != "")]
-    first = (medians if len(medians) else main).iloc[0]
-    sizes = sorted({int(x) for x in part["n"].dropna()})
-    n = first["n"] if not math.isnan(first["n"]) else main["n"].iloc[0]
+def _arm(patient_set: str, endpoint: str, part: list[Row]) -> PrintedArm:
+    main = sorted(part, key=lambda r: (-_printed(r, "n", 0.0), r["row_id"]))
+    medians = [r for r in main if not math.isnan(r["median_months"]) or r["median_state"]]
+    first = (medians or main)[0]
+    sizes = sorted({int(r["n"]) for r in part if not math.isnan(r["n"])})
+    n = first["n"] if not math.isnan(first["n"]) else main[0]["n"]
     return PrintedArm(
         key=f"{slug_of(patient_set)}.{endpoint}",
         trial_id=str(first["trial_id"]),
@@ -150,26 +158,27 @@ def _arm(patient_set: str, endpoint: str, part: pd.DataFrame) -> PrintedArm:
         design=str(first["design"]),
         patient_set=patient_set,
         n=None if math.isnan(n) else int(n),
-        events=_whole(part["events"]),
+        events=None if (most := _largest(part, "events")) is None else int(most),
         median=_median(first) if len(medians) else None,
         landmarks=_landmarks(part),
-        followup=_longest(part["followup_months"]),
-        row_ids=tuple(part["row_id"]),
-        source_keys=tuple(dict.fromkeys(part["source_key"])),
+        followup=_largest(part, "followup_months"),
+        row_ids=tuple(r["row_id"] for r in part),
+        source_keys=tuple(dict.fromkeys(r["source_key"] for r in part)),
         left_out=str(first["left_out"]),
         note=f"reports differ in size: {', '.join(map(str, sizes))}" if len(sizes) > 1 else "",
     )
 
 
-def _whole(values: pd.Series) -> int | None:
-    return None if values.isna().all() else int(values.max())
+def _printed(row: Row, name: str, otherwise: float) -> float:
+    return otherwise if math.isnan(row[name]) else float(row[name])
 
 
-def _longest(values: pd.Series) -> float | None:
-    return None if values.isna().all() else float(values.max())
+def _largest(part: list[Row], name: str) -> float | None:
+    """Return the largest printed value; None where none is printed."""
+    return max((float(r[name]) for r in part if not math.isnan(r[name])), default=None)
 
 
-def _median(row: pd.Series) -> Median:
+def _median(row: Row) -> Median:
     def limit(name: str) -> float | None:
         return None if math.isnan(row[name]) else float(row[name])
 
@@ -177,12 +186,12 @@ def _median(row: pd.Series) -> Median:
     return limit("median_months"), low, high
 
 
-def _landmarks(part: pd.DataFrame) -> tuple[tuple[float, ...], ...]:
+def _landmarks(part: list[Row]) -> tuple[tuple[float, ...], ...]:
     """Return landmarks in order of time; limits only where both are printed."""
-    marks = part.loc[part["time_months"].notna() & part["survival"].notna()]
     out = []
-    marks = marks.sort_values(["time_months", "row_id"])
-    for time, *values in marks[["time_months", *LIMITS]].to_numpy(float).tolist():
+    marks = [r for r in part if not math.isnan(r["time_months"] + r["survival"])]
+    for row in sorted(marks, key=lambda r: (r["time_months"], r["row_id"])):
+        time, *values = (float(row[name]) for name in ("time_months", *LIMITS))
         whole = not any(map(math.isnan, values))
         out.append((time, *(values if whole else values[:1])))
     return tuple(dict.fromkeys(out))
@@ -195,7 +204,7 @@ def by_report(rows: pd.DataFrame, trials: pd.DataFrame, arm: PrintedArm) -> tupl
     """
     own = with_trials(rows.loc[rows["row_id"].isin(arm.row_ids)], trials)
     parts = [
-        replace(_arm(arm.patient_set, arm.endpoint, part), note=f"{source}")
+        replace(_arm(arm.patient_set, arm.endpoint, part.to_dict("records")), note=f"{source}")
         for (source, _), part in own.groupby(
             ["source_key", own["followup_months"].fillna(0.0)], sort=True
         )

@@ -109,9 +109,8 @@ def rates(
         part = part.loc[part["denominator"] == "evaluable"]
         asked.append(Asked("mrd", "MRD response", part))
     by = dict(zip(rows["row_id"], rows["source_key"], strict=True))
-    for body in rate_bodies(asked, grading, ONE_ARM):
-        if body.key in RATED:
-            yield body, frozenset(by[i] for i in body.row_ids.split())
+    for body in rate_bodies(asked, grading, ONE_ARM, RATED):
+        yield body, frozenset(by[i] for i in body.row_ids.split())
 
 
 Step = Callable[[str | None], Iterator[tuple[Body, frozenset[str]]]]

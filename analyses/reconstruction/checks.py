@@ -108,15 +108,15 @@ def _median_items(p: PrintedArm, curves: list[KMCurve]) -> Iterator[Item]:
     if p.median is None:
         return
     middle, low, high = p.median
-    rows = [c.quantile().iloc[0] for c in curves]
-    found = [float(r["estimate"]) for r in rows]
+    rows = np.array([c.quantile_values(0.5) for c in curves])
+    found = rows[:, 0].tolist()
     yield "median", "median", math.inf if middle is None else middle, ROUNDING_MONTHS, found
     width = (high - low) if low is not None and high is not None else (low or math.nan)
     slack = INTERVAL_SLACK * width
     if low is not None:
-        yield "median_low", "limit", low, slack, [float(r["conf_low"]) for r in rows]
+        yield "median_low", "limit", low, slack, rows[:, 1].tolist()
         top = math.inf if high is None else high
-        yield "median_high", "limit", top, slack, [float(r["conf_high"]) for r in rows]
+        yield "median_high", "limit", top, slack, rows[:, 2].tolist()
 
 
 def _line(

@@ -56,6 +56,7 @@ def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_yticks([0.0, 0.5, 1.0])
     ax.tick_params(labelsize=6.5, length=2)
+    ax.xaxis.set_label_coords(0.5, 0.0)
     ax.set_title(_title(p), fontsize=6.8, pad=3)
     grade = (arm.draws.grade if arm.draws else "") + ("*" if arm.conflict else "")
     ax.text(0.97, 0.95, grade, transform=ax.transAxes, ha="right", va="top", fontsize=9,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,14 @@ def whole_lines(name: str, title: str, arms: Sequence[Rebuilt]) -> list[dict[str
     return lines
 
 
-def fits(draws: Draws, family: str) -> list[ParametricFit]:
-    """Return the fit of a family to every draw that allows one."""
+@cache
+def fits(arms: tuple[Rebuilt, ...], family: str) -> list[ParametricFit]:
+    """Return the fit of a family to the patients of all arms, in every draw that allows one.
+
+    Table and figure ask for the same.
+    """
     found = []
-    for time, event in draws:
+    for time, event in together(arms):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MetablinWarning)
             try:
@@ -113,7 +118,7 @@ def cure_fraction(found: Sequence[ParametricFit]) -> dict[str, float]:
 def comparison(name: str, title: str, arms: Sequence[Rebuilt]) -> pd.DataFrame:
     """Return one line a family: AIC against the best, survival, cure fraction with interval."""
     draws = together(arms)
-    by_family = {f: fits(draws, f) for f in FAMILIES}
+    by_family = {f: fits(tuple(arms), f) for f in FAMILIES}
     whole = {f: v for f, v in by_family.items() if len(v) == len(draws)}
     aic = pd.DataFrame({f: [x.aic for x in v] for f, v in whole.items()})
     above = aic.sub(aic.min(axis=1), axis=0)

@@ -101,7 +101,7 @@ def cure_figure(name: str, arms: Sequence[Rebuilt], table: pd.DataFrame) -> Draw
     ax.step(seen["time"], seen["survival"], where="post", color=style.INK, lw=1.2,
             label="Kaplan-Meier, middle draw")  # fmt: skip
     for (family, words), shade in zip(DRAWN.items(), COLOURS, strict=True):
-        lines = np.array([f.survival(MONTHS)["estimate"] for f in fits(draws, family)])
+        lines = np.array([f.survival(MONTHS)["estimate"] for f in fits(tuple(arms), family)])
         line = np.r_[1.0, lines.mean(axis=0)[1:]]
         own = style.colour(shade)
         ax.plot(MONTHS, line, color=own, lw=1.4, label=words)

@@ -16,7 +16,7 @@ from metablin import _input
 from metablin.certainty.scale import RISKS, WORDS, risk_with
 from metablin.errors import DataError
 from metablin.meta import MetaFit
-from metablin.meta.bayes import bayes, prior_of
+from metablin.meta.bayes import predicted_above
 from metablin.records import Record, jsonable
 from metablin.survival import KMCurve
 
@@ -359,20 +359,11 @@ def probability_beyond(fit: MetaFit, threshold: ArrayLike) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         cut = forward[fit.effects.transform](np.asarray(limits))
         if fit.model == "bayes":
-            return _posterior_beyond(fit, cut)
+            return predicted_above(fit, cut)
         z = (cut - fit.analysis.estimate) / spread
     if math.isinf(fit.df):
         return np.asarray(special.ndtr(-z))
     return np.asarray(special.stdtr(fit.df, -z))
-
-
-def _posterior_beyond(fit: MetaFit, cut: FloatArray) -> FloatArray:
-    """Return the posterior predictive probability of an effect above each cut."""
-    known = fit.extra["mu_prior"]
-    found = bayes(fit.effects.yi, fit.effects.vi, prior_of(fit),
-                  mu_prior=None if known is None else tuple(known))  # fmt: skip
-    inner = [found.probability(float(x), "theta_new") for x in np.ravel(cut)]
-    return np.array(inner).reshape(np.shape(cut))
 
 
 def _beyond(fit: MetaFit, p0: FloatArray, threshold: float) -> tuple[FloatArray, tuple[str, ...]]:

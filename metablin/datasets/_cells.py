@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from metablin.datasets.package import Field, Table
@@ -20,6 +21,7 @@ INTEGER = re.compile(r"[+-]?[0-9]+")
 NOT_UTF8 = re.compile("[\udc80-\udcff]")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
 CELL_LIMIT = 40
+KEPT = 64  # tables, as text, of which the last that were read are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,12 @@ class Violation:
         return f"{text}: {self.message} [{self.rule}]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Raw:
-    """A table as text: well-formed rows only; `keys` also holds the keys of malformed ones."""
+    """A table as text: well-formed rows only; `keys` also holds the keys of malformed ones.
+
+    Not to be written to: the next reader of the same file has the same lists.
+    """
 
     table: Table
     columns: dict[str, list[str]]
@@ -113,12 +118,20 @@ def read_raw(directory: Path, table: Table) -> tuple[Raw | None, list[Violation]
     content = path.read_bytes()
     if not content.strip():
         return whole("empty_file", "the file is empty")
+    raw, problems = _parsed(table, content)
+    return raw, list(problems)
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(table: Table, content: bytes) -> tuple[Raw | None, tuple[Violation, ...]]:
+    """Return the text of a table; the same bytes are parsed once in a process."""
     text = content.decode("utf-8", errors="surrogateescape")
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         parsed = [(cells, reader.line_num) for cells in reader]
     except csv.Error as error:
-        return whole("csv", f"cannot be read beyond line {reader.line_num}: {error}")
+        message = f"cannot be read beyond line {reader.line_num}: {error}"
+        return None, (Violation(table.path, None, None, "", "", "csv", message),)
     header, body = parsed[0][0], parsed[1:]
     problems = list(_header(table, header))
     if not body and not table.may_be_empty:
@@ -126,7 +139,7 @@ def read_raw(directory: Path, table: Table) -> tuple[Raw | None, list[Violation]
             Violation(table.path, None, None, "", "", "no_rows", "the table has no rows")
         )
     if len(header) != len(set(header)) or not set(table.columns) & set(header):
-        return None, problems
+        return None, tuple(problems)
     good, malformed = [], []
     for row, (cells, line) in enumerate(body, start=1):
         if len(cells) == len(header):
@@ -140,7 +153,7 @@ def read_raw(directory: Path, table: Table) -> tuple[Raw | None, list[Violation]
         j = header.index(table.primary_key)
         keys |= {cells[j] for cells in malformed if j < len(cells)}
     raw = Raw(table, columns, [g[0] for g in good], [g[1] for g in good], frozenset(keys))
-    return raw, problems
+    return raw, tuple(problems)
 
 
 def _header(table: Table, header: list[str]) -> Iterator[Violation]:
@@ -176,11 +189,13 @@ def _width(table: Table, header: list[str], row: int, line: int, cells: list[str
 
 def check_cells(raw: Raw) -> list[Violation]:
     """Check every cell against the type and constraints of its column."""
-    problems = []
-    for field in raw.table.fields:
-        if field.name in raw.columns:
-            problems += _check_column(raw, field)
-    return problems
+    return list(_cells_of(raw))
+
+
+@lru_cache(maxsize=KEPT)
+def _cells_of(raw: Raw) -> tuple[Violation, ...]:
+    known = (field for field in raw.table.fields if field.name in raw.columns)
+    return tuple(problem for field in known for problem in _check_column(raw, field))
 
 
 def _check_column(raw: Raw, field: Field) -> list[Violation]:

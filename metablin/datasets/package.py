@@ -136,7 +136,7 @@ class Rule:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """One table of the evidence base.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from metablin.errors import DataError
 from metablin.records import Record
 
 __all__ = ["ValidationReport", "Violation", "validate"]
+
+ACCEPTED: set[str] = set()
+"""Digests of bases that frictionless has accepted in this process."""
 
 COLUMNS = ["file", "row", "line", "column", "value", "rule", "message"]
 
@@ -170,8 +174,14 @@ def _files(package: Package) -> list[Violation]:
 
 
 def _frictionless(package: Package) -> list[Violation]:
-    """Ask frictionless for a second opinion on a base that has passed every other check."""
+    """Ask frictionless for a second opinion on a base that has passed every other check.
+
+    What it has accepted once in a process it is not asked again.
+    """
     frictionless = needs("frictionless", "data")
+    state = _state(package)
+    if state in ACCEPTED:
+        return []
 
     try:
         report = frictionless.validate(DESCRIPTOR, basepath=str(package.directory), type="package")
@@ -189,4 +199,16 @@ def _frictionless(package: Package) -> list[Violation]:
             column, value = getattr(e, "field_name", ""), getattr(e, "cell", "")
             rule = f"frictionless {e.type}"
             problems.append(Violation(task.place, row, line, column, str(value), rule, e.note))
+    if not problems:
+        ACCEPTED.add(state)
     return problems
+
+
+def _state(package: Package) -> str:
+    """Return one digest of the descriptor and of every file that it names."""
+    found = hashlib.sha256()
+    for name in (DESCRIPTOR, *sorted(package.files)):
+        content = (package.directory / name).read_bytes()
+        found.update(f"{name} {len(content)} ".encode())
+        found.update(content)
+    return found.hexdigest()

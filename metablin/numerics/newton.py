@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -44,6 +45,7 @@ class Optimum:
     converged: bool
 
 
+@lru_cache(maxsize=64)
 def _stencil(p: int, richardson: bool) -> tuple[FloatArray, list[tuple[int, int]]]:
     """Return offsets (p, b): the centre, four along each axis, then those of each pair."""
     columns = [np.zeros(p)]
@@ -59,7 +61,9 @@ def _stencil(p: int, richardson: bool) -> tuple[FloatArray, list[tuple[int, int]
                 e = np.zeros(p)
                 e[i], e[j] = a * size, b * size
                 columns.append(e)
-    return np.array(columns).T, pairs
+    offsets = np.array(columns).T
+    offsets.setflags(write=False)
+    return offsets, pairs
 
 
 def _derivatives(

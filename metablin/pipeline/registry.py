@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "Evidence", "analysis", "find_analyses", "load_analysis", "names"]
 
 PACKAGE = "metablin_analyses"
+STATE = "__files__"
+READ = (".py", ".toml", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ def names(folder: Path) -> list[str]:
 
 
 def load_analysis(folder: Path, name: str) -> Analysis:
-    """Return one analysis of a folder, read afresh from its files.
+    """Return one analysis of a folder, read afresh where one of its files changed.
 
     Raises
     ------
@@ -207,7 +209,13 @@ def load_analysis(folder: Path, name: str) -> Analysis:
 
 
 def _mount(folder: Path) -> None:
-    """Make `folder` importable as one package, whatever its place, so modules share helpers."""
+    """Make `folder` importable as one package, whatever its place, so modules share helpers.
+
+    While no file of it changes it stays, and with it what its modules keep for each other.
+    """
+    state = (str(folder.resolve()), _state(folder))
+    if getattr(sys.modules.get(PACKAGE), STATE, None) == state:
+        return
     for name in [n for n in sys.modules if n == PACKAGE or n.startswith(PACKAGE + ".")]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -220,3 +228,10 @@ def _mount(folder: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = module
     spec.loader.exec_module(module)
+    setattr(module, STATE, state)
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of change of everything that analyses read from their folder."""
+    files = (p for p in folder.rglob("*") if p.suffix in READ and p.is_file())
+    return {str(p): (s.st_size, s.st_mtime_ns) for p in files for s in (p.stat(),)}

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec
+from matplotlib.transforms import Bbox
 
 from metablin.datasets.vocabulary import entries
 from metablin.io import write_bytes
@@ -104,6 +107,7 @@ _RC = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "legend.frameon": False,
+    "axes.titley": 1.0,
 }
 
 
@@ -190,6 +194,13 @@ def _roles() -> dict[str, str]:
     return {e.code: e.colour_role for e in entries("arm") if e.colour_role}
 
 
+MEASURED: dict[str, tuple[int, Callable[[float, float], Any]]] = {
+    "svg": (72, lambda width, height: RendererSVG(width, height, StringIO())),
+    "png": (PNG_DPI, lambda width, height: RendererAgg(width, height, PNG_DPI)),
+}
+"""Dots per inch at which letters of a format are measured, and what measures them."""
+
+
 def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     """Write a figure as SVG, PNG or PDF: the same bytes for the same picture, whole or not at all.
 
@@ -203,13 +214,31 @@ def save_figure(picture: Figure | SubFigure, path: Path) -> None:
     metadata = None if kind == "png" else {"CreationDate" if kind == "pdf" else "Date": None}
     out = BytesIO()
     with house_style(), mpl.rc_context({"svg.hashsalt": "metablin", "svg.fonttype": "path"}):
-        picture.figure.savefig(
-            out, format=kind, bbox_inches="tight", dpi=PNG_DPI, metadata=metadata
-        )
+        box, dpi = _box(picture.figure, kind)
+        picture.figure.savefig(out, format=kind, bbox_inches=box, dpi=dpi, metadata=metadata)
     data = out.getvalue()
     if kind == "svg":
         data = slim_svg(data.decode("utf-8")).encode("utf-8")
     write_bytes(path, data)
+
+
+def _box(picture: Figure, kind: str) -> tuple[Bbox | Literal["tight"], int]:
+    """Return the box in inches that holds all that is drawn, padded, and the dots per inch.
+
+    To find it, matplotlib draws everything twice. Where no layout moves parts while they are drawn,
+    their extents are known without that, and are the same. Images need the dots of a PNG in an SVG.
+    """
+    images = any(ax.images for ax in picture.axes)
+    if kind not in MEASURED or picture.get_layout_engine() is not None or images:
+        return "tight", PNG_DPI
+    before, (width, height) = picture.dpi, picture.get_size_inches()
+    dpi, renderer = MEASURED[kind]
+    picture.dpi = dpi
+    try:
+        box = picture.get_tightbbox(renderer(dpi * width, dpi * height))
+        return box.padded(mpl.rcParams["savefig.pad_inches"]), dpi
+    finally:
+        picture.dpi = before
 
 
 _NARROW: WeakKeyDictionary[Figure, Callable[[], Figure]] = WeakKeyDictionary()

@@ -85,8 +85,7 @@ def _middle(table: FloatArray) -> tuple[float, float, float]:
 
 
 def _median(curves: Sequence[KMCurve], level: float) -> dict[str, object]:
-    names = ["estimate", "conf_low", "conf_high"]
-    table = np.array([c.quantile()[names].to_numpy()[0] for c in curves], dtype=np.float64)
+    table = np.array([c.quantile_values(0.5) for c in curves])
     if not (np.isfinite(table).all() and (table > 0).all()):
         return _row(
             "median", _middle(table), np.nan, len(curves), level, "not reached in some draws"

@@ -131,13 +131,7 @@ class KMCurve(Record):
         _input.numeric("p", 1.0 - shares, above=0.0)
         rows = []
         for share in shares:
-            values = [
-                quantile_of(self.time, y, share)
-                for y in (self.survival, self.conf_low, self.conf_high)
-            ]
-            estimate, low, high = (np.inf if np.isnan(v) else v for v in values)
-            if low > estimate:  # the limit is not defined where the curve is 0
-                low = np.nan
+            estimate, low, high = self.quantile_values(share)
             name = "median" if share == 0.5 else f"quantile {share:g}"
             note = (
                 FLAT_END.format(1.0 - share)
@@ -148,6 +142,21 @@ class KMCurve(Record):
         return pd.DataFrame(
             rows, columns=["term", "p", "estimate", "conf_low", "conf_high", "conf_level", "note"]
         )
+
+    def quantile_values(self, p: float) -> tuple[float, float, float]:
+        """Return one quantile and its limits as numbers; see `quantile`.
+
+        Examples
+        --------
+        >>> kaplan_meier([1, 2, 3, 4], [1, 1, 1, 0]).quantile_values(0.5)[0]
+        2.5
+        """
+        values = [
+            quantile_of(self.time, y, p) for y in (self.survival, self.conf_low, self.conf_high)
+        ]
+        estimate, low, high = (np.inf if np.isnan(v) else v for v in values)
+        # The lower limit is not defined where the curve is 0.
+        return estimate, np.nan if low > estimate else low, high
 
     def survival_at(self, times: ArrayLike) -> pd.DataFrame:
         """Return survival at landmark times.

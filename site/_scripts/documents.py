@@ -198,7 +198,8 @@ def session() -> Any:
         def enable_gui(self, gui: Any = None) -> None:
             pass
 
-    quiet = Config({"HistoryManager": {"enabled": False}})
+    # No cache of outputs: emptying it for the next document would look at every object there is.
+    quiet = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"cache_size": 0}})
     return Shell.instance(config=quiet, displayhook_class=Silent)
 
 

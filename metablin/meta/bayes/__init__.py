@@ -1,6 +1,6 @@
 """Bayesian meta-analysis by quadrature over tau, and priors for it."""
 
-from metablin.meta.bayes.fit import BayesFit, bayes, prior_of
+from metablin.meta.bayes.fit import BayesFit, bayes, predicted_above, prior_of
 from metablin.meta.bayes.priors import (
     TURNER_COMPARISONS,
     TURNER_OUTCOMES,
@@ -24,6 +24,7 @@ __all__ = [
     "half_normal",
     "log_normal",
     "log_t",
+    "predicted_above",
     "prior_of",
     "rhodes",
     "turner",

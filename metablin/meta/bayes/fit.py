@@ -27,7 +27,7 @@ from metablin.meta.core.options import Options
 from metablin.meta.core.parts import Heterogeneity
 from metablin.records import Record, freeze, jsonable
 
-__all__ = ["BayesFit", "bayes", "fit_bayes", "prior_of"]
+__all__ = ["BayesFit", "bayes", "fit_bayes", "predicted_above", "prior_of"]
 
 FloatArray = NDArray[np.float64]
 #: Width of a panel of log(tau), at most this and at most PANEL_SD posterior standard deviations of
@@ -117,7 +117,7 @@ class BayesFit(Record):
         if of == "tau":
             return 1 - _Tau(self.yi, self.vi, self.prior, self.mu_prior).cdf(above)
         spread = self.sd_grid if of == "mu" else np.hypot(self.sd_grid, self.tau_grid)
-        return float(self.tau_mass @ special.ndtr((self.mean_grid - above) / spread))
+        return _above(above, self.tau_mass, self.mean_grid, spread)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per parameter and study; ``estimate`` is the posterior median."""
@@ -198,8 +198,7 @@ def bayes(
     level = _input.level(level)
     _check_priors(len(y), prior, mu_prior)
     tau = _Tau(y, v, prior, mu_prior)
-    keep = tau.mass > NEGLIGIBLE
-    t, p, m, s = tau.nodes[keep], tau.mass[keep], tau.mean[keep], tau.sd[keep]
+    t, p, m, s = tau.kept()
     tail = prior.tail + len(y) - (mu_prior is None)
     find = _central if interval == "central" else _shortest
     # moments of tau exist up to (not including) tail - 1; those of mu follow with a flat prior
@@ -223,6 +222,38 @@ def bayes(
         log_marginal=tau.log_total if prior.proper and mu_prior is not None else math.nan,
         tau_grid=t, tau_mass=p, mean_grid=m, sd_grid=s,
     )  # fmt: skip
+
+
+def predicted_above(fit: MetaFit, cuts: ArrayLike) -> FloatArray:
+    """Return the posterior probability that the effect in a new study exceeds each cut.
+
+    What :meth:`BayesFit.probability` says of ``theta_new``, without the summaries of a fit.
+
+    Parameters
+    ----------
+    fit : MetaFit
+        By the Bayesian model.
+    cuts : array-like
+        On the analysis scale.
+
+    Examples
+    --------
+    >>> import metablin as mb
+    >>> e = mb.hazard_ratios([0.71, 0.55, 0.90], [0.55, 0.35, 0.60], [0.92, 0.86, 1.35])
+    >>> predicted_above(mb.pool(e, model="bayes", prior=half_normal(0.5)), [0.0]).round(3).tolist()
+    [0.171]
+    """
+    known = fit.extra["mu_prior"]
+    t, p, m, s = _Tau(
+        fit.effects.yi, fit.effects.vi, prior_of(fit), None if known is None else tuple(known)
+    ).kept()
+    cut, spread = np.asarray(cuts, dtype=np.float64), np.hypot(s, t)
+    return np.array([_above(float(x), p, m, spread) for x in cut.ravel()]).reshape(cut.shape)
+
+
+def _above(x: float, p: FloatArray, m: FloatArray, s: FloatArray) -> float:
+    """Return the mass above `x` of a mixture of normals."""
+    return float(p @ special.ndtr((m - x) / s))
 
 
 def fit_bayes(e: EffectSizes, options: Options) -> MetaFit:
@@ -355,6 +386,11 @@ class _Tau:
             logs = logs + 0.5 * math.log(2 * math.pi)
         return logs, mean, precision**-0.5
 
+    def kept(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return the nodes that bear on mixtures: tau, its mass, mean and sd of mu given tau."""
+        keep = self.mass > NEGLIGIBLE
+        return self.nodes[keep], self.mass[keep], self.mean[keep], self.sd[keep]
+
     def density(self, tau: float) -> float:
         """Return the posterior density of tau (its limit at zero)."""
         at = np.array([max(tau, float(self.nodes[0]))])
@@ -469,10 +505,14 @@ def _mixture_row(
         low, high = float(ends.min()), float(ends.max())
         if high - low < 1e-14 * (1 + abs(high)):
             return high
-        return float(
-            optimize.brentq(lambda x: float(p @ special.ndtr(side * (m - x) / s)) - share, low,
-                            high, xtol=1e-13, rtol=1e-14)
-        )  # fmt: skip
+        room = np.empty_like(m)
+
+        def beyond(x: float) -> float:
+            np.subtract(m, x, out=room) if side > 0 else np.subtract(x, m, out=room)
+            np.divide(room, s, out=room)
+            return float(p @ special.ndtr(room, out=room)) - share
+
+        return float(optimize.brentq(beyond, low, high, xtol=1e-13, rtol=1e-14))
 
     median = quantile(0.5)
     spread = quantile(0.75) - quantile(0.25)

@@ -183,20 +183,23 @@ def _rounds(
     """
     design = np.broadcast_to(x, (len(r), *x.shape))
     data = np.broadcast_to(y, r.shape)
+    beta, resid = design[:, 0], data  # without coefficients, where one is held: nothing to fit
     for _ in range(ROUNDS):
         share = np.clip(r.mean(-1), 1e-6, 1 - 1e-6)
         near, far = v + narrow[:, None], v + wide[:, None]
-        fit = gls(data, (1 - r) / near + r / far, design)
+        if x.shape[1]:
+            fit = gls(data, (1 - r) / near + r / far, design)
+            beta, resid = fit.beta, fit.resid
         narrow, wide = (
-            np.maximum(_spread(fit.resid, v, t, total, part), 1e-12 * float(v.min()))
+            np.maximum(_spread(resid, v, t, total, part), 1e-12 * float(v.min()))
             for t, total, part in ((narrow, near, 1 - r), (wide, far, r))
         )
         near, far = v + narrow[:, None], v + wide[:, None]
-        log_near = np.log1p(-share)[:, None] - 0.5 * (np.log(near) + fit.resid**2 / near)
-        log_far = np.log(share)[:, None] - 0.5 * (np.log(far) + fit.resid**2 / far)
+        log_near = np.log1p(-share)[:, None] - 0.5 * (np.log(near) + resid**2 / near)
+        log_far = np.log(share)[:, None] - 0.5 * (np.log(far) + resid**2 / far)
         both = np.logaddexp(log_near, log_far)
         r = np.exp(log_far - both)
-    return fit.beta, narrow, wide, share, both.sum(-1)
+    return beta, narrow, wide, share, both.sum(-1)
 
 
 def _spread(

@@ -164,7 +164,8 @@ class Student:
         half = 1 / (2 * np.maximum(alpha, 1 / MANY))
         exact = half * np.log(half) - half - special.gammaln(half)
         exact = exact + np.log((high - low) / (n - 1))
-        summed = -special.logsumexp(log_q, axis=-1)
+        top = log_q.max(-1, keepdims=True)
+        summed = -(top[:, 0] + np.log(np.exp(log_q - top).sum(-1)))
         log_q += np.where(alpha > 1 / MANY, exact, summed)[:, None]
         return log_q, tau2[:, None] * np.exp(-s)
 

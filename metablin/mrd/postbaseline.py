@@ -6,7 +6,6 @@ treatment credits that survival to the response or the transplant.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import choice, labels, numeric, same_length
 from metablin._moved import Renamed
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.records import Record, jsonable
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve
@@ -173,7 +172,7 @@ def refuse_naive(allowed: bool) -> None:
             REFUSAL, column="method", value="naive",
             allowed="time-dependent | landmark; or allow_naive=True to describe the bias",
         )  # fmt: skip
-    warnings.warn(REFUSAL, MetablinWarning, stacklevel=3)
+    warn(REFUSAL)
 
 
 def compare_counts_after_baseline(
@@ -235,11 +234,10 @@ def simon_makuch(
     time: ArrayLike, event: ArrayLike, changed_at: ArrayLike, *, landmark: float = 0.0
 ) -> tuple[KMCurve, KMCurve]:
     """Return the curves of :func:`metablin.simon_makuch`, which took the place of this function."""
-    warnings.warn(
+    warn(
         "metablin.mrd.simon_makuch is now metablin.simon_makuch(...).curves; the old name goes "
         "with version 0.2",
         DeprecationWarning,
-        stacklevel=2,
     )
     curves = survival_by_response(time, event, changed_at, landmark).curves
     return curves["responder"], curves["non-responder"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import pandas as pd
 from metablin._input import choice, needed
 from metablin._input import level as check_level
 from metablin.effects import proportions
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.meta import MetaFit, pool
 from metablin.meta.cohorts import pool_cohorts
 from metablin.records import Record, jsonable
@@ -154,10 +153,8 @@ def _denominators(part: pd.DataFrame, key: tuple[str, ...], allowed: bool) -> bo
             value=", ".join(found),
             allowed="one denominator a pool, or mix_denominators=True",
         )
-    warnings.warn(
+    warn(
         f"the pool {', '.join(key)} mixes denominators ({', '.join(found)}): the result is the "
-        "rate of no defined group of patients",
-        MetablinWarning,
-        stacklevel=3,
+        "rate of no defined group of patients"
     )
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.errors import ConvergenceWarning, DataError
+from metablin.errors import ConvergenceWarning, DataError, warn
 from metablin.records import Record, freeze, jsonable
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
@@ -200,10 +199,7 @@ def _maximise(n: FloatArray, e: FloatArray) -> tuple[tuple[float, ...], float]:
             best = found
     inside = np.abs(best.x) < REACH
     if np.abs(best.jac[inside]).max(initial=0.0) > FLAT * len(n):
-        warnings.warn(
-            f"the gamma mixture prior stopped early: {best.message}", ConvergenceWarning,
-            stacklevel=3,
-        )  # fmt: skip
+        warn(f"the gamma mixture prior stopped early: {best.message}", ConvergenceWarning)
     theta = (*(float(v) for v in np.exp(best.x[:4])), float(special.expit(best.x[4])))
     return theta, -float(best.fun)
 

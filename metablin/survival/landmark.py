@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin._frame import reads
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.options import Missing
 from metablin.records import Record, jsonable
 from metablin.survival.comparison import LogRank, logrank
@@ -173,7 +172,7 @@ def landmark_analysis(
             raise DataError(NAIVE, column="landmark", value="missing",
                             allowed="a time; simon_makuch; or allow_naive=True to describe the "
                             "bias")  # fmt: skip
-        warnings.warn(NAIVE, MetablinWarning, stacklevel=2)
+        warn(NAIVE)
         return _compare("naive", 0.0, p, np.isfinite(response), 0, level)
     start = _start(p, landmark)
     keep = p.time > start

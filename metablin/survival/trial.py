@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin.errors import ConvergenceError, DataError, MetablinWarning
+from metablin.errors import ConvergenceError, DataError, warn
 from metablin.options import ConfType
 from metablin.records import Record, jsonable
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
@@ -194,11 +193,9 @@ def analyse_trial(
     1
     """
     if _AFTER_BASELINE.search(group_name.lower()):
-        warnings.warn(
+        warn(
             f"groups by {group_name!r} may have been formed after baseline: responders had to live "
-            "until their response (immortal time); use landmark_analysis or simon_makuch",
-            MetablinWarning,
-            stacklevel=2,
+            "until their response (immortal time); use landmark_analysis or simon_makuch"
         )
     p = patients(time, event)
     labels = ["all"] * p.n if group is None else group

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
+from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, warn
 from metablin.numerics.inference import critical
 from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.numerics.profile import profile_limits
@@ -378,18 +377,15 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     best, at_boundary = _search(family, f, start, scale, exact_derivatives(family, p))
     covariance = _covariance(family.name, best.hessian, at_boundary)
     if not best.converged:
-        warnings.warn(
+        warn(
             f"{family.name}: the search stopped after {best.iterations} iterations",
             ConvergenceWarning,
-            stacklevel=3,
         )
     if at_boundary:
         edge = "0" if best.theta[0] < 0 else "1"
-        warnings.warn(
+        warn(
             f"{family.name}: the cure fraction is at its boundary {edge}; the data do not "
-            "support this cure model",
-            MetablinWarning,
-            stacklevel=3,
+            "support this cure model"
         )
     low, high = np.nan, np.nan
     if family.cure and profile:

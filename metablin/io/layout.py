@@ -113,7 +113,7 @@ def lay_out(
     blocks = stacked(grid, role)
     if not blocks:
         return _Reader(grid, options, role, fits, ignored).read()
-    out = Long(named=True, said=[*grid.said, "curves one below the other"])
+    out = Long(named=True, said=[*blocks[0].grid.said, "curves one below the other"])
     for block in blocks:
         found = _Reader(block.grid, options, role, fits, ignored, block.first).read()
         out.join(found, partial(_named, block.name))

@@ -7,8 +7,9 @@ import pandas as pd
 from thin import median_items
 from truth import Trial
 
-from metablin.numerics.kaplan_meier import log_hazard_ratio, median, rmst, steps
+from metablin.numerics.kaplan_meier import median, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
+from metablin.numerics.partial import log_hazard_ratio
 from metablin.reconstruct import reconstruct_summary, reconstruct_summary_pair
 
 WORDS = {"apart": "the arms alone", "pair": "and the hazard ratio"}

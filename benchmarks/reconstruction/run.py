@@ -35,8 +35,9 @@ from thin import thin, thin_table
 from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
 from metablin import __version__
-from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
+from metablin.numerics.kaplan_meier import median, median_interval, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
+from metablin.numerics.partial import log_hazard_ratio
 from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
 
 LEVELS = {

@@ -24,7 +24,7 @@ import pandas as pd
 from digitiser import HORIZONTAL_SD, VERTICAL_SD, Clicks, digitise, floor, km, risk_table, step
 from truth import Trial, public, simulated
 
-from metablin.numerics.kaplan_meier import log_hazard_ratio
+from metablin.numerics.partial import log_hazard_ratio
 from metablin.reconstruct import reconstruct_km
 
 SEED = 20261130

@@ -19,6 +19,7 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.normal.batch import pool_many
 from metablin.meta.pooling import pool
 from metablin.numerics.inference import critical, two_sided
+from metablin.numerics.partial import arm_counts, efron
 from metablin.options import Interval, Tau2
 from metablin.records import Record, freeze, jsonable
 from metablin.survival import cox, rubin
@@ -398,25 +399,10 @@ def _tables(p: Patients, treated: NDArray[np.bool_], trials: NDArray[np.intp]) -
     out: Tables = []
     for j in range(int(trials.max()) + 1):
         part = trials == j
-        time, had, arm = p.time[part], p.event[part] == 1.0, treated[part]
-        times, d = np.unique(time[had], return_counts=True)
-        if times.size == 0:
-            continue
-
-        def at_least(values: FloatArray, at: FloatArray = times) -> FloatArray:
-            return values.size - np.searchsorted(np.sort(values), at, side="left").astype(float)
-
-        def exactly(values: FloatArray, at: FloatArray = times) -> FloatArray:
-            s = np.sort(values)
-            right = np.searchsorted(s, at, side="right")
-            return (right - np.searchsorted(s, at, side="left")).astype(float)
-
-        d1, d0 = exactly(time[had & arm]), exactly(time[had & ~arm])
-        row = np.repeat(np.arange(times.size), d)
-        share = (np.arange(row.size) - np.repeat(np.cumsum(d) - d, d)) / d[row]
-        control = at_least(time[~arm])[row] - share * d0[row]
-        treat = at_least(time[arm])[row] - share * d1[row]
-        out.append((control, treat, float(d1.sum())))
+        counts = arm_counts(p.time[part], p.event[part], treated[part])
+        if counts.time.size:
+            (control, treat), _ = efron(counts.at_risk, counts.deaths)
+            out.append((control, treat, float(counts.deaths[:, 1].sum())))
     return out
 
 

@@ -14,8 +14,9 @@ from metablin._input import is_missing, numeric
 from metablin.errors import ConvergenceError, DataError
 from metablin.network.data import natural, table_of
 from metablin.network.survival.multivariate import MultivariateNetwork, VectorBlock
-from metablin.network.survival.partial import arm_counts, basis_of, fit_partial
+from metablin.network.survival.partial import basis_of, fit_partial
 from metablin.numerics.kaplan_meier import product_limit
+from metablin.numerics.partial import arm_counts
 from metablin.survival.patients import Patients, count
 from metablin.survival.rmst import area
 

@@ -107,7 +107,7 @@ def log_hazard_ratio(
     Examples
     --------
     >>> round(log_hazard_ratio(np.arange(1.0, 5.0), np.ones(4), np.array([0, 1, 0, 1])), 3)
-    -0.825
+    -0.941
     """
     counts = arm_counts(time, event, group)
     (control, treated), _ = efron(counts.at_risk, counts.deaths)

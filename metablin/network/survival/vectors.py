@@ -15,6 +15,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.network.data import natural, table_of
 from metablin.network.survival.multivariate import MultivariateNetwork, VectorBlock
 from metablin.network.survival.partial import basis_of, fit_partial
+from metablin.numerics.inference import joint_test
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.partial import arm_counts
 from metablin.survival.patients import Patients, count
@@ -184,9 +185,8 @@ def proportional_hazards(patients: Any) -> pd.DataFrame:
     rows = []
     for b in n.blocks:
         at = np.arange(len(b.y)) * 2 + 1
-        slope = b.y[:, 1]
-        q = float(slope @ np.linalg.solve(b.cov[np.ix_(at, at)], slope))
-        rows.append((b.study, q, len(slope), float(stats.chi2.sf(q, len(slope)))))
+        q, p_value = joint_test(b.y[:, 1], b.cov[np.ix_(at, at)])
+        rows.append((b.study, q, len(at), p_value))
     q, df = sum(r[1] for r in rows), sum(r[2] for r in rows)
     rows.append(("all studies", q, df, float(stats.chi2.sf(q, df))))
     return pd.DataFrame(rows, columns=["study", "statistic", "df", "p_value"])

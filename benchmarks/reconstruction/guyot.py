@@ -11,10 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
+Array = np.ndarray
+
 ROUNDS = 500
 
 
-def guyot(time, survival, n, at_risk=None, events=None):
+def guyot(
+    time: Array,
+    survival: Array,
+    n: int,
+    at_risk: tuple[Array, Array] | None = None,
+    events: int | None = None,
+) -> tuple[Array, Array]:
     """Return times and event flags of n patients."""
     order = np.argsort(time, kind="stable")
     t, s = np.asarray(time, float)[order], np.asarray(survival, float)[order]
@@ -37,7 +45,18 @@ def guyot(time, survival, n, at_risk=None, events=None):
     return _expand(t, state[0], state[1], n)
 
 
-def _match_table(t, s, d, c, at, km, span, start, wanted, last_drop):
+def _match_table(
+    t: Array,
+    s: Array,
+    d: Array,
+    c: Array,
+    at: Array,
+    km: Array,
+    span: tuple[int, int],
+    start: int,
+    wanted: int,
+    last_drop: int,
+) -> tuple[int, int]:
     """Change the censorings of one interval until the next number at risk is met."""
     lo, hi = span
     if hi < lo:
@@ -56,7 +75,19 @@ def _match_table(t, s, d, c, at, km, span, start, wanted, last_drop):
     return last, max(lost, 0)
 
 
-def _match_total(t, s, d, c, at, km, spans, start, earlier, last_drop, events):
+def _match_total(
+    t: Array,
+    s: Array,
+    d: Array,
+    c: Array,
+    at: Array,
+    km: Array,
+    spans: tuple[list[int], list[int]],
+    start: int,
+    earlier: list[int],
+    last_drop: int,
+    events: int | None,
+) -> None:
     """Change the censorings of the last interval until the total of events is met."""
     lower, upper = spans
     lo, hi = lower[-1], upper[-1]
@@ -74,7 +105,19 @@ def _match_total(t, s, d, c, at, km, spans, start, earlier, last_drop, events):
         lost += off
 
 
-def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):
+def _interval(
+    t: Array,
+    s: Array,
+    d: Array,
+    c: Array,
+    at: Array,
+    km: Array,
+    lo: int,
+    hi: int,
+    lost: int,
+    start: int,
+    last_drop: int,
+) -> int:
     """Events per click of one interval, given evenly spread censorings."""
     where = t[lo] + (np.arange(1, lost + 1) / (lost + 1)) * (t[min(hi + 1, t.size - 1)] - t[lo])
     edges = np.append(t[lo : hi + 1], t[min(hi + 1, t.size - 1)])
@@ -96,7 +139,7 @@ def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):
     return last
 
 
-def _expand(t, d, c, n):
+def _expand(t: Array, d: Array, c: Array, n: int) -> tuple[Array, Array]:
     nxt = np.append(t[1:], t[-1])
     time = np.concatenate([np.repeat(t, d), np.repeat((t + nxt) / 2, c)])
     flag = np.repeat([1, 0], [d.sum(), c.sum()])

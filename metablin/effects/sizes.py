@@ -15,7 +15,7 @@ from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
 
@@ -232,7 +232,7 @@ class EffectSizes(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "transform": self.transform,
@@ -244,7 +244,6 @@ class EffectSizes(Record):
                 ],
             }
         )
-        return out
 
 
 def _check_range(

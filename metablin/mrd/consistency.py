@@ -12,7 +12,7 @@ from scipy import optimize
 
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["Consistency", "mixture_bounds", "mixture_check", "mixture_median"]
 
@@ -63,8 +63,7 @@ class Consistency(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"share": self.share, "times": self.to_frame()})
-        return out
+        return json_dict({"share": self.share, "times": self.to_frame()})
 
 
 def mixture_check(

@@ -7,16 +7,15 @@ treatment credits that survival to the response or the transplant.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import choice, labels, numeric, same_length
+from metablin._input import choice, labels, numeric, same_length, within
 from metablin._moved import Renamed
 from metablin.errors import DataError, warn
-from metablin.records import Record, jsonable
+from metablin.records import Row
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve
 from metablin.survival.landmark import simon_makuch as survival_by_response
@@ -41,7 +40,7 @@ REFUSAL = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PostBaseline(Record):
+class PostBaseline(Row):
     """The hazard ratio of those who changed group over those who did not.
 
     Attributes
@@ -72,16 +71,6 @@ class PostBaseline(Record):
     immortal_time: bool
 
     conf_level = Renamed("level")
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the comparison as one row."""
-        row = {n: getattr(self, n) for n in self.__slots__}
-        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().to_dict(orient="records")[0])
-        return out
 
 
 def compare_groups_after_baseline(
@@ -217,10 +206,7 @@ cannot be compared from its start: whoever reached the later group had to surviv
 
     x = numeric("events", [events_changed, events_unchanged], minimum=0, integer=True)
     n = numeric("n", [n_changed, n_unchanged], minimum=1, integer=True)
-    if (x > n).any():
-        i = int(np.flatnonzero(x > n)[0])
-        raise DataError("more events than patients", row=i + 1, column="events", value=x[i],
-                        allowed=f"at most n = {n[i]:g}")  # fmt: skip
+    within("events", x, n)
     refuse_naive(allow_naive)
     low, high = proportion_confint(x, n, method="beta")
     return pd.DataFrame({

@@ -14,7 +14,7 @@ from metablin.effects import proportions
 from metablin.errors import DataError, warn
 from metablin.meta import MetaFit, pool
 from metablin.meta.cohorts import pool_cohorts
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ResponsePools", "response_rates"]
 
@@ -64,8 +64,7 @@ class ResponsePools(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the strata as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"by": self.by, "strata": self.to_frame()})
-        return out
+        return json_dict({"by": self.by, "strata": self.to_frame()})
 
 
 def response_rates(

@@ -19,7 +19,7 @@ from metablin.network.gls import rows_of
 from metablin.network.prediction import propagated
 from metablin.network.records import Network
 from metablin.numerics.inference import critical, q_profile, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["NetworkFit", "needs_fit"]
 
@@ -412,8 +412,7 @@ class NetworkFit(Record):
         out["excluded"] = self.network.to_dict()["excluded"]
         out["notes"] = [*self.network.notes, *self.notes]
         out.update(self.extra)
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
     def summary(self, small_values: str = "desirable") -> str:
         """Return the result in words and two tables; P-scores as in `ranking`."""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._moved import Renamed
-from metablin.records.base import Record, freeze, jsonable
+from metablin.records.base import Record, freeze, json_dict
 
 __all__ = ["Coefficients"]
 
@@ -71,8 +71,7 @@ class Coefficients(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
         names = [f.name for f in dataclasses.fields(self) if f.name not in self.UNWRITTEN]
-        out: dict[str, Any] = jsonable({name: getattr(self, name) for name in names})
-        return out
+        return json_dict({name: getattr(self, name) for name in names})
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as JSON text."""

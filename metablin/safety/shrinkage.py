@@ -14,7 +14,7 @@ from scipy import optimize, special, stats
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
 from metablin.errors import ConvergenceWarning, DataError, warn
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
 
@@ -79,10 +79,7 @@ class GammaShrinkage(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return prior and terms as JSON-ready Python types."""
         prior = {n: getattr(self, n) for n in ("alpha1", "beta1", "alpha2", "beta2", "mixing")}
-        out: dict[str, Any] = jsonable(
-            {"prior": prior, "loglik": self.loglik, "terms": self.to_frame()}
-        )
-        return out
+        return json_dict({"prior": prior, "loglik": self.loglik, "terms": self.to_frame()})
 
 
 def gamma_shrinkage(

@@ -19,7 +19,7 @@ from metablin.numerics.inference import two_sided
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.mvn import outside_cube
 from metablin.options import Missing
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival._normal import normal_row
 from metablin.survival.km import curve_of
 from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
@@ -101,7 +101,7 @@ class LogRank(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "statistic": self.statistic,
                 "df": self.df,
@@ -111,7 +111,6 @@ class LogRank(Record):
                 "groups": self.to_frame(),
             }
         )
-        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,7 +328,7 @@ class MaxCombo(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "statistic": self.statistic,
                 "p_value": self.p_value,
@@ -337,7 +336,6 @@ class MaxCombo(Record):
                 "correlation": self.correlation,
             }
         )
-        return out
 
 
 @renamed(weights="fleming_harrington")

@@ -15,7 +15,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.errors import ConvergenceError, DataError
 from metablin.options import Missing, Ties, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival._normal import ratio_row
 from metablin.survival.km import curve_of
 from metablin.survival.partial import PartialFit, Stratum, evaluate, maximise, strata_of
@@ -105,7 +105,7 @@ class CoxFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "n": self.n,
                 "events": self.events,
@@ -117,7 +117,6 @@ class CoxFit(Record):
                 "loglik_null": self.loglik_null,
             }
         )
-        return out
 
 
 def _design(

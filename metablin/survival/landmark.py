@@ -13,7 +13,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.errors import DataError, warn
 from metablin.options import Missing
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, curve_of
@@ -76,7 +76,7 @@ class ResponseComparison(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "method": self.method,
                 "landmark": self.landmark,
@@ -86,7 +86,6 @@ class ResponseComparison(Record):
                 "hazard_ratio": self.to_frame(),
             }
         )
-        return out
 
 
 def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:

@@ -15,7 +15,7 @@ from metablin._frame import reads
 from metablin.errors import DataError
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.options import Missing
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
@@ -99,10 +99,7 @@ class RMST(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result, ready for JSON."""
-        out: dict[str, Any] = jsonable(
-            {"tau": self.tau, "arms": self.arms(), "contrasts": self.contrasts()}
-        )
-        return out
+        return json_dict({"tau": self.tau, "arms": self.arms(), "contrasts": self.contrasts()})
 
 
 @reads("time", "event", optional=("group", "entry", "weights"))

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError, warn
 from metablin.options import ConfType
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
 from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
@@ -129,8 +129,7 @@ class TrialSurvival(Record):
             }
         if self.models:
             out["models"] = {name: found.to_dict() for name, found in self.models.items()}
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
 
 def _triple(curve: KMCurve) -> dict[str, float]:

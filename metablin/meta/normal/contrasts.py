@@ -17,7 +17,7 @@ from metablin.numerics.inference import (
     joint_test,
     wald,
 )
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["Contrasts", "contrasts"]
 
@@ -71,10 +71,9 @@ class Contrasts(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the contrasts as JSON-ready Python types."""
         names = ("joint", "joint_df", "joint_df2", "joint_p", "level")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"contrasts": self.to_frame(), **{name: getattr(self, name) for name in names}}
         )
-        return out
 
     def summary(self) -> str:
         """Return the contrasts as text for people."""

@@ -18,7 +18,7 @@ from metablin.meta.core.options import needs_effects
 from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, joint_test, wald
-from metablin.records import Coefficients, Record, freeze, jsonable
+from metablin.records import Coefficients, Record, freeze, json_dict
 
 __all__ = ["LocationScale", "Part", "location_scale"]
 
@@ -107,10 +107,9 @@ class LocationScale(Record):
             name: {"statistic": part.test, "df": part.test_df, "p_value": part.test_p}
             for name, part in (("location", self.location), ("scale", self.scale))
         }
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {n: getattr(self, n) for n in names} | {"coefficients": self.to_frame(), "tests": tests}
         )
-        return out
 
     def summary(self) -> str:
         """Return the fit as text for people."""

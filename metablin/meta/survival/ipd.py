@@ -21,7 +21,7 @@ from metablin.meta.pooling import pool
 from metablin.numerics.inference import critical, two_sided
 from metablin.numerics.partial import arm_counts, efron
 from metablin.options import Interval, Tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival import cox, rubin
 from metablin.survival.comparison import milestones, settled
 from metablin.survival.partial import maximise, strata_of
@@ -87,7 +87,7 @@ class TwoStage(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "fit": self.fit.to_dict(),
@@ -99,7 +99,6 @@ class TwoStage(Record):
                 "excluded": [list(x) for x in self.excluded],
             }
         )
-        return out
 
 
 def two_stage(
@@ -316,7 +315,7 @@ class OneStage(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "k": self.k,
                 "tau2": self.tau2,
@@ -325,7 +324,6 @@ class OneStage(Record):
                 "terms": self.to_frame(),
             }
         )
-        return out
 
 
 def one_stage(

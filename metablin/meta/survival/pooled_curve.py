@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival import rubin
 
 __all__ = ["PooledCurve", "combine_pooled_curves"]
@@ -123,7 +123,7 @@ class PooledCurve(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "method": self.method,
                 "conf_level": self.level,
@@ -132,7 +132,6 @@ class PooledCurve(Record):
                 "curve": self.to_frame(),
             }
         )
-        return out
 
 
 def falling(curve: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -20,7 +20,7 @@ from metablin.network.records import Network, needs_network
 from metablin.numerics.gls import gls_at
 from metablin.numerics.tau2 import log_likelihood
 from metablin.options import SmallValues, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["NetworkPosterior", "network_bayes"]
 
@@ -123,7 +123,7 @@ class NetworkPosterior(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.network.measure,
                 "prior": {"family": self.prior.family, "scale": self.prior.scale},
@@ -132,7 +132,6 @@ class NetworkPosterior(Record):
                 "ranking": self.ranking(),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result in words."""

@@ -18,7 +18,7 @@ from metablin.errors import ConvergenceError, DataError
 from metablin.network.fit import NAN, NetworkFit
 from metablin.network.records import Block, Network
 from metablin.numerics.inference import chi2_tail, critical, joint_test, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["MultivariateFit", "MultivariateNetwork", "VectorBlock", "multivariate_pool"]
 
@@ -218,7 +218,7 @@ class MultivariateFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "model": self.model,
                 "treatments": list(self.network.treatments),
@@ -232,7 +232,6 @@ class MultivariateFit(Record):
                 **self.extra,
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result in words."""

@@ -15,7 +15,7 @@ from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, war
 from metablin.numerics.inference import critical
 from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.numerics.profile import profile_limits
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
@@ -259,7 +259,7 @@ class ParametricFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "family": self.family.name,
                 "parameters": self.to_frame(),
@@ -273,7 +273,6 @@ class ParametricFit(Record):
                 "mean": self.mean(),
             }
         )
-        return out
 
 
 def fit_parametric(

@@ -360,7 +360,7 @@ class NetworkFit(Record):
     def loops(self) -> pd.DataFrame:
         """Return the inconsistency of every loop of three treatments."""
         self._needs_contrasts()
-        return inconsistency.loops(self.network, rows_of(self.network), self.tau2)
+        return inconsistency.loops(self.network, self.tau2)
 
     def contributions(self) -> pd.DataFrame:
         """Return the share of each direct comparison in each network estimate."""

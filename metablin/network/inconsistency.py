@@ -366,7 +366,7 @@ def _side(
     return _split_row(variance / direct[1], whole, direct, indirect, float(fit.cov[-1, -1]))
 
 
-def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
+def loops(network: Network, tau2: float) -> pd.DataFrame:
     """Return the inconsistency of every closed loop of three treatments by two-arm evidence.
 
     Multi-arm studies are consistent in themselves; each loop takes the direct estimates of its

@@ -167,7 +167,7 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
     spec = _model_spec(Formula(parsed.flat), columns, formula)
     matrix = _materialise(spec, columns)
     design = Design(matrix, _term_names(spec, parsed), formula, spec, columns)
-    _check_design(design, e)
+    _check_design(design)
     return design
 
 
@@ -241,7 +241,7 @@ def _materialise(spec: Any, frame: pd.DataFrame) -> FloatArray:
     return matrix
 
 
-def _check_design(design: Design, e: EffectSizes) -> None:
+def _check_design(design: Design) -> None:
     k, p = design.matrix.shape
     if p == 0:
         raise DataError("the formula has no terms", column="moderators", value=design.formula)

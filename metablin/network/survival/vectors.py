@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -227,20 +227,20 @@ def _vectors(
                                tuple(excluded))  # fmt: skip
 
 
-def checked_patients(patients: Any, needed: Iterable[str] = ("study", "treatment")
-                     ) -> pd.DataFrame:  # fmt: skip
+def checked_patients(patients: Any) -> pd.DataFrame:
     """Return patients as a frame with ``study, treatment, time, event, draw``."""
     frame = table_of(patients)
     frame.columns = [c.strip().lower() for c in frame.columns]
-    for name in (*needed, "time", "event"):
+    labels = ("study", "treatment")
+    for name in (*labels, "time", "event"):
         if name not in frame:
             raise DataError("the table lacks the column", column=name,
                             allowed=f"found: {', '.join(frame.columns)}")  # fmt: skip
-    for name in needed:
+    for name in labels:
         blank = [i for i, x in enumerate(frame[name]) if is_missing(x)]
         if blank:
             raise DataError("must be filled", row=blank[0] + 1, column=name, value="missing")
-    out = pd.DataFrame({name: frame[name].astype(str) for name in needed})
+    out = pd.DataFrame({name: frame[name].astype(str) for name in labels})
     out["time"] = numeric("time", frame["time"], minimum=0)
     out["event"] = numeric("event", frame["event"], minimum=0, maximum=1, integer=True)
     out["draw"] = frame.get("draw", 1)

@@ -15,7 +15,7 @@ from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
 
@@ -145,9 +145,6 @@ class EffectSizes(Record):
     zero_cells: str
     corrected: NDArray[np.bool_]
     excluded: tuple[Excluded, ...]
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:

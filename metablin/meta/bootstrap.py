@@ -20,7 +20,7 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.core.options import align
 from metablin.meta.resampling import refitter
 from metablin.meta.structures.fit import MixedFit
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["ClusterBootstrap", "cluster_bootstrap", "interval_limits", "quantile"]
 
@@ -66,9 +66,6 @@ class ClusterBootstrap(Record):
     failed: int
     seed: int
     fit: MetaFit | MixedFit
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def std_error(self) -> FloatArray:

@@ -13,7 +13,7 @@ from scipy import optimize, stats
 
 from metablin.errors import ConvergenceError
 from metablin.mrd._pairs import Pairs, trial_pairs
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["BivariateEffects", "bivariate_effects"]
 
@@ -74,9 +74,6 @@ class BivariateEffects(Record):
     tau2: float
     loglik: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:

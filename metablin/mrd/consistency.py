@@ -12,7 +12,7 @@ from scipy import optimize
 
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["Consistency", "mixture_bounds", "mixture_check", "mixture_median"]
 
@@ -51,9 +51,6 @@ class Consistency(Record):
     implied_high: FloatArray
     consistent: NDArray[np.bool_]
     tolerance: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a time."""

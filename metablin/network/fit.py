@@ -19,7 +19,7 @@ from metablin.network.gls import rows_of
 from metablin.network.prediction import propagated
 from metablin.network.records import Network
 from metablin.numerics.inference import critical, q_profile, two_sided
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["NetworkFit", "needs_fit"]
 
@@ -85,9 +85,6 @@ class NetworkFit(Record):
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     prediction: str = "match"
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def treatments(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival.exchange import to_lifelines, to_sksurv
 
 __all__ = ["Check", "Mended", "PseudoIPD", "Quality"]
@@ -164,9 +164,6 @@ class PseudoIPD(Record):
     quality: Quality
     draws: tuple[PseudoIPD, ...] = field(default=())
     label: str = ""
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def grade(self) -> str:

@@ -18,7 +18,7 @@ __all__ = ["Record", "Row", "freeze", "json_dict", "jsonable"]
 
 
 def freeze(record: object) -> None:
-    """Make every array field of a dataclass instance read-only (call it in ``__post_init__``)."""
+    """Make every array field of a dataclass instance read-only (as :class:`Record` does)."""
     for field in dataclasses.fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
         if isinstance(value, np.ndarray):
@@ -58,9 +58,12 @@ def json_dict(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 class Record:
-    """Mixin for frozen result dataclasses that have ``to_frame`` and ``summary``."""
+    """Mixin for frozen result dataclasses with read-only arrays, ``to_frame`` and ``summary``."""
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a tidy table."""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._moved import Renamed
-from metablin.records.base import Record, freeze, json_dict
+from metablin.records.base import Record, json_dict
 
 __all__ = ["Coefficients"]
 
@@ -52,9 +52,6 @@ class Coefficients(Record):
     level: float
 
     conf_level = Renamed("level")
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""

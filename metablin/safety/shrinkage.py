@@ -14,7 +14,7 @@ from scipy import optimize, special, stats
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
 from metablin.errors import ConvergenceWarning, DataError, warn
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
 
@@ -66,9 +66,6 @@ class GammaShrinkage(Record):
     mixing: float
     loglik: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a term, highest lower limit first."""

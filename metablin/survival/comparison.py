@@ -19,7 +19,7 @@ from metablin.numerics.inference import two_sided
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.mvn import outside_cube
 from metablin.options import Missing
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival._normal import normal_row
 from metablin.survival.km import curve_of
 from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
@@ -70,9 +70,6 @@ class LogRank(Record):
     stratified: bool
 
     weights = Renamed("fleming_harrington")
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def z(self) -> float:
@@ -305,9 +302,6 @@ class MaxCombo(Record):
     labels: tuple[str, ...]
 
     weights = Renamed("fleming_harrington")
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return each weighted test with its own p-value."""

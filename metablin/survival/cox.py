@@ -15,7 +15,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.errors import ConvergenceError, DataError
 from metablin.options import Missing, Ties, words
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival._normal import ratio_row
 from metablin.survival.km import curve_of
 from metablin.survival.partial import PartialFit, Stratum, evaluate, maximise, strata_of
@@ -64,9 +64,6 @@ class CoxFit(Record):
     stratified: bool
     level: float
     iterations: int
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def hr(self) -> float:

@@ -16,7 +16,7 @@ from metablin import _input
 from metablin.errors import ConvergenceError, DataError
 from metablin.numerics.inference import critical
 from metablin.numerics.partial import ArmCounts, arm_counts, efron
-from metablin.records import Record, freeze
+from metablin.records import Record
 from metablin.survival._normal import ratio_row
 from metablin.survival.partial import maximise, strata_of
 from metablin.survival.patients import Groups, Patients, count, patients, two_arms
@@ -109,9 +109,6 @@ class HazardCurve(Record):
     label: str
     level: float
     p_value: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return ``term, time, estimate, std_error, conf_low, conf_high, conf_level``."""

@@ -14,7 +14,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.numerics.kaplan_meier import limits, product_limit, ratio
 from metablin.options import ConfType, Missing, words
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
 
@@ -83,9 +83,6 @@ class KMCurve(Record):
     entry: FloatArray
     entry_weights: FloatArray
     label: str = ""
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def median(self) -> float:

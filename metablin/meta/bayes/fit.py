@@ -25,7 +25,7 @@ from metablin.meta.core.design import typical_variance
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options
 from metablin.meta.core.parts import Heterogeneity
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["BayesFit", "bayes", "fit_bayes", "prior_of"]
 
@@ -88,9 +88,6 @@ class BayesFit(Record):
     tau_mass: FloatArray
     mean_grid: FloatArray
     sd_grid: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def summary_of(self, term: str) -> dict[str, Any]:
         """Return the summary of ``mu``, ``tau``, ``theta_new`` or a study."""

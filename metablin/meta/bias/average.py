@@ -17,7 +17,7 @@ from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, effects_of
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["RobustAverage", "robust_average"]
 
@@ -74,9 +74,6 @@ class RobustAverage(Record):
     conditional_low: float
     conditional_high: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a model."""

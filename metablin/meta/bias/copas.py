@@ -21,7 +21,7 @@ from metablin.meta.core.fit import MetaFit, effects_of
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import chi2_tail, critical
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["CopasSelection", "copas_selection"]
 
@@ -60,9 +60,6 @@ class CopasSelection(Record):
     table: pd.DataFrame
     published_largest: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""

@@ -13,7 +13,7 @@ from scipy import special
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, effects_of
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["LFKIndex", "lfk_index"]
 
@@ -44,9 +44,6 @@ class LFKIndex(Record):
     index: float
     asymmetry: str
     rank: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: the points of the Doi plot."""

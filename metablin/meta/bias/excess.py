@@ -15,7 +15,7 @@ from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["ExcessSignificance", "excess_significance"]
 
@@ -58,9 +58,6 @@ class ExcessSignificance(Record):
     tau2: float
     alpha: float
     alternative: str
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: its power."""

@@ -20,7 +20,7 @@ from metablin.meta.normal.inverse import tau2_of
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["LimitMeta", "limit_meta"]
 
@@ -69,9 +69,6 @@ class LimitMeta(Record):
     q_residual_p: float
     g2: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: its effect, and its effect in the limit."""

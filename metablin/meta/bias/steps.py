@@ -22,7 +22,7 @@ from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["StepSelection", "selection_steps"]
 
@@ -85,9 +85,6 @@ class StepSelection(Record):
     unadjusted: float
     unadjusted_tau2: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each interval of p-values: from, to, studies, delta and its error."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from metablin.meta.checks.deletion import without_each
 from metablin.meta.checks.refit import design_of, effects_only, needs_spread, refit
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["Baujat", "baujat"]
 
@@ -37,9 +37,6 @@ class Baujat(Record):
     studies: tuple[str, ...]
     heterogeneity: FloatArray
     influence: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per study: study, heterogeneity, influence."""

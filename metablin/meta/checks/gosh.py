@@ -13,7 +13,7 @@ from metablin._input import seed as check_seed
 from metablin._input import whole
 from metablin.meta.checks.refit import effects_only, no_moderators, refit
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["ALL_SUBSETS_UP_TO", "Gosh", "gosh"]
 
@@ -59,9 +59,6 @@ class Gosh(Record):
     q: FloatArray
     complete: bool
     seed: int | None
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def studies(self) -> tuple[str, ...]:

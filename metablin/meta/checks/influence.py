@@ -22,7 +22,7 @@ from metablin.meta.checks.refit import (
 )
 from metablin.meta.checks.sequence import RefitSequence, cumulative, leave_one_out
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = [
     "Influence",
@@ -87,9 +87,6 @@ class Influence(Record):
     p: int
     tau2: float
     q: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:

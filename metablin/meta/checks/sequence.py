@@ -19,7 +19,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.models import fit_model
 from metablin.meta.core.nothing import exact_pool
 from metablin.meta.core.options import Options, align
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["RefitSequence", "cumulative", "leave_one_out"]
 
@@ -79,9 +79,6 @@ class RefitSequence(Record):
     h2: FloatArray
     q: FloatArray
     q_p: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self, scale: str = "reader") -> pd.DataFrame:
         """Return one row per subset.

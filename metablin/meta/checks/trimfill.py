@@ -20,7 +20,7 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.core.models import fit_model
 from metablin.meta.core.options import Options
 from metablin.meta.core.text import p_text
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["TrimFill", "trim_and_fill"]
 
@@ -60,9 +60,6 @@ class TrimFill(Record):
     k0: int
     std_error: float
     p_value: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def is_filled(self) -> NDArray[np.bool_]:

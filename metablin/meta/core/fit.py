@@ -19,7 +19,7 @@ from metablin.meta.core.options import Options, needs_effects
 from metablin.meta.core.parts import NAN, Analysis, Heterogeneity, SubgroupTest
 from metablin.meta.core.text import MODEL_NAMES, p_phrase
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, json_dict, record_to_json
+from metablin.records import Record, json_dict, record_to_json
 
 __all__ = [
     "Analysis",
@@ -98,9 +98,6 @@ class MetaFit(Record):
     extra: Mapping[str, Any] = field(default_factory=dict)
     regression: Regression | None = None
     again: Callable[..., MetaFit] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:

@@ -33,7 +33,7 @@ from metablin.meta.counts.strata import (
     study_effects,
 )
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = [
     "StratifiedFit",
@@ -102,9 +102,6 @@ class StratifiedFit(Record):
     excluded: tuple[tuple[str, str], ...]
 
     conf_level = Renamed("level")
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row with the pooled effect on the analysis scale."""

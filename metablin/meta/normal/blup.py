@@ -17,7 +17,7 @@ from metablin.meta.core.options import CI_METHODS
 from metablin.meta.normal.nested import design_matrix_of
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import critical, hksj_factor
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["StudyPredictions", "blup"]
 
@@ -45,9 +45,6 @@ class StudyPredictions(Record):
     high: FloatArray
     shrinkage: FloatArray
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study; ``observed`` is its own estimate."""

@@ -17,7 +17,7 @@ from metablin.numerics.inference import (
     joint_test,
     wald,
 )
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["Contrasts", "contrasts"]
 
@@ -57,9 +57,6 @@ class Contrasts(Record):
     joint_df2: float
     joint_p: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a contrast."""

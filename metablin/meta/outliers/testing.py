@@ -16,7 +16,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
 from metablin.meta.outliers.climb import highest
 from metablin.meta.outliers.families import Family, Mixture, Student
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["OutlierTest", "outlier_test"]
 
@@ -49,9 +49,6 @@ class OutlierTest(Record):
     draws: int
     seed: int
     drawn: FloatArray
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row: ``model, statistic, p_value, draws``."""

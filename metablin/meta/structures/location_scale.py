@@ -18,7 +18,7 @@ from metablin.meta.core.options import needs_effects
 from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, joint_test, wald
-from metablin.records import Coefficients, Record, freeze, json_dict
+from metablin.records import Coefficients, Record, json_dict
 
 __all__ = ["LocationScale", "Part", "location_scale"]
 
@@ -88,9 +88,6 @@ class LocationScale(Record):
     q_df: int
     q_p: float
     effects: EffectSizes
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient, with ``part`` (location or scale) first."""

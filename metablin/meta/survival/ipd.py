@@ -21,7 +21,7 @@ from metablin.meta.pooling import pool
 from metablin.numerics.inference import critical, two_sided
 from metablin.numerics.partial import arm_counts, efron
 from metablin.options import Interval, Tau2
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival import cox, rubin
 from metablin.survival.comparison import milestones, settled
 from metablin.survival.partial import maximise, strata_of
@@ -64,9 +64,6 @@ class TwoStage(Record):
     between_share: FloatArray
     pooled_between_share: float
     excluded: tuple[tuple[str, str], ...]
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the trials: ``study, yi, vi, between_share``."""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import DataError
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival import rubin
 
 __all__ = ["PooledCurve", "combine_pooled_curves"]
@@ -55,9 +55,6 @@ class PooledCurve(Record):
     studies: tuple[str, ...]
     method: str
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the curve, its bands, I2 and the number of trials at each time."""

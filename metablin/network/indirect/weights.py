@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from metablin._frame import column_of
 from metablin._input import choice, numeric, one
 from metablin.errors import DataError
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["MatchingWeights", "centred", "matching_weights", "solve_weights"]
 
@@ -47,9 +47,6 @@ class MatchingWeights(Record):
     method: str
     ess: float
     balance: pd.DataFrame
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def n(self) -> int:

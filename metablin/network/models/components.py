@@ -18,7 +18,7 @@ from metablin.network.records import Network, needs_network
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, wald
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["ComponentFit", "network_components"]
 
@@ -73,9 +73,6 @@ class ComponentFit(Record):
     p_difference: float
     level: float
     separator: str
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def _back(self, x: FloatArray) -> FloatArray:
         return np.asarray(np.exp(x)) if self.network.transform == "log" else x

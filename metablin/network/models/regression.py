@@ -19,7 +19,7 @@ from metablin.network.gls import TAU2_METHODS, Rows, design_of, estimate, rows_o
 from metablin.network.records import Network, needs_network
 from metablin.numerics.inference import chi2_tail, wald
 from metablin.options import NetworkInterval, words
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 
 __all__ = ["NetworkRegression", "network_regression"]
 
@@ -74,9 +74,6 @@ class NetworkRegression(Record):
     test_p: float
     df: float
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per slope, on the analysis scale."""

@@ -15,7 +15,7 @@ from metablin._input import numeric, one
 from metablin.errors import DataError
 from metablin.network.survival.multivariate import MultivariateFit
 from metablin.network.survival.partial import basis_of
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival.patients import Patients, count
 from metablin.survival.patients import patients as as_patients
 
@@ -55,9 +55,6 @@ class TreatmentCurves(Record):
     draws: int
     seed: int
     notes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per treatment and time."""

@@ -155,9 +155,6 @@ class MultivariateFit(Record):
     q_p: float
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def outcome(self, name: str) -> NetworkFit:
         """Return effects, ranking and league of one outcome, as estimated with the others."""
         n = self.network

@@ -18,6 +18,7 @@ from metablin.network.survival.partial import basis_of, fit_partial
 from metablin.numerics.inference import joint_test
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.partial import arm_counts
+from metablin.numerics.rubin import rubin_vectors
 from metablin.survival.patients import Patients, count
 from metablin.survival.rmst import area
 
@@ -25,46 +26,12 @@ __all__ = [
     "checked_patients",
     "hazard_vectors",
     "proportional_hazards",
-    "rubin_vectors",
     "survival_vectors",
 ]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Estimate = Callable[[FloatArray, FloatArray, IntArray, int], tuple[FloatArray, FloatArray]]
-
-
-def rubin_vectors(
-    estimates: FloatArray, covariances: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Combine vectors over m draws by Rubin's rules.
-
-    Parameters
-    ----------
-    estimates : ndarray, shape (m, q)
-    covariances : ndarray, shape (m, q, q)
-
-    Returns
-    -------
-    estimate, covariance, between : ndarray
-        Mean, total covariance, and the part (1 + 1/m) B of it.
-
-    References
-    ----------
-    Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys, eqs 3.1.2-3.1.5.
-    doi:10.1002/9780470316696
-
-    Examples
-    --------
-    >>> y, v, b = rubin_vectors(np.array([[1.0], [3.0]]), np.ones((2, 1, 1)))
-    >>> y.tolist(), v.tolist(), b.tolist()
-    ([2.0], [[4.0]], [[3.0]])
-    """
-    m = len(estimates)
-    middle = estimates.mean(0)
-    gap = estimates - middle
-    between = gap.T @ gap / (m - 1) * (1 + 1 / m) if m > 1 else np.zeros_like(covariances[0])
-    return middle, covariances.mean(0) + between, between
 
 
 def survival_vectors(

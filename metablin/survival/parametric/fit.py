@@ -15,7 +15,7 @@ from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, war
 from metablin.numerics.inference import critical
 from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.numerics.profile import profile_limits
-from metablin.records import Record, freeze, json_dict
+from metablin.records import Record, json_dict
 from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
@@ -82,9 +82,6 @@ class ParametricFit(Record):
     at_boundary: bool
     cure_low: float
     cure_high: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def aic(self) -> float:

@@ -121,7 +121,6 @@ def survival_bodies(
     choices: Sequence[Choice],
     controls: Mapping[str, Baseline],
     grading: Grading,
-    questions: Sequence[Question] = COMPARED,
 ) -> Iterator[Body]:
     """Yield the pooled hazard ratios of every question, graded.
 
@@ -131,9 +130,8 @@ def survival_bodies(
     controls : mapping of str to Baseline
         Survival of the control group by key of the choice; a ratio without one is graded as such.
     grading : Grading
-    questions : sequence of Question
     """
-    wanted = {q.pool: q for q in questions}
+    wanted = {q.pool: q for q in COMPARED}
     mine = [c for c in choices if c.name in wanted]
     for choice, fit in zip(mine, fitted(mine).values(), strict=True):
         question, control = wanted[choice.name], controls.get(choice.key)

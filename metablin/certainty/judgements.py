@@ -11,7 +11,7 @@ import pandas as pd
 from metablin.certainty.answers import TOOLS, Answer, Opinion, read_answers, read_opinions
 from metablin.certainty.trees import Domain, Tool, Verdict, judge
 from metablin.errors import DataError
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Judgement", "RiskOfBias", "risk_of_bias"]
 
@@ -104,8 +104,7 @@ class RiskOfBias(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"judgements": self.to_frame()})
-        return out
+        return json_dict({"judgements": self.to_frame()})
 
 
 def risk_of_bias(answers: Any, overrides: Any = None) -> RiskOfBias:

@@ -4,7 +4,36 @@ from __future__ import annotations
 
 import pandas as pd
 
+from metablin.datasets import said
 from metablin.pipeline import slug
+
+from ..cohorts.arm_pools import POOLS
+from ..mrd.rows import DENOMINATORS
+from ..randomised.rows import GROUPS, TITLES
+from ..response.rows import DEFINITIONS
+
+PARTS: dict[str, str] = {
+    **said("endpoint"),
+    **DEFINITIONS,
+    **{pool.name: pool.title for pool in POOLS},
+    **GROUPS,
+    **TITLES,
+    **DENOMINATORS,
+    **said("design"),
+}
+"""Every part of a pool's name in words."""
+
+
+def pool_words(name: str) -> str:
+    """Return the name of a pool in words: whom it counts, what, by which design.
+
+    Parameters
+    ----------
+    name : str
+        Codes with points between them.
+    """
+    first, *more = (PARTS[part] for part in name.split("."))
+    return ", ".join([first, *(w if w[:2].isupper() else w[:1].lower() + w[1:] for w in more)])
 
 
 def listed(found: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
@@ -20,6 +49,7 @@ def listed(found: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     frame.insert(0, "key", [f"{slug(q)}.{p}" for q, p in zip(frame["question"], frame["pool"],
                                                               strict=True)])  # fmt: skip
+    frame.insert(2, "pool_words", frame["pool"].map(pool_words))
     return frame
 
 

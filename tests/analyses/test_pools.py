@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -66,3 +68,18 @@ def test_maintenance_after_transplantation_is_in_no_rate_of_harms(found: pd.Data
     harms = found.loc[found["question"] == "adverse events", "trial_id"]
     assert "tower" in set(harms)
     assert "gaballa_maint" not in set(harms)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("adult_rr_ph_negative.cr_crh_cri.retrospective",
+         "Adults, relapsed/refractory, Ph-negative or mixed, CR, CRh or CRi, retrospective"),
+        ("os.first_relapse", "Overall survival, first relapse, children and young adults"),
+        ("mrd_positive.evaluable", "Adults in remission, MRD-positive, of those evaluable for MRD"),
+    ],
+)  # fmt: skip
+def test_a_pool_is_named_in_words(
+    module: Callable[[str], ModuleType], name: str, words: str
+) -> None:
+    assert module("pools.rows").pool_words(name) == words

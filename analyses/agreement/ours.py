@@ -14,13 +14,12 @@ from ..cohorts.members import READS as READS
 from ..cohorts.populations import RELAPSED, SPLITS, known_trials, split
 from ..cohorts.responders import responder_rows
 from ..cohorts.responses import (
-    MRD_RESPONSES,
     RESPONSES,
     WHOLE,
     candidates,
+    mrd_cohorts,
     one_a_cohort,
     one_definition,
-    response_cohorts,
 )
 from ..mrd import rows as mrd_rows
 from ..randomised import rows as randomised_rows
@@ -66,7 +65,7 @@ def _response(evidence: Evidence, trials: pd.DataFrame) -> dict[str, pd.DataFram
 
 
 def _mrd(evidence: Evidence, trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    cohorts = response_cohorts(evidence.load("proportions"), trials, MRD_RESPONSES)
+    cohorts = mrd_cohorts(evidence.load("proportions"), trials)
     rows = responder_rows(
         evidence.load("mrd_stratified"), trials, evidence.load("trials", all_rows=True),
         evidence.load("survival"),

@@ -16,16 +16,7 @@ from .comparisons import choices, comparisons
 from .designs import suffix
 from .populations import RELAPSED, known_trials
 from .responders import responder_rows
-from .responses import (
-    MRD_RESPONSES,
-    RESPONSES,
-    WHOLE,
-    candidates,
-    one_a_cohort,
-    one_definition,
-    response_cohorts,
-    transplant_cohorts,
-)
+from .responses import marrow_cohorts, mrd_cohorts, one_definition, transplant_cohorts
 
 READS = (
     "trials", "references", "screening", "proportions", "survival", "contrasts", "at_risk",
@@ -66,16 +57,16 @@ def _by_denominator(rows: pd.DataFrame) -> list[str]:
 
 def _responses(evidence: Evidence, trials: pd.DataFrame) -> Iterable[pd.DataFrame]:
     rows = evidence.load("proportions")
-    same = one_definition(one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE))
-    same = same.loc[same["population"].isin(RELAPSED)]
+    response = marrow_cohorts(rows, trials)
+    response = response.loc[response["population"].isin(RELAPSED)]
+    same = one_definition(response)
     pools = [f"{p}{suffix(d)}" for p, d in zip(same["population"], same["design"], strict=True)]
     yield _lines(same, "CR or CRh", pools)
-    other = one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE)
-    other = other.loc[other["population"].isin(RELAPSED) & ~other["row_id"].isin(same["row_id"])]
+    other = response.loc[~response["row_id"].isin(same["row_id"])]
     keys = zip(other["population"], other["outcome"], other["design"], strict=True)
     yield _lines(other, "another definition of remission",
                  [f"{p}.{o}{suffix(d)}" for p, o, d in keys])  # fmt: skip
-    mrd = response_cohorts(rows, trials, MRD_RESPONSES)
+    mrd = mrd_cohorts(rows, trials)
     yield _lines(mrd, "MRD response", _by_denominator(mrd))
     transplants = transplant_cohorts(rows, trials, set(evidence.load("trials")["trial_id"]))
     yield _lines(transplants, "transplant", _by_denominator(transplants))

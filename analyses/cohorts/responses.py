@@ -121,6 +121,16 @@ def one_definition(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[rows["outcome"] == MAIN_RESPONSE].reset_index(drop=True)
 
 
+def marrow_cohorts(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a cohort: its haematological response, by whichever definition."""
+    return one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE)
+
+
+def mrd_cohorts(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return one MRD response a cohort and denominator."""
+    return response_cohorts(rows, trials, MRD_RESPONSES)
+
+
 def _responder_rank(subgroup: str) -> int:
     return RESPONDERS.index(subgroup) if subgroup in RESPONDERS else len(RESPONDERS)
 

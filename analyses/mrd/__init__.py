@@ -7,7 +7,7 @@ from metablin.pipeline import Evidence, Outcome, Words, analysis
 
 from ..cohorts.populations import known_trials
 from ..cohorts.responders import responder_rows
-from ..cohorts.responses import MRD_RESPONSES, response_cohorts, transplant_cohorts
+from ..cohorts.responses import mrd_cohorts, transplant_cohorts
 from .figures import figures
 from .rows import (
     POOLS,
@@ -35,7 +35,7 @@ def mrd(evidence: Evidence, words: Words) -> Outcome:
     """Pool MRD response, compare responders with the rest, and show what time bias does."""
     trials, current = known_trials(evidence), evidence.load("trials")
     rows, survival = evidence.load("proportions"), evidence.load("survival")
-    cohorts = response_cohorts(rows, trials, MRD_RESPONSES)
+    cohorts = mrd_cohorts(rows, trials)
     pools = response_rates(cohorts, POOLS)
     transplants = transplant_cohorts(rows, trials, set(current["trial_id"]))
     compared = responder_rows(

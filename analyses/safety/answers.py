@@ -15,15 +15,7 @@ from metablin.safety import event_rate
 from ..cohorts.designs import by_design, suffix
 from ..cohorts.populations import POPULATIONS, PROSPECTIVE, RELAPSED
 from ..cohorts.rates import ACCEPTED, rated_rate
-from ..cohorts.responses import (
-    MRD_RESPONSES,
-    RESPONSES,
-    WHOLE,
-    candidates,
-    one_a_cohort,
-    one_definition,
-    response_cohorts,
-)
+from ..cohorts.responses import marrow_cohorts, mrd_cohorts, one_definition, response_cohorts
 from ..lines import join_ids
 
 PATIENTS = 100
@@ -130,8 +122,8 @@ def questions(evidence: Evidence, trials: pd.DataFrame, kept: pd.DataFrame) -> l
     current = set(evidence.load("trials")["trial_id"])
     rows = evidence.load("proportions")
     rows = rows.loc[rows["trial_id"].isin(current)]
-    response = one_definition(one_a_cohort(candidates(rows, trials, RESPONSES), WHOLE))
-    mrd = response_cohorts(rows, trials, MRD_RESPONSES)
+    response = one_definition(marrow_cohorts(rows, trials))
+    mrd = mrd_cohorts(rows, trials)
     transplant = response_cohorts(rows, trials, ("allohsct",))
     out = [
         Question("response", "haematological response (CR or CRh)", response, RELAPSED),

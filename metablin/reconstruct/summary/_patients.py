@@ -241,14 +241,16 @@ class _Fall:
         self.start, self.at_risk, self.size = walk.s, walk.at_risk, pool.size
         self.order = pool.argsort()  # the first events in order of time are those below a number
         self.gone = censored.searchsorted(pool[self.order])
+        self.ahead = self.at_risk - np.arange(self.size)
 
     def after(self, m: int) -> float:
         """Return S after the first `m` events of the pool."""
         if m == 0:
             return self.start
         gone = self.gone if m == self.size else self.gone[self.order < m]
-        ahead = self.at_risk - np.arange(m) - gone
-        return self.start * float(np.multiply.reduce(1.0 - 1.0 / np.maximum(ahead, 1)))
+        ahead = self.ahead[:m] - gone
+        np.maximum(ahead, 1, out=ahead)
+        return self.start * float(np.multiply.reduce(1.0 - 1.0 / ahead))
 
 
 def _events_for(walk: _Walk, fall: _Fall, aim: float) -> tuple[int, float]:

@@ -86,7 +86,7 @@ site: $(STAMP) ## Render the site (Quarto 1.6 to 1.10 on PATH, else its package 
 	@command -v $${QUARTO_PATH:-quarto} >/dev/null || [ -x $(BIN)/quarto ] || \
 	  $(RUN) pip install --disable-pip-version-check quarto-cli >.venv/quarto.log 2>&1 || \
 	  { echo "Quarto is needed: https://quarto.org/docs/get-started/ (its package from PyPI: .venv/quarto.log)"; exit 1; }
-	$(BIN)/metablin site
+	$(BIN)/metablin site --jobs $(JOBS)
 
 site-test: $(STAMP) ## Look at the rendered site in Chromium, PAGES=all at every page (needs node)
 	@[ -f site/_site/index.html ] || { echo "no site yet: run make site first"; exit 1; }

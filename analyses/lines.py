@@ -73,3 +73,30 @@ def pooled_row(key: str, fit: mb.MetaFit, rows: pd.DataFrame, **more: Any) -> di
         "ci_method": fit.ci_method,
         "row_ids": join_ids(rows["row_id"]),
     }
+
+
+def all_of(count: int, of: int, noun: str) -> str:
+    """Return how many of several, in words that a title takes.
+
+    Examples
+    --------
+    >>> all_of(3, 3, "line"), all_of(1, 3, "line"), all_of(0, 2, "line"), all_of(1, 1, "line")
+    ('all 3 lines', '1 of 3 lines', 'none of 2 lines', 'the one line')
+    """
+    nouns = f"{noun}{'s' * (of != 1)}"
+    if count == of:
+        return f"all {of} {nouns}" if of > 1 else f"the one {noun}"
+    return f"{count or 'none'} of {of} {nouns}"
+
+
+def span(values: Iterable[float], digits: int = 0, unit: str = "", scale: float = 1.0) -> str:
+    """Return the least and the largest of several values, or the one they all are.
+
+    Examples
+    --------
+    >>> span([0.321, 0.49], unit="%", scale=100.0), span([0.5], digits=2)
+    ('32% to 49%', '0.50')
+    """
+    found = [scale * v for v in values]
+    ends = [f"{v:.{digits}f}{unit}" for v in (min(found), max(found))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)

@@ -1,6 +1,6 @@
 """Run the benchmarks: ``python -m benchmarks [NAME ...]``.
 
-Without names, all but the simulations, which take minutes and have a command of their own.
+Without names, all but the simulations and the reconstruction of known patients, which take minutes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 
 import benchmarks
 
+LONG = {"reconstruction", "simulation"}
+
 
 def names() -> list[str]:
     """Every module or package here that has a ``main``."""
@@ -19,7 +21,7 @@ def names() -> list[str]:
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or [name for name in names() if name != "simulation"]
+    chosen = sys.argv[1:] or [name for name in names() if name not in LONG]
     unknown = [name for name in chosen if name not in names()]
     if unknown:
         sys.exit(f"no benchmark {unknown[0]}; there are: {', '.join(names())}")

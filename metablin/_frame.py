@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -19,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._input import choice, is_missing
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.options import Missing, words
 
 __all__ = ["Dropped", "column_of", "frame_of", "names_of", "reads"]
@@ -97,7 +96,7 @@ def reads(
                 done: R = after(result, gone, labels)
                 return done
             text = "; ".join(f"row {row + 1} ({why})" for row, why in gone.reasons)
-            warnings.warn(f"left out: {text}", MetablinWarning, stacklevel=2)
+            warn(f"left out: {text}")
             return result
 
         return call

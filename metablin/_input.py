@@ -341,6 +341,38 @@ def same_length(**arrays: Sequence[Any] | NDArray[Any] | None) -> int:
     return lengths[first]
 
 
+def within(
+    column: str, events: FloatArray, n: FloatArray, studies: Sequence[str] = (), size: str = "n"
+) -> None:
+    """Refuse more events than patients, naming the first such row.
+
+    Parameters
+    ----------
+    column, size : str
+        Names of the events and of the patients, for the error.
+    events, n : ndarray, shape (k,)
+    studies : sequence of str
+        Labels, or none.
+
+    Examples
+    --------
+    >>> within("events", np.array([3.0]), np.array([2.0]))
+    Traceback (most recent call last):
+    ...
+    metablin.errors.DataError: row 1, column 'events', value 3: more events than patients; \
+allowed: at most n = 2
+    """
+    for i in np.flatnonzero(events > n)[:1]:
+        raise DataError(
+            "more events than patients",
+            row=int(i) + 1,
+            column=column,
+            value=f"{events[i]:g}",
+            allowed=f"at most {size} = {n[i]:g}",
+            study=studies[i] if len(studies) else None,
+        )
+
+
 def items(column: str, values: object) -> list[Any]:
     """Return labels as a list; a word is one label, not many, and a number is none.
 

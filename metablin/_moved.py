@@ -6,11 +6,12 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
+
+from metablin.errors import warn
 
 __all__ = ["MOVED", "Renamed", "install", "renamed"]
 
@@ -51,9 +52,7 @@ MOVED: dict[str, str] = {
 
 
 def _warn(old: str, new: str) -> None:
-    warnings.warn(
-        f"{old} is now {new}; the old name goes with version 0.2", DeprecationWarning, stacklevel=3
-    )
+    warn(f"{old} is now {new}; the old name goes with version 0.2", DeprecationWarning)
 
 
 class Renamed:
@@ -64,6 +63,7 @@ class Renamed:
     >>> class Fit:
     ...     level = 0.95
     ...     conf_level = Renamed("level")
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as said:
     ...     warnings.simplefilter("always")
     ...     Fit().conf_level, str(said[0].message)
@@ -92,6 +92,7 @@ def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     >>> @renamed(colour="color")
     ... def paint(color):
     ...     return color
+    >>> import warnings
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
     ...     paint(colour="red")

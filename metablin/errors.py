@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["ConvergenceError", "ConvergenceWarning", "DataError", "MetablinWarning", "visible"]
+__all__ = [
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "DataError",
+    "MetablinWarning",
+    "visible",
+    "warn",
+]
 
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -145,3 +154,34 @@ class MetablinWarning(UserWarning):
 
 class ConvergenceWarning(MetablinWarning):
     """An iterative solver stopped early; the result is the best point it reached."""
+
+
+_NO_CALLER = {"metablin", "importlib", "_frozen_importlib"}
+"""Packages whose lines are never the caller's: this one, and the machinery of imports."""
+
+
+def warn(message: str, category: type[Warning] = MetablinWarning) -> None:
+    """Warn at the line that called this package, however deep in it the caveat was found.
+
+    A fixed ``stacklevel`` counts frames, and a function is reached on several ways: by itself,
+    through ``data=``, from another function.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     warn("the interval is wide")
+    ...     said[0].category.__name__, str(said[0].message)
+    ('MetablinWarning', 'the interval is wide')
+    """
+    frame = sys._getframe(1)
+    while frame.f_back and str(frame.f_globals.get("__name__")).split(".")[0] in _NO_CALLER:
+        frame = frame.f_back
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        frame.f_globals.get("__name__"),
+        frame.f_globals.setdefault("__warningregistry__", {}),
+    )

@@ -132,7 +132,7 @@ EXCLUDED = (
     Column("report", "Cohort or report", codes="text"),
     Column("stage", "Stage", role="group"),
     Column("reason", "Why it is left out", codes="text"),
-    Column("source_key", "Source"),
+    Column("source_key", "Source", codes="names"),
 )
 
 

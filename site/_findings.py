@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+import pandas as pd
 from _page import links, missing, number, raw, say, sentences, shown
 
 __all__ = ["findings", "graded", "of_hundred"]
@@ -19,30 +20,45 @@ EFFECT = "_effect"
 Row = dict[Any, Any]
 
 
-def findings(keys: str) -> None:
+def findings(keys: str, more: str = "") -> None:
     """Show the summary of findings of a topic, certainty beside every answer.
 
     Parameters
     ----------
     keys : str
         Regular expression that the keys of its lines contain.
+    more : str
+        The same of lines that are folded below: a summary is read at a glance.
     """
     if missing("certainty"):
         return
     shown(f"table {PATH}")
     found = number.table(PATH)
-    chosen = found.frame["key"].str.contains(re.sub(r"\((?!\?)", "(?:", keys))
-    rows = found.frame.loc[chosen].fillna("").to_dict(orient="records")
-    compared = [r for r in rows if r["without"] or "against" in r["question"]
-                or "added" in r["question"]]  # fmt: skip
-    alone = [r for r in rows if r not in compared]
-    parts = [table(compared, COMPARED)] if compared else []
-    parts += [table(alone, ALONE)] if alone else []
+    parts = tables(lines(found.frame, keys))
+    rest = lines(found.frame, more) if more else []
+    if rest:
+        title = f"{len(rest)} more outcomes"
+        parts += ["<details><summary>", title, "</summary>", *tables(rest), "</details>"]
     behind = f"{links('certainty', 'summary_of_findings')} · [Reasons](certainty.qmd)"
     say(
         f"::: {{#tbl-findings}}\n\n{raw(''.join(parts))}\n\n"
         f"{sentences(found.title, found.note)}{behind}\n\n:::"
     )
+
+
+def lines(frame: pd.DataFrame, keys: str) -> list[Row]:
+    """Return the lines whose keys match."""
+    chosen = frame["key"].str.contains(re.sub(r"\((?!\?)", "(?:", keys))
+    return frame.loc[chosen].fillna("").to_dict(orient="records")
+
+
+def tables(rows: list[Row]) -> list[str]:
+    """Return a table of comparisons and one of rates, where there are any."""
+    compared = [r for r in rows if r["without"] or "against" in r["question"]
+                or "added" in r["question"]]  # fmt: skip
+    alone = [r for r in rows if r not in compared]
+    kinds = ((compared, COMPARED), (alone, ALONE))
+    return [table(part, columns) for part, columns in kinds if part]
 
 
 def table(rows: list[Row], columns: dict[str, Callable[[Row], str]]) -> str:
@@ -77,6 +93,13 @@ def cell(name: str) -> Callable[[Row], str]:
     return lambda row: together(escape(str(row[name]).replace(" per 1,000", ""))) or "–"
 
 
+def difference(row: Row) -> str:
+    """Return the difference, and the number needed to treat where its interval has two limits."""
+    text = str(row["nnt"]).replace("NNTB", "NNT").replace("NNTH", "NNH")
+    needed = f"<small>{together(text)}</small>" if text and "infinity" not in text else ""
+    return f"{cell('difference')(row)}{needed}"
+
+
 def together(text: str) -> str:
     """Return text whose intervals do not break within their brackets."""
     return re.sub(r"\(([^)]*)\)", r'<span class="whole">(\1)</span>', text)
@@ -100,7 +123,7 @@ COMPARED: dict[str, Callable[[Row], str]] = {
     "Outcome": outcome,
     "Without, of 1,000": cell("without"),
     "With, of 1,000": cell("with"),
-    "Difference": cell("difference"),
+    "Difference": difference,
     "Ratio": cell("effect"),
     "Certainty": graded,
     "In words": in_words,

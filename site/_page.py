@@ -24,6 +24,7 @@ from metablin.report.render import IN_FILE, headlines, to_page
 __all__ = [
     "RESULTS",
     "answers",
+    "beside",
     "caveats",
     "curve",
     "everything",
@@ -218,7 +219,7 @@ def curve(path: str, colour: str) -> None:
     say(raw(text))
 
 
-def table(path: str, where: str = "", opened: bool = False) -> None:
+def table(path: str, where: str = "", opened: bool = False, only: tuple[str, ...] = ()) -> None:
     """Show a result table ``analysis/table`` with its caption and links.
 
     Parameters
@@ -228,6 +229,8 @@ def table(path: str, where: str = "", opened: bool = False) -> None:
         Rows to show, as a pandas query.
     opened : bool
         Whether a long table is unfolded.
+    only : tuple of str
+        Columns to show; all where none is named.
     """
     analysis, name = path.split("/")
     if missing(analysis):
@@ -239,7 +242,16 @@ def table(path: str, where: str = "", opened: bool = False) -> None:
     found = number.table(path)
     if where:
         found = dataclasses.replace(found, frame=found.frame.query(where))
+    if only:
+        kept = tuple(c for c in found.columns if c.name in only)
+        found = dataclasses.replace(found, columns=kept)
     place(found, slug(analysis, name), links(analysis, name), opened=opened)
+
+
+def beside(where: str) -> None:
+    """Show published pools beside ours: the pairs of some topics, as a pandas query."""
+    shown = ("review", "question", "outcome", "published", "ours", "verdict")
+    table("agreement/pairs", where=where, only=shown)
 
 
 def place(

@@ -16,6 +16,7 @@ from ..survival.observed import observed
 from . import figures, rows
 from .questions import (
     COMPARED,
+    SINGLE,
     Body,
     Grading,
     harm_bodies,
@@ -89,7 +90,7 @@ def all_bodies(
         *observed_bodies(observed(evidence.load("proportions"), trials), labels, grading),
         *rate_bodies(asked, grading),
     ]
-    order = list(dict.fromkeys(b.question.key for b in found))
+    order = [q.key for q in (*COMPARED, *SINGLE)]
     return sorted(found, key=lambda b: order.index(b.question.key))
 
 

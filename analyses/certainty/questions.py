@@ -54,8 +54,12 @@ COMPARED = (
     Question("first_line_children", "First line, children, added to chemotherapy (AALL1731)",
              "first_line_children", 36.0),
 )  # fmt: skip
+MRD = Question("mrd_positive", "Adults in remission with MRD, one arm", "mrd_positive")
 SINGLE = (
-    Question("mrd_positive", "Adults in remission with MRD, one arm", "mrd_positive"),
+    Question("rr_adults_alone", "Relapsed or refractory adults, Ph-negative or mixed, one arm",
+             "adult_rr_ph_negative"),
+    Question("rr_children", "Relapsed or refractory children, one arm", "paediatric_rr"),
+    MRD,
     Question("ph_positive", "Relapsed or refractory adults, Ph-positive, one arm",
              "adult_rr_ph_positive"),
     Question("ph_positive_first_line", "First line, adults, Ph-positive, one arm",
@@ -117,7 +121,6 @@ def survival_bodies(
     choices: Sequence[Choice],
     controls: Mapping[str, Baseline],
     grading: Grading,
-    questions: Sequence[Question] = COMPARED,
 ) -> Iterator[Body]:
     """Yield the pooled hazard ratios of every question, graded.
 
@@ -127,9 +130,8 @@ def survival_bodies(
     controls : mapping of str to Baseline
         Survival of the control group by key of the choice; a ratio without one is graded as such.
     grading : Grading
-    questions : sequence of Question
     """
-    wanted = {q.pool: q for q in questions}
+    wanted = {q.pool: q for q in COMPARED}
     mine = [c for c in choices if c.name in wanted]
     for choice, fit in zip(mine, fitted(mine).values(), strict=True):
         question, control = wanted[choice.name], controls.get(choice.key)
@@ -240,7 +242,6 @@ def observed_bodies(
         Label by trial.
     grading : Grading
     """
-    question = SINGLE[0]
     whole = counted.loc[counted["who"] == "all"] if len(counted) else counted
     for row in whole.to_dict(orient="records"):
         trial = str(row["key"]).partition(".")[0]
@@ -250,11 +251,11 @@ def observed_bodies(
             ("effect", "single-arm", "relapse or death"),
         )
         for name, start, words in kinds:
-            key = f"{question.pool}.five_years_{name}"
+            key = f"{MRD.pool}.five_years_{name}"
             bias = {labels[trial]: "low"} if start == "rate" else of_outcome(grading.bias, EVENTS)
             rated = mb.grade(
                 fit, start, risk_of_bias=bias, outcome=words, half_width=ACCEPTED,
-                population=POPULATIONS[question.pool], intervention=DRUG,
+                population=POPULATIONS[MRD.pool], intervention=DRUG,
                 overrides=grading.own(key),
             )  # fmt: skip
-            yield Body(key, question, rated, str(row["row_ids"]))
+            yield Body(key, MRD, rated, str(row["row_ids"]))

@@ -126,6 +126,7 @@ def findings(bodies: Sequence[Body]) -> pd.DataFrame:
                     "without": said["without"],
                     "with": said["with"],
                     "difference": said["difference"],
+                    "nnt": [_needed(b) for b in mine],
                     "effect": said["effect"],
                     "certainty": [b.rated.word for b in mine],
                     "signs": [SIGNS[b.rated.level] for b in mine],
@@ -142,6 +143,11 @@ def findings(bodies: Sequence[Body]) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _needed(body: Body) -> str:
+    absolute = body.rated.absolute
+    return "" if absolute is None else str(absolute.table["nnt_text"].iloc[0])
 
 
 def _when(body: Body) -> str:

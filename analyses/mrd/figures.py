@@ -19,7 +19,8 @@ from ..cohorts.designs import DESIGNS as PLACES
 from ..cohorts.designs import MAIN
 from ..cohorts.populations import POPULATIONS
 from ..cohorts.responders import ENDPOINTS
-from ..lines import by_group, records
+from ..lines import all_of, records, span
+from ..response.figures import forest_by
 from .rows import DENOMINATORS, SEED, WINDOWS
 
 DESIGNS = said("design")
@@ -37,18 +38,18 @@ WORDS = {
 }
 
 
-def response_forest(cohorts: pd.DataFrame, population: str) -> MplFigure:
+def response_forest(cohorts: pd.DataFrame, population: str) -> Drawn:
     """Draw the MRD response of one population, a block a denominator."""
     part = cohorts.loc[cohorts["population"] == population]
     blocks = part["denominator"].map(DENOMINATORS) + ": " + part["design"].map(DESIGNS)
-    return _figure(forest(by_group(part, blocks), overall=False))
+    return forest_by(part, blocks)
 
 
-def among_responders(cohorts: pd.DataFrame) -> MplFigure:
+def among_responders(cohorts: pd.DataFrame) -> Drawn:
     """Draw the MRD response of haematological responders, a block a population."""
     part = cohorts.loc[cohorts["denominator"] == "responders"]
     blocks = part["population"].map(POPULATIONS) + ": " + part["design"].map(DESIGNS)
-    return _figure(forest(by_group(part, blocks), overall=False))
+    return forest_by(part, blocks)
 
 
 def pools_figure(pools: ResponsePools) -> MplFigure:
@@ -87,7 +88,7 @@ def _label(row: pd.Series) -> str:
     return f"{DENOMINATORS[row['denominator']]}{design}"
 
 
-def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigure:
+def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> Drawn:
     """Draw the hazard ratios of responders, each with its handling of time and its route."""
     rows = found.frame.loc[found.frame["log_hr"].notna() & found.frame["endpoint"].isin(endpoints)]
     rows = rows.sort_values(["immortal_time", "study"], kind="stable")
@@ -97,13 +98,11 @@ def responders_forest(found: ResponderHR, endpoints: tuple[str, ...]) -> MplFigu
         for r in records(rows)
     ]
     e = ResponderHR(rows.assign(study=named)).effects()
-    return _figure(forest(mb.pool_contrasts(e)))
-
-
-def _figure(ax: object) -> MplFigure:
-    figure = ax.figure  # type: ignore[attr-defined]
+    figure = forest(mb.pool_contrasts(e)).figure
     assert isinstance(figure, MplFigure)
-    return figure
+    ratios = np.exp(rows["log_hr"].to_numpy(dtype=float))
+    below = all_of(int((ratios < 1).sum()), len(ratios), "comparison")
+    return Drawn(figure, {"comparisons": len(rows), "below": below})
 
 
 def simulation_figure(table: pd.DataFrame) -> MplFigure:
@@ -176,17 +175,14 @@ def figures(
     cohorts: pd.DataFrame, pools: ResponsePools, found: ResponderHR, simulated: pd.DataFrame
 ) -> dict[str, MplFigure | Drawn]:
     """Return the figures of the analysis."""
-    drawn = found.frame.loc[found.frame["log_hr"].notna(), "endpoint"]
+    rates = span(pools.to_frame()["estimate"], unit="%", scale=100.0)
+    useless = simulated.loc[(simulated["true_hr"] == 1) & (simulated["method"] == "naive")]
+    worst = useless["estimate"].min()
     return {
-        "response": Drawn(pools_figure(pools), {"pools": len(pools.fits)}),
+        "response": Drawn(pools_figure(pools), {"pools": len(pools.fits), "span": rates}),
         "mrd_positive": response_forest(cohorts, "mrd_positive"),
         "among_responders": among_responders(cohorts),
-        **{
-            f"responders_{name}": Drawn(
-                responders_forest(found, (name,)), {"comparisons": int((drawn == name).sum())}
-            )
-            for name in ENDPOINTS
-        },
-        "simulation": simulation_figure(simulated),
+        **{f"responders_{name}": responders_forest(found, (name,)) for name in ENDPOINTS},
+        "simulation": Drawn(simulation_figure(simulated), {"worst": f"{worst:.2f}"}),
         "curves": curves_figure(WINDOWS[-1], SEED),
     }

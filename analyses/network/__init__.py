@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
+from ..cohorts.bias import all_judged
 from ..cohorts.networks import ADULTS, CHILDREN, OTHERWISE
 from ..cohorts.populations import known_trials
-from . import context, figures, limits
+from . import certain, context, figures, limits
 from .rows import alternatives, answers, between, first_relapse, fitted, listing
 
 READS = (
     "trials", "contrasts", "proportions", "safety", "survival", "syntheses", "references",
-    "screening",
+    "screening", "risk_of_bias", "overrides",
 )  # fmt: skip
 
 
@@ -29,6 +30,7 @@ def network(evidence: Evidence, words: Words) -> Outcome:
     return words.outcome(
         {
             "answers": answered,
+            "certainty": certain.rated(adults, all_judged(evidence, trials)),
             "inputs": listing(adults + other + children),
             "differences": limits.differences(evidence.load("trials"), rows),
             "hazards": limits.hazards(adults, rows["survival"]),

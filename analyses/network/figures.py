@@ -52,7 +52,7 @@ def forest(answers: pd.DataFrame) -> Drawn:
     _axis(ax, ticks, len(lines))
     os = answers.loc[answers["evidence"] == INDIRECT]
     said = [f"{SHORT[r['outcome']].lower()} {_text(r)}" for r in records(os)]
-    return Drawn(fig, {"indirect": "; ".join(said)})
+    return Drawn(fig, {"indirect": "; ".join(said), "first": said[0]})
 
 
 def published(beside: pd.DataFrame) -> Drawn:

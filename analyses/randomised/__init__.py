@@ -5,13 +5,14 @@ from __future__ import annotations
 from metablin.errors import DataError
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
+from ..choices import choices_figure
 from ..cohorts.arms import printed_arms
 from ..cohorts.bias import all_judged
 from ..cohorts.comparisons import ENDPOINTS, choices, comparisons
 from ..cohorts.populations import known_trials
 from . import absolute
 from .figures import absolute_figure, forest_by, left_out_of
-from .rows import fitted, left_out, listing, pooled, sensitivity
+from .rows import beside, fitted, left_out, listing, pooled, sensitivity
 
 READS = (
     "trials", "contrasts", "references", "screening", "survival", "at_risk", "risk_of_bias",
@@ -37,18 +38,20 @@ def randomised(evidence: Evidence, words: Words) -> Outcome:
     gains = absolute.by_comparison(known)
     several = {name: (rows["group"] == name).sum() > 1 for name in ENDPOINTS}
     reported = [name for name in ENDPOINTS if (rows["group"] == name).any()]
+    answers, others = pooled(pools, fits), sensitivity(pools)
     return words.outcome(
         {
-            "pooled": pooled(pools, fits),
+            "pooled": answers,
             "absolute": gains,
             "absolute_pooled": absolute.by_pool(pools, fits, known, arms),
-            "comparisons": listing(rows),
-            "sensitivity": sensitivity(pools),
+            "comparisons": listing(rows, bias),
+            "sensitivity": others,
             "leave_one_out": left_out(rows),
             "not_drawn": absolute.not_drawn(drawn),
         },
         {
             **{name: forest_by(rows, name, bias) for name in reported},
+            **({} if others.empty else {"choices": choices_figure(beside(answers, others), True)}),
             **({} if gains.empty else {"absolute": absolute_figure(gains)}),
             **{f"left_out_{name}": left_out_of(rows, name) for name in reported if several[name]},
         },

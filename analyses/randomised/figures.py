@@ -18,7 +18,7 @@ from metablin.plots import bias_marks, forest, forest_frame, style
 from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import LINES
 from ..cohorts.populations import POPULATIONS
-from ..lines import records
+from ..lines import all_of, records, span
 from .rows import TITLES, effect_sizes
 
 EVENT_FREE = "event_free"
@@ -53,7 +53,9 @@ def forest_by(rows: pd.DataFrame, name: str, bias: RiskOfBias) -> Drawn:
     figure = axes.figure
     assert isinstance(figure, MplFigure)
     said = "; ".join(f"{line.lower()} {_interval(fit)}" for line, fit in fits.items())
-    return Drawn(figure, {"comparisons": part["trial_id"].nunique(), "pooled": said})
+    clear = all_of(sum(fit.conf_high < 1 for fit in fits.values()), len(fits), "line")
+    counted = part["trial_id"].nunique()
+    return Drawn(figure, {"comparisons": counted, "pooled": said, "clear": clear})
 
 
 def _interval(fit: mb.MetaFit) -> str:
@@ -86,8 +88,9 @@ def absolute_figure(gains: pd.DataFrame) -> Drawn:
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_xlabel("Alive, or alive without an event")
     sns.despine(ax=ax)
-    points = [f"{r['trial']} {r['points']:+.0f}" for r in records(blocks[TITLES["os"]])]
-    return Drawn(fig, {"points": ", ".join(points)})
+    alive = blocks[TITLES["os"]]
+    points = [f"{r['trial']} {r['points']:+.0f}" for r in records(alive)]
+    return Drawn(fig, {"points": ", ".join(points), "more": span(alive["points"])})
 
 
 def _pair(ax: object, y: int, row: dict[str, object]) -> None:

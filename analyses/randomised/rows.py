@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 import metablin as mb
+from metablin.certainty import RiskOfBias
 from metablin.datasets import said
 from metablin.meta.bayes import half_normal
 from metablin.meta.checks.sequence import leave_one_out
 from metablin.pipeline import slug
 
+from ..cohorts.bias import of_outcome
 from ..cohorts.comparisons import Choice
 from ..cohorts.populations import POPULATIONS
 from ..lines import join_ids, pooled_row
@@ -21,6 +23,8 @@ TITLES = {
     "os": "Overall survival",
     "event_free": "Event-free, disease-free or relapse-free survival",
 }
+EVENTS = {TITLES["os"]: "Death", TITLES["event_free"]: "Relapse, another event or death"}
+ANSWER = "The answer: rule for few studies"
 AGES = said("age_group", "results")
 LEFT_OUT = ("key", "left_out", "estimate", "conf_low", "conf_high", "pred_low", "pred_high",
             "tau2", "i2", "endpoint", "row_ids")  # fmt: skip
@@ -55,8 +59,13 @@ def fitted(choices: Sequence[Choice]) -> dict[str, mb.MetaFit]:
     return {c.key: mb.pool_contrasts(effect_sizes(c.rows)) for c in choices}
 
 
-def listing(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one line a comparison."""
+def listing(rows: pd.DataFrame, bias: RiskOfBias) -> pd.DataFrame:
+    """Return one line a comparison, with its overall risk of bias for the group of its endpoint."""
+    words = {
+        (group, study): word
+        for group in rows["group"].unique()
+        for study, word in of_outcome(bias, group).overall()[["study", "judgement"]].to_numpy()
+    }
     return pd.DataFrame(
         {
             "key": rows["row_id"],
@@ -68,6 +77,10 @@ def listing(rows: pd.DataFrame) -> pd.DataFrame:
             "estimate": rows["estimate"],
             "conf_low": rows["ci_low"],
             "conf_high": rows["ci_high"],
+            "risk_of_bias": [
+                words.get(pair, "not judged")
+                for pair in zip(rows["group"], rows["label"], strict=True)
+            ],
             "source_key": rows["source_key"],
             "row_ids": rows["row_id"] + " " + rows["trial_id"],
         }
@@ -88,6 +101,22 @@ def sensitivity(choices: Sequence[Choice]) -> pd.DataFrame:
             fit = mb.pool(effect_sizes(choice.rows), **options)
             lines.append(_line(choice, fit, f"_{name}") | {"choice": words})
     return pd.DataFrame(lines)
+
+
+def beside(answers: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Return each question's answer and, below it, what other choices make of the same trials.
+
+    Parameters
+    ----------
+    answers, others : pandas.DataFrame
+        What `pooled` and `sensitivity` return.
+    """
+    main = others.loc[others["main"]]
+    wanted = set(zip(main["endpoint"], main["group"], strict=True))
+    mine = [pair in wanted for pair in zip(answers["endpoint"], answers["group"], strict=True)]
+    both = pd.concat([answers.loc[mine].assign(choice=ANSWER), main], ignore_index=True)
+    blocks = both["endpoint"].map(EVENTS) + ": " + both["group"]
+    return both.assign(group=blocks).sort_values("group", kind="stable", ignore_index=True)
 
 
 def _line(choice: Choice, fit: mb.MetaFit, suffix: str = "") -> dict[str, Any]:

@@ -19,12 +19,13 @@ from ..cohorts.arms import PrintedArm
 from ..rebuilt import Rebuilt
 
 ACROSS = 4
+MONTHS = 60.0
 WIDE, TALL = 2.15, 1.85
 FIRST_LINE, SECOND_LINE = 31, 34  # letters that fit over a panel
 GRADES = said("reconstruction_grade", "results")
 
 
-def panels(arms: list[Rebuilt], curves: pd.DataFrame, *, months: float = 60.0) -> Drawn:
+def panels(arms: list[Rebuilt], curves: pd.DataFrame) -> Drawn:
     """Draw one panel an arm, all on the same scale of survival."""
     rows = math.ceil(len(arms) / ACROSS)
     with style.house_style():
@@ -35,7 +36,7 @@ def panels(arms: list[Rebuilt], curves: pd.DataFrame, *, months: float = 60.0) -
                                top=1 - 0.35 / height, wspace=0.25, hspace=0.5)  # fmt: skip
     for ax, arm in zip(axes, arms, strict=False):
         part = curves.loc[curves["arm_key"] == arm.printed.key]
-        _panel(ax, arm, part.loc[part["time"] <= months], months)
+        _panel(ax, arm, part.loc[part["time"] <= MONTHS])
     for ax in axes[len(arms) :]:
         ax.set_visible(False)
     figure.supxlabel("Months", fontsize=9, y=0.12 / height)
@@ -45,14 +46,14 @@ def panels(arms: list[Rebuilt], curves: pd.DataFrame, *, months: float = 60.0) -
     return Drawn(figure, {"arms": len(arms), "grades": words})
 
 
-def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame, months: float) -> None:
+def _panel(ax: Axes, arm: Rebuilt, part: pd.DataFrame) -> None:
     p = arm.printed
     shade = style.colour("treatment" if "blinatumomab" in p.arm else p.arm)
     ax.fill_between(part["time"], part["low"], part["high"], color=shade, alpha=0.22, lw=0,
                     step="post")  # fmt: skip
     ax.step(part["time"], part["survival"], where="post", color=shade, lw=1.2)
     _anchors(ax, arm.used)
-    ax.set(xlim=(0.0, months), ylim=(0.0, 1.03), xticks=[0, 12, 24, 36, 48, 60])
+    ax.set(xlim=(0.0, MONTHS), ylim=(0.0, 1.03), xticks=[0, 12, 24, 36, 48, 60])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_yticks([0.0, 0.5, 1.0])
     ax.tick_params(labelsize=6.5, length=2)

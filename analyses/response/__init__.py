@@ -6,6 +6,7 @@ import pandas as pd
 
 from metablin.pipeline import Evidence, Outcome, Words, analysis
 
+from ..choices import choices_figure
 from ..cohorts.populations import RELAPSED, SPLITS, known_trials, split
 from ..cohorts.responses import RESPONSES, WHOLE, candidates, one_a_cohort, one_definition
 from .figures import forest_by
@@ -33,17 +34,19 @@ def response(evidence: Evidence, words: Words) -> Outcome:
     splits = {name: split(same, levels) for name, levels in SPLITS.items()}
     parts = [pooled(part, "subgroup", SPLITS[name]) for name, part in splits.items()]
     drawn = ordered(one_definition(haematological))
+    others = sensitivity(haematological)
     return words.outcome(
         {
             "cohorts": cohorts(haematological),
             "pooled": by_population(one_definition(haematological)),
             "by_definition": by_definition(haematological),
             "splits": pd.concat(parts, ignore_index=True),
-            "sensitivity": sensitivity(haematological),
+            "sensitivity": others,
             "excluded": excluded(trials),
         },
         {
             "haematological": forest_by(drawn, group_and_design(drawn)),
+            "choices": choices_figure(others),
             **{
                 name: forest_by(
                     part,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as MplFigure
 from metablin.pipeline import Drawn
 from metablin.plots import forest
 
-from ..lines import by_group
+from ..lines import by_group, span
 
 
 def forest_by(rows: pd.DataFrame, groups: pd.Series, *, overall: bool = False) -> Drawn:
@@ -20,4 +20,7 @@ def forest_by(rows: pd.DataFrame, groups: pd.Series, *, overall: bool = False) -
         f"{name}: {100 * part.estimate:.0f}%, {part.k} cohort{'s' * (part.k != 1)}"
         for name, part in fit.subgroups.items()
     )
-    return Drawn(figure, {"parts": parts})
+    rates = {name: part.estimate for name, part in fit.subgroups.items()}
+    brief = " against ".join(f"{100 * x:.0f}% ({name.lower()})" for name, x in rates.items())
+    found = span(rates.values(), unit="%", scale=100.0)
+    return Drawn(figure, {"parts": parts, "span": found, "brief": brief})

@@ -17,7 +17,7 @@ from metablin.plots.volcano import volcano
 
 from ..cohorts.designs import DESIGNS
 from ..cohorts.populations import POPULATIONS
-from ..lines import records
+from ..lines import all_of, records, span
 
 ACROSS = 2
 """Panels beside each other: more would need letters too small for a telephone."""
@@ -106,7 +106,7 @@ def burden_figure(frame: pd.DataFrame) -> MplFigure:
     return fig
 
 
-def volcano_figure(frame: pd.DataFrame) -> MplFigure:
+def volcano_figure(frame: pd.DataFrame) -> Drawn:
     """Draw the severe events of all randomised trials as a volcano."""
     single = frame.loc[(frame["grade"] == "grade3plus") & ~frame["summary"]]
     # one bubble a term and trial: the whole treatment where both periods are reported
@@ -115,10 +115,10 @@ def volcano_figure(frame: pd.DataFrame) -> MplFigure:
     named = single.assign(term=single["term"] + " (" + single["study"] + ")")
     figure = volcano(named, labels=12, arms=ARMS).figure
     assert isinstance(figure, MplFigure)
-    return figure
+    return Drawn(figure, _told(single))
 
 
-def dots_figure(frame: pd.DataFrame, trial: str, period: str) -> MplFigure:
+def dots_figure(frame: pd.DataFrame, trial: str, period: str) -> Drawn:
     """Draw the severe events of one trial as a two-panel dot plot."""
     part = frame.loc[
         (frame["trial_id"] == trial)
@@ -128,7 +128,7 @@ def dots_figure(frame: pd.DataFrame, trial: str, period: str) -> MplFigure:
     ]
     figure = dots(part, arms=ARMS)[0].figure
     assert isinstance(figure, MplFigure)
-    return figure
+    return Drawn(figure, _told(part))
 
 
 def exposure_figure(frame: pd.DataFrame) -> MplFigure:
@@ -200,13 +200,42 @@ PANELS = {
 
 def figures(tables: dict[str, pd.DataFrame]) -> dict[str, MplFigure | Drawn]:
     """Return the figures of the analysis from its tables."""
-    compared = tables["randomised"]
+    compared, burden = tables["randomised"], tables["burden"]
+    more = burden["events_relapse"] / burden["n_relapse"]
+    more = more > burden["events_remission"] / burden["n_remission"]
+    often = all_of(int(more.sum()), len(more), "comparison")
+    severe = {
+        short: span(_severe(tables["rates"], term), unit="%", scale=100.0)
+        for short, term in (("crs", "cytokine release syndrome"), ("neuro", "neurologic event"))
+    }
     return {
         "answers": Drawn(answers_figure(tables["answers"]), {"answers": len(tables["answers"])}),
-        "rates": rates_figure(tables["rates"], PANELS),
-        "burden": burden_figure(tables["burden"]),
+        "rates": Drawn(rates_figure(tables["rates"], PANELS), severe),
+        "burden": Drawn(burden_figure(burden), {"more": often}),
         "volcano": volcano_figure(compared),
         "tower": dots_figure(compared, EXPOSED, "whole treatment"),
         "aall1331": dots_figure(compared, "aall1331_hrir", "first cycle"),
-        "exposure": exposure_figure(tables["exposure"]),
+        "exposure": Drawn(exposure_figure(tables["exposure"]), _smaller(tables["exposure"])),
     }
+
+
+def _severe(rates: pd.DataFrame, term: str) -> pd.Series:
+    mine = (
+        (rates["term"] == term) & (rates["grade"] == "grade3plus") & (rates["population"] != "all")
+    )
+    return rates.loc[mine, "estimate"]
+
+
+def _smaller(exposure: pd.DataFrame) -> dict[str, object]:
+    plain, timed = (
+        exposure.loc[exposure["assumption"] == name].set_index("term")["estimate"]
+        for name in READINGS
+    )
+    less = timed.reindex(plain.index) < plain
+    return {"smaller": all_of(int(less.sum()), len(less), "event")}
+
+
+def _told(frame: pd.DataFrame) -> dict[str, object]:
+    """Return how many differences in risk lie on either side of zero with their intervals."""
+    rarer, oftener = int((frame["conf_high"] < 0).sum()), int((frame["conf_low"] > 0).sum())
+    return {"terms": len(frame), "rarer": rarer, "oftener": oftener}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MplFigure
 
 from metablin.pipeline import Drawn
@@ -30,16 +31,7 @@ def coverage_figure(frame: pd.DataFrame) -> MplFigure:
     for ax, k in zip(axes, sizes, strict=True):
         for (interval, label), colour in zip(INTERVALS.items(), COLOURS, strict=False):
             part = frame.loc[(frame["k"] == k) & (frame["interval"] == interval)]
-            ax.errorbar(
-                part["tau2"],
-                part["coverage"],
-                yerr=1.96 * part["coverage_se"],
-                color=colour,
-                marker="o",
-                ms=3,
-                lw=1.2,
-                label=label,
-            )
+            _line(ax, part, "tau2", "coverage", colour, label)
         ax.axhline(NOMINAL, color=style.SOFT, lw=0.8, ls=(0, (2, 2)))
         ax.set_title(f"{k} studies")
         ax.set_xlabel("tau²")
@@ -55,16 +47,7 @@ def transforms_figure(frame: pd.DataFrame) -> MplFigure:
     fig, ax = style.figure(5.2, 3.2)
     for (scale, label), colour in zip(SCALES.items(), COLOURS, strict=True):
         part = frame.loc[frame["scale"] == scale]
-        ax.errorbar(
-            part["p"],
-            part["bias"],
-            yerr=1.96 * part["bias_se"],
-            color=colour,
-            marker="o",
-            ms=3,
-            lw=1.2,
-            label=label,
-        )
+        _line(ax, part, "p", "bias", colour, label)
     ax.axhline(0.0, color=style.INK, lw=0.8)
     ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f}%")
     ax.set_xlabel("True proportion of the median study")
@@ -72,6 +55,12 @@ def transforms_figure(frame: pd.DataFrame) -> MplFigure:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     sns.despine(ax=ax)
     return fig
+
+
+def _line(ax: Axes, part: pd.DataFrame, x: str, y: str, colour: str, label: str) -> None:
+    """Draw a line with the Monte-Carlo error of its points."""
+    ax.errorbar(part[x], part[y], yerr=1.96 * part[f"{y}_se"], color=colour, marker="o", ms=3,
+                lw=1.2, label=label)  # fmt: skip
 
 
 def few_studies_figure(frame: pd.DataFrame) -> Drawn:

@@ -20,7 +20,6 @@ COLUMNS = (
 )  # fmt: skip
 DRUG, NOT_REACHED = "blinatumomab", ("NR", "NE")
 WORDS = {**said("outcome"), **said("endpoint")}
-DESIGN = said("design")
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 

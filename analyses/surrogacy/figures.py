@@ -13,4 +13,6 @@ def scatter(fit: Surrogacy) -> Drawn:
     """Draw the effects of every trial on response and survival, with the line through them."""
     figure = draw(fit, labels=("Odds ratio of MRD response", "Hazard ratio")).figure
     assert isinstance(figure, MplFigure)
-    return Drawn(figure, {"k": fit.k})
+    line = fit.weighted
+    low, middle, high = (f"{100 * x:.0f}%" for x in (line.r2_low, line.r2, line.r2_high))
+    return Drawn(figure, {"k": fit.k, "share": f"{middle} ({low} to {high})"})

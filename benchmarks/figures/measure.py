@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 import metablin as mb
 from benchmarks.figures.trials import Arm, Spec
 from metablin.digitise.names import plain
-from metablin.numerics.kaplan_meier import log_hazard_ratio
+from metablin.numerics.partial import log_hazard_ratio
 
 GRID = 400  # times from 0 to the end of the axis
 SILENT = 0.05  # an error of S above this, without a low confidence, is a silent failure

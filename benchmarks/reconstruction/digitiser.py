@@ -30,7 +30,13 @@ def step(t: np.ndarray, s: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.concatenate([[1.0], s])[np.searchsorted(t, at, side="right")]
 
 
-def digitise(time, event, axis: float, rng: np.random.Generator, mode: str | None = None) -> Clicks:
+def digitise(
+    time: np.ndarray,
+    event: np.ndarray,
+    axis: float,
+    rng: np.random.Generator,
+    mode: str | None = None,
+) -> Clicks:
     """Click 40 to 150 points, on a grid of times or only at drops, with placement noise."""
     t, s = km(time, event)
     end = time.max()
@@ -47,13 +53,15 @@ def digitise(time, event, axis: float, rng: np.random.Generator, mode: str | Non
     return Clicks(x_read, y_read, mode, x)
 
 
-def risk_table(time: np.ndarray, axis: float, rng: np.random.Generator):
+def risk_table(
+    time: np.ndarray, axis: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Numbers at risk every 3 to 6 units, a unit being 1/36 of the axis (7 to 13 columns)."""
     ticks = np.arange(0, axis, int(rng.integers(3, 7)) * axis / 36)
     return ticks, np.array([(time >= x).sum() for x in ticks])
 
 
-def floor(time, event, clicks: Clicks, at: np.ndarray) -> np.ndarray:
+def floor(time: np.ndarray, event: np.ndarray, clicks: Clicks, at: np.ndarray) -> np.ndarray:
     """S of a reconstruction that knows every number at risk and the events between any two clicks.
 
     It places them evenly in their gap, or all on the click where clicks sit on drops, whichever

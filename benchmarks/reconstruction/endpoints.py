@@ -6,11 +6,14 @@ hazards that start low in trials that ask for a life expectancy; and public arms
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
-from truth import Trial
 
-from metablin.numerics.kaplan_meier import rmst, steps
+from benchmarks.reconstruction.truth import Trial
+from metablin.numerics.kaplan_meier import Steps, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
 from metablin.reconstruct import reconstruct_summary
 
@@ -22,6 +25,8 @@ MEDIAN = {"PFS": (3.0, 14.0), "DFS": (15.0, 70.0), "OS": (6.0, 40.0)}
 JITTER = 0.12  # months by which visits are early or late
 DEATHS = 0.2  # share of progression-free survival's events that are deaths, seen on their day
 TOLERANCE = 1e-9
+
+Printed = Callable[[np.ndarray, np.ndarray], dict[str, Any] | None]
 
 
 def simulated_arm(endpoint: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +46,9 @@ def simulated_arm(endpoint: str, rng: np.random.Generator) -> tuple[np.ndarray, 
     return np.minimum(t, c), (t <= c).astype(int)
 
 
-def arms(public: list[Trial], simulations: int):
+def arms(
+    public: list[Trial], simulations: int
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """Endpoint, source, times and flags of every arm."""
     for trial in public:
         for arm in (0, 1):
@@ -60,7 +67,7 @@ PARTS = 12  # in which the arms are dealt out
 
 
 def endpoint_rows(
-    public: list[Trial], simulations: int, draws: int, printed, part: int
+    public: list[Trial], simulations: int, draws: int, printed: Printed, part: int
 ) -> pd.DataFrame:
     """Whether the hidden RMST and early S of each arm lie within its draws, and the width."""
     rows = []
@@ -76,19 +83,20 @@ def endpoint_rows(
             continue
         curves, truth = [steps(x.time, x.event) for x in sets], steps(t, e)
         (first, _), (last, _) = items["landmarks"]
-        for what, value in (
-            ("RMST", lambda c, tau=last: rmst(c, tau)),
-            ("early S", lambda c, at=first / 2: float(s_at(c, np.array([at]))[0])),
-        ):
-            found = np.array([value(c) for c in curves])
+        for what, at in (("RMST", last), ("early S", first / 2)):
+            found = np.array([_value(what, c, at) for c in curves])
             low, high = np.quantile(found, [0.025, 0.975])
-            true = value(truth)
+            true = _value(what, truth, at)
             rows.append({**base, "failed": 0.0, "what": what,
                          "covered": float(low - TOLERANCE <= true <= high + TOLERANCE),
                          "above": float(true > high + TOLERANCE),
                          "bias": float(found.mean() / true - 1.0) if true > 0 else np.nan,
                          "width": float((high - low) / true) if true > 0 else np.nan})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _value(what: str, curve: Steps, at: float) -> float:
+    return rmst(curve, at) if what == "RMST" else float(s_at(curve, np.array([at]))[0])
 
 
 def endpoint_table(rows: pd.DataFrame, draws: int) -> str:

@@ -11,10 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
+Array = np.ndarray
+
 ROUNDS = 500
 
 
-def guyot(time, survival, n, at_risk=None, events=None):
+def guyot(
+    time: Array,
+    survival: Array,
+    n: int,
+    at_risk: tuple[Array, Array] | None = None,
+    events: int | None = None,
+) -> tuple[Array, Array]:
     """Return times and event flags of n patients."""
     order = np.argsort(time, kind="stable")
     t, s = np.asarray(time, float)[order], np.asarray(survival, float)[order]
@@ -27,76 +35,83 @@ def guyot(time, survival, n, at_risk=None, events=None):
     r, k = [r[i] for i in keep], [k[i] for i in keep]
     lower = [int(np.searchsorted(t, x)) for x in r]
     upper = [*[x - 1 for x in lower[1:]], t.size - 1]
-    state = (np.zeros(t.size, int), np.zeros(t.size, int), np.zeros(t.size + 1, int))
-    state[2][0] = n
-    km, last, lost = np.ones(t.size), 0, []
-    for i in range(len(r) - 1):
-        last, found = _match_table(t, s, *state, km, (lower[i], upper[i]), k[i], k[i + 1], last)
-        lost.append(found)
-    _match_total(t, s, *state, km, (lower, upper), k[-1], lost, last, events)
-    return _expand(t, state[0], state[1], n)
+    fit = _Fit(t, s, n)
+    lost = [fit.match_table(lower[i], upper[i], k[i], k[i + 1]) for i in range(len(r) - 1)]
+    fit.match_total(lower, upper, k[-1], lost, events)
+    return _expand(t, fit.d, fit.c, n)
 
 
-def _match_table(t, s, d, c, at, km, span, start, wanted, last_drop):
-    """Change the censorings of one interval until the next number at risk is met."""
-    lo, hi = span
-    if hi < lo:
-        return last_drop, 0
-    base = s[lo - 1] if lo else 1.0
-    lost = round(start * s[min(hi, s.size - 1)] / max(base, 1e-9) - wanted)
-    last = last_drop
-    for _ in range(ROUNDS):
-        lost = max(lost, 0)
-        last = _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop)
-        off = at[hi + 1] - wanted
-        if off == 0 or (off < 0 and lost == 0):
-            break
-        lost += off
-    at[hi + 1] = wanted
-    return last, max(lost, 0)
+class _Fit:
+    """Events d and censorings c at every click, patients at risk, and the curve they give."""
+
+    def __init__(self, t: Array, s: Array, n: int) -> None:
+        self.t, self.s = t, s
+        self.d, self.c = np.zeros(t.size, int), np.zeros(t.size, int)
+        self.at = np.zeros(t.size + 1, int)
+        self.at[0] = n
+        self.km = np.ones(t.size)
+        self.last = 0  # drop of the intervals that are done
+
+    def match_table(self, lo: int, hi: int, start: int, wanted: int) -> int:
+        """Change the censorings of one interval until the next number at risk is met."""
+        if hi < lo:
+            return 0
+        base = self.s[lo - 1] if lo else 1.0
+        lost = round(start * self.s[min(hi, self.s.size - 1)] / max(base, 1e-9) - wanted)
+        last = self.last
+        for _ in range(ROUNDS):
+            lost = max(lost, 0)
+            last = self.interval(lo, hi, lost, start)
+            off = self.at[hi + 1] - wanted
+            if off == 0 or (off < 0 and lost == 0):
+                break
+            lost += off
+        self.at[hi + 1] = wanted
+        self.last = last
+        return int(max(lost, 0))
+
+    def match_total(
+        self, lower: list[int], upper: list[int], start: int, earlier: list[int], events: int | None
+    ) -> None:
+        """Change the censorings of the last interval until the total of events is met."""
+        t, lo, hi = self.t, lower[-1], upper[-1]
+        lost = 0
+        if earlier and t[upper[-2]] > t[lower[0]]:
+            rate = sum(earlier) / (t[upper[-2]] - t[lower[0]])
+            lost = min(round(rate * (t[hi] - t[lo])), start)
+        elif events is not None:
+            lost = max(start - events, 0) // 2
+        for _ in range(ROUNDS):
+            self.interval(lo, hi, max(lost, 0), start)
+            off = 0 if events is None else int(self.d.sum()) - events
+            if off == 0 or (off < 0 and lost <= 0) or lost > start:
+                break
+            lost += off
+
+    def interval(self, lo: int, hi: int, lost: int, start: int) -> int:
+        """Set the events per click, given evenly spread censorings; return the last drop."""
+        t, d, c, at, km = self.t, self.d, self.c, self.at, self.km
+        where = t[lo] + (np.arange(1, lost + 1) / (lost + 1)) * (t[min(hi + 1, t.size - 1)] - t[lo])
+        edges = np.append(t[lo : hi + 1], t[min(hi + 1, t.size - 1)])
+        c[lo : hi + 1] = np.histogram(where, bins=edges)[0] if lost and edges[-1] > edges[0] else 0
+        at[lo] = start
+        last = self.last
+        for i in range(lo, hi + 1):
+            if i == 0:
+                d[i], km[i] = 0, 1.0
+            else:
+                before = km[last]
+                d[i] = round(at[i] * (1 - self.s[i] / before)) if before > 0 and at[i] > 0 else 0
+                d[i] = min(max(d[i], 0), at[i])
+                km[i] = before * (1 - d[i] / at[i]) if at[i] > 0 else before
+            c[i] = min(c[i], at[i] - d[i])
+            at[i + 1] = at[i] - d[i] - c[i]
+            if d[i] > 0:
+                last = i
+        return last
 
 
-def _match_total(t, s, d, c, at, km, spans, start, earlier, last_drop, events):
-    """Change the censorings of the last interval until the total of events is met."""
-    lower, upper = spans
-    lo, hi = lower[-1], upper[-1]
-    lost = 0
-    if earlier and t[upper[-2]] > t[lower[0]]:
-        rate = sum(earlier) / (t[upper[-2]] - t[lower[0]])
-        lost = min(round(rate * (t[hi] - t[lo])), start)
-    elif events is not None:
-        lost = max(start - events, 0) // 2
-    for _ in range(ROUNDS):
-        _interval(t, s, d, c, at, km, lo, hi, max(lost, 0), start, last_drop)
-        off = 0 if events is None else int(d.sum()) - events
-        if off == 0 or (off < 0 and lost <= 0) or lost > start:
-            break
-        lost += off
-
-
-def _interval(t, s, d, c, at, km, lo, hi, lost, start, last_drop):
-    """Events per click of one interval, given evenly spread censorings."""
-    where = t[lo] + (np.arange(1, lost + 1) / (lost + 1)) * (t[min(hi + 1, t.size - 1)] - t[lo])
-    edges = np.append(t[lo : hi + 1], t[min(hi + 1, t.size - 1)])
-    c[lo : hi + 1] = np.histogram(where, bins=edges)[0] if lost and edges[-1] > edges[0] else 0
-    at[lo] = start
-    last = last_drop
-    for i in range(lo, hi + 1):
-        if i == 0:
-            d[i], km[i] = 0, 1.0
-        else:
-            before = km[last]
-            d[i] = round(at[i] * (1 - s[i] / before)) if before > 0 and at[i] > 0 else 0
-            d[i] = min(max(d[i], 0), at[i])
-            km[i] = before * (1 - d[i] / at[i]) if at[i] > 0 else before
-        c[i] = min(c[i], at[i] - d[i])
-        at[i + 1] = at[i] - d[i] - c[i]
-        if d[i] > 0:
-            last = i
-    return last
-
-
-def _expand(t, d, c, n):
+def _expand(t: Array, d: Array, c: Array, n: int) -> tuple[Array, Array]:
     nxt = np.append(t[1:], t[-1])
     time = np.concatenate([np.repeat(t, d), np.repeat((t + nxt) / 2, c)])
     flag = np.repeat([1, 0], [d.sum(), c.sum()])

@@ -1,6 +1,6 @@
 """Run the reconstruction benchmark and write RESULTS.md and SCENARIOS.md: fixed seeds.
 
-python benchmarks/reconstruction/run.py [--quick] [--jobs N] [--folder FOLDER]
+python -m benchmarks.reconstruction.run [--quick] [--jobs N] [--folder FOLDER]
     [--every K] [--before FILE] [--peer PATIENTS.csv]
 
 Results do not depend on `--jobs`. The last three are options of scenarios.py.
@@ -18,28 +18,41 @@ import subprocess
 import sys
 import tempfile
 import time as clock
+from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import scenarios
-from digitiser import Clicks, digitise, floor, km, risk_table, step
-from endpoints import PARTS as ENDPOINT_PARTS
-from endpoints import endpoint_rows, endpoint_table
-from guyot import guyot
 from joblib import Parallel, delayed
-from pairs import measured, pairs_table
-from thin import thin, thin_table
-from truth import MIN_ARM, MIN_EVENTS, Trial, public, simulate_trial, simulated
 
+from benchmarks.reconstruction import scenarios
+from benchmarks.reconstruction.digitiser import Clicks, digitise, floor, km, risk_table, step
+from benchmarks.reconstruction.endpoints import PARTS as ENDPOINT_PARTS
+from benchmarks.reconstruction.endpoints import endpoint_rows, endpoint_table
+from benchmarks.reconstruction.guyot import guyot
+from benchmarks.reconstruction.pairs import measured, pairs_table
+from benchmarks.reconstruction.thin import thin, thin_table
+from benchmarks.reconstruction.truth import (
+    MIN_ARM,
+    MIN_EVENTS,
+    Trial,
+    public,
+    simulate_trial,
+    simulated,
+)
 from metablin import __version__
-from metablin.numerics.kaplan_meier import log_hazard_ratio, median, median_interval, rmst, steps
+from metablin.numerics.kaplan_meier import Steps, median, median_interval, rmst, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_summary
+from metablin.numerics.partial import log_hazard_ratio
+from metablin.reconstruct import PseudoIPD, reconstruct_batch, reconstruct_km, reconstruct_summary
 
-LEVELS = {
+Arm = tuple[np.ndarray, np.ndarray]
+Covered = tuple[str, int, list[bool], list[float]]
+
+LEVELS: dict[str, tuple[str, ...]] = {
     "curve": (),
     "curve + n": ("n",),
     "+ at-risk": ("n", "risk"),
@@ -53,7 +66,7 @@ BEST_OF = 3  # the machine's own hiccups are no part of a time
 HERE = Path(__file__).parent
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="fewer trials and draws")
     parser.add_argument("--jobs", type=int, default=1)
@@ -61,7 +74,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=3, help="trials of the scenarios: every k-th")
     for name in ("before", "peer"):
         parser.add_argument(f"--{name}", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     small = options.quick
     trials, sims = public(), list(simulated(15 if small else 60))
     repeated = trials * (1 if small else 4) + sims
@@ -123,13 +136,17 @@ def header(trials: list[Trial], sims: list[Trial]) -> str:
     )
 
 
-def one_case(trial: Trial, arm: int, rng: np.random.Generator):
+def one_case(
+    trial: Trial, arm: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, Clicks, Arm]:
     t, e = trial.one(arm)
     axis = float(trial.time.max())
     return t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)
 
 
-def metablin_fit(clicks: Clicks, t, e, table, given):
+def metablin_fit(
+    clicks: Clicks, t: np.ndarray, e: np.ndarray, table: Arm, given: Sequence[str]
+) -> Arm:
     r = reconstruct_km(
         clicks.time,
         clicks.survival,
@@ -140,7 +157,9 @@ def metablin_fit(clicks: Clicks, t, e, table, given):
     return r.time, r.event
 
 
-def guyot_fit(clicks: Clicks, t, e, table, given):
+def guyot_fit(
+    clicks: Clicks, t: np.ndarray, e: np.ndarray, table: Arm, given: Sequence[str]
+) -> Arm:
     return guyot(
         clicks.time,
         clicks.survival,
@@ -150,7 +169,9 @@ def guyot_fit(clicks: Clicks, t, e, table, given):
     )
 
 
-def measure(t, e, rt, re, table, given) -> dict[str, float]:
+def measure(
+    t: np.ndarray, e: np.ndarray, rt: np.ndarray, re: np.ndarray, table: Arm, given: Sequence[str]
+) -> dict[str, float]:
     grid = np.linspace(0, t.max(), 1000)
     a, b = step(*km(t, e), grid), step(*km(rt, re), grid)
     m0, m1 = median(steps(t, e)), median(steps(rt, re))
@@ -189,7 +210,8 @@ def fits(tool: str, level: str, trials: list[Trial]) -> tuple[pd.DataFrame, pd.D
             except (ValueError, IndexError, ZeroDivisionError, RuntimeError):
                 rows.append({**base, "failed": 1.0})
         if len(arms) == 2:
-            found = log_hazard_ratio(*(np.concatenate(x) for x in zip(*arms, strict=True)))
+            time, event, group = (np.concatenate(x) for x in zip(*arms, strict=True))
+            found = log_hazard_ratio(time, event, group)
             truth = log_hazard_ratio(trial.time, trial.event, trial.arm)
             ratios.append({"tool": tool, "level": level, "hr": abs(found - truth)})
     return pd.DataFrame(rows), pd.DataFrame(ratios)
@@ -259,13 +281,10 @@ def pair(x: pd.Series) -> str:
 
 
 DRAWN = ("curve + n", "+ events", "+ both")
-
-
-DRAWN = ("curve + n", "+ events", "+ both")
 PARTS = 4  # in which the trials are dealt out for the draws
 
 
-def coverage(found: list[tuple[str, int, list[bool], list[float]]]) -> str:
+def coverage(found: list[Covered]) -> str:
     draws = found[0][1]
     lines = [
         "## Draws\n",
@@ -275,12 +294,13 @@ def coverage(found: list[tuple[str, int, list[bool], list[float]]]) -> str:
         "|---|---|---|---|",
     ]
     for level in DRAWN:
-        hits, widths = ([*chain(*(x[i] for x in found if x[0] == level))] for i in (2, 3))
+        hits = [hit for x in found if x[0] == level for hit in x[2]]
+        widths = [width for x in found if x[0] == level for width in x[3]]
         lines.append(f"| {level} | {len(hits)} | {np.mean(hits):.3f} | {np.mean(widths):.3f} |")
     return "\n".join(lines)
 
 
-def covered(level: str, trials: list[Trial], draws: int, part: int):
+def covered(level: str, trials: list[Trial], draws: int, part: int) -> Covered:
     """Whether the log HR of each trial of a part lies within its draws, and their width."""
     rng = np.random.default_rng(SEED + 1)
     given = LEVELS[level]
@@ -312,7 +332,7 @@ def covered(level: str, trials: list[Trial], draws: int, part: int):
     return level, draws, hits, widths
 
 
-def printed(t, e) -> dict[str, object] | None:
+def printed(t: np.ndarray, e: np.ndarray) -> dict[str, Any] | None:
     """What a paper would print: median with interval, two landmarks, events, follow-up."""
     curve = steps(t, e)
     last = float(np.quantile(t, 0.9))
@@ -335,9 +355,9 @@ def printed(t, e) -> dict[str, object] | None:
     }
 
 
-def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
+def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, Any]]:
     """Rows of one trial; an arm that fails has one that says so."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for arm in (0, 1):
         t, e = trial.one(arm)
         items = printed(t, e)
@@ -352,7 +372,7 @@ def summaries(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
     return rows
 
 
-def summary_table(rows: list[dict[str, object]], draws: int) -> str:
+def summary_table(rows: list[dict[str, Any]], draws: int) -> str:
     failures = sum("failed" in x for x in rows)
     rows = [x for x in rows if "failed" not in x]
     total = len(rows) // QUANTITIES + failures
@@ -385,27 +405,29 @@ def summary_table(rows: list[dict[str, object]], draws: int) -> str:
 QUANTITIES = 3  # asked for of every arm
 
 
-def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
+def judge(
+    trial: Trial, arm: int, t: np.ndarray, e: np.ndarray, items: dict[str, Any],
+    sets: Sequence[PseudoIPD],
+) -> list[dict[str, Any]]:  # fmt: skip
     (l1, s1), (l2, s2) = items["landmarks"]
-    middle, early = np.array([(l1 + l2) / 2]), np.array([l1 / 2])
     curves_ = [steps(x.time, x.event) for x in sets]
     truth = steps(t, e)
     bounds = l1 * (1 - s1) + (l2 - l1) * (s1 - s2)
     wanted = (
-        ("RMST to the last landmark", lambda c: (rmst(c, l2), rmst_variance(c, l2)), bounds),
-        ("S midway between landmarks", lambda c: s_variance(c, middle), s1 - s2),
-        ("S ahead of the first landmark", lambda c: s_variance(c, early), 1 - s1),
+        ("RMST to the last landmark", rmst_variance, l2, bounds),
+        ("S midway between landmarks", s_variance, (l1 + l2) / 2, s1 - s2),
+        ("S ahead of the first landmark", s_variance, l1 / 2, 1 - s1),
     )
     out = []
-    for item, value, bound in wanted:
-        values = np.array([value(c) for c in curves_])
+    for item, value, at, bound in wanted:
+        values = np.array([value(c, at) for c in curves_])
         low, high = np.quantile(values[:, 0], [0.025, 0.975])
-        hit = low - 1e-9 <= value(truth)[0] <= high + 1e-9
+        hit = low - 1e-9 <= value(truth, at)[0] <= high + 1e-9
         pop = np.nan
         if trial.population:
             between = values[:, 0].var(ddof=1)
             half = 1.959964 * np.sqrt(values[:, 1].mean() + (1 + 1 / len(values)) * between)
-            true = population_value(trial.population[arm], item, l2, middle, early)
+            true = population_value(trial.population[arm], item, at)
             pop = float(abs(values[:, 0].mean() - true) <= half)
         width = (high - low) / bound if bound > 0 else np.nan
         out.append({"item": item, "sample": float(hit), "width": width, "population": pop,
@@ -413,33 +435,32 @@ def judge(trial, arm, t, e, items, sets) -> list[dict[str, object]]:
     return out
 
 
-def population_value(times, item, tau, middle, early) -> float:
+def population_value(times: np.ndarray, item: str, at: float) -> float:
     if item.startswith("RMST"):
-        return float(np.minimum(times, tau).mean())
-    at = middle if "midway" in item else early
-    return float((times > at[0]).mean())
+        return float(np.minimum(times, at).mean())
+    return float((times > at).mean())
 
 
-def s_variance(curve, at) -> tuple[float, float]:
+def s_variance(curve: Steps, at: float) -> tuple[float, float]:
     t, _, d, n = curve
-    s = float(s_at(curve, at)[0])
-    keep = (t <= at[0]) & (n > d)
+    s = float(s_at(curve, np.array([at]))[0])
+    keep = (t <= at) & (n > d)
     return s, float(s**2 * np.sum(d[keep] / (n[keep] * (n[keep] - d[keep]))))
 
 
-def rmst_variance(curve, tau: float) -> float:
+def rmst_variance(curve: Steps, tau: float) -> tuple[float, float]:
     t, s, d, n = curve
     keep = (t <= tau) & (n > d)
     edges = np.append(t[t <= tau], tau)
     area = np.cumsum((s[: edges.size - 1] * np.diff(edges))[::-1])[::-1]
     inside = keep[: area.size]
     d, n = d[: area.size][inside], n[: area.size][inside]
-    return float(np.sum(area[inside] ** 2 * d / (n * (n - d))))
+    return rmst(curve, tau), float(np.sum(area[inside] ** 2 * d / (n * (n - d))))
 
 
 def speed(count: int) -> str:
     rng = np.random.default_rng(3)
-    clicks, tables, totals, cases = [], [], [], []
+    each_clicks, each_table, each_total, cases = [], [], [], []
     for i in range(1000):
         trial = simulate_trial("x", ("exponential", "weibull", "cure")[i % 3], 300, rng) if (
             i < count) else None  # fmt: skip
@@ -448,11 +469,11 @@ def speed(count: int) -> str:
             axis = float(t.max())
             cases.append((t, e, digitise(t, e, axis, rng), risk_table(t, axis, rng)))
         t, e, c, table = cases[i % count]
-        clicks.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
-        tables.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
-        totals.append((f"c{i}", t.size, int(e.sum())))
-    clicks, tables = pd.concat(clicks), pd.concat(tables)
-    totals = pd.DataFrame(totals, columns=["id", "n", "events"])
+        each_clicks.append(pd.DataFrame({"id": f"c{i}", "time": c.time, "survival": c.survival}))
+        each_table.append(pd.DataFrame({"id": f"c{i}", "time": table[0], "n_at_risk": table[1]}))
+        each_total.append((f"c{i}", t.size, int(e.sum())))
+    clicks, tables = pd.concat(each_clicks), pd.concat(each_table)
+    totals = pd.DataFrame(each_total, columns=["id", "n", "events"])
     reconstruct_batch(clicks, tables, totals)
     each = [one_of_many(label, clicks, tables, totals) for label in totals["id"][:count]]
     median_arm = 1e3 * np.median(each)
@@ -483,19 +504,23 @@ def speed(count: int) -> str:
     )
 
 
-def one_of_many(label: str, clicks, tables, totals, copies: int = 10) -> float:
+def one_of_many(
+    label: str, clicks: pd.DataFrame, tables: pd.DataFrame, totals: pd.DataFrame, copies: int = 10
+) -> float:
     """Processor time of one arm in a call for several copies of it, best of `BEST_OF` calls."""
-    tables_ = [pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
-               for x in (clicks, tables, totals)]  # fmt: skip
+    some_clicks, some_tables, some_totals = (
+        pd.concat([x[x["id"] == label].assign(id=str(i)) for i in range(copies)])
+        for x in (clicks, tables, totals)
+    )
     found = []
     for _ in range(BEST_OF):
         start = clock.process_time()
-        reconstruct_batch(*tables_)
+        reconstruct_batch(some_clicks, some_tables, some_totals)
         found.append(clock.process_time() - start)
     return min(found) / copies
 
 
-def command_line(clicks, tables, totals) -> str:
+def command_line(clicks: pd.DataFrame, tables: pd.DataFrame, totals: pd.DataFrame) -> str:
     with tempfile.TemporaryDirectory() as folder:
         paths = [str(Path(folder, name)) for name in ("c.csv", "r.csv", "t.csv", "out.csv")]
         for frame, path in zip((clicks, tables, totals), paths, strict=False):
@@ -516,4 +541,4 @@ def command_line(clicks, tables, totals) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,7 +3,7 @@
 Every arm is clicked in each way below, with its numbers at risk and its events known. Joining the
 dots (linear between the clicks, the last one carried on) stands beside the reconstruction.
 
-python benchmarks/reconstruction/scenarios.py [--every K] [--save FILE] [--export FOLDER]
+python -m benchmarks.reconstruction.scenarios [--every K] [--save FILE] [--export FOLDER]
 
 `run.py` writes SCENARIOS.md. `--save` keeps the table of one version as CSV, which its `--before`
 sets beside another one's. `--export` writes the cases of every sixth trial for `peer.R`, whose
@@ -18,13 +18,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from digitiser import HORIZONTAL_SD, VERTICAL_SD, Clicks, digitise, floor, km, risk_table, step
-from truth import Trial, public, simulated
 
-from metablin.numerics.kaplan_meier import log_hazard_ratio
+from benchmarks.reconstruction.digitiser import (
+    HORIZONTAL_SD,
+    VERTICAL_SD,
+    Clicks,
+    digitise,
+    floor,
+    km,
+    risk_table,
+    step,
+)
+from benchmarks.reconstruction.truth import Trial, public, simulated
+from metablin.numerics.partial import log_hazard_ratio
 from metablin.reconstruct import reconstruct_km
 
 SEED = 20261130
@@ -53,10 +63,13 @@ class Case:
 
 
 Clicked = tuple[np.ndarray, np.ndarray]
+Outcome = tuple[pd.DataFrame, pd.DataFrame, list[tuple[str, str, int, str]]]
 Clicker = Callable[[np.ndarray, np.ndarray, np.random.Generator], Clicked]
 
 
-def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
+def noisy(
+    t: np.ndarray, e: np.ndarray, at: np.ndarray, rng: np.random.Generator, sd: float = VERTICAL_SD
+) -> Clicked:
     """Read S at given times with reading error of both axes."""
     y = step(*km(t, e), at) + rng.normal(0, sd, at.size)
     x = np.clip(at + rng.normal(0, HORIZONTAL_SD * t.max(), at.size), 0, None)
@@ -64,20 +77,20 @@ def noisy(t, e, at, rng, sd: float = VERTICAL_SD) -> Clicked:
 
 
 def irregular(count: int) -> Clicker:
-    def click(t, e, rng) -> Clicked:
+    def click(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
         inner = np.sort(rng.uniform(0, t.max(), count - 2))
         return noisy(t, e, np.concatenate([[0.0], inner, [t.max()]]), rng)
 
     return click
 
 
-def pixels(t, e, rng) -> Clicked:
+def pixels(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     at = np.linspace(0, t.max(), COLUMNS)
     return at, np.round(step(*km(t, e), at) * ROWS) / ROWS
 
 
 def corners(decimals: int) -> Clicker:
-    def click(t, e, rng) -> Clicked:
+    def click(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
         drops, s = km(t, e)
         x = np.concatenate([[0.0], np.repeat(drops, 2), [t.max()]])
         y = np.concatenate([np.repeat(np.concatenate([[1.0], s]), 2)])
@@ -86,18 +99,18 @@ def corners(decimals: int) -> Clicker:
     return click
 
 
-def two_decimals(t, e, rng) -> Clicked:
+def two_decimals(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     at = np.linspace(0, t.max(), 60)
     return at, np.round(step(*km(t, e), at), 2)
 
 
-def coarse_grid(t, e, rng) -> Clicked:
+def coarse_grid(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     at = np.sort(rng.uniform(0, t.max(), 60))
     at = np.unique(np.round(at / t.max() / COARSE) * COARSE * t.max())
     return at, np.round(step(*km(t, e), at) / COARSE) * COARSE
 
 
-def monthly(t, e, rng) -> Clicked:
+def monthly(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     at = np.arange(0.0, np.floor(t.max()) + 1.0)
     if at.size < 6:  # follow-up of weeks: a sixth of it
         at = np.linspace(0.0, t.max(), 7)
@@ -105,35 +118,35 @@ def monthly(t, e, rng) -> Clicked:
     return at, np.clip(y, 0, 1)
 
 
-def no_origin(t, e, rng) -> Clicked:
+def no_origin(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time[1:], c.survival[1:]
 
 
-def axis_cut(t, e, rng) -> Clicked:
+def axis_cut(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     keep = c.survival >= CUT
     return c.time[keep], c.survival[keep]
 
 
-def no_plateau(t, e, rng) -> Clicked:
+def no_plateau(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     drops = km(t, e)[0]
     c = digitise(t, e, t.max(), rng)
     keep = c.placed <= drops[-1]
     return c.time[keep], c.survival[keep]
 
 
-def rough(t, e, rng) -> Clicked:
+def rough(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return noisy(t, e, c.placed, rng, 0.01)
 
 
-def ordinary(t, e, rng) -> Clicked:
+def ordinary(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     c = digitise(t, e, t.max(), rng)
     return c.time, c.survival
 
 
-def bottom_up(t, e, rng) -> Clicked:
+def bottom_up(t: np.ndarray, e: np.ndarray, rng: np.random.Generator) -> Clicked:
     """Falls traced from the bottom up, in any order of the clicks."""
     drops, s = km(t, e)
     few = np.unique(np.linspace(0, drops.size - 1, min(drops.size, 40)).round().astype(int))
@@ -185,7 +198,7 @@ def dots(case: Case) -> np.ndarray:
     x, y = case.time, case.survival
     order = np.lexsort((-y, x))
     x, y = np.concatenate([[0.0], x[order]]), np.concatenate([[1.0], y[order]])
-    return np.interp(grid_of(case), x, y)
+    return np.asarray(np.interp(grid_of(case), x, y))
 
 
 def grid_of(case: Case) -> np.ndarray:
@@ -232,33 +245,28 @@ def wholly_exact(case: Case, patients: tuple[np.ndarray, np.ndarray]) -> bool:
     return bool(np.abs(a - b).max() < 1e-3 * t.max() and (n == m).all())
 
 
-def ours(case: Case, total: bool = True, **options):
-    table, n = case.table, case.n
-    r = reconstruct_km(case.time, case.survival, n=n, at_risk=table,
-                       events=case.events if total else None, **options)  # fmt: skip
-    return r
-
-
-def run(trials: list[Trial], names: list[str] | None = None, options=None, total: bool = True):
+def run(trials: list[Trial], names: list[str] | None = None, total: bool = True) -> Outcome:
     """Reconstruct all cases: one row an arm, one row a trial with its log hazard ratio."""
     rows, ratios, messages = [], [], []
-    held: dict[tuple[str, str], list[tuple[np.ndarray, np.ndarray]]] = {}
+    held: dict[tuple[str, str], list[tuple[Case, Clicked]]] = {}
     for case in cases(trials, names):
         start = clock.process_time()
+        patients: Clicked | None = None
+        mended: tuple[Any, ...] = ()
         try:
-            r = ours(case, total, **(options or {}))
-            patients, why = (r.time, r.event), ()
-            mended = getattr(r.quality, "mended", ())
+            r = reconstruct_km(case.time, case.survival, n=case.n, at_risk=case.table,
+                               events=case.events if total else None)  # fmt: skip
+            patients, mended = (r.time, r.event), getattr(r.quality, "mended", ())
         except ValueError as error:
-            patients, why, mended = None, (str(error),), ()
+            messages.append((case.scenario, case.trial, case.arm, str(error)))
         used = clock.process_time() - start
-        messages += [(case.scenario, case.trial, case.arm, w) for w in why]
         rows.append({"scenario": case.scenario, "n": case.truth[0].size, "seconds": used,
                      "trial": case.trial, "arm": case.arm, "mended": mended,
                      **judge(case, patients)})  # fmt: skip
         pair = held.setdefault((case.scenario, case.trial), [])
-        pair.append((case, patients))
-        if len(pair) == 2 and all(p is not None for _, p in pair):
+        if patients is not None:
+            pair.append((case, patients))
+        if len(pair) == 2:
             both = [c for c, _ in pair]
             ratios.append({"scenario": case.scenario, "trial": case.trial,
                            "hr": off_ratio(both, [p for _, p in pair]),
@@ -271,8 +279,8 @@ def off_ratio(cases: list[Case], patients: list[Clicked]) -> float:
     values = []
     for arms in ([c.truth for c in cases], patients):
         group = np.repeat([0, 1], [a[0].size for a in arms])
-        both = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
-        values.append(log_hazard_ratio(*both, group))
+        time, event = (np.concatenate([a[i] for a in arms]) for i in (0, 1))
+        values.append(log_hazard_ratio(time, event, group))
     return abs(values[1] - values[0])
 
 
@@ -323,14 +331,16 @@ def export(trials: list[Trial], folder: Path) -> None:
 def peer_summary(trials: list[Trial], path: Path) -> pd.DataFrame:
     """Judge the peer's patients like ours; cases without any are failures."""
     patients = dict(list(pd.read_csv(path).groupby("case")))
-    rows, ratios, held = [], [], {}
+    rows, ratios = [], []
+    held: dict[tuple[str, str], list[tuple[Case, Clicked]]] = {}
     for i, case in enumerate(cases(trials[::PEER_EVERY])):
-        got = patients.get(i)
-        got = None if got is None else (got["time"].to_numpy(), got["event"].to_numpy(dtype=int))
+        own = patients.get(i)
+        got = None if own is None else (own["time"].to_numpy(), own["event"].to_numpy(dtype=int))
         rows.append({"scenario": case.scenario, "seconds": np.nan, **judge(case, got)})
         pair = held.setdefault((case.scenario, case.trial), [])
-        pair.append((case, got))
-        if len(pair) == 2 and all(p is not None for _, p in pair):
+        if got is not None:
+            pair.append((case, got))
+        if len(pair) == 2:
             off = off_ratio([c for c, _ in pair], [p for _, p in pair])
             ratios.append({"scenario": case.scenario, "hr": off})
     return summary(pd.DataFrame(rows), pd.DataFrame(ratios))
@@ -343,12 +353,13 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
         "| refused before | refused | same curve | ms | peer: RMSE | log HR | failed |",
         "|---" * 15 + "|",
     ]
-    for name, r in now.iterrows():
-        old, other = ("", "", ""), ("", "", "")
+    for name in map(str, now.index):
+        r = now.loc[name]
+        old, other = ["", "", ""], ("", "", "")
         if before is not None:
             b = before.loc[name]
-            old = tuple("" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr"))
-            old = (*old, f"{b['refused']:.0f}")
+            old = ["" if b[x] != b[x] else f"{b[x]:.4f}" for x in ("rmse", "hr")]
+            old.append(f"{b['refused']:.0f}")
         if peer is not None:
             q = peer.loc[name]
             other = (f"{q['rmse']:.4f}", f"{q['hr']:.4f}", f"{q['refused']:.0f}/{q['arms']:.0f}")
@@ -363,7 +374,8 @@ def markdown(now: pd.DataFrame, before: pd.DataFrame | None, peer: pd.DataFrame 
 
 def mended_text(rows: pd.DataFrame) -> str:
     """What was mended, by kind: arms and how often."""
-    arms, times = Counter(), Counter()
+    arms: Counter[str] = Counter()
+    times: Counter[str] = Counter()
     for found in rows["mended"]:
         for x in found:
             arms[x.what] += 1
@@ -420,14 +432,15 @@ them.
 
 
 def document(
-    clicked: list[tuple[pd.DataFrame, pd.DataFrame, list]],
+    clicked: list[Outcome],
     exact: list[str],
     everyone: list[Trial],
     before: Path | None,
     peer: Path | None,
 ) -> str:
     """The whole of SCENARIOS.md from the outcome of every scenario."""
-    rows, ratios = (pd.concat([x[i] for x in clicked], ignore_index=True) for i in (0, 1))
+    rows = pd.concat([x[0] for x in clicked], ignore_index=True)
+    ratios = pd.concat([x[1] for x in clicked], ignore_index=True)
     old = None if before is None else pd.read_csv(before, index_col=0)
     other = None if peer is None else peer_summary(everyone, peer)
     parts = [INTRODUCTION, markdown(summary(rows, ratios), old, other), "## What was mended",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
-from truth import Trial
 
+from benchmarks.reconstruction.truth import Trial
 from metablin.numerics.kaplan_meier import median, product_limit, steps
 from metablin.numerics.kaplan_meier import survival_at as s_at
-from metablin.reconstruct import reconstruct_summary
+from metablin.reconstruct import PseudoIPD, reconstruct_summary
 
 SEED = 20260202
 SCALES = ("log-log", "log", "plain")
 
 
-def limits(s, error, scale: str, z: float = float(ndtri(0.975))):
+def limits(
+    s: Any, error: Any, scale: str, z: float = float(ndtri(0.975))
+) -> tuple[np.ndarray, np.ndarray]:
     """Pointwise limits of S; `error` is that of log S (Greenwood)."""
     s, error = np.clip(np.asarray(s, float), 1e-9, 1 - 1e-9), np.asarray(error, float)
     if scale == "log-log":
@@ -26,7 +31,9 @@ def limits(s, error, scale: str, z: float = float(ndtri(0.975))):
     return np.maximum(s - z * s * error, 0.0), np.minimum(s + z * s * error, 1.0)
 
 
-def median_items(t, e, scale: str):
+def median_items(
+    t: np.ndarray, e: np.ndarray, scale: str
+) -> tuple[float | None, float | None, float | None]:
     """Median and its interval, to one decimal, None where it is not reached."""
     curve = steps(t, e)
     alive = curve[1] > 0
@@ -37,7 +44,7 @@ def median_items(t, e, scale: str):
     return (None if m != m else round(m, 1), low, high)
 
 
-def landmark_items(t, e, at: float, scale: str):
+def landmark_items(t: np.ndarray, e: np.ndarray, at: float, scale: str) -> tuple[float, ...]:
     """Landmark with its interval, to two decimals."""
     curve = steps(t, e)
     i = int(np.searchsorted(curve[0], at, side="right")) - 1
@@ -48,7 +55,9 @@ def landmark_items(t, e, at: float, scale: str):
     return (at, round(s, 2), round(float(low), 2), round(float(high), 2))
 
 
-def cases(t, e, rng: np.random.Generator):
+def cases(
+    t: np.ndarray, e: np.ndarray, rng: np.random.Generator
+) -> Iterator[tuple[str, dict[str, Any], tuple[float, ...]]]:
     """Yield what is printed, by kind, and the times at which S is asked for."""
     scale = str(rng.choice(SCALES))
     last = float(np.quantile(t, 0.9))
@@ -94,7 +103,7 @@ def thin(i: int, trial: Trial, draws: int) -> list[dict[str, object]]:
     return rows
 
 
-def _seen(ipd, where) -> float:
+def _seen(ipd: PseudoIPD, where: np.ndarray) -> float:
     if ipd.time[-1] < where[0]:
         return np.nan
     return float(s_at(steps(ipd.time, ipd.event), where)[0])

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ class Trial:
         return self.time[keep], self.event[keep]
 
 
-def _trial(name, source, time, event, arm) -> Trial:
+def _trial(name: str, source: str, time: Any, event: Any, arm: Any) -> Trial:
     frame = pd.DataFrame({"t": np.asarray(time, float), "e": event, "a": arm}).dropna()
     frame = frame[frame["t"] > 0]
     return Trial(
@@ -134,14 +135,22 @@ def simulate_trial(name: str, shape: str, n: int, rng: np.random.Generator) -> T
 POPULATION = 20_000  # equally spaced quantiles that stand for the population
 
 
-def _event_times(shape, arm, hr, median, power, u, rng):
+def _event_times(
+    shape: str,
+    arm: int,
+    hr: float,
+    median: float,
+    power: float,
+    u: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Event times for unit exponential cumulative hazards u."""
     r = hr if arm else 1.0
     base = np.log(2) / median
     if shape == "exponential":
-        return u / (base * r)
+        return np.asarray(u / (base * r))
     if shape == "weibull":
-        return (u / r / np.log(2)) ** (1 / power) * median
+        return np.asarray((u / r / np.log(2)) ** (1 / power) * median)
     if shape == "cure":
         cured = rng.random(u.size) < (0.4 if arm else 0.25)
         return np.where(cured, np.inf, u / (base * 2))
@@ -151,7 +160,7 @@ def _event_times(shape, arm, hr, median, power, u, rng):
     if not arm:
         early = late = 1.0
     h1 = base * early * change
-    return np.where(u < h1, u / (base * early), change + (u - h1) / (base * late))
+    return np.asarray(np.where(u < h1, u / (base * early), change + (u - h1) / (base * late)))
 
 
 def public() -> list[Trial]:
@@ -166,4 +175,4 @@ def excluded(trial: Trial) -> bool:
     """Return True when an arm has too few patients or events (declared before any run)."""
     sizes = [(trial.arm == a).sum() for a in (0, 1)]
     events = [trial.event[trial.arm == a].sum() for a in (0, 1)]
-    return min(sizes) < MIN_ARM or min(events) < MIN_EVENTS
+    return bool(min(sizes) < MIN_ARM or min(events) < MIN_EVENTS)

@@ -17,7 +17,7 @@ from metablin.certainty.scale import RISKS, WORDS, risk_with
 from metablin.errors import DataError
 from metablin.meta import MetaFit
 from metablin.meta.bayes import predicted_above
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival import KMCurve
 
 __all__ = [
@@ -77,7 +77,7 @@ class AbsoluteEffect(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "level": self.level,
@@ -87,7 +87,6 @@ class AbsoluteEffect(Record):
                 "notes": list(self.notes),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the effect as text."""

@@ -13,7 +13,7 @@ from metablin import _input
 from metablin.certainty.rating import Certainty
 from metablin.certainty.words import SIGNS, SUGGESTED
 from metablin.errors import DataError
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["SummaryOfFindings", "summary_of_findings"]
 
@@ -51,7 +51,7 @@ class SummaryOfFindings(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "at": self.at,
                 "convention": self.convention,
@@ -59,7 +59,6 @@ class SummaryOfFindings(Record):
                 "rows": [r.to_dict() for r in self.rows],
             }
         )
-        return out
 
 
 def summary_of_findings(rated: Iterable[Certainty]) -> SummaryOfFindings:

@@ -11,7 +11,7 @@ import pandas as pd
 from metablin.certainty.answers import TOOLS, Answer, Opinion, read_answers, read_opinions
 from metablin.certainty.trees import Domain, Tool, Verdict, judge
 from metablin.errors import DataError
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Judgement", "RiskOfBias", "risk_of_bias"]
 
@@ -104,8 +104,7 @@ class RiskOfBias(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"judgements": self.to_frame()})
-        return out
+        return json_dict({"judgements": self.to_frame()})
 
 
 def risk_of_bias(answers: Any, overrides: Any = None) -> RiskOfBias:
@@ -212,7 +211,7 @@ def _overall(tool: Tool, parts: list[Judgement], opinions: list[Opinion]) -> Jud
     worst = tool.worst([p.judgement for p in parts])
     if tool.name == "robins-i" and worst == "low":  # the best that a cohort can reach
         worst = tool.judgements[1]
-    why = [p.domain for p in parts if p.judgement == worst]
+    why = [p.domain.replace("_", " ") for p in parts if p.judgement == worst]
     reason = f"worst of {len(parts)} domains: {', '.join(why)}" if why else "every domain is low"
     opinion = next((o for o in opinions if o.domain == "overall"), None)
     if opinion is not None:
@@ -223,7 +222,7 @@ def _overall(tool: Tool, parts: list[Judgement], opinions: list[Opinion]) -> Jud
         first.study, first.outcome, tool.name, "overall", final, worst,
         final if opinion else tool.worst([p.best for p in parts]),
         final if opinion else tool.worst([p.worst for p in parts]),
-        "; ".join(f"{p.domain} {p.judgement}" for p in parts),
+        "; ".join(f"{p.domain} {p.judgement}" for p in parts).replace("_", " "),
         " ".join(p.no_information for p in parts if p.no_information),
         reason,
         "; ".join(dict.fromkeys(p.source for p in parts if p.source)),

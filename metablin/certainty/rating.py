@@ -28,7 +28,7 @@ from metablin.certainty.words import LEVELS, SIGNS, SUGGESTED, rate_sentence, se
 from metablin.errors import DataError
 from metablin.meta import MetaFit
 from metablin.options import Start, words
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Certainty", "grade"]
 
@@ -157,8 +157,7 @@ class Certainty(Record):
         out["changes"] = self.changes()
         out["absolute"] = None if self.absolute is None else self.absolute.to_dict()
         out["fit"] = self.fit.to_dict()
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
 
 def grade(

@@ -120,7 +120,7 @@ def certainty(
     for name in ("population", *(("risk_of_bias",) if answers is None else ())):
         if name in frame.columns:  # so that the note does not call it unused
             studies.table.take_named(name, "columns")
-    judged = _judgements(frame, fit, answers, outcome)
+    judged = _judgements(frame, fit, answers)
     rated = grade(
         fit, start, judged, _numbers(threshold), baseline,
         None if indirectness is None else _io.read_csv(indirectness, ("aspect", "severity")),
@@ -163,7 +163,7 @@ def _numbers(text: str | None) -> list[float] | None:
                         allowed="0.05, or 0.02,0.05,0.10") from error  # fmt: skip
 
 
-def _judgements(frame: pd.DataFrame, fit: Any, answers: Path | None, outcome: str) -> Any:
+def _judgements(frame: pd.DataFrame, fit: Any, answers: Path | None) -> Any:
     """Return judgements from a file of answers, else from the column of the studies' file."""
     if answers is not None:
         from metablin import risk_of_bias

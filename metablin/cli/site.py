@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +43,9 @@ def site(
     url: Annotated[
         str, typer.Option("--url", help="Address it is published at, for shared links.")
     ] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes for the analyses.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes for the analyses; from 2 on, two render.")
+    ] = 1,
     analyses: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder of analyses (default: found)."),
@@ -68,7 +72,7 @@ def site(
     if serve:
         _run([str(quarto), "preview", str(root / "site")], built)
         return
-    _render([str(quarto), "render", str(root / "site")], built)
+    _render(quarto, root / "site", built, jobs)
     typer.echo(f"site: {root / 'site' / '_site' / 'index.html'}")
 
 
@@ -107,7 +111,21 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         raise DataError(f"{Path(command[0]).name} stopped with exit code {done.returncode}")
 
 
-def _render(command: list[str], environment: dict[str, str]) -> None:
+def _render(quarto: Path, folder: Path, built: dict[str, str], jobs: int) -> None:
+    """Render a site, the pages of trials and the rest side by side where there are two jobs."""
+    if jobs == 1:
+        _watch([([str(quarto), "render", str(folder)], built)])
+        return
+    halves = [sys.executable, str(folder / "_scripts" / "halves.py")]
+    with tempfile.TemporaryDirectory() as room:
+        other = Path(room) / "site"
+        _run([*halves, "apart", str(other)], {})
+        rest = ([str(quarto), "render", str(folder)], {**built, "QUARTO_PROFILE": "rest"})
+        _watch([rest, ([str(quarto), "render", str(other / "trials")], built)])
+        _run([*halves, "together", str(other)], {})
+
+
+def _watch(commands: list[tuple[list[str], dict[str, str]]]) -> None:
     """Render, passing on what Quarto says; fail where it says that a page is not as it was meant.
 
     Raises
@@ -115,9 +133,20 @@ def _render(command: list[str], environment: dict[str, str]) -> None:
     DataError
         When Quarto stops, or warns of a fence, reference, citation or description.
     """
+    with ThreadPoolExecutor(len(commands)) as side_by_side:
+        warned = [w for found in side_by_side.map(_warnings, commands) for w in found]
+    if warned:
+        raise DataError(
+            f"the render warned of {len(warned)} faults", value="; ".join(warned[:MOST])
+        )
+
+
+def _warnings(command: tuple[list[str], dict[str, str]]) -> list[str]:
+    """Run a command with an environment of its own; return the faults that it warns of."""
+    words, environment = command
     warned = []
     with subprocess.Popen(
-        command,
+        words,
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
         text=True,
@@ -128,11 +157,8 @@ def _render(command: list[str], environment: dict[str, str]) -> None:
             if BAD.search(line):
                 warned.append(" ".join(re.sub(r"\x1b\[\d+m", "", line).split()))
     if running.returncode != 0:
-        raise DataError(f"{Path(command[0]).name} stopped with exit code {running.returncode}")
-    if warned:
-        raise DataError(
-            f"the render warned of {len(warned)} faults", value="; ".join(warned[:MOST])
-        )
+        raise DataError(f"{Path(words[0]).name} stopped with exit code {running.returncode}")
+    return warned
 
 
 def trace(

@@ -212,7 +212,7 @@ def _read(panel: Panel, drawing: Drawing, hand: Hand, failure: bool) -> _Reading
     shown, turned = mirrored(panel, drawing) if failure else (panel, drawing)
     if drawing.kind == "vector":
         curves: list[RawCurve] = vector_curves(shown, turned)
-        keys: list[Key] = legend_keys(shown, turned)
+        keys: list[Key] = legend_keys(turned)
     else:
         curves, keys = raster_curves(shown, turned, rows, hand)
     if failure:

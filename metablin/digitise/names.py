@@ -62,7 +62,7 @@ def plain(text: str) -> str:
     return "".join(ch for ch in text.lower() if ch.isalnum() or ch in "+<>")
 
 
-def legend_keys(panel: Panel, drawing: Drawing) -> list[Key]:
+def legend_keys(drawing: Drawing) -> list[Key]:
     """Return the legend's entries of a vector figure: short level lines with text to the right."""
     texts = [lab for lab in drawing.labels if lab.angle == 0 and number(lab.text) is None]
     out = []

@@ -15,7 +15,7 @@ from metablin.digitise.readers import Drawing, hexed
 from metablin.digitise.stages import STAGES, stage
 from metablin.errors import DataError
 from metablin.io import write_bytes, write_text
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 if TYPE_CHECKING:
     from metablin.reconstruct import PseudoIPD
@@ -111,18 +111,16 @@ class Digitised(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return dict(
-            jsonable(
-                {
-                    "file": self.file,
-                    "page": self.page,
-                    "kind": self.kind,
-                    "panels": [_panel_dict(p) for p in self.panels],
-                    "arms": [_arm_dict(a) for a in self.arms],
-                    "notes": list(self.notes),
-                    "confidence": self.confidence,
-                }
-            )
+        return json_dict(
+            {
+                "file": self.file,
+                "page": self.page,
+                "kind": self.kind,
+                "panels": [_panel_dict(p) for p in self.panels],
+                "arms": [_arm_dict(a) for a in self.arms],
+                "notes": list(self.notes),
+                "confidence": self.confidence,
+            }
         )
 
     def doubtful(self) -> list[Arm]:

@@ -119,9 +119,7 @@ def missing_cells(panel: Panel, rows: list[RiskRow]) -> list[tuple[int, float]]:
     return [(k, abs(t)) for k, r in enumerate(rows) for t in [*ends, *times] if t not in r.times]
 
 
-def with_cells(
-    panel: Panel, rows: list[RiskRow], found: list[tuple[int, float, str, float]]
-) -> list[RiskRow]:
+def with_cells(rows: list[RiskRow], found: list[tuple[int, float, str, float]]) -> list[RiskRow]:
     """Return the rows with further cells: row, time, text and confidence of each."""
     out = list(rows)
     for k, time, text, sure in found:

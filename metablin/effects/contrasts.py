@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
 from metablin.effects.sizes import LARGEST, EffectSizes, build, readmit
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.numerics.inference import critical
 from metablin.options import LogMeasure, Missing, words
 
@@ -149,11 +148,9 @@ def log_interval(
             study=names[i],
         )
     for i in map(int, np.flatnonzero(_asymmetry(estimate, low, high) > INTERVAL_ASYMMETRY)):
-        warnings.warn(
+        warn(
             f"row {i + first} ({names[i]}): {estimate[i]:g} [{low[i]:g}, {high[i]:g}] is not "
-            "symmetric on the log scale; check the figures and the level",
-            MetablinWarning,
-            stacklevel=3,
+            "symmetric on the log scale; check the figures and the level"
         )
     z = critical(level)
     return np.log(estimate), ((np.log(high) - np.log(low)) / (2 * z)) ** 2

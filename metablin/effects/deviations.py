@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from scipy import special
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.numerics.inference import critical
 from metablin.options import FillRule, Missing, words
 
@@ -168,11 +167,9 @@ def _filled(table: pd.DataFrame, fill: str, mean: FloatArray) -> pd.DataFrame:
         value = np.full(int(empty.sum()), np.sqrt(((n - 1) * sd**2).sum() / (n - 1).sum()))
     table.loc[empty, "sd"] = value
     table.loc[empty, "source"] = f"filled: {fill}"
-    warnings.warn(
+    warn(
         f"standard deviations filled by the rule {fill!r}: "
-        + ", ".join(table["study"][empty].astype(str)),
-        MetablinWarning,
-        stacklevel=4,
+        + ", ".join(table["study"][empty].astype(str))
     )
     return table
 

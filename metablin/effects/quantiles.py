@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from scipy import optimize, special
 
 from metablin._frame import reads
 from metablin._input import choice, items, labels, numeric, same_length
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.options import Missing, QuantileMethod, words
 
 __all__ = ["means_from_quantiles"]
@@ -129,11 +128,9 @@ def means_from_quantiles(
 def _warn_of_skew(table: pd.DataFrame) -> None:
     skewed = table["study"][table["skewed"] & (table["distribution"] == "normal")]
     if len(skewed):
-        warnings.warn(
+        warn(
             f"too skewed for a normal distribution: {', '.join(skewed)}; "
-            "method='quantile-estimation' does not assume one",
-            MetablinWarning,
-            stacklevel=4,
+            "method='quantile-estimation' does not assume one"
         )
 
 

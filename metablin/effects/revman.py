@@ -20,7 +20,7 @@ from metablin.effects.tables import two_by_two
 from metablin.errors import DataError
 from metablin.io import RevManAnalysis, parse_revman
 from metablin.options import DoubleZeros, LogMeasure, MeanMeasure, TableMeasure
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Analysis", "Review", "read_revman"]
 
@@ -80,12 +80,11 @@ class Analysis(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return names, measure, studies and RevMan's results in plain types."""
         f = self.file
-        out: dict[str, Any] = jsonable({
+        return json_dict({
             "number": f.number, "comparison": f.comparison, "outcome": f.outcome, "kind": f.kind,
             "measure": f.measure, "method": f.method, "model": f.model, "revman": dict(f.printed),
             "studies": self.to_frame(),
         })  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the analysis as text for people."""

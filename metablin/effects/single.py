@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin._frame import reads
-from metablin._input import choice, items, labels, numeric, same_length
+from metablin._input import choice, items, labels, numeric, same_length, within
 from metablin.effects._scales import freeman_tukey
 from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
-from metablin.errors import DataError
 from metablin.options import (
     Missing,
     ProportionTransform,
@@ -145,16 +144,7 @@ def events_of(
     x = numeric("events", events, minimum=0, integer=True, studies=known)
     size = numeric("n", n, minimum=1, integer=True, studies=known)
     names = labels(known, same_length(events=x, n=size))
-    if (x > size).any():
-        i = int(np.flatnonzero(x > size)[0])
-        raise DataError(
-            "more events than patients",
-            row=i + 1,
-            column="events",
-            value=f"{x[i]:g}",
-            allowed=f"at most n = {size[i]:g}",
-            study=names[i],
-        )
+    within("events", x, size, names)
     return x, size, names
 
 

@@ -15,7 +15,7 @@ from metablin._input import level as check_level
 from metablin.effects._scales import back_transform, from_freeman_tukey
 from metablin.errors import DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["LARGEST", "Counts", "EffectSizes", "Excluded", "build", "readmit"]
 
@@ -146,9 +146,6 @@ class EffectSizes(Record):
     corrected: NDArray[np.bool_]
     excluded: tuple[Excluded, ...]
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def k(self) -> int:
         """Number of included studies."""
@@ -232,7 +229,7 @@ class EffectSizes(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "transform": self.transform,
@@ -244,7 +241,6 @@ class EffectSizes(Record):
                 ],
             }
         )
-        return out
 
 
 def _check_range(

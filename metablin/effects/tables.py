@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._frame import reads
-from metablin._input import choice, items, labels, numeric, same_length
+from metablin._input import choice, items, labels, numeric, same_length, within
 from metablin.effects.sizes import LONGEST, EffectSizes, build, readmit
-from metablin.errors import DataError
 from metablin.options import (
     DoubleZeros,
     Missing,
@@ -127,16 +126,8 @@ def _table(
         counts[size] = numeric(size, n, minimum=1, integer=True, studies=known)
     names = labels(known, same_length(**counts))
     for arm in ("treatment", "control"):
-        x_arm, n_arm = counts[f"events_{arm}"], counts[f"n_{arm}"]
-        for i in np.flatnonzero(x_arm > n_arm)[:1]:
-            raise DataError(
-                "more events than patients",
-                row=int(i) + 1,
-                column=f"events_{arm}",
-                value=f"{x_arm[i]:g}",
-                allowed=f"at most n_{arm} = {n_arm[i]:g}",
-                study=names[i],
-            )
+        events, size = f"events_{arm}", f"n_{arm}"
+        within(events, counts[events], counts[size], names, size)
     return counts, names
 
 

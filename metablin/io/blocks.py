@@ -1,7 +1,8 @@
-"""Curves one below the other in two columns, each under a line with its name."""
+"""Curves one below the other in two columns, each under a line with its name, or a comment."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,7 @@ def stacked(grid: Grid, role: str) -> list[Stacked]:
     """
     if grid.width != 2:
         return []
+    grid = _named_by_comments(grid)
     parts = list(_parts(grid))
     fits = all(len(data) >= LEAST and _is_head(heads[-1:]) for heads, data, _ in parts)
     if len(parts) < 2 or not fits:
@@ -50,6 +52,27 @@ def stacked(grid: Grid, role: str) -> list[Stacked]:
         name = _name(heads, role) or str(number)
         out.append(Stacked(name, replace(grid, rows=rows, short={}), at - top + 1))
     return out
+
+
+def _named_by_comments(grid: Grid) -> Grid:
+    """Make rows of the comment lines above curves of their own; the grid itself without two.
+
+    A comment inside one curve is no name: the times under it do not begin anew, nearer to where
+    the block above began than to where it ended.
+    """
+    at = [i for i, row in enumerate(grid.rows) if is_number(row[0], grid.comma)]
+    times = [grid.number(grid.rows[i][0]) or 0.0 for i in at]
+    names, begun = [], 0
+    for j, (row, text) in enumerate(grid.comments):
+        here = bisect_left(at, row)
+        last = j + 1 == len(grid.comments) or grid.comments[j + 1][0] > row
+        if not last or here == len(at) or not _words([text], grid.comma):
+            continue
+        start, end, new = times[begun], times[here - 1], times[here]
+        if not here or abs(new - start) < abs(new - end):
+            names.append(j)
+            begun = here
+    return grid.with_comments(names) if begun else grid
 
 
 def _parts(grid: Grid) -> Iterator[tuple[list[Row], list[Row], int]]:
@@ -80,5 +103,5 @@ def _is_head(heads: Sequence[Row]) -> bool:
 def _name(heads: Sequence[Row], role: str) -> str:
     """Return the last cell above a block that is no word for time or value."""
     usual = {*NAMES["time"], *NAMES[role], "y"}
-    cells = [c for row in heads for c in row if c and plain(c) not in usual]
+    cells = [c.lstrip("# ") for row in heads for c in row if c and plain(c) not in usual]
     return cells[-1] if cells else ""

@@ -25,6 +25,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": 
 
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
+_BETWEEN = " \t,;|"
+_LEFT_OUT = " left out"
 _QUOTED_OR_WORD = re.compile(r'"((?:[^"]|"")*)"|(\S+)')
 
 
@@ -45,6 +47,8 @@ class Grid:
         What was understood of the file beyond plain UTF-8 with commas.
     short : mapping of int to int
         Rows that had fewer cells than the header, with their number of cells.
+    comments : tuple of (row, text)
+        Comment lines, which are no rows, with the row that each stands above.
     """
 
     file: str
@@ -53,6 +57,7 @@ class Grid:
     comma: bool = False
     said: tuple[str, ...] = ()
     short: Mapping[int, int] = field(default_factory=dict)
+    comments: tuple[tuple[int, str], ...] = ()
 
     @property
     def width(self) -> int:
@@ -62,6 +67,17 @@ class Grid:
     def number(self, cell: str) -> float | None:
         """Return the number in a cell of this file, or None."""
         return parse(cell, self.comma)
+
+    def with_comments(self, which: Sequence[int]) -> Grid:
+        """Return the grid with some of its comment lines as rows of one cell."""
+        said = [x for x in self.said if not x.endswith(_LEFT_OUT)]
+        said += _left_out([i for j, (i, _) in enumerate(self.comments) if j not in which])
+        said.append("comment lines taken as names")
+        rows = list(self.rows)
+        for j in sorted(which, reverse=True):
+            at, text = self.comments[j]
+            rows.insert(at, [text, *[""] * (self.width - 1)])
+        return replace(self, rows=rows, said=tuple(said), short={}, comments=())
 
     def without_title(self) -> Grid:
         """Return the grid without leading lines that have one cell only, such as a title."""
@@ -136,12 +152,8 @@ def _text_grid(path: Path, text: str) -> Grid:
     given = re.fullmatch(r"sep=(.)", lines[0].strip())
     if given:
         lines = lines[1:]
-    while lines and (not lines[0].strip() or lines[0].lstrip().startswith("#")):
-        lines = lines[1:]
-    comments = [i for i, line in enumerate(lines) if re.match(r"\s*#", line)]
-    if comments and '"' not in "".join(lines[i] for i in comments):
-        lines = [line for i, line in enumerate(lines) if i not in set(comments)]
-        said.append(f"{len(comments)} comment line{'s' * (len(comments) > 1)} left out")
+    lines, comments = _without_comments(lines)
+    said += _left_out([row for row, _ in comments])
     body = "\n".join(lines)
     separator = given[1] if given else _separator(lines)
     rows = _clean(_split(path, body, separator))
@@ -154,7 +166,39 @@ def _text_grid(path: Path, text: str) -> Grid:
     if comma:
         said.append("decimal commas")
     full, short = _same_width(path, rows)
-    return Grid(path.name, full, comma=comma, said=tuple(said), short=short)
+    if len(rows) != sum(map(_filled_line, lines)):
+        comments = []  # a cell over several lines: which row a line is cannot be told
+    return Grid(path.name, full, "", comma, tuple(said), short, tuple(comments))
+
+
+def _without_comments(lines: Sequence[str]) -> tuple[list[str], list[tuple[int, str]]]:
+    """Return the lines of the table, and the comments with the number of lines above them."""
+    first = next((i for i, x in enumerate(lines) if x.strip() and not _is_comment(x)), len(lines))
+    quoted = any('"' in line for line in lines[first:] if _is_comment(line))
+    kept: list[str] = []
+    comments = []
+    above = 0
+    for i, line in enumerate(lines):
+        if _is_comment(line) and (i < first or not quoted):
+            comments.append((above, " ".join(line.strip().lstrip("#").rstrip(_BETWEEN).split())))
+        elif i >= first:
+            kept.append(line)
+            above += _filled_line(line)
+    return kept, comments
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
+
+
+def _filled_line(line: str) -> bool:
+    return bool(line.strip(_BETWEEN + '"'))
+
+
+def _left_out(rows: Sequence[int]) -> list[str]:
+    """Say how many comments were left out inside the table; one above it is no surprise."""
+    inside = sum(row > 0 for row in rows)
+    return [f"{inside} comment line{'s' * (inside > 1)}{_LEFT_OUT}"] if inside else []
 
 
 def _split(path: Path, body: str, separator: str) -> Rows:

@@ -113,7 +113,7 @@ def lay_out(
     blocks = stacked(grid, role)
     if not blocks:
         return _Reader(grid, options, role, fits, ignored).read()
-    out = Long(named=True, said=[*grid.said, "curves one below the other"])
+    out = Long(named=True, said=[*blocks[0].grid.said, "curves one below the other"])
     for block in blocks:
         found = _Reader(block.grid, options, role, fits, ignored, block.first).read()
         out.join(found, partial(_named, block.name))
@@ -149,7 +149,7 @@ class _Reader:
             words = any(row) and not any(is_number(c, self.comma) for c in row)
             if not words and not (count == 0 and _names_time(row[0])):
                 break
-            if count and _is_data(row, self.grid.rows[count - 1]):
+            if count and _is_data(row):
                 break
             count += 1
         return min(count, len(self.grid.rows) - 1)
@@ -452,7 +452,7 @@ def _names_time(cell: str) -> bool:
     return plain(cell) in NAMES["time"]
 
 
-def _is_data(row: Sequence[str], above: Sequence[str]) -> bool:
+def _is_data(row: Sequence[str]) -> bool:
     """Tell whether a row of words under a header is a bad data row, as words repeat no header."""
     axes = {"x", "y", "time", "survival"}
     return not any(plain(c) in axes or plain(c) in NAMES["time"] for c in row)

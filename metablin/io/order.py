@@ -76,7 +76,7 @@ def in_order(time: FloatArray, survival: FloatArray, row: IntArray, label: str =
     if m < 2:
         return Ordered(forward, time, False, 0)
     axis = float(time.max() - min(time.min(), 0.0))
-    start = forward[::-1] if _descends(time, survival) else forward
+    start = forward[::-1] if _descends(time) else forward
     _one_curve(time[start], survival[start], row[start], axis, label)
     at = start[np.lexsort((-survival[start], time[start]))]
     moved = bool((np.diff(time) < 0).any())
@@ -90,16 +90,16 @@ def in_order(time: FloatArray, survival: FloatArray, row: IntArray, label: str =
         order = np.argsort(-y[part], kind="stable")
         untangled += int((order != np.arange(order.size)).sum())
         at[part] = at[part][order]
-    return Ordered(at, t, moved and not _only_jitter(time, survival, axis), untangled)
+    return Ordered(at, t, moved and not _only_jitter(time, axis), untangled)
 
 
-def _descends(time: FloatArray, survival: FloatArray) -> bool:
+def _descends(time: FloatArray) -> bool:
     """Tell whether most steps go back in time, as when a curve was traced from right to left."""
     steps = np.sign(np.diff(time))
     return bool((steps < 0).sum() > (steps > 0).sum())
 
 
-def _only_jitter(time: FloatArray, survival: FloatArray, axis: float) -> bool:
+def _only_jitter(time: FloatArray, axis: float) -> bool:
     """Tell whether times go back only within the width of a line."""
     return bool((time >= np.maximum.accumulate(time) - VERTICAL * axis).all())
 

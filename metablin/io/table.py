@@ -177,7 +177,7 @@ class Table:
         at = self.roles[role]
         return [row[at] for row in self._cells]
 
-    def numbers(self, role: str, *, missing: bool = False, percent: bool = False) -> FloatArray:
+    def numbers(self, role: str, *, percent: bool = False) -> FloatArray:
         """Return a column as floats.
 
         Raises
@@ -185,7 +185,7 @@ class Table:
         DataError
             Naming every cell that is no number.
         """
-        return self.all_numbers([role], missing=missing, percent=percent)[0]
+        return self.all_numbers([role], percent=percent)[0]
 
     def all_numbers(
         self, roles: Sequence[str], *, missing: bool = False, percent: bool = False

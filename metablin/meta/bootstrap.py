@@ -20,7 +20,7 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.core.options import align
 from metablin.meta.resampling import refitter
 from metablin.meta.structures.fit import MixedFit
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ClusterBootstrap", "cluster_bootstrap", "interval_limits", "quantile"]
 
@@ -67,9 +67,6 @@ class ClusterBootstrap(Record):
     seed: int
     fit: MetaFit | MixedFit
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def std_error(self) -> FloatArray:
         """Standard deviation of the draws, shape (p,)."""
@@ -107,11 +104,10 @@ class ClusterBootstrap(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the intervals as JSON-ready Python types, without the draws."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"clusters": self.clusters, "draws": len(self.drawn), "failed": self.failed,
              "seed": self.seed, "intervals": self.to_frame()}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the intervals as text for people."""

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.options import align
 from metablin.meta.normal.robust import RobustFit, cluster_robust
-from metablin.numerics.inference import critical
+from metablin.numerics.inference import critical, joint_test
 
 __all__ = ["clustered"]
 
@@ -108,11 +107,10 @@ def _coefficients(fit: MetaFit, found: RobustFit) -> Any:
     old = fit.regression
     assert old is not None  # the caller asked
     at = old.design.tested
-    m, df = len(at), float(found.df[0])
-    beta = found.beta[at]
-    qm = float(beta @ np.linalg.solve(found.cov[np.ix_(at, at)], beta)) / m
+    df = float(found.df[0])
+    qm, qm_p = joint_test(found.beta[at], found.cov[np.ix_(at, at)], df)
     return dataclasses.replace(
         old, std_error=found.std_error, statistic=found.statistic, p_value=found.p_value,
-        conf_low=found.conf_low, conf_high=found.conf_high, cov=found.cov, df=df, qm=qm, qm_df=m,
-        qm_df2=df, qm_p=float(special.fdtrc(m, df, qm)),
+        conf_low=found.conf_low, conf_high=found.conf_high, cov=found.cov, df=df, qm=qm,
+        qm_df=len(at), qm_df2=df, qm_p=qm_p,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from scipy import optimize, stats
 
 from metablin.errors import ConvergenceError
 from metablin.mrd._pairs import Pairs, trial_pairs
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["BivariateEffects", "bivariate_effects"]
 
@@ -75,9 +75,6 @@ class BivariateEffects(Record):
     loglik: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def k(self) -> int:
         """Number of trials."""
@@ -92,8 +89,7 @@ class BivariateEffects(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return means, covariance and line as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in self.__slots__})
-        return out
+        return json_dict({n: getattr(self, n) for n in self.__slots__})
 
 
 def bivariate_effects(

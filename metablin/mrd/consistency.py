@@ -12,7 +12,7 @@ from scipy import optimize
 
 from metablin._input import numeric, same_length
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Consistency", "mixture_bounds", "mixture_check", "mixture_median"]
 
@@ -52,9 +52,6 @@ class Consistency(Record):
     consistent: NDArray[np.bool_]
     tolerance: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a time."""
         names = ("time", "overall", "responders", "nonresponders", "implied", "implied_low",
@@ -63,8 +60,7 @@ class Consistency(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"share": self.share, "times": self.to_frame()})
-        return out
+        return json_dict({"share": self.share, "times": self.to_frame()})
 
 
 def mixture_check(

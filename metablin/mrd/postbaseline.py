@@ -6,18 +6,16 @@ treatment credits that survival to the response or the transplant.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from metablin._input import choice, labels, numeric, same_length
+from metablin._input import choice, labels, numeric, same_length, within
 from metablin._moved import Renamed
-from metablin.errors import DataError, MetablinWarning
-from metablin.records import Record, jsonable
+from metablin.errors import DataError, warn
+from metablin.records import Row
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve
 from metablin.survival.landmark import simon_makuch as survival_by_response
@@ -42,7 +40,7 @@ REFUSAL = (
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PostBaseline(Record):
+class PostBaseline(Row):
     """The hazard ratio of those who changed group over those who did not.
 
     Attributes
@@ -73,16 +71,6 @@ class PostBaseline(Record):
     immortal_time: bool
 
     conf_level = Renamed("level")
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the comparison as one row."""
-        row = {n: getattr(self, n) for n in self.__slots__}
-        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().to_dict(orient="records")[0])
-        return out
 
 
 def compare_groups_after_baseline(
@@ -173,7 +161,7 @@ def refuse_naive(allowed: bool) -> None:
             REFUSAL, column="method", value="naive",
             allowed="time-dependent | landmark; or allow_naive=True to describe the bias",
         )  # fmt: skip
-    warnings.warn(REFUSAL, MetablinWarning, stacklevel=3)
+    warn(REFUSAL)
 
 
 def compare_counts_after_baseline(
@@ -218,10 +206,7 @@ cannot be compared from its start: whoever reached the later group had to surviv
 
     x = numeric("events", [events_changed, events_unchanged], minimum=0, integer=True)
     n = numeric("n", [n_changed, n_unchanged], minimum=1, integer=True)
-    if (x > n).any():
-        i = int(np.flatnonzero(x > n)[0])
-        raise DataError("more events than patients", row=i + 1, column="events", value=x[i],
-                        allowed=f"at most n = {n[i]:g}")  # fmt: skip
+    within("events", x, n)
     refuse_naive(allow_naive)
     low, high = proportion_confint(x, n, method="beta")
     return pd.DataFrame({
@@ -235,11 +220,10 @@ def simon_makuch(
     time: ArrayLike, event: ArrayLike, changed_at: ArrayLike, *, landmark: float = 0.0
 ) -> tuple[KMCurve, KMCurve]:
     """Return the curves of :func:`metablin.simon_makuch`, which took the place of this function."""
-    warnings.warn(
+    warn(
         "metablin.mrd.simon_makuch is now metablin.simon_makuch(...).curves; the old name goes "
         "with version 0.2",
         DeprecationWarning,
-        stacklevel=2,
     )
     curves = survival_by_response(time, event, changed_at, landmark).curves
     return curves["responder"], curves["non-responder"]

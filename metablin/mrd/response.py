@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,10 @@ import pandas as pd
 from metablin._input import choice, needed
 from metablin._input import level as check_level
 from metablin.effects import proportions
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.meta import MetaFit, pool
 from metablin.meta.cohorts import pool_cohorts
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ResponsePools", "response_rates"]
 
@@ -65,8 +64,7 @@ class ResponsePools(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the strata as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"by": self.by, "strata": self.to_frame()})
-        return out
+        return json_dict({"by": self.by, "strata": self.to_frame()})
 
 
 def response_rates(
@@ -154,10 +152,8 @@ def _denominators(part: pd.DataFrame, key: tuple[str, ...], allowed: bool) -> bo
             value=", ".join(found),
             allowed="one denominator a pool, or mix_denominators=True",
         )
-    warnings.warn(
+    warn(
         f"the pool {', '.join(key)} mixes denominators ({', '.join(found)}): the result is the "
-        "rate of no defined group of patients",
-        MetablinWarning,
-        stacklevel=3,
+        "rate of no defined group of patients"
     )
     return True

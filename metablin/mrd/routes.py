@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metablin._input import level as check_level
-from metablin._input import needed, numeric
+from metablin._input import needed, numeric, within
 from metablin.effects import EffectSizes, hazard_ratios_reported
 from metablin.effects.sizes import build
 from metablin.errors import DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.cox import CoxFit, cox
 
 __all__ = [
@@ -288,8 +288,7 @@ class ResponderHR(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rows as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"comparisons": self.frame})
-        return out
+        return json_dict({"comparisons": self.frame})
 
     def effects(
         self, endpoints: tuple[str, ...] | None = None, *, approximate: bool = True
@@ -387,11 +386,7 @@ def _within(columns: Mapping[str, FloatArray], names: list[str]) -> None:
         events, n = (columns.get(f"{c}_{group}") for c in ("events", "n"))
         if events is None or n is None:
             continue
-        for i in np.flatnonzero(events > n):
-            raise DataError(
-                "more events than patients", row=int(i) + 1, column=f"events_{group}",
-                value=f"{events[i]:g}", allowed=f"at most n_{group} = {n[i]:g}", study=names[i],
-            )  # fmt: skip
+        within(f"events_{group}", events, n, names, f"n_{group}")
 
 
 def _of_row(known: Mapping[str, float], row: int, study: str) -> LogHR:

@@ -16,7 +16,7 @@ from metablin._input import seed as check_seed
 from metablin.errors import ConvergenceError, DataError
 from metablin.mrd.postbaseline import spells
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ImmortalTime", "simulate_cohort", "simulate_immortal_time"]
 
@@ -50,10 +50,9 @@ class ImmortalTime(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the simulation as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"n": self.n, "simulations": self.simulations, "seed": self.seed, "rows": self.frame}
         )
-        return out
 
 
 def simulate_cohort(

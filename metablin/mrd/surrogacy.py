@@ -19,7 +19,7 @@ from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
 from metablin.mrd._pairs import Pairs, trial_pairs
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Association", "Surrogacy", "surrogacy"]
 
@@ -166,9 +166,8 @@ class Surrogacy(Record):
         trials = pd.DataFrame(
             {"study": list(p.studies), "x": p.x, "vx": p.vx, "y": p.y, "vy": p.vy}
         )
-        out: dict[str, Any] = jsonable({"k": self.k, "correlation": p.correlation,
+        return json_dict({"k": self.k, "correlation": p.correlation,
                                         "trials": trials, "lines": self.to_frame()})  # fmt: skip
-        return out
 
 
 def surrogacy(

@@ -27,7 +27,7 @@ from metablin.network.gls import effects_of, rows_of, solve, stack
 from metablin.network.pooling import network_pool
 from metablin.network.records import Block, Network, needs_network
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["BridgedNetwork", "External", "network_bridge"]
 
@@ -125,7 +125,7 @@ class BridgedNetwork(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "reference": self.reference,
                 "baseline": self.baseline,
@@ -137,7 +137,6 @@ class BridgedNetwork(Record):
                 "headline": False,
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the comparison of both networks in words."""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._frame import column_of, names_of
-from metablin._input import choice, is_missing, numeric
+from metablin._input import choice, is_missing, numeric, within
 from metablin._input import level as check_level
 from metablin.effects import Excluded, generic, hazard_ratios
 from metablin.errors import DataError
@@ -295,12 +295,7 @@ def _arms(
     at = [f"{s}, {t}" for s, t in zip(studies, given, strict=True)]
     columns = {c: numeric(c, frame[found[c]], studies=at, **rules.get(c, {})) for c in names}
     if "events" in columns and "n" in columns:
-        bad = np.flatnonzero(columns["events"] > columns["n"])
-        if bad.size:
-            i = int(bad[0])
-            raise DataError("more events than patients", row=i + 1, column="events",
-                            value=f"{columns['events'][i]:g}", study=at[i],
-                            allowed=f"at most n = {columns['n'][i]:g}")  # fmt: skip
+        within("events", columns["events"], columns["n"], at)
     labels = tuple(dict.fromkeys(studies))
     where = {s: i for i, s in enumerate(labels)}
     place = {t: i for i, t in enumerate(treatments)}

@@ -19,7 +19,7 @@ from metablin.network.gls import rows_of
 from metablin.network.prediction import propagated
 from metablin.network.records import Network
 from metablin.numerics.inference import critical, q_profile, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["NetworkFit", "needs_fit"]
 
@@ -85,9 +85,6 @@ class NetworkFit(Record):
     notes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     prediction: str = "match"
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def treatments(self) -> tuple[str, ...]:
@@ -360,7 +357,7 @@ class NetworkFit(Record):
     def loops(self) -> pd.DataFrame:
         """Return the inconsistency of every loop of three treatments."""
         self._needs_contrasts()
-        return inconsistency.loops(self.network, rows_of(self.network), self.tau2)
+        return inconsistency.loops(self.network, self.tau2)
 
     def contributions(self) -> pd.DataFrame:
         """Return the share of each direct comparison in each network estimate."""
@@ -412,8 +409,7 @@ class NetworkFit(Record):
         out["excluded"] = self.network.to_dict()["excluded"]
         out["notes"] = [*self.network.notes, *self.notes]
         out.update(self.extra)
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
     def summary(self, small_values: str = "desirable") -> str:
         """Return the result in words and two tables; P-scores as in `ranking`."""

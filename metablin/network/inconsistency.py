@@ -19,7 +19,7 @@ from metablin.network.records import Network
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, two_sided
 from metablin.options import SplitMethod, words
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = [
     "Decomposition",
@@ -84,7 +84,7 @@ class Decomposition(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the decomposition as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "q_between": self.q_between,
                 "df": self.df_between,
@@ -96,7 +96,6 @@ class Decomposition(Record):
                 "random": self.random,
             }
         )
-        return out
 
 
 def _design_rows(network: Network, rows: Rows) -> dict[tuple[int, ...], NDArray[np.bool_]]:
@@ -367,7 +366,7 @@ def _side(
     return _split_row(variance / direct[1], whole, direct, indirect, float(fit.cov[-1, -1]))
 
 
-def loops(network: Network, rows: Rows, tau2: float) -> pd.DataFrame:
+def loops(network: Network, tau2: float) -> pd.DataFrame:
     """Return the inconsistency of every closed loop of three treatments by two-arm evidence.
 
     Multi-arm studies are consistent in themselves; each loop takes the direct estimates of its

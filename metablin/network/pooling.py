@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from typing import Any
 
 from metablin._input import choice
 from metablin._input import level as check_level
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.meta.normal.inverse import tau2_of
 from metablin.network.fit import NetworkFit
 from metablin.network.gls import (
@@ -165,8 +164,7 @@ def _inverse_variance(
     if ci == "hksj" and free:
         factor = float(fit.rss) / free
         if factor < ROUNDING:
-            warnings.warn("all effects agree exactly, so the Hartung-Knapp standard errors are "
-                          "zero", MetablinWarning, stacklevel=3)  # fmt: skip
+            warn("all effects agree exactly, so the Hartung-Knapp standard errors are zero")
         cov = cov * factor
     return NetworkFit(
         n, model, method, ci, level, reference, d, cov, df, tau2, i2, h2,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from metablin.effects import Excluded
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["Arms", "Block", "Network", "needs_network"]
 
@@ -262,7 +262,7 @@ class Network(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the network as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "treatments": list(self.treatments),
@@ -278,7 +278,6 @@ class Network(Record):
                 "notes": list(self.notes),
             }
         )
-        return out
 
 
 def needs_network(value: object, connected: bool = True) -> Network:

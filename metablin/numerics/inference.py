@@ -17,6 +17,7 @@ __all__ = [
     "f_tail",
     "hksj_factor",
     "i2_h2",
+    "joint_test",
     "q_profile",
     "two_sided",
     "wald",
@@ -80,6 +81,24 @@ def wald(
         "conf_low": beta - half,
         "conf_high": beta + half,
     }
+
+
+def joint_test(estimate: FloatArray, cov: FloatArray, df: float = math.inf) -> tuple[float, float]:
+    """Return Wald's test that m estimates are zero: statistic and p-value.
+
+    Chi-square with m degrees of freedom where `df` is infinite, else F with m and `df`.
+
+    Examples
+    --------
+    >>> statistic, p = joint_test(np.array([0.5, 0.3]), np.diag([0.04, 0.09]), df=12)
+    >>> round(statistic, 3), round(p, 4)
+    (3.625, 0.0587)
+    """
+    m = len(estimate)
+    q = float(estimate @ np.linalg.solve(cov, estimate))
+    if math.isinf(df):
+        return q, float(chi2_tail(q, m))
+    return q / m, float(f_tail(q / m, m, df))
 
 
 def chi2_tail(q: FloatArray | float, df: FloatArray | float) -> FloatArray:

@@ -10,7 +10,6 @@ from metablin.numerics.inference import critical
 __all__ = [
     "Steps",
     "limits",
-    "log_hazard_ratio",
     "median",
     "median_interval",
     "product_limit",
@@ -23,7 +22,6 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MAX_ITERATIONS = 50
 HALF = 0.5 + 1e-9  # a product that should be one half may miss it by rounding
 
 Steps = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -145,35 +143,3 @@ def rmst(curve: Steps, tau: float) -> float:
     keep = t < tau
     edges = np.concatenate([[0.0], t[keep], [tau]])
     return float(np.concatenate([[1.0], s[keep]]) @ np.diff(edges))
-
-
-def log_hazard_ratio(time: FloatArray, event: IntArray, group: IntArray) -> float:
-    """Cox log hazard ratio of group 1 over group 0, Efron's correction for ties.
-
-    References
-    ----------
-    Efron B (1977). J Am Stat Assoc 72:557-565. doi:10.1080/01621459.1977.10480613
-    """
-    died = event == 1
-    t = np.unique(time[died])
-    sorted_all, sorted_one = np.sort(time), np.sort(time[group == 1])
-    n = time.size - np.searchsorted(sorted_all, t)
-    n1 = sorted_one.size - np.searchsorted(sorted_one, t)
-    e, e1 = np.sort(time[died]), np.sort(time[died & (group == 1)])
-    d = np.searchsorted(e, t, side="right") - np.searchsorted(e, t)
-    d1 = np.searchsorted(e1, t, side="right") - np.searchsorted(e1, t)
-    i = np.repeat(np.arange(t.size), d)
-    part = (np.arange(i.size) - np.repeat(np.cumsum(d) - d, d)) / d[i]
-    a1 = n1[i] - part * d1[i]
-    a0 = (n - n1)[i] - part * (d - d1)[i]
-    beta = 0.0
-    for _ in range(MAX_ITERATIONS):
-        p = a1 * np.exp(beta) / (a1 * np.exp(beta) + a0)
-        information = float((p * (1.0 - p)).sum())
-        if information <= 0.0:
-            return float("nan")
-        move = float(np.clip((e1.size - p.sum()) / information, -1.0, 1.0))
-        beta += move
-        if abs(move) < 1e-10:
-            return beta
-    return float("nan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["rubin"]
+__all__ = ["rubin", "rubin_vectors"]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,3 +42,31 @@ def rubin(
     total = within + extra
     share = np.divide(extra, total, out=np.zeros_like(np.asarray(total)), where=total > 0)
     return np.asarray(y.mean(axis=0)), np.asarray(total), np.asarray(share)
+
+
+def rubin_vectors(
+    estimates: FloatArray, covariances: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Combine vectors over m draws, as :func:`rubin` does numbers.
+
+    Parameters
+    ----------
+    estimates : ndarray, shape (m, q)
+    covariances : ndarray, shape (m, q, q)
+
+    Returns
+    -------
+    estimate, covariance, between : ndarray
+        Mean, total covariance, and the part (1 + 1/m) B of it.
+
+    Examples
+    --------
+    >>> y, v, b = rubin_vectors(np.array([[1.0], [3.0]]), np.ones((2, 1, 1)))
+    >>> y.tolist(), v.tolist(), b.tolist()
+    ([2.0], [[4.0]], [[3.0]])
+    """
+    m = len(estimates)
+    middle = estimates.mean(0)
+    gap = estimates - middle
+    between = gap.T @ gap / (m - 1) * (1 + 1 / m) if m > 1 else np.zeros_like(covariances[0])
+    return middle, covariances.mean(0) + between, between

@@ -34,7 +34,6 @@ __all__ = [
     "TAU2_METHODS",
     "climb",
     "estimate_tau2",
-    "generalised_q",
     "log_likelihood",
     "solve_q",
 ]
@@ -314,13 +313,6 @@ def _bisect_score(score: Score, y: FloatArray, v: FloatArray, x: FloatArray | No
     return np.asarray(np.where(low == 0, 0.0, (low + high) / 2))
 
 
-def generalised_q(
-    y: FloatArray, v: FloatArray, tau2: FloatArray, x: FloatArray | None = None
-) -> FloatArray:
-    """Return Q(tau2) = y'Py with weights 1/(v + tau2), shape (...)."""
-    return gls_at(y, v, tau2, x).rss
-
-
 def solve_q(
     y: FloatArray, v: FloatArray, target: FloatArray | float, x: FloatArray | None = None
 ) -> FloatArray:
@@ -334,7 +326,7 @@ def solve_q(
     --------
     >>> y, v = np.array([0.1, 0.5, 0.9]), np.array([0.04, 0.05, 0.03])
     >>> t = solve_q(y, v, 2.0)
-    >>> float(generalised_q(y, v, t).round(12))
+    >>> float(gls_at(y, v, t).rss.round(12))
     2.0
     """
     if y.ndim == 1:

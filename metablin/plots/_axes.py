@@ -26,6 +26,7 @@ _RATIOS = (1, 0.5, 2, 0.25, 4, 0.1, 10, 0.05, 20, 0.01, 100, 0.75, 1.5, 0.7, 0.8
 _SHARES = (0.5, 0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.05, 0.95, 0.01, 0.99, 0.4, 0.6, 0.02, 0.98,
            0.001, 0.999, 0.35, 0.45, 0.55, 0.65, 0.25, 0.75, 0.15, 0.85)  # fmt: skip
 
+SMALL = 7.5  # font size of labels beside points
 CHARACTER = 0.55
 """Width of a character as a share of the font size."""
 
@@ -86,9 +87,7 @@ def place_labels(
     x: Sequence[float] | FloatArray,
     y: Sequence[float] | FloatArray,
     texts: Sequence[str],
-    size: float = 7.5,
     reach: float = 5.0,
-    colour: str = style.INK,
 ) -> None:
     """Write texts beside their points, each where it covers least of the others.
 
@@ -102,12 +101,8 @@ def place_labels(
     x, y : sequence of float
         Points in data coordinates; points with an empty text are only kept clear.
     texts : sequence of str
-    size : float
-        Font size.
     reach : float
         Distance from the point, in points.
-    colour : str
-        Of the text.
     """
     unit = ax.figure.get_dpi() / 72
     points = ax.transData.transform(np.column_stack([x, y])) / unit
@@ -117,7 +112,7 @@ def place_labels(
     for i in np.argsort(-points[:, 1], kind="stable"):
         if not texts[i]:
             continue
-        width, height = CHARACTER * size * len(texts[i]), 1.25 * size
+        width, height = CHARACTER * SMALL * len(texts[i]), 1.25 * SMALL
         boxes = _candidates(points[i], width, height, reach)
         costs = [_cost(box, taken, edges) + 0.01 * rank for rank, (box, *_) in enumerate(boxes)]
         if min(costs) > CROWDED * width * height:
@@ -131,8 +126,8 @@ def place_labels(
             textcoords="offset points",
             ha=ha,
             va=va,
-            fontsize=size,
-            color=colour,
+            fontsize=SMALL,
+            color=style.INK,
             zorder=6,
             bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.4, "lw": 0},
             arrowprops=LEADER if max(map(abs, shift)) > reach else None,

@@ -15,6 +15,8 @@ __all__ = ["TOP", "group_colours", "survival_axis", "time_ticks"]
 
 TOP = 1.02
 """Upper end of the axis of survival: a line at 100% keeps its whole width."""
+TICKS = 6
+"""About so many on the axis of time."""
 
 
 def group_colours(names: Sequence[str]) -> dict[str, str]:
@@ -37,7 +39,7 @@ def survival_axis(ax: Axes) -> None:
     ax.set_ylabel("Survival")
 
 
-def time_ticks(last: float, wanted: int = 6) -> NDArray[np.float64]:
+def time_ticks(last: float) -> NDArray[np.float64]:
     """Return round times from 0 to at most `last`, in steps natural to months.
 
     Examples
@@ -46,7 +48,7 @@ def time_ticks(last: float, wanted: int = 6) -> NDArray[np.float64]:
     array([ 0., 12., 24., 36., 48., 60.])
     """
     steps = np.array([1, 2, 3, 6, 12, 24, 60, 120, 250, 500, 1000, 2500, 5000, 10000]) * 1.0
-    if last < wanted / 2:
+    if last < TICKS / 2:
         steps = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, *steps])
-    step = steps[np.argmin(np.abs(np.log(steps * wanted / last)))]
+    step = steps[np.argmin(np.abs(np.log(steps * TICKS / last)))]
     return np.asarray(np.arange(0.0, last + 1e-9 * step, step))

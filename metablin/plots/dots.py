@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from metablin.errors import DataError
+from metablin._input import needed
 from metablin.plots import style
 
 __all__ = ["dots", "dots_frame"]
@@ -38,9 +38,7 @@ def dots_frame(data: pd.DataFrame, *, top: int | None = None) -> pd.DataFrame:
     DataError
         When a column is missing.
     """
-    for column in NEEDED:
-        if column not in data:
-            raise DataError("no such column", column=column, allowed=" | ".join(NEEDED))
+    needed(data, NEEDED)
     frame = data[list(NEEDED)].copy()
     if top is not None:
         most = frame[["treatment", "control"]].max(axis=1).nlargest(top).index

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from metablin._input import needed
 from metablin.errors import DataError
 from metablin.plots import style
 from metablin.plots.forest import label_offset
@@ -50,9 +51,7 @@ def traffic_frame(judgements: Any, outcome: str | None = None) -> pd.DataFrame:
         ``row, column, label, domain, judgement, colour, sign``; row 0 is the top.
     """
     table = judgements if isinstance(judgements, pd.DataFrame) else judgements.to_frame()
-    for column in NEEDED:
-        if column not in table:
-            raise DataError("no such column", column=column, allowed=" | ".join(NEEDED))
+    needed(table, NEEDED)
     if outcome is not None and "outcome" in table:
         table = table[table["outcome"] == outcome]
     if table.empty:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from metablin.errors import DataError
+from metablin._input import needed
 from metablin.plots import style
 
 __all__ = ["volcano", "volcano_frame"]
@@ -44,9 +44,7 @@ def volcano_frame(data: pd.DataFrame, *, rate: float = 0.05, labels: int = LABEL
     DataError
         When a column is missing.
     """
-    for column in NEEDED:
-        if column not in data:
-            raise DataError("no such column", column=column, allowed=" | ".join(NEEDED))
+    needed(data, NEEDED)
     p = np.maximum(data["p_value"].to_numpy(float), FLOOR)
     x = data["estimate"].to_numpy(float)
     found = data["q_value"].to_numpy(float) <= rate

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.exchange import to_lifelines, to_sksurv
 
 __all__ = ["Check", "Mended", "PseudoIPD", "Quality"]
@@ -125,7 +125,7 @@ class Quality(Record):
         out["mended"] = "; ".join(x.text for x in self.mended)
         if checks:
             out["checks"] = self.checks_frame()
-        return dict(jsonable(out))
+        return json_dict(out)
 
     def summary(self) -> str:
         """Text for people."""
@@ -165,9 +165,6 @@ class PseudoIPD(Record):
     draws: tuple[PseudoIPD, ...] = field(default=())
     label: str = ""
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def grade(self) -> str:
         """Grade A to D of the information behind the data."""
@@ -193,15 +190,13 @@ class PseudoIPD(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return dict(
-            jsonable(
-                {
-                    "label": self.label,
-                    "time": self.time,
-                    "event": self.event,
-                    "quality": self.quality.to_dict(),
-                }
-            )
+        return json_dict(
+            {
+                "label": self.label,
+                "time": self.time,
+                "event": self.event,
+                "quality": self.quality.to_dict(),
+            }
         )
 
     def summary(self) -> str:

@@ -1,6 +1,6 @@
 """What every result is made of: the record base, tables and columns, JSON-ready values."""
 
-from metablin.records.base import Record, freeze, jsonable
+from metablin.records.base import Record, Row, freeze, json_dict, jsonable
 from metablin.records.coefficients import Coefficients
 from metablin.records.saved import decode, record_to_json
 from metablin.records.table import UNITS, Column, Role, Table, Unit
@@ -11,10 +11,12 @@ __all__ = [
     "Column",
     "Record",
     "Role",
+    "Row",
     "Table",
     "Unit",
     "decode",
     "freeze",
+    "json_dict",
     "jsonable",
     "record_to_json",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,11 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Record", "freeze", "jsonable"]
+__all__ = ["Record", "Row", "freeze", "json_dict", "jsonable"]
 
 
 def freeze(record: object) -> None:
-    """Make every array field of a dataclass instance read-only (call it in ``__post_init__``)."""
+    """Make every array field of a dataclass instance read-only (as :class:`Record` does)."""
     for field in dataclasses.fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
         if isinstance(value, np.ndarray):
@@ -33,7 +34,7 @@ def jsonable(value: Any) -> Any:
     {'a': 1.5, 'b': [1, 2], 'c': None}
     """
     if isinstance(value, dict):
-        return {str(k): jsonable(v) for k, v in value.items()}
+        return json_dict(value)
     if isinstance(value, np.ndarray | list | tuple):
         return [jsonable(v) for v in value]
     if isinstance(value, pd.DataFrame):
@@ -45,10 +46,24 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def json_dict(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a mapping with names as text and values as :func:`jsonable` gives them.
+
+    Examples
+    --------
+    >>> json_dict({"k": np.int64(3), "tau2": float("nan")})
+    {'k': 3, 'tau2': None}
+    """
+    return {str(name): jsonable(value) for name, value in values.items()}
+
+
 class Record:
-    """Mixin for frozen result dataclasses that have ``to_frame`` and ``summary``."""
+    """Mixin for frozen result dataclasses with read-only arrays, ``to_frame`` and ``summary``."""
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a tidy table."""
@@ -97,6 +112,22 @@ class Record:
         except ModuleNotFoundError:  # the engine alone, without great_tables
             text = self.to_frame().to_html(index=False, border=0, na_rep="")
         return text
+
+
+class Row(Record):
+    """Mixin for results that are one row of a table: their fields, ``level`` as ``conf_level``."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result as one row."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        row = {field.name: getattr(self, field.name) for field in fields}
+        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON-ready Python types."""
+        return json_dict(self.to_frame().to_dict(orient="records")[0])
 
 
 def _exported(record: Record, form: str) -> str:

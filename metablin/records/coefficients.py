@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metablin._moved import Renamed
-from metablin.records.base import Record, freeze, jsonable
+from metablin.records.base import Record, json_dict
 
 __all__ = ["Coefficients"]
 
@@ -53,9 +53,6 @@ class Coefficients(Record):
 
     conf_level = Renamed("level")
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""
         names = ("std_error", "statistic", "p_value", "conf_low", "conf_high")
@@ -71,8 +68,7 @@ class Coefficients(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the fit in plain types, ready for JSON."""
         names = [f.name for f in dataclasses.fields(self) if f.name not in self.UNWRITTEN]
-        out: dict[str, Any] = jsonable({name: getattr(self, name) for name in names})
-        return out
+        return json_dict({name: getattr(self, name) for name in names})
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as JSON text."""

@@ -6,11 +6,10 @@ import json
 import os
 import secrets
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 
 __all__ = ["BUILDING", "OLD", "OUTCOME", "SCHEMA", "foreign_files", "name_foreign", "swap_in",
            "write_text"]  # fmt: skip
@@ -72,8 +71,7 @@ def name_foreign(folder: Path) -> list[Path]:
     found = foreign_files(folder)
     if found:
         names = ", ".join(p.name for p in found)
-        warnings.warn(f"{folder}: {names}: no result of a run, left as it is", MetablinWarning,
-                      stacklevel=5)  # fmt: skip
+        warn(f"{folder}: {names}: no result of a run, left as it is")
     return found
 
 

@@ -18,7 +18,7 @@ from metablin._input import choice, one
 from metablin._input import level as check_level
 from metablin.errors import DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ASSUMPTIONS", "ExposureComparison", "compare_by_exposure", "exposure_rate"]
 
@@ -127,11 +127,10 @@ class ExposureComparison(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"exposure_ratio": self.exposure_ratio, "tipping_ratio": self.tipping_ratio,
              "rows": self.frame}
         )  # fmt: skip
-        return out
 
 
 def compare_by_exposure(

@@ -19,7 +19,7 @@ from metablin.errors import DataError
 from metablin.meta import pool
 from metablin.meta.cohorts import pool_cohorts
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Row
 
 __all__ = ["EventRate", "event_rate", "event_rates", "implausible_cells", "predicted_count"]
 
@@ -30,7 +30,7 @@ NODES = 61
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EventRate(Record):
+class EventRate(Row):
     """The rate of one event in one group of patients.
 
     Attributes
@@ -69,16 +69,6 @@ class EventRate(Record):
     sd_logit: float
 
     conf_level = Renamed("level")
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the rate as one row."""
-        row = {n: getattr(self, n) for n in self.__slots__}
-        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rate as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().to_dict(orient="records")[0])
-        return out
 
 
 def event_rate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,8 @@ from scipy import optimize, special, stats
 
 from metablin._input import labels, numeric, same_length
 from metablin._input import level as check_level
-from metablin.errors import ConvergenceWarning, DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.errors import ConvergenceWarning, DataError, warn
+from metablin.records import Record, json_dict
 
 __all__ = ["GammaShrinkage", "benjamini_hochberg", "expected_counts", "gamma_shrinkage"]
 
@@ -68,9 +67,6 @@ class GammaShrinkage(Record):
     loglik: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a term, highest lower limit first."""
         names = ("observed", "expected", "ratio", "ebgm", "low", "high", "weight")
@@ -80,10 +76,7 @@ class GammaShrinkage(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return prior and terms as JSON-ready Python types."""
         prior = {n: getattr(self, n) for n in ("alpha1", "beta1", "alpha2", "beta2", "mixing")}
-        out: dict[str, Any] = jsonable(
-            {"prior": prior, "loglik": self.loglik, "terms": self.to_frame()}
-        )
-        return out
+        return json_dict({"prior": prior, "loglik": self.loglik, "terms": self.to_frame()})
 
 
 def gamma_shrinkage(
@@ -200,10 +193,7 @@ def _maximise(n: FloatArray, e: FloatArray) -> tuple[tuple[float, ...], float]:
             best = found
     inside = np.abs(best.x) < REACH
     if np.abs(best.jac[inside]).max(initial=0.0) > FLAT * len(n):
-        warnings.warn(
-            f"the gamma mixture prior stopped early: {best.message}", ConvergenceWarning,
-            stacklevel=3,
-        )  # fmt: skip
+        warn(f"the gamma mixture prior stopped early: {best.message}", ConvergenceWarning)
     theta = (*(float(v) for v in np.exp(best.x[:4])), float(special.expit(best.x[4])))
     return theta, -float(best.fun)
 

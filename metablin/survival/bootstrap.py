@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
+from metablin.numerics.partial import efron
 from metablin.survival.patients import patients, two_arms
 
 __all__ = ["bootstrap_hazard_ratios"]
@@ -87,21 +88,16 @@ def _fit(
     def reverse(keep: NDArray[np.bool_]) -> NDArray[np.int32]:
         return np.cumsum((drawn * keep)[:, ::-1], axis=1, dtype=np.int32)[:, ::-1][:, first]
 
-    def tied(keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    def dead(keep: NDArray[np.bool_]) -> NDArray[np.int32]:
         return np.asarray(np.add.reduceat((drawn * keep)[:, deaths], starts, axis=1))
 
-    n1, d1 = reverse(treated), tied(treated)
-    n0, d0 = reverse(~treated), tied(~treated)
-    d = d0 + d1
-    sample, cell = np.nonzero(d)
-    repeats = d[sample, cell]
-    row = np.repeat(np.arange(sample.size), repeats)
-    within = np.arange(row.size) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    share = within / repeats[row]
-    at = (sample[row], cell[row])
-    control = n0[at] - share * d0[at]
-    treat = n1[at] - share * d1[at]
-    return _newton(control, treat, sample[row], d1.sum(axis=1), d0.sum(axis=1))
+    n1, d1 = reverse(treated), dead(treated)
+    n0, d0 = reverse(~treated), dead(~treated)
+    at = np.nonzero(d0 + d1)
+    (control, treat), row = efron(
+        np.column_stack([n0[at], n1[at]]), np.column_stack([d0[at], d1[at]])
+    )
+    return _newton(control, treat, at[0][row], d1.sum(axis=1), d0.sum(axis=1))
 
 
 def _newton(

@@ -19,7 +19,7 @@ from metablin.numerics.inference import two_sided
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.numerics.mvn import outside_cube
 from metablin.options import Missing
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival._normal import normal_row
 from metablin.survival.km import curve_of
 from metablin.survival.patients import Groups, Patients, groups, patients, two_arms
@@ -71,9 +71,6 @@ class LogRank(Record):
 
     weights = Renamed("fleming_harrington")
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def z(self) -> float:
         """Signed statistic of two groups; negative when the treated have fewer events."""
@@ -101,7 +98,7 @@ class LogRank(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "statistic": self.statistic,
                 "df": self.df,
@@ -111,7 +108,6 @@ class LogRank(Record):
                 "groups": self.to_frame(),
             }
         )
-        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,9 +303,6 @@ class MaxCombo(Record):
 
     weights = Renamed("fleming_harrington")
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return each weighted test with its own p-value."""
         return pd.DataFrame(
@@ -329,7 +322,7 @@ class MaxCombo(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "statistic": self.statistic,
                 "p_value": self.p_value,
@@ -337,7 +330,6 @@ class MaxCombo(Record):
                 "correlation": self.correlation,
             }
         )
-        return out
 
 
 @renamed(weights="fleming_harrington")

@@ -15,7 +15,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.errors import ConvergenceError, DataError
 from metablin.options import Missing, Ties, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival._normal import ratio_row
 from metablin.survival.km import curve_of
 from metablin.survival.partial import PartialFit, Stratum, evaluate, maximise, strata_of
@@ -65,9 +65,6 @@ class CoxFit(Record):
     level: float
     iterations: int
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def hr(self) -> float:
         """Hazard ratio of the first term."""
@@ -105,7 +102,7 @@ class CoxFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "n": self.n,
                 "events": self.events,
@@ -117,7 +114,6 @@ class CoxFit(Record):
                 "loglik_null": self.loglik_null,
             }
         )
-        return out
 
 
 def _design(

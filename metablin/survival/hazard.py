@@ -15,7 +15,8 @@ from scipy import special
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError
 from metablin.numerics.inference import critical
-from metablin.records import Record, freeze
+from metablin.numerics.partial import ArmCounts, arm_counts, efron
+from metablin.records import Record
 from metablin.survival._normal import ratio_row
 from metablin.survival.partial import maximise, strata_of
 from metablin.survival.patients import Groups, Patients, count, patients, two_arms
@@ -108,9 +109,6 @@ class HazardCurve(Record):
     label: str
     level: float
     p_value: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return ``term, time, estimate, std_error, conf_low, conf_high, conf_level``."""
@@ -314,9 +312,9 @@ def time_varying_hazard_ratio(
     if np.unique(deaths).size < knots + 3:
         raise DataError("too few events", column="event", allowed=f"{knots + 3} distinct times")
     at = np.quantile(deaths, np.linspace(0.05, 0.95, knots + 2))
-    times, n0, n1, d0, d1 = two_arm_counts(p, g)
-    x = _columns(times, at)
-    gamma, information = _spline_newton(x, n0, n1, d0, d1)
+    counts = arm_counts(p.time, p.event, g.codes)
+    x = _columns(counts.time, at)
+    gamma, information = _spline_newton(x, counts)
     covariance = np.linalg.inv(information)
     grid = np.linspace(at[0], at[-1], POINTS)
     b = _columns(grid, at)
@@ -346,31 +344,10 @@ def _columns(t: FloatArray, knots: FloatArray) -> FloatArray:
     return basis(t / scale, knots / scale)[0].T
 
 
-def two_arm_counts(
-    p: Patients, g: Groups
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return event times, and at risk and events of each arm at them: (times, n0, n1, d0, d1)."""
-    times = np.unique(p.time[p.event == 1.0])
-    out = []
-    for arm in (0, 1):
-        t = np.sort(p.time[g.codes == arm])
-        out.append((t.size - np.searchsorted(t, times, side="left")).astype(np.float64))
-    for arm in (0, 1):
-        t = np.sort(p.time[(g.codes == arm) & (p.event == 1.0)])
-        count_up = np.searchsorted(t, times, side="right") - np.searchsorted(t, times, side="left")
-        out.append(count_up.astype(np.float64))
-    return times, out[0], out[1], out[2], out[3]
-
-
-def _spline_newton(
-    x: FloatArray, n0: FloatArray, n1: FloatArray, d0: FloatArray, d1: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _spline_newton(x: FloatArray, counts: ArmCounts) -> tuple[FloatArray, FloatArray]:
     """Maximise the two-arm partial likelihood (Efron) with log hazard ratio x @ gamma."""
-    d = d0 + d1
-    row = np.repeat(np.arange(d.size), d.astype(int))
-    starts = np.r_[0, np.cumsum(d.astype(int))[:-1]]
-    share = (np.arange(row.size) - starts[row]) / d[row]
-    a, b, rows = n0[row] - share * d0[row], n1[row] - share * d1[row], x[row]
+    (a, b), row = efron(counts.at_risk, counts.deaths)
+    rows, d1 = x[row], counts.deaths[:, 1]
 
     def value(gamma: FloatArray) -> tuple[float, FloatArray]:
         eta = rows @ gamma

@@ -14,7 +14,7 @@ from metablin import _input
 from metablin._frame import reads
 from metablin.numerics.kaplan_meier import limits, product_limit, ratio
 from metablin.options import ConfType, Missing, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
 
@@ -83,9 +83,6 @@ class KMCurve(Record):
     entry: FloatArray
     entry_weights: FloatArray
     label: str = ""
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def median(self) -> float:
@@ -271,7 +268,7 @@ class KMCurve(Record):
         """Return counts, the median and the curve, ready for JSON."""
         q = self.quantile().iloc[0]
         curve = {c: self.to_frame()[c].to_numpy() for c in self.to_frame().columns if c != "group"}
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "n": self.n,
                 "events": self.events,
@@ -281,7 +278,6 @@ class KMCurve(Record):
                 "curve": curve,
             }
         )
-        return out
 
 
 def _reached(value: float) -> str:

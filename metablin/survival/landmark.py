@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin._frame import reads
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.options import Missing
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.comparison import LogRank, logrank
 from metablin.survival.cox import CoxFit, cox
 from metablin.survival.km import KMCurve, curve_of
@@ -77,7 +76,7 @@ class ResponseComparison(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "method": self.method,
                 "landmark": self.landmark,
@@ -87,7 +86,6 @@ class ResponseComparison(Record):
                 "hazard_ratio": self.to_frame(),
             }
         )
-        return out
 
 
 def _responses(p: Patients, response_time: ArrayLike) -> FloatArray:
@@ -173,7 +171,7 @@ def landmark_analysis(
             raise DataError(NAIVE, column="landmark", value="missing",
                             allowed="a time; simon_makuch; or allow_naive=True to describe the "
                             "bias")  # fmt: skip
-        warnings.warn(NAIVE, MetablinWarning, stacklevel=2)
+        warn(NAIVE)
         return _compare("naive", 0.0, p, np.isfinite(response), 0, level)
     start = _start(p, landmark)
     keep = p.time > start

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import ConvergenceError
+from metablin.numerics.partial import tied
 from metablin.survival.patients import Patients
 
 __all__ = [
@@ -89,8 +90,7 @@ def _stratum(p: Patients, x: FloatArray, ties: str) -> Stratum:
     t, w = p.time[order], p.w[order]
     deaths = np.flatnonzero(p.event[order] == 1.0)
     times, starts, d = np.unique(t[deaths], return_index=True, return_counts=True)
-    row = np.repeat(np.arange(times.size), d)
-    fraction = (np.arange(row.size) - starts[row]) / d[row]
+    row, fraction = tied(d)
     entry_order = first_entry = None
     if p.entry is not None:
         entry = np.where(p.entry > 0.0, p.entry, -1.0)[order]

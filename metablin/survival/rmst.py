@@ -15,7 +15,7 @@ from metablin._frame import reads
 from metablin.errors import DataError
 from metablin.numerics.kaplan_meier import product_limit
 from metablin.options import Missing
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival._normal import normal_row, ratio_row
 from metablin.survival.patients import Patients, count, groups, patients
 from metablin.survival.ties import onto
@@ -50,9 +50,6 @@ class RMST(Record):
     estimate: FloatArray
     std_error: FloatArray
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def arms(self) -> pd.DataFrame:
         """Return RMST and RMTL of each group."""
@@ -99,10 +96,7 @@ class RMST(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result, ready for JSON."""
-        out: dict[str, Any] = jsonable(
-            {"tau": self.tau, "arms": self.arms(), "contrasts": self.contrasts()}
-        )
-        return out
+        return json_dict({"tau": self.tau, "arms": self.arms(), "contrasts": self.contrasts()})
 
 
 @reads("time", "event", optional=("group", "entry", "weights"))
@@ -246,9 +240,6 @@ class RMSTCurve(Record):
     estimate: FloatArray
     std_error: FloatArray
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return ``tau, group, estimate, ...`` for groups, then for differences to the control."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from metablin import _input
-from metablin.errors import ConvergenceError, DataError, MetablinWarning
+from metablin.errors import ConvergenceError, DataError, warn
 from metablin.options import ConfType
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.comparison import logrank, max_combo, milestone_difference
 from metablin.survival.cox import cox, proportional_hazards_test
 from metablin.survival.km import KMCurve, kaplan_meier_by, reverse_kaplan_meier
@@ -130,8 +129,7 @@ class TrialSurvival(Record):
             }
         if self.models:
             out["models"] = {name: found.to_dict() for name, found in self.models.items()}
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
 
 def _triple(curve: KMCurve) -> dict[str, float]:
@@ -194,11 +192,9 @@ def analyse_trial(
     1
     """
     if _AFTER_BASELINE.search(group_name.lower()):
-        warnings.warn(
+        warn(
             f"groups by {group_name!r} may have been formed after baseline: responders had to live "
-            "until their response (immortal time); use landmark_analysis or simon_makuch",
-            MetablinWarning,
-            stacklevel=2,
+            "until their response (immortal time); use landmark_analysis or simon_makuch"
         )
     p = patients(time, event)
     labels = ["all"] * p.n if group is None else group

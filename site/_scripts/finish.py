@@ -139,8 +139,14 @@ def ordered(entries: list[dict[str, object]]) -> list[dict[str, object]]:
     for entry in back:
         if "reference, " not in str(entry["title"]):
             entry["title"] = f"Python and command line reference, {entry['title']}"
-    front = [e for e in kept if e not in back]
-    return [*asked, *front, *back]
+    front = sorted((e for e in kept if e not in back), key=rank)
+    return [*asked, *front, *sorted(back, key=rank)]
+
+
+def rank(entry: dict[str, object]) -> tuple[int, str]:
+    """Return the place of an entry: pages of answers before those of single trials and sources."""
+    page = str(entry["href"]).partition("#")[0]
+    return page.count("/"), page
 
 
 if __name__ == "__main__":

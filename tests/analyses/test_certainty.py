@@ -16,7 +16,7 @@ from metablin.pipeline.trace import evidence_rows
 
 from .conftest import FOLDER
 
-ASKED = 7
+ASKED = 9
 """Questions that have a summary of findings."""
 TOLERANCE = 1e-9
 """Sums of the same floating-point numbers in another order."""
@@ -37,6 +37,27 @@ def test_every_question_has_a_summary_and_every_line_its_evidence(outcome: Outco
     assert table["certainty"].isin(list(LEVELS.values())).all()
     ids = {i for cell in table["row_ids"] for i in cell.split()}
     assert len(evidence_rows(sorted(ids))) == len(ids)
+
+
+def test_the_rates_that_pages_state_have_the_certainty_they_state(
+    outcome: Outcome, written: Callable[[str], Outcome]
+) -> None:
+    table = frame(outcome, "summary_of_findings").set_index("key")
+    answers = frame(written("safety"), "answers").set_index("key")
+    common = table.index.intersection(answers.index)
+    assert {"adult_rr_ph_negative.response", "paediatric_rr.response"} <= set(common)
+    assert table.loc[common, "certainty"].tolist() == answers.loc[common, "certainty"].tolist()
+    gap = table.loc[common, "estimate"] - answers.loc[common, "estimate"]
+    assert np.abs(gap).max() < TOLERANCE
+
+
+def test_the_number_needed_to_treat_is_one_over_the_difference(outcome: Outcome) -> None:
+    table = frame(outcome, "summary_of_findings").dropna(subset=["per_1000_difference"])
+    for row in table.to_dict(orient="records"):
+        word, number = row["nnt"].split()[:2]
+        assert word == ("NNTB" if row["per_1000_difference"] < 0 else "NNTH")
+        assert int(number) == round(1000 / abs(row["per_1000_difference"]))
+        assert ("infinity" in row["nnt"]) == (row["per_1000_low"] < 0 < row["per_1000_high"])
 
 
 def test_a_level_is_its_start_and_what_the_domains_cost(outcome: Outcome) -> None:

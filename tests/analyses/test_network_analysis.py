@@ -188,3 +188,14 @@ def test_the_chemotherapy_arms_are_set_side_by_side(outcome: Outcome) -> None:
         r = row("proportions", row_id)
         assert line[trial].startswith(f"{r['events']:.0f} of {r['n']:.0f}")
         assert row_id in line["row_ids"].split()
+
+
+def test_every_indirect_answer_says_how_certain_it_is(outcome: Outcome) -> None:
+    table, answers = frame(outcome, "certainty"), frame(outcome, "answers")
+    indirect = answers.loc[answers["evidence"] == "indirect"]
+    assert [f"{key}.{PAIRS[0]}" for key in table.index] == indirect.index.tolist()
+    assert table["estimate"].to_numpy() == pytest.approx(indirect["estimate"].to_numpy(), rel=EXACT)
+    # TOWER is judged high for survival, and every one of these is a detour
+    assert table["lowered"].str.startswith("risk of bias, indirectness").all()
+    assert (table["level"] <= 2).all()
+    assert (table["not_judged"] == "INO-VATE").all()

@@ -29,6 +29,18 @@ def test_a_question_has_one_line_of_treatment(tables: dict[str, pd.DataFrame]) -
         assert own.nunique() == 1
 
 
+def test_every_comparison_has_its_risk_of_bias(
+    tables: dict[str, pd.DataFrame], written: Callable[[str], Outcome]
+) -> None:
+    judged = written("certainty").tables["risk_of_bias"].frame
+    overall = judged.loc[(judged["domain"] == "overall") & (judged["outcome"] == "os")]
+    words = dict(zip(overall["study"], overall["judgement"], strict=True))
+    shown = tables["comparisons"].set_index("trial")
+    shown = shown.loc[shown["endpoint"] == "os", "risk_of_bias"]
+    assert len(shown) == 5
+    assert shown.to_dict() == {trial: words[trial] for trial in shown.index}
+
+
 def test_pools_follow_the_rule_and_say_its_coverage(tables: dict[str, pd.DataFrame]) -> None:
     pooled = tables["pooled"].set_index("key")
     several = pooled.loc[pooled["k"] > 1]

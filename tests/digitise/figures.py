@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.figures.trials import Arm
+
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 DASHES = ("solid", (0, (5, 2.5)), (0, (1, 1.5)))
 
@@ -40,27 +42,7 @@ class Manner:
     extra: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Truth:
-    """One arm's patients."""
-
-    name: str
-    time: np.ndarray
-    event: np.ndarray
-
-    def survival(self, at: np.ndarray) -> np.ndarray:
-        """The product-limit estimate, from its definition."""
-        times = np.unique(self.time[self.event == 1])
-        n = self.at_risk(times)
-        d = ((self.time[:, None] == times) & (self.event[:, None] == 1)).sum(axis=0)
-        s = np.r_[1.0, np.cumprod(1 - d / n)]
-        return s[np.searchsorted(times, at, side="right")]
-
-    def at_risk(self, at: np.ndarray) -> np.ndarray:
-        return (self.time[:, None] >= np.asarray(at)[None, :]).sum(axis=0)
-
-
-def simulate(seed: int, n: int = 120, names: tuple[str, ...] = ("Drug", "Placebo")) -> list[Truth]:
+def simulate(seed: int, n: int = 120, names: tuple[str, ...] = ("Drug", "Placebo")) -> list[Arm]:
     """Weibull times with censoring between 24 and 60 months, rounded to whole days."""
     rng = np.random.default_rng(seed)
     out = []
@@ -68,18 +50,11 @@ def simulate(seed: int, n: int = 120, names: tuple[str, ...] = ("Drug", "Placebo
         time = (26 - 8 * k) * rng.weibull(1.1, n)
         censor = rng.uniform(24, 60, n)
         days = np.maximum(np.round(np.minimum(time, censor) * 30.4375), 1)
-        out.append(Truth(name, days / 30.4375, (time <= censor).astype(int)))
+        out.append(Arm(name, days / 30.4375, (time <= censor).astype(int)))
     return out
 
 
-def km_steps(arm: Truth) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the product-limit estimate, from (0, 1) to the last patient."""
-    times = np.unique(arm.time[arm.event == 1])
-    s = np.r_[1.0, arm.survival(times)]
-    return np.r_[0.0, times, arm.time.max()], np.r_[s, s[-1]]
-
-
-def draw(path: Path, arms: list[list[Truth]] | list[Truth], manner: Manner | None = None) -> Path:
+def draw(path: Path, arms: list[list[Arm]] | list[Arm], manner: Manner | None = None) -> Path:
     """Write a figure; one list of arms a panel."""
     manner = manner or Manner()
     panels = arms if isinstance(arms[0], list) else [arms]
@@ -99,10 +74,10 @@ def draw(path: Path, arms: list[list[Truth]] | list[Truth], manner: Manner | Non
     return path
 
 
-def _panel(ax: matplotlib.axes.Axes, arms: list[Truth], m: Manner) -> None:
+def _panel(ax: matplotlib.axes.Axes, arms: list[Arm], m: Manner) -> None:
     factor = 100 if m.percent else 1
     for k, arm in enumerate(arms):
-        t, s = km_steps(arm)
+        t, s = arm.corners()
         shown = (1 - s if m.failure else s) * factor
         ax.step(
             t, shown, where="post", color=m.colours[k], ls=m.dashes[k], lw=m.width, label=arm.name
@@ -143,7 +118,7 @@ def _band(ax: matplotlib.axes.Axes, t: np.ndarray, s: np.ndarray, m: Manner, k: 
             ax.step(t, limit, where="post", color=m.colours[k], ls=":", lw=0.8)
 
 
-def _table(ax: matplotlib.axes.Axes, arms: list[Truth], ticks: np.ndarray, m: Manner) -> None:
+def _table(ax: matplotlib.axes.Axes, arms: list[Arm], ticks: np.ndarray, m: Manner) -> None:
     shift = ax.get_xaxis_transform()
     if not m.blocks:
         ax.text(-0.02, -0.24, "Number at risk", transform=ax.transAxes, ha="right", weight="bold")
@@ -166,7 +141,7 @@ def _table(ax: matplotlib.axes.Axes, arms: list[Truth], ticks: np.ndarray, m: Ma
             y -= step
 
 
-def error(arm: Truth, time: np.ndarray, survival: np.ndarray, low: float = 0.0) -> float:
+def error(arm: Arm, time: np.ndarray, survival: np.ndarray, low: float = 0.0) -> float:
     """Root mean squared error of survival on 400 times, where the axis shows it."""
     grid = np.linspace(0, min(60.0, arm.time.max()), 401)[1:-1]
     k = np.searchsorted(time, grid, side="right") - 1

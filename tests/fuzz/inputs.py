@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,13 @@ def column(draw: st.DrawFn, cells: st.SearchStrategy[Any], k: int, odd: float = 
 
 def labels(k: int) -> st.SearchStrategy[list[Any]]:
     """Return labels of groups: words, numbers, numbers as text, words that a picture would obey."""
-    pools = [["a", "b"], [0, 1], ["9", "28", "100"], ["A vs B", "B vs A"], ["_x", "$5", "\x1b[1m"]]
+    pools: list[list[Any]] = [
+        ["a", "b"],
+        [0, 1],
+        ["9", "28", "100"],
+        ["A vs B", "B vs A"],
+        ["_x", "$5", "\x1b[1m"],
+    ]
     return st.sampled_from(pools).flatmap(
         lambda pool: st.lists(st.sampled_from(pool), min_size=k, max_size=k)
     )
@@ -55,7 +62,7 @@ def _series(values: list[Any]) -> Any:
     return pd.Series(values, index=[f"r{i}" for i in range(len(values))][::-1])
 
 
-FORMS = {
+FORMS: dict[str, Callable[[list[Any]], Any]] = {
     "array": np.array,
     "tuple": tuple,
     "series": _series,

@@ -63,7 +63,7 @@ def _calls(
 
 
 @st.composite
-def _two_arms(draw: st.DrawFn, **options: Any) -> Call:
+def _two_arms(draw: st.DrawFn, /, **options: Any) -> Call:
     k = draw(rows)
     columns = {}
     for events, size in (("a", "n1"), ("c", "n2")):
@@ -75,7 +75,7 @@ def _two_arms(draw: st.DrawFn, **options: Any) -> Call:
 
 
 @st.composite
-def _shares(draw: st.DrawFn, **options: Any) -> Call:
+def _shares(draw: st.DrawFn, /, **options: Any) -> Call:
     k = draw(rows)
     n = draw(column(st.integers(1, 60), k))
     x = [draw(counts(m if isinstance(m, int) and 0 < m < 100 else 9)) for m in n]
@@ -84,7 +84,7 @@ def _shares(draw: st.DrawFn, **options: Any) -> Call:
 
 @st.composite
 def _patients(
-    draw: st.DrawFn, group: bool = False, entry: bool = False, least: int = 1, **options: Any
+    draw: st.DrawFn, /, group: bool = False, entry: bool = False, least: int = 1, **options: Any
 ) -> Call:
     k = draw(st.integers(least, 24))
     time = draw(column(numbers(0, 40, 1), k))
@@ -101,7 +101,7 @@ def _patients(
 
 
 @st.composite
-def _responses(draw: st.DrawFn, **options: Any) -> Call:
+def _responses(draw: st.DrawFn, /, **options: Any) -> Call:
     call = draw(_patients(least=2, **options))
     share = st.sampled_from([None, None, 0.0, 0.3, 1.0])
     call.columns["response_time"] = [
@@ -132,7 +132,7 @@ def _pooled(make: Callable[..., Any], *chosen: str) -> Callable[..., Any]:
 
 
 def _on_fit(check: Callable[..., Any]) -> Callable[..., Any]:
-    def call(yi: Any, vi: Any, tau2: Any = "REML", ci: str = "hksj", **options: Any) -> Any:
+    def call(yi: Any, vi: Any, tau2: Any = "REML", ci: Any = "hksj", **options: Any) -> Any:
         return check(mb.pool(mb.generic(yi, vi), tau2=tau2, ci=ci), **options)
 
     return call
@@ -219,7 +219,7 @@ def _absolute(yi: Any, vi: Any, baseline: Any) -> Any:
 
 
 GROUPED: dict[str, Any] = {"group": True, "least": 2}
-FIT = {"tau2": TAU2, "ci": CI}
+FIT: dict[str, Any] = {"tau2": TAU2, "ci": CI}
 
 TARGETS: dict[str, Target] = {
     "generic": Target(mb.generic, _calls(EFFECTS)),

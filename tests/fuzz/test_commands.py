@@ -17,6 +17,6 @@ INPUTS = 25
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(data=st.data())
-def test_any_file_is_answered_or_refused_in_one_line(command, data):
+def test_any_file_is_answered_or_refused_in_one_line(command: str, data: st.DataObject) -> None:
     code = attempt(command, data.draw(tables(command)), data.draw(COMMANDS[command]))
     assert code in (0, 1, 2)

@@ -62,6 +62,7 @@ TWO: dict[str, bytes] = {
     "a sheet an arm": workbook(
         {"A": [["time", "NAR"], *LONG], "B": [["time", "NAR"], *[(t, b) for t, _, b in BOTH]]}
     ),
+    "under comments": lines(LONG, head="# A") + lines([(t, b) for t, _, b in BOTH], head="# B"),
     "blanks": lines(BOTH, " ", '"time" "A" "B"'),
     "decimal commas": lines([(f"{t},0", a, b) for t, a, b in BOTH], ";", "time;A;B"),
 }

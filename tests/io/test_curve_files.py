@@ -297,6 +297,12 @@ BELOW = {
     "quoted": '"Curve1",\n0,1\n3.1,.9\n6,.75\n"Curve2",\n0,1\n3.1,.8\n6,.65\n',
     "a name over a header": "Curve1\nX,Y\n0,1\n3.1,.9\n6,.75\nCurve2\nX,Y\n0,1\n3.1,.8\n6,.65\n",
     "commas": "x;Curve1\n0;1\n3,1;0,9\n6;0,75\nx;Curve2\n0;1\n3,1;0,8\n6;0,65\n",
+    "comments": "# Curve1\n0,1\n3.1,.9\n6,.75\n# Curve2\n0,1\n3.1,.8\n6,.65\n",
+    "comments over headers": "# read by hand\n\n# Curve1,\ntime,survival\n0,1\n3.1,.9\n6,.75\n"
+    "\n## Curve2,\ntime,survival\n0,1\n3.1,.8\n6,.65\n# the end\n",
+    "one header, comments": "time;survival\n# Curve1\n0;1\n3,1;0,9\n6;0,75\n"
+    "# Curve2\n0;1\n3,1;0,8\n6;0,65\n",
+    "comments, from the right": "#Curve1\n6 .75\n3.1 .9\n0 1\n#Curve2\n6 .65\n3.1 .8\n0 1\n",
     "percent": "x,Curve1 (%)\n0,100\n3.1,90\n6,75\nx,Curve2 (%)\n0,100\n3.1,80\n6,65\n",
 }
 
@@ -314,6 +320,28 @@ def test_curves_one_below_the_other_are_told_apart_by_their_names(
     survival = found.clicks["survival"] / (100 if found.percent else 1)
     np.testing.assert_allclose(survival, [1, 0.9, 0.75, 1, 0.8, 0.65])
     assert "curves one below the other" in found.note
+
+
+def test_comments_that_became_names_are_said_and_the_others_counted(tmp_path: Path) -> None:
+    file = tmp_path / "below.csv"
+    file.write_text("# A\n0,1\n3,.9\n# sure\n6,.8\n# read twice\n# B\n0,1\n5,.7\n", "utf-8")
+    note = read_curves(file).note
+    assert "2 curves, A (3 points), B (2)" in note
+    assert "comment lines taken as names" in note
+    assert "2 comment lines left out" in note
+
+
+@pytest.mark.parametrize("text", [
+    "# A\ntime,survival\n0,1\n3,.9\n# by hand\n6,.8\n7,.7\n",
+    "0,1\n3,.9\n6.1,.85\n# by hand\n6,.8\n7,.7\n",
+    "# A\n0,1\n3,.9\n# 2\n6,.8\n7,.7\n",
+])  # fmt: skip
+def test_a_comment_inside_a_curve_names_nothing(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text(text, "utf-8")
+    found = read_curves(file)
+    assert not found.named
+    assert "1 comment line left out" in found.note
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from metablin.network.survival import (
     treatment_curves,
 )
 from metablin.network.survival.multivariate import VectorBlock
-from metablin.network.survival.partial import arm_counts, basis_of, fit_partial
+from metablin.network.survival.partial import basis_of, fit_partial
+from metablin.numerics.partial import arm_counts
 from tests.network.pinned import HERE
 
 PIN = json.loads((HERE / "multivariate.json").read_text())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -69,7 +70,7 @@ def _labbe(ax: Axes) -> Axes:
 
 
 def _bubble(ax: Axes) -> Axes:
-    words = {"name": "Latitude", "measure": "or", "transform": "log", "level": 0.95}
+    words: dict[str, Any] = {"name": "Latitude", "measure": "or", "transform": "log", "level": 0.95}
     return draw_bubble(frame("bubble"), ax, **words)
 
 
@@ -97,7 +98,7 @@ PICTURES: dict[str, tuple[float, float, Callable[[Axes], Axes]]] = {
 @contextmanager
 def own_fonts() -> Iterator[None]:
     """Draw with the fonts that come with matplotlib, whatever the machine has."""
-    manager = font_manager.fontManager
+    manager: Any = font_manager.fontManager
     everything = manager.ttflist
     manager.ttflist = [f for f in everything if f.fname.startswith(OWN_FONTS)]
     manager._findfont_cached.cache_clear()

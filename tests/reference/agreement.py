@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from metablin.effects import generic, proportions, rate_contrasts, rates, two_by_two
 from metablin.meta import pool
 from metablin.meta.checks.intervals import heterogeneity
-from tests.meta.test_metafor_grid import ANALYSIS, GRID, METHODS, TESTS
+from metablin.options import ProportionTransform
+from tests.meta.test_metafor_grid import ANALYSIS, GRID, METHODS
+from tests.meta.test_metafor_grid import TESTS as BY_NAME
 from tests.meta.test_regression import CELLS, NEW, data_of
 from tests.reference import pinned, table
 
 ROUNDING = 1e-13
 COLUMNS = ("events_treatment", "n_treatment", "events_control", "n_control")
 CLOSED = ("FE", "DL", "HE", "HS", "SJ")
+
+TESTS: dict[str, Any] = BY_NAME
 
 Found = Iterator[tuple[str, Any, Any]]
 
@@ -37,25 +41,26 @@ def difference(ours: Any, theirs: Any) -> float:
 
 def effect_sizes() -> Found:
     cells = pinned("metafor_effects")["cells"]
-    rules = {"only0": "only-needed", "all": "all", "none": "none"}
-    measures = {"OR": "or", "RR": "rr", "RD": "rd", "PETO": "peto", "AS": "asd"}
+    rules: dict[str, Any] = {"only0": "only-needed", "all": "all", "none": "none"}
+    measures: dict[str, Any] = {"OR": "or", "RR": "rr", "RD": "rd", "PETO": "peto", "AS": "asd"}
     for name, m, to in itertools.product(("bcg", "sparse"), measures, rules):
         d = table(name)
-        e = two_by_two(*(d[c] for c in COLUMNS), measures[m], zero_cells=rules[to])
+        a, n1, c, n2 = (d[name] for name in COLUMNS)
+        e = two_by_two(a, n1, c, n2, measures[m], zero_cells=rules[to])
         yield from _pair("2x2 effect sizes", e, cells[f"{name} {m} {to}"])
     d = table("nielweise2008")
     x1, t1, x2, t2 = d["x1i"].to_numpy().copy(), d["t1i"], d["x2i"], d["t2i"]
     x1[1] = 0
-    for m, to in itertools.product(("IRR", "IRD", "IRSD"), rules):
-        e = rate_contrasts(x1, t1, x2, t2, m.lower(), zero_cells=rules[to])
+    contrasts: dict[str, Any] = {"IRR": "irr", "IRD": "ird", "IRSD": "irsd"}
+    for m, to in itertools.product(contrasts, rules):
+        e = rate_contrasts(x1, t1, x2, t2, contrasts[m], zero_cells=rules[to])
         yield from _pair("rate effect sizes", e, cells[f"rates {m} {to}"])
-    for (m, transform), to in itertools.product(
-        {"IRLN": "log", "IR": "raw", "IRS": "sqrt"}.items(), rules
-    ):
-        e = rates(x1, t1, transform, zero_cells=rules[to])
+    transforms: dict[str, Any] = {"IRLN": "log", "IR": "raw", "IRS": "sqrt"}
+    for m, to in itertools.product(transforms, rules):
+        e = rates(x1, t1, transforms[m], zero_cells=rules[to])
         yield from _pair("rate effect sizes", e, cells[f"rates {m} {to}"])
     p = table("proportions_edge")
-    for transform in ("logit", "log", "raw", "arcsine", "freeman-tukey"):
+    for transform in get_args(ProportionTransform):
         e = proportions(p["events"], p["n"], transform)
         yield from _pair("proportion effect sizes", e, GRID[f"proportions_{transform}"])
     back = pinned("metafor_grid")["freeman_tukey_back"]
@@ -73,7 +78,7 @@ def models() -> Found:
     for name, method in itertools.product(GRID, METHODS):
         data, fits = GRID[name], GRID[name]["fits"][method]
         family = f"tau2 and models, {'closed forms' if method in CLOSED else 'iterated'}"
-        options = {"model": "common"} if method == "FE" else {"tau2": method}
+        options: dict[str, Any] = {"model": "common"} if method == "FE" else {"tau2": method}
         for test, cell in fits["tests"].items():
             fit = pool(generic(data["yi"], data["vi"]), ci=TESTS[test], **options)
             for key in ("tau2", "i2", "h2", "q", "q_p"):
@@ -90,7 +95,7 @@ def models() -> Found:
 def regressions() -> Found:
     for cell, method in itertools.product(CELLS, METHODS):
         d, want = data_of(cell["data"]), cell["fits"][method]
-        options = {"model": "common"} if method == "FE" else {"tau2": method}
+        options: dict[str, Any] = {"model": "common"} if method == "FE" else {"tau2": method}
         kind = "closed forms" if method in CLOSED else "iterated"
         for test, pin in want["tests"].items():
             e = generic(d["yi"], d["vi"])
@@ -105,7 +110,7 @@ def intervals() -> Found:
     for cell in pinned("metafor_heterogeneity")["intervals"]:
         d = data_of(cell["data"])
         d["x"] = d["ablat"] if cell["data"] == "bcg" else d["x"]
-        options = {} if cell["mods"] == "none" else {"moderators": "x", "data": d}
+        options: dict[str, Any] = {} if cell["mods"] == "none" else {"moderators": "x", "data": d}
         fit = pool(generic(d["yi"], d["vi"]), tau2=cell["method"], **options)
         for method, key in (("q-profile", "qp"), ("profile-likelihood", "pl")):
             found = heterogeneity(fit, method=method).to_frame()

@@ -1,7 +1,8 @@
 """The rendered site in a real Chromium: ``python -m tests.site.browser [FOLDER]`` prints a table.
 
 Pages at two widths, light and dark: no console error, no request to another host, nothing wider
-than the window, no violation of WCAG A or AA that axe finds, no raw Markdown. Of every page: no
+than the window, no violation of WCAG A or AA that axe finds, no raw Markdown, no code of a table
+where its words belong. Of every page: no
 link that leads nowhere. Then: the search finds the right page first, and the page that pools
 answers, quickly, and keeps a view in its address. `make site-test` installs what this needs.
 
@@ -36,9 +37,12 @@ AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
-KINDS = ("console", "foreign", "overflow", "axe", "markdown")
+KINDS = ("console", "foreign", "overflow", "axe", "markdown", "codes")
 WRITTEN = ("trials", "sources", "reference")
 RAW = re.compile(r":::|\{\{<|\?@")
+CODE = re.compile(r"(?<![\w/.@:-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/(-])")
+NAMED = ("sources/", "reference/", "statisticians/", "reproducibility", "methods")
+"""Pages that speak of files, functions and formulas by name."""
 HEAVIEST = 400_000
 """Bytes of the page that pools, with its data (limit of the project)."""
 FIRST_ANSWER, AGAIN = 1.0, 0.05
@@ -100,6 +104,8 @@ def look(page: Page, address: str, base: str, axe: str) -> dict[str, list[str]]:
         " return c.textContent; }).join(' ')"
     )
     found["markdown"] += RAW.findall(text)
+    if not address.removeprefix(base).startswith(NAMED):
+        found["codes"] += CODE.findall(text)
     page.evaluate(axe)
     result = page.evaluate("(rules) => axe.run({runOnly: rules})", RULES)
     for rule in result["violations"]:

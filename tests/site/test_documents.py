@@ -43,6 +43,28 @@ def test_a_document_is_written_by_the_rules(site: Path, name: str) -> None:
     assert checker.check_source(parse(site / name), checker.bibliography(site)) == []
 
 
+TOPICS = ("response", "survival", "mrd", "safety")
+GLANCE = 7
+"""Lines of a summary that is read at a glance."""
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_summary_of_findings_is_read_at_a_glance(site: Path, name: str) -> None:
+    page = frozen(site / f"{name}.qmd", site)
+    summary = page.split("{#tbl-findings}")[1].split("\n:::")[0]
+    seen = summary.split("<details>")[0]
+    assert 1 <= seen.count('<th scope="row">') <= GLANCE
+    assert seen.count('class="grade') == seen.count('<th scope="row">')
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_a_topic_ends_with_other_reviews_and_how_it_was_made(site: Path, name: str) -> None:
+    page = frozen(site / f"{name}.qmd", site)
+    assert "{#tbl-agreement-pairs}" in page
+    made = page.split("## How this page was made")[1]
+    assert made.split("\n## ")[0].count("\n- **") == 5
+
+
 ILLUSTRATED = {
     "index": ["response/pooled/adult_rr_ph_negative"],
     "pool": [

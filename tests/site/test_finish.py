@@ -71,10 +71,12 @@ def test_a_picture_gets_its_drawing_for_telephones(finish: SimpleNamespace, tmp_
 def test_answers_come_first_and_the_reference_last(finish: SimpleNamespace) -> None:
     entries = [
         {"objectID": "r", "href": "reference/meta.html", "title": "Meta", "section": "pool"},
-        {"objectID": "s", "href": "survival.html", "title": "Survival", "section": ""},
+        {"objectID": "t", "href": "trials/tower.html#os", "title": "TOWER", "section": "OS"},
+        {"objectID": "s2", "href": "survival.html#b", "title": "Survival", "section": "B"},
+        {"objectID": "s1", "href": "survival.html#a", "title": "Survival", "section": "A"},
     ]
     once = finish.ordered(entries)
-    assert [e["href"] for e in once][-2:] == ["survival.html", "reference/meta.html"]
+    assert [e["objectID"] for e in once][-4:] == ["s2", "s1", "t", "r"]
     assert once[0]["title"] == "Hazard ratio"
     assert "reference" in once[-1]["title"]
     assert finish.ordered(once) == once

@@ -40,7 +40,7 @@ def complete_table(panel: Panel, drawing: Drawing, rows: list[RiskRow]) -> list[
             places.append((k, time))
             crops.append(_to_ink(crop))
     found = recognise_crops(crops)
-    return with_cells(panel, rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
+    return with_cells(rows, [(*p, *f) for p, f in zip(places, found, strict=True)])
 
 
 def _to_ink(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

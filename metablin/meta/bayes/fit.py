@@ -25,7 +25,7 @@ from metablin.meta.core.design import typical_variance
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options
 from metablin.meta.core.parts import Heterogeneity
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["BayesFit", "bayes", "fit_bayes", "predicted_above", "prior_of"]
 
@@ -89,9 +89,6 @@ class BayesFit(Record):
     mean_grid: FloatArray
     sd_grid: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def summary_of(self, term: str) -> dict[str, Any]:
         """Return the summary of ``mu``, ``tau``, ``theta_new`` or a study."""
         rows = {row["term"]: row for row in (*self.shrunken, *self.summaries)}
@@ -129,7 +126,7 @@ class BayesFit(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the posterior summaries in plain types, ready for JSON."""
         prior = {name: getattr(self.prior, name) for name in TauPrior.__slots__}
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "prior": prior,
                 "mu_prior": self.mu_prior,
@@ -140,7 +137,6 @@ class BayesFit(Record):
                 "log_marginal": self.log_marginal,
             }
         )
-        return out
 
 
 def bayes(

@@ -17,7 +17,7 @@ from metablin._input import level as check_level
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, effects_of
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["RobustAverage", "robust_average"]
 
@@ -75,9 +75,6 @@ class RobustAverage(Record):
     conditional_high: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a model."""
         return self.models.copy()
@@ -85,10 +82,7 @@ class RobustAverage(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the average as JSON-ready Python types."""
         names = [n for n in self.__slots__ if n not in ("effects", "models")]
-        out: dict[str, Any] = jsonable(
-            {**{n: getattr(self, n) for n in names}, "models": self.models}
-        )
-        return out
+        return json_dict({**{n: getattr(self, n) for n in names}, "models": self.models})
 
     def summary(self) -> str:
         """Return the average as text for people."""

@@ -21,7 +21,7 @@ from metablin.meta.core.fit import MetaFit, effects_of
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import chi2_tail, critical
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["CopasSelection", "copas_selection"]
 
@@ -61,20 +61,16 @@ class CopasSelection(Record):
     published_largest: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return the table."""
         return self.table.copy()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"published_largest": self.published_largest, "level": self.level,
              "table": self.table}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the table as text for people."""

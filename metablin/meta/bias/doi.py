@@ -13,7 +13,7 @@ from scipy import special
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, effects_of
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["LFKIndex", "lfk_index"]
 
@@ -45,9 +45,6 @@ class LFKIndex(Record):
     asymmetry: str
     rank: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: the points of the Doi plot."""
         e = self.effects
@@ -57,10 +54,9 @@ class LFKIndex(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the index as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"index": self.index, "asymmetry": self.asymmetry, "studies": self.to_frame()}
         )
-        return out
 
     def summary(self) -> str:
         """Return the index as text for people, with its caveat."""

@@ -15,7 +15,7 @@ from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ExcessSignificance", "excess_significance"]
 
@@ -59,9 +59,6 @@ class ExcessSignificance(Record):
     alpha: float
     alternative: str
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: its power."""
         return pd.DataFrame({"study": list(self.effects.studies), "power": self.power})
@@ -69,10 +66,7 @@ class ExcessSignificance(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the test as JSON-ready Python types."""
         names = [n for n in self.__slots__ if n not in ("effects", "power")]
-        out: dict[str, Any] = jsonable(
-            {**{n: getattr(self, n) for n in names}, "studies": self.to_frame()}
-        )
-        return out
+        return json_dict({**{n: getattr(self, n) for n in names}, "studies": self.to_frame()})
 
     def summary(self) -> str:
         """Return the test as text for people."""

@@ -20,7 +20,7 @@ from metablin.meta.normal.inverse import tau2_of
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["LimitMeta", "limit_meta"]
 
@@ -70,9 +70,6 @@ class LimitMeta(Record):
     g2: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study: its effect, and its effect in the limit."""
         e = self.effects
@@ -83,11 +80,10 @@ class LimitMeta(Record):
         names = [n for n in self.__slots__ if n not in ("effects", "limits")]
         keys = ("estimate", "conf_low", "conf_high")
         reader = self.effects.back([getattr(self, key) for key in keys])
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {**{n: getattr(self, n) for n in names}, "studies": self.to_frame(),
              "reader": dict(zip(keys, map(float, reader), strict=True))}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the analysis as text for people."""

@@ -22,7 +22,7 @@ from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls_at
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["StepSelection", "selection_steps"]
 
@@ -86,9 +86,6 @@ class StepSelection(Record):
     unadjusted_tau2: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each interval of p-values: from, to, studies, delta and its error."""
         ends = np.append(self.steps, 1.0)
@@ -105,11 +102,10 @@ class StepSelection(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON-ready Python types."""
         skip = ("effects", "steps", "counts", "delta", "delta_std_error")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {**{n: getattr(self, n) for n in self.__slots__ if n not in skip},
              "intervals": self.to_frame()}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the model as text for people."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from metablin.errors import DataError
 from metablin.meta.core.text import p_text
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, jsonable
+from metablin.records import Row
 
 __all__ = ["SmallStudyTest", "linear_test", "regression_test", "straight_line"]
 
@@ -24,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SmallStudyTest(Record):
+class SmallStudyTest(Row):
     """A test of funnel asymmetry.
 
     Attributes
@@ -86,11 +85,6 @@ class SmallStudyTest(Record):
         rest = ("p_value", "limit", "limit_std_error", "limit_low", "limit_high")
         row = {name: getattr(self, name) for name in (*names, *rest)}
         return pd.DataFrame([{**row, "conf_level": self.level}])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the test as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().to_dict(orient="records")[0])
-        return out
 
     def summary(self) -> str:
         """Return the test as text for people."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from metablin.meta.checks.deletion import without_each
 from metablin.meta.checks.refit import design_of, effects_only, needs_spread, refit
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["Baujat", "baujat"]
 
@@ -38,9 +38,6 @@ class Baujat(Record):
     heterogeneity: FloatArray
     influence: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per study: study, heterogeneity, influence."""
         return pd.DataFrame(
@@ -53,8 +50,7 @@ class Baujat(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the rows as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"studies": self.to_frame()})
-        return out
+        return json_dict({"studies": self.to_frame()})
 
 
 def baujat(fit: MetaFit) -> Baujat:

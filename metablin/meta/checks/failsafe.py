@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from metablin._input import choice, one
@@ -15,7 +13,7 @@ from metablin.effects import EffectSizes
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, effects_of
 from metablin.meta.core.text import p_phrase
-from metablin.records import Record, jsonable
+from metablin.records import Row
 
 __all__ = ["FAIL_SAFE_METHODS", "FailSafe", "fail_safe_n"]
 
@@ -31,7 +29,7 @@ WHOLE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FailSafe(Record):
+class FailSafe(Row):
     """A fail-safe N.
 
     Attributes
@@ -55,15 +53,6 @@ class FailSafe(Record):
     average: float
     p_value: float
     target: float
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        return pd.DataFrame([{name: getattr(self, name) for name in self.__slots__}])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().iloc[0].to_dict())
-        return out
 
     def summary(self) -> str:
         """Return the result as text for people, with its caveat."""

@@ -13,7 +13,7 @@ from metablin._input import seed as check_seed
 from metablin._input import whole
 from metablin.meta.checks.refit import effects_only, no_moderators, refit
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ALL_SUBSETS_UP_TO", "Gosh", "gosh"]
 
@@ -60,9 +60,6 @@ class Gosh(Record):
     complete: bool
     seed: int | None
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def studies(self) -> tuple[str, ...]:
         """Labels of the k studies."""
@@ -107,7 +104,7 @@ class Gosh(Record):
         """Return the summary per study and the quantiles over subsets, JSON-ready."""
         levels = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
         frame = self.to_frame()
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "subsets": len(self.size),
                 "complete": self.complete,
@@ -120,7 +117,6 @@ class Gosh(Record):
                 "studies": self.by_study(),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the spread over subsets and the studies that split it, as text for people."""

@@ -22,7 +22,7 @@ from metablin.meta.checks.refit import (
 )
 from metablin.meta.checks.sequence import RefitSequence, cumulative, leave_one_out
 from metablin.meta.core.fit import MetaFit
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = [
     "Influence",
@@ -88,9 +88,6 @@ class Influence(Record):
     tau2: float
     q: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def k(self) -> int:
         """Number of studies."""
@@ -111,10 +108,9 @@ class Influence(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measures as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"k": self.k, "p": self.p, "cutoffs": self.cutoffs, "studies": self.to_frame()}
         )
-        return out
 
     def summary(self) -> str:
         """Return the measures as text for people, naming the influential studies."""

@@ -17,7 +17,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import i2_h2, q_profile
 from metablin.numerics.tau2 import MAX_STEPS, estimate_tau2, log_likelihood
-from metablin.records import Record, freeze
+from metablin.records import Record
 
 __all__ = ["HETEROGENEITY_METHODS", "HeterogeneityTable", "heterogeneity"]
 
@@ -45,9 +45,6 @@ class HeterogeneityTable(Record):
     conf_high: FloatArray
     level: float
     method: str
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per quantity."""

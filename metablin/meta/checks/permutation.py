@@ -19,7 +19,7 @@ from metablin.meta.core.parts import NAN
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import hksj_factor
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze
+from metablin.records import Record
 
 __all__ = ["PermutationTest", "permutation_test"]
 
@@ -57,9 +57,6 @@ class PermutationTest(Record):
     qm_p: float
     arrangements: int
     exact: bool
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient, and one for all moderators."""

@@ -16,7 +16,7 @@ from metablin.meta.checks.asymmetry import SmallStudyTest, linear_test
 from metablin.meta.core.fit import MetaFit, effects_of
 from metablin.meta.core.text import p_text
 from metablin.numerics.inference import two_sided
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["PetPeese", "pet_peese"]
 
@@ -84,14 +84,13 @@ class PetPeese(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
         names = ("chosen", "estimate", "std_error", "p_value", "conf_low", "conf_high")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 **{name: getattr(self, name) for name in names},
                 "pet": self.pet.to_dict(),
                 "peese": self.peese.to_dict(),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result as text for people."""

@@ -43,6 +43,9 @@ CHUNK = 4096
 CELLS = 1 << 20
 """Subsets times studies fitted in one go, so that memory does not grow with their product."""
 
+LEAST = 3
+"""Studies that a diagnostic needs: with two, each is the other's mirror."""
+
 NO_SPREAD = 1e-28
 """A Hartung-Knapp factor of this size is zero but for rounding."""
 
@@ -92,7 +95,7 @@ def no_moderators(fit: MetaFit, what: str) -> None:
         )
 
 
-def effects_only(fit: MetaFit, what: str, minimum: int = 3) -> Spec:
+def effects_only(fit: MetaFit, what: str) -> Spec:
     """Return :func:`spec_of` for a diagnostic that needs weights, after checking the fit.
 
     Raises
@@ -109,9 +112,9 @@ def effects_only(fit: MetaFit, what: str, minimum: int = 3) -> Spec:
             value=fit.model,
             allowed="random | common",
         )
-    if fit.k < minimum:
+    if fit.k < LEAST:
         raise DataError(
-            f"{what} needs more studies", value=f"k = {fit.k}", allowed=f"at least {minimum}"
+            f"{what} needs more studies", value=f"k = {fit.k}", allowed=f"at least {LEAST}"
         )
     return spec
 

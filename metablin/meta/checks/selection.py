@@ -20,7 +20,7 @@ from metablin.meta.core.text import p_text
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["SelectionModel", "selection_model"]
 
@@ -119,7 +119,7 @@ class SelectionModel(Record):
         """Return the model as JSON-ready Python types; ``reader`` holds the reader's scale."""
         names = [n for n in self.__slots__ if n != "effects"]
         reader = self.effects.back([self.estimate, self.conf_low, self.conf_high])
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 **{name: getattr(self, name) for name in names},
                 "reader": dict(
@@ -127,7 +127,6 @@ class SelectionModel(Record):
                 ),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the model as text for people."""

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ from metablin.meta.core.text import p_text
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, two_sided
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, jsonable
+from metablin.records import Row
 
 __all__ = ["SELECTION_FUNCTIONS", "SmoothSelection", "selection_function"]
 
@@ -91,7 +90,7 @@ FUNCTIONS = (*SELECTION_FUNCTIONS, "beta")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SmoothSelection(Record):
+class SmoothSelection(Row):
     """A selection model with one parameter of selection, or two of the beta function.
 
     Attributes
@@ -138,11 +137,6 @@ class SmoothSelection(Record):
         row = {name: getattr(self, name) for name in self.__slots__
                if self.function == "beta" or not name.startswith("delta2")}  # fmt: skip
         return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the model as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().iloc[0].to_dict())
-        return out
 
     def summary(self) -> str:
         """Return the model as text for people."""

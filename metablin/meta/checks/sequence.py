@@ -19,7 +19,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.models import fit_model
 from metablin.meta.core.nothing import exact_pool
 from metablin.meta.core.options import Options, align
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["RefitSequence", "cumulative", "leave_one_out"]
 
@@ -80,9 +80,6 @@ class RefitSequence(Record):
     q: FloatArray
     q_p: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self, scale: str = "reader") -> pd.DataFrame:
         """Return one row per subset.
 
@@ -115,10 +112,9 @@ class RefitSequence(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sequence as JSON-ready Python types, estimates on the reader's scale."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"kind": self.kind, "measure": self.fit.measure, "refits": self.to_frame()}
         )
-        return out
 
     def summary(self) -> str:
         """Return the sequence as text for people."""

@@ -20,7 +20,7 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.core.models import fit_model
 from metablin.meta.core.options import Options
 from metablin.meta.core.text import p_text
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["TrimFill", "trim_and_fill"]
 
@@ -61,9 +61,6 @@ class TrimFill(Record):
     std_error: float
     p_value: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def is_filled(self) -> NDArray[np.bool_]:
         """Which studies of ``filled`` were put in, shape (k + k0,)."""
@@ -81,14 +78,13 @@ class TrimFill(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
         names = ("estimator", "side", "k0", "std_error", "p_value")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 **{name: getattr(self, name) for name in names},
                 "fits": self.to_frame(),
                 "studies": self.filled.studies.assign(filled=self.is_filled),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result as text for people."""

@@ -19,7 +19,7 @@ from metablin.meta.core.options import Options, needs_effects
 from metablin.meta.core.parts import NAN, Analysis, Heterogeneity, SubgroupTest
 from metablin.meta.core.text import MODEL_NAMES, p_phrase
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, jsonable, record_to_json
+from metablin.records import Record, json_dict, record_to_json
 
 __all__ = [
     "Analysis",
@@ -98,9 +98,6 @@ class MetaFit(Record):
     extra: Mapping[str, Any] = field(default_factory=dict)
     regression: Regression | None = None
     again: Callable[..., MetaFit] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def k(self) -> int:
@@ -208,8 +205,7 @@ class MetaFit(Record):
         if self.regression is not None:
             out.update(self.regression.to_dict())
         out.update(self.extra)
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
     def summary(self) -> str:
         """Return the result as text for people."""

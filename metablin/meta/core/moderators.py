@@ -17,7 +17,7 @@ from metablin.errors import DataError
 from metablin.io import Formula as ParsedFormula
 from metablin.io import moderator_columns, read_formula
 from metablin.numerics.inference import critical
-from metablin.records import Coefficients, freeze, jsonable
+from metablin.records import Coefficients, freeze, json_dict
 
 __all__ = ["Design", "Regression", "design_matrix", "new_rows", "rebuild_spec"]
 
@@ -99,14 +99,13 @@ class Regression(Coefficients):
     def to_dict(self) -> dict[str, Any]:
         """Return the entries a meta-regression adds to the JSON object."""
         names = ("qm", "qm_df", "qm_df2", "qm_p", "r2")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "moderators": self.design.formula,
                 "coefficients": self.to_frame(),
                 **{name: getattr(self, name) for name in names},
             }
         )
-        return out
 
     def predict(
         self, data: Any, tau2: float | None, back: Callable[[FloatArray], FloatArray]
@@ -168,7 +167,7 @@ def design_matrix(e: EffectSizes, formula: str, data: Any) -> Design:
     spec = _model_spec(Formula(parsed.flat), columns, formula)
     matrix = _materialise(spec, columns)
     design = Design(matrix, _term_names(spec, parsed), formula, spec, columns)
-    _check_design(design, e)
+    _check_design(design)
     return design
 
 
@@ -242,7 +241,7 @@ def _materialise(spec: Any, frame: pd.DataFrame) -> FloatArray:
     return matrix
 
 
-def _check_design(design: Design, e: EffectSizes) -> None:
+def _check_design(design: Design) -> None:
     k, p = design.matrix.shape
     if p == 0:
         raise DataError("the formula has no terms", column="moderators", value=design.formula)

@@ -16,6 +16,7 @@ from scipy import optimize, special
 
 from metablin import _input
 from metablin.effects import EffectSizes
+from metablin.effects.single import events_of
 from metablin.errors import ConvergenceError, DataError
 from metablin.meta.core.design import design_matrix
 from metablin.meta.core.fit import MetaFit, make_fit
@@ -135,14 +136,7 @@ def beta_binomial(
     >>> round(fit.mean, 4), round(fit.rho, 4)
     (0.2838, 0.0438)
     """
-    y = _input.numeric("events", events, minimum=0, integer=True, studies=studies)
-    size = _input.numeric("n", n, minimum=1, integer=True, studies=studies)
-    names = _input.labels(studies, _input.same_length(events=y, n=size))
-    if (y > size).any():
-        i = int(np.flatnonzero(y > size)[0])
-        raise DataError("more events than patients", row=i + 1, column="events",
-                        value=f"{y[i]:g}", allowed=f"at most n = {size[i]:g}",
-                        study=names[i])  # fmt: skip
+    y, size, names = events_of(events, n, studies)
     if ((y == 0) | (y == size)).all():
         raise DataError(
             "every study has no events or only events: the likelihood has no finite maximum",

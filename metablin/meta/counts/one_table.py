@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special
 
 from metablin._input import choice, whole
 from metablin._input import level as check_level
 from metablin.errors import DataError
-from metablin.records import Record, jsonable
+from metablin.records import Row
 
 __all__ = ["EXACT_METHODS", "ExactTable", "exact_two_by_two", "score_tail"]
 
@@ -43,7 +42,7 @@ LARGEST = 250
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ExactTable(Record):
+class ExactTable(Row):
     """An exact interval of one table.
 
     Attributes
@@ -66,16 +65,6 @@ class ExactTable(Record):
     conf_high: float
     p_value: float
     level: float
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        row = {name: getattr(self, name) for name in self.__slots__}
-        return pd.DataFrame([row]).rename(columns={"level": "conf_level"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().iloc[0].to_dict())
-        return out
 
 
 def exact_two_by_two(

@@ -33,7 +33,7 @@ from metablin.meta.counts.strata import (
     study_effects,
 )
 from metablin.numerics.inference import critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = [
     "StratifiedFit",
@@ -103,9 +103,6 @@ class StratifiedFit(Record):
 
     conf_level = Renamed("level")
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row with the pooled effect on the analysis scale."""
         row: dict[str, Any] = {"term": self.measure}
@@ -114,8 +111,7 @@ class StratifiedFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field in plain types, ready for JSON."""
-        out: dict[str, Any] = jsonable({n: getattr(self, n) for n in self.__slots__})
-        return out
+        return json_dict({n: getattr(self, n) for n in self.__slots__})
 
 
 def mantel_haenszel(
@@ -401,12 +397,7 @@ def _tables(
     k = _input.same_length(events_treatment=a, n_treatment=n1, events_control=c, n_control=n2)
     names = _input.labels(studies, k)
     for column, x, n in (("events_treatment", a, n1), ("events_control", c, n2)):
-        if (x > n).any():
-            i = int(np.flatnonzero(x > n)[0])
-            raise DataError(
-                "more events than patients", row=i + 1, column=column, value=f"{x[i]:g}",
-                allowed=f"at most n = {n[i]:g}", study=names[i],
-            )  # fmt: skip
+        _input.within(column, x, n, names)
     return a, n1, c, n2, names
 
 

@@ -17,7 +17,7 @@ from metablin.meta.core.options import CI_METHODS
 from metablin.meta.normal.nested import design_matrix_of
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import critical, hksj_factor
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["StudyPredictions", "blup"]
 
@@ -46,9 +46,6 @@ class StudyPredictions(Record):
     shrinkage: FloatArray
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a study; ``observed`` is its own estimate."""
         names = ("estimate", "std_error", "low", "high", "shrinkage")
@@ -62,8 +59,7 @@ class StudyPredictions(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the predictions as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"level": self.level, "studies": self.to_frame()})
-        return out
+        return json_dict({"level": self.level, "studies": self.to_frame()})
 
 
 def blup(fit: MetaFit) -> StudyPredictions:

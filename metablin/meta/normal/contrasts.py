@@ -13,8 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from metablin.errors import DataError
 from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
-from metablin.numerics.inference import chi2_tail, critical, f_tail, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import (
+    joint_test,
+    wald,
+)
+from metablin.records import Record, json_dict
 
 __all__ = ["Contrasts", "contrasts"]
 
@@ -55,9 +58,6 @@ class Contrasts(Record):
     joint_p: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row a contrast."""
         names = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
@@ -68,10 +68,9 @@ class Contrasts(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the contrasts as JSON-ready Python types."""
         names = ("joint", "joint_df", "joint_df2", "joint_p", "level")
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"contrasts": self.to_frame(), **{name: getattr(self, name) for name in names}}
         )
-        return out
 
     def summary(self) -> str:
         """Return the contrasts as text for people."""
@@ -130,19 +129,12 @@ def contrasts(fit: MetaFit, matrix: ArrayLike) -> Contrasts:
         raise DataError("contrasts need a fit with moderators", column="fit")
     c = _matrix(matrix, r.design.terms)
     estimate, cov = c @ r.beta, c @ r.cov @ c.T
-    se = np.sqrt(np.diagonal(cov))
-    half = critical(r.level, r.df) * se
-    joint, joint_p, m = math.nan, math.nan, len(c)
-    if np.linalg.matrix_rank(c) == m:
-        joint = float(estimate @ np.linalg.solve(cov, estimate))
-        if math.isfinite(r.df):
-            joint /= m
-            joint_p = float(f_tail(joint, m, r.df))
-        else:
-            joint_p = float(chi2_tail(joint, m))
+    joint, joint_p = math.nan, math.nan
+    if np.linalg.matrix_rank(c) == len(c):
+        joint, joint_p = joint_test(estimate, cov, r.df)
     return Contrasts(
-        c, r.design.terms, estimate, se, estimate / se, two_sided(estimate / se, r.df),
-        estimate - half, estimate + half, joint, m, r.df, joint_p, r.level,
+        c, r.design.terms, estimate, **wald(estimate, cov, r.df, r.level), joint=joint,
+        joint_df=len(c), joint_df2=r.df, joint_p=joint_p, level=r.level,
     )  # fmt: skip
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 
 import numpy as np
 
 from metablin._input import choice
 from metablin.effects import EffectSizes
-from metablin.errors import DataError, MetablinWarning
+from metablin.errors import DataError, warn
 from metablin.meta.core.fit import MetaFit, make_fit
 from metablin.meta.core.options import Options
 from metablin.meta.core.parts import NAN, Heterogeneity
@@ -90,11 +89,9 @@ def _finish(
     if options.ci.startswith("hksj"):
         variance *= float(hksj_factor(fit.rss, df, options.ci == "hksj-adhoc"))
         if variance <= np.finfo(float).eps ** 2 * float(fit.cov[0, 0]):
-            warnings.warn(
+            warn(
                 "all effects are equal, so the Hartung-Knapp standard error is zero; "
-                "ci='hksj-adhoc' is never narrower than the Wald interval",
-                MetablinWarning,
-                stacklevel=5,
+                "ci='hksj-adhoc' is never narrower than the Wald interval"
             )
     prediction: tuple[float, float] | None = None
     notes = narrower(options, variance / wald, df)

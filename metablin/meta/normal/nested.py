@@ -15,7 +15,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail
-from metablin.records import Record, jsonable
+from metablin.records import Record, Row, json_dict
 
 __all__ = [
     "FitStatistics",
@@ -32,7 +32,7 @@ SPANNED = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FitStatistics(Record):
+class FitStatistics(Row):
     """How well a normal model fits.
 
     Attributes
@@ -51,15 +51,6 @@ class FitStatistics(Record):
     bic: float
     aicc: float
     parameters: int
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row."""
-        return pd.DataFrame([{name: getattr(self, name) for name in self.__slots__}])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the statistics as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(self.to_frame().iloc[0].to_dict())
-        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -88,11 +79,10 @@ class LikelihoodRatio(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"statistic": self.statistic, "df": self.df, "p_value": self.p_value,
              "fits": self.to_frame()}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the test as text for people."""

@@ -18,9 +18,9 @@ from metablin.meta.normal.inverse import narrower, tau2_of
 from metablin.numerics.gls import Fit, gls
 from metablin.numerics.inference import (
     chi2_tail,
-    f_tail,
     hksj_factor,
     i2_h2,
+    joint_test,
     q_profile,
     wald,
 )
@@ -97,13 +97,7 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
         cov = cov * hksj_factor(fit.rss, df, options.ci == "hksj-adhoc")
     reference = math.inf if options.ci == "z" else df
     at = design.tested
-    m = len(at)
-    qm = float(fit.beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], fit.beta[at]))
-    if math.isinf(reference):
-        qm_df2, qm_p = NAN, float(chi2_tail(qm, m))
-    else:
-        qm, qm_df2 = qm / m, df
-        qm_p = float(f_tail(qm, m, df))
+    qm, qm_p = joint_test(fit.beta[at], cov[np.ix_(at, at)], reference)
     return Regression(
         terms=design.terms,
         beta=fit.beta,
@@ -113,8 +107,8 @@ def _coefficients(fit: Fit, design: Design, options: Options, df: float, r2: flo
         level=options.level,
         design=design,
         qm=qm,
-        qm_df=m,
-        qm_df2=qm_df2,
+        qm_df=len(at),
+        qm_df2=NAN if math.isinf(reference) else df,
         qm_p=qm_p,
         r2=r2,
     )

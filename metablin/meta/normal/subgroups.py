@@ -19,7 +19,13 @@ from metablin.meta.core.options import Options, align
 from metablin.meta.core.parts import Heterogeneity, SubgroupTest
 from metablin.meta.normal.inverse import tau2_of
 from metablin.numerics.gls import gls
-from metablin.numerics.inference import chi2_tail, f_tail, hksj_factor, i2_h2, q_profile
+from metablin.numerics.inference import (
+    chi2_tail,
+    hksj_factor,
+    i2_h2,
+    joint_test,
+    q_profile,
+)
 from metablin.numerics.tau2 import estimate_tau2
 
 __all__ = ["add_subgroups"]
@@ -161,8 +167,6 @@ def _contrast_test(beta: FloatArray, cov: FloatArray, df: float) -> SubgroupTest
         return None
     difference = beta[1:] - beta[0]
     spread = cov[1:, 1:] + cov[0, 0]
-    q = float(difference @ np.linalg.solve(spread, difference))
-    if math.isinf(df):
-        return SubgroupTest(q, m, float(chi2_tail(q, m)), "Q between subgroups, common tau2")
+    q, p = joint_test(difference, spread, df)
     method = f"F with {m} and {df:g} degrees of freedom, common tau2"
-    return SubgroupTest(q / m, m, float(f_tail(q / m, m, df)), method)
+    return SubgroupTest(q, m, p, "Q between subgroups, common tau2" if math.isinf(df) else method)

@@ -16,7 +16,7 @@ from metablin.meta.core.fit import MetaFit, needs_fit
 from metablin.meta.core.text import p_phrase
 from metablin.meta.outliers.climb import highest
 from metablin.meta.outliers.families import Family, Mixture, Student
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["OutlierTest", "outlier_test"]
 
@@ -50,9 +50,6 @@ class OutlierTest(Record):
     seed: int
     drawn: FloatArray
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row: ``model, statistic, p_value, draws``."""
         names = ("model", "statistic", "p_value", "draws")
@@ -60,8 +57,7 @@ class OutlierTest(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test as JSON-ready Python types, without the drawn statistics."""
-        out: dict[str, Any] = jsonable(self.to_frame().iloc[0].to_dict() | {"seed": self.seed})
-        return out
+        return json_dict(self.to_frame().iloc[0].to_dict() | {"seed": self.seed})
 
     def summary(self) -> str:
         """Return the test as text for people."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from metablin import _input
 from metablin._frame import column_of
@@ -25,7 +24,12 @@ from metablin.meta.structures.formula import read_random
 from metablin.meta.structures.likelihood import Likelihood, climb
 from metablin.meta.structures.prediction import containment, least_df, new_effects, rows_of
 from metablin.meta.structures.profile import profile_limits
-from metablin.numerics.inference import chi2_tail, critical, two_sided, wald
+from metablin.numerics.inference import (
+    chi2_tail,
+    critical,
+    joint_test,
+    wald,
+)
 from metablin.records import Coefficients, jsonable
 
 __all__ = ["Component", "MixedFit", "mixed"]
@@ -196,13 +200,8 @@ class MixedFit(Coefficients):
                 allowed=f"(m, {len(self.beta)})",
             )  # fmt: skip
         estimate, df = rows @ self.beta, least_df(rows, self.term_df)
-        error = np.sqrt(np.einsum("mp,pq,mq->m", rows, self.cov, rows))
-        reach = critical(self.level, df) * error
-        return pd.DataFrame({
-            "estimate": estimate, "std_error": error, "statistic": estimate / error,
-            "p_value": two_sided(estimate / error, df), "conf_low": estimate - reach,
-            "conf_high": estimate + reach, "conf_level": self.level,
-        })  # fmt: skip
+        found = wald(estimate, rows @ self.cov @ rows.T, df, self.level)
+        return pd.DataFrame({"estimate": estimate, **found, "conf_level": self.level})
 
     def predict(self, data: Any = None) -> pd.DataFrame:
         """Return the effect expected at new values, and the interval of a new true effect.
@@ -427,13 +426,8 @@ def _inference(
     beta: FloatArray, cov: FloatArray, term_df: FloatArray, level: float, names: tuple[str, ...]
 ) -> dict[str, Any]:
     at = [i for i, n in enumerate(names) if n.lower() != "intercept"] or list(range(len(names)))
-    qm = float(beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], beta[at]))
     df = float(term_df[at].min())
-    if math.isinf(df):
-        tail = float(chi2_tail(qm, len(at)))
-    else:
-        qm /= len(at)
-        tail = float(special.fdtrc(len(at), df, qm))
+    qm, tail = joint_test(beta[at], cov[np.ix_(at, at)], df)
     return {
         "beta": beta, **wald(beta, cov, term_df, level), "level": level, "df": float(term_df.min()),
         "term_df": term_df, "qm": qm, "qm_df": len(at),

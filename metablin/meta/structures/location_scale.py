@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from metablin import _input
 from metablin.effects import EffectSizes
@@ -18,10 +17,10 @@ from metablin.meta.core.moderators import Design, design_matrix
 from metablin.meta.core.options import needs_effects
 from metablin.meta.core.text import p_phrase
 from metablin.numerics.gls import gls
-from metablin.numerics.inference import chi2_tail, critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import chi2_tail, joint_test, wald
+from metablin.records import Coefficients, Record, json_dict
 
-__all__ = ["Coefficients", "LocationScale", "location_scale"]
+__all__ = ["LocationScale", "Part", "location_scale"]
 
 FloatArray = NDArray[np.float64]
 
@@ -39,44 +38,23 @@ NONE_LEFT = -25.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Coefficients(Record):
+class Part(Coefficients):
     """Coefficients of one part of the model, and the test of its moderators.
 
     Attributes
     ----------
-    terms : tuple of str
-    estimate, std_error, statistic, p_value, conf_low, conf_high : ndarray, shape (p,)
-    cov : ndarray, shape (p, p)
-    level, df : float
-        ``df`` is infinite for a normal reference distribution.
     test, test_df, test_p : float
         Of all coefficients but the intercept: chi-square, or F (with `df`) under ``test="t"``.
     """
 
-    terms: tuple[str, ...]
-    estimate: FloatArray
-    std_error: FloatArray
-    statistic: FloatArray
-    p_value: FloatArray
-    conf_low: FloatArray
-    conf_high: FloatArray
-    cov: FloatArray
-    level: float
-    df: float
     test: float
     test_df: int
     test_p: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        names = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
-        table: dict[str, Any] = {"term": list(self.terms)}
-        return pd.DataFrame(
-            table | {name: getattr(self, name) for name in names} | {"conf_level": self.level}
-        )
+    @property
+    def estimate(self) -> FloatArray:
+        """The coefficients, ``beta`` of other fits."""
+        return self.beta
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -85,9 +63,9 @@ class LocationScale(Record):
 
     Attributes
     ----------
-    location : Coefficients
+    location : Part
         Of the effect, on the analysis scale.
-    scale : Coefficients
+    scale : Part
         Of the logarithm of the between-study variance.
     tau2 : ndarray, shape (k,)
         Between-study variance of every study.
@@ -99,8 +77,8 @@ class LocationScale(Record):
     effects : EffectSizes
     """
 
-    location: Coefficients
-    scale: Coefficients
+    location: Part
+    scale: Part
     tau2: FloatArray
     method: str
     loglik: float
@@ -110,9 +88,6 @@ class LocationScale(Record):
     q_df: int
     q_p: float
     effects: EffectSizes
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient, with ``part`` (location or scale) first."""
@@ -129,10 +104,9 @@ class LocationScale(Record):
             name: {"statistic": part.test, "df": part.test_df, "p_value": part.test_p}
             for name, part in (("location", self.location), ("scale", self.scale))
         }
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {n: getattr(self, n) for n in names} | {"coefficients": self.to_frame(), "tests": tests}
         )
-        return out
 
     def summary(self) -> str:
         """Return the fit as text for people."""
@@ -220,8 +194,8 @@ def location_scale(
     dfs = (float(k - p), float(k - q)) if test == "t" else (math.inf, math.inf)
     heterogeneity = float(known.rss)
     return LocationScale(
-        location=_coefficients(place, solved.beta, solved.cov, dfs[0], level),
-        scale=_coefficients(spread, np.linalg.solve(lower, alpha), turned, dfs[1], level),
+        location=_part(place, solved.beta, solved.cov, dfs[0], level),
+        scale=_part(spread, np.linalg.solve(lower, alpha), turned, dfs[1], level),
         tau2=tau2, method=method, loglik=value, aic=2 * count - 2 * value,
         bic=count * math.log(n) - 2 * value, q=heterogeneity, q_df=k - p,
         q_p=float(chi2_tail(heterogeneity, k - p)), effects=e,
@@ -302,19 +276,10 @@ def _some_left(e: EffectSizes, log_tau2: FloatArray) -> None:
         )
 
 
-def _coefficients(
-    design: Design, beta: FloatArray, cov: FloatArray, df: float, level: float
-) -> Coefficients:
-    error = np.sqrt(np.diag(cov))
-    reach = float(critical(level, df)) * error
+def _part(design: Design, beta: FloatArray, cov: FloatArray, df: float, level: float) -> Part:
     at = design.tested
-    test = float(beta[at] @ np.linalg.solve(cov[np.ix_(at, at)], beta[at]))
-    if math.isinf(df):
-        tail = float(chi2_tail(test, len(at)))
-    else:
-        test /= len(at)
-        tail = float(special.fdtrc(len(at), df, test))
-    return Coefficients(
-        design.terms, beta, error, beta / error, np.atleast_1d(two_sided(beta / error, df)),
-        beta - reach, beta + reach, cov, level, df, test, len(at), tail,
+    test, tail = joint_test(beta[at], cov[np.ix_(at, at)], df)
+    return Part(
+        terms=design.terms, beta=beta, **wald(beta, cov, df, level), cov=cov, df=df, level=level,
+        test=test, test_df=len(at), test_p=tail,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from scipy import special
 
 from metablin import _input
 from metablin._extra import needs
-from metablin.errors import ConvergenceError, DataError, MetablinWarning
+from metablin.errors import ConvergenceError, DataError, warn
 from metablin.numerics.inference import wald
 from metablin.records import Coefficients
 from metablin.survival.exchange import cox_frame, patient_frame
@@ -270,10 +270,10 @@ def _with_events(
     if some.all():
         return frame, groups
     names = ", ".join(sorted(frame.loc[~some, trial].astype(str).unique()))
-    warnings.warn(
+    warn(
         f"left out, as no event was seen there and a location of its own has no estimate: "
-        f"{trial} {names} ({int((~some).sum())} patients)", MetablinWarning, stacklevel=3,
-    )  # fmt: skip
+        f"{trial} {names} ({int((~some).sum())} patients)"
+    )
     return frame[some].reset_index(drop=True), pd.factorize(groups[some])[0]
 
 

@@ -19,8 +19,9 @@ from metablin.meta.core.fit import MetaFit
 from metablin.meta.normal.batch import pool_many
 from metablin.meta.pooling import pool
 from metablin.numerics.inference import critical, two_sided
+from metablin.numerics.partial import arm_counts, efron
 from metablin.options import Interval, Tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival import cox, rubin
 from metablin.survival.comparison import milestones, settled
 from metablin.survival.partial import maximise, strata_of
@@ -64,9 +65,6 @@ class TwoStage(Record):
     pooled_between_share: float
     excluded: tuple[tuple[str, str], ...]
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return the trials: ``study, yi, vi, between_share``."""
         e = self.fit.effects
@@ -86,7 +84,7 @@ class TwoStage(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.measure,
                 "fit": self.fit.to_dict(),
@@ -98,7 +96,6 @@ class TwoStage(Record):
                 "excluded": [list(x) for x in self.excluded],
             }
         )
-        return out
 
 
 def two_stage(
@@ -315,7 +312,7 @@ class OneStage(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the analysis, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "k": self.k,
                 "tau2": self.tau2,
@@ -324,7 +321,6 @@ class OneStage(Record):
                 "terms": self.to_frame(),
             }
         )
-        return out
 
 
 def one_stage(
@@ -398,25 +394,10 @@ def _tables(p: Patients, treated: NDArray[np.bool_], trials: NDArray[np.intp]) -
     out: Tables = []
     for j in range(int(trials.max()) + 1):
         part = trials == j
-        time, had, arm = p.time[part], p.event[part] == 1.0, treated[part]
-        times, d = np.unique(time[had], return_counts=True)
-        if times.size == 0:
-            continue
-
-        def at_least(values: FloatArray, at: FloatArray = times) -> FloatArray:
-            return values.size - np.searchsorted(np.sort(values), at, side="left").astype(float)
-
-        def exactly(values: FloatArray, at: FloatArray = times) -> FloatArray:
-            s = np.sort(values)
-            right = np.searchsorted(s, at, side="right")
-            return (right - np.searchsorted(s, at, side="left")).astype(float)
-
-        d1, d0 = exactly(time[had & arm]), exactly(time[had & ~arm])
-        row = np.repeat(np.arange(times.size), d)
-        share = (np.arange(row.size) - np.repeat(np.cumsum(d) - d, d)) / d[row]
-        control = at_least(time[~arm])[row] - share * d0[row]
-        treat = at_least(time[arm])[row] - share * d1[row]
-        out.append((control, treat, float(d1.sum())))
+        counts = arm_counts(p.time[part], p.event[part], treated[part])
+        if counts.time.size:
+            (control, treat), _ = efron(counts.at_risk, counts.deaths)
+            out.append((control, treat, float(counts.deaths[:, 1].sum())))
     return out
 
 

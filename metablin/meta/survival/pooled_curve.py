@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival import rubin
 
 __all__ = ["PooledCurve", "combine_pooled_curves"]
@@ -55,9 +55,6 @@ class PooledCurve(Record):
     studies: tuple[str, ...]
     method: str
     level: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the curve, its bands, I2 and the number of trials at each time."""
@@ -123,7 +120,7 @@ class PooledCurve(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "method": self.method,
                 "conf_level": self.level,
@@ -132,7 +129,6 @@ class PooledCurve(Record):
                 "curve": self.to_frame(),
             }
         )
-        return out
 
 
 def falling(curve: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:

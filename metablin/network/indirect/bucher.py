@@ -17,7 +17,7 @@ from metablin.errors import DataError
 from metablin.meta import MetaFit
 from metablin.network.indirect.weights import MatchingWeights
 from metablin.numerics.inference import critical
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["IndirectComparison", "bucher", "compare", "effect_of"]
 
@@ -76,8 +76,7 @@ class IndirectComparison(Record):
         out = {n: getattr(self, n) for n in names}
         out["parts"] = [{"part": p, "effect": y, "variance": v} for p, y, v in self.parts]
         out["weights"] = None if self.weights is None else self.weights.to_dict()
-        ready: dict[str, Any] = jsonable(out)
-        return ready
+        return json_dict(out)
 
     def summary(self) -> str:
         """Return the comparison in words."""

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from metablin.errors import DataError
 from metablin.survival import cox
 
-__all__ = ["ARM_MEASURES", "MEASURES", "arm_summary", "robust_cox", "weighted_contrast"]
+__all__ = ["MEASURES", "arm_summary", "robust_cox", "weighted_contrast"]
 
 FloatArray = NDArray[np.float64]
 
 MEASURES = ("or", "rr", "rd", "md", "hr")
-ARM_MEASURES = ("or", "rr", "rd", "md")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from metablin._frame import column_of
 from metablin._input import choice, numeric, one
 from metablin.errors import DataError
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["MatchingWeights", "centred", "matching_weights", "solve_weights"]
 
@@ -48,9 +48,6 @@ class MatchingWeights(Record):
     ess: float
     balance: pd.DataFrame
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     @property
     def n(self) -> int:
         """Number of patients."""
@@ -67,7 +64,7 @@ class MatchingWeights(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the weights as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "method": self.method,
                 "n": self.n,
@@ -76,7 +73,6 @@ class MatchingWeights(Record):
                 "distribution": self.distribution(),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return effective sample size and largest weight in words."""

@@ -20,7 +20,7 @@ from metablin.network.records import Network, needs_network
 from metablin.numerics.gls import gls_at
 from metablin.numerics.tau2 import log_likelihood
 from metablin.options import SmallValues, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["NetworkPosterior", "network_bayes"]
 
@@ -66,9 +66,6 @@ class NetworkPosterior(Record):
     tau_median: float
     tau_low: float
     tau_high: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     def _pairs(self) -> list[tuple[int, int]]:
         ref = None if self.reference is None else self.network.treatments.index(self.reference)
@@ -123,7 +120,7 @@ class NetworkPosterior(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "measure": self.network.measure,
                 "prior": {"family": self.prior.family, "scale": self.prior.scale},
@@ -132,7 +129,6 @@ class NetworkPosterior(Record):
                 "ranking": self.ranking(),
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result in words."""

@@ -18,7 +18,7 @@ from metablin.network.records import Network, needs_network
 from metablin.numerics.gls import gls
 from metablin.numerics.inference import chi2_tail, critical, wald
 from metablin.numerics.tau2 import estimate_tau2
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ComponentFit", "network_components"]
 
@@ -74,9 +74,6 @@ class ComponentFit(Record):
     level: float
     separator: str
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def _back(self, x: FloatArray) -> FloatArray:
         return np.asarray(np.exp(x)) if self.network.transform == "log" else x
 
@@ -126,10 +123,7 @@ class ComponentFit(Record):
         """Return the result as JSON-ready Python types."""
         names = ("components", "inactive", "tau2", "q", "q_df", "q_p", "q_difference",
                  "df_difference", "p_difference")  # fmt: skip
-        out: dict[str, Any] = jsonable(
-            {**{n: getattr(self, n) for n in names}, "effects": self.to_frame()}
-        )
-        return out
+        return json_dict({**{n: getattr(self, n) for n in names}, "effects": self.to_frame()})
 
     def summary(self) -> str:
         """Return the result in words."""

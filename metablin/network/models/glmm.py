@@ -120,7 +120,7 @@ def fit_glmm(
     """
     choice("ci", ci, ("z",))
     model, dropped = _model(network, random, points)
-    state = _maximise(model, _start(model, network))
+    state = _maximise(model, _start(model))
     tau2 = float(state.theta[-1] ** 2) if random else 0.0
     where = slice(model.studies, model.studies + model.treatments - 1)
     if np.abs(state.theta[where]).max() > FAR:
@@ -129,7 +129,7 @@ def fit_glmm(
     size = model.treatments
     d, cov = np.zeros(size), np.zeros((size, size))
     d[1:] = state.theta[where]
-    cov[1:, 1:] = _covariance(state, model, tau2)[where, where]
+    cov[1:, 1:] = _covariance(state, model)[where, where]
     notes: tuple[str, ...] = ()
     if dropped:
         notes = (f"no information in {len(dropped)} without an event or with nothing else: "
@@ -194,7 +194,7 @@ def _check_treatments(
                             "infinite", column="events", value=name)  # fmt: skip
 
 
-def _start(model: _Model, network: Network) -> FloatArray:
+def _start(model: _Model) -> FloatArray:
     """Return crude log odds or rates of studies, no effects, and a middling tau."""
     theta = np.zeros(model.size)
     for g in model.groups:
@@ -363,7 +363,7 @@ def _settle(model: _Model, state: _State) -> _State:
                   linalg.block_diag(found.hessian, [[-1.0]]))  # fmt: skip
 
 
-def _covariance(state: _State, model: _Model, tau2: float) -> FloatArray:
+def _covariance(state: _State, model: _Model) -> FloatArray:
     try:
         low = np.linalg.cholesky(-state.hessian)
     except np.linalg.LinAlgError as error:

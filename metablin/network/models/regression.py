@@ -19,7 +19,7 @@ from metablin.network.gls import TAU2_METHODS, Rows, design_of, estimate, rows_o
 from metablin.network.records import Network, needs_network
 from metablin.numerics.inference import chi2_tail, wald
 from metablin.options import NetworkInterval, words
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["NetworkRegression", "network_regression"]
 
@@ -75,9 +75,6 @@ class NetworkRegression(Record):
     df: float
     level: float
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per slope, on the analysis scale."""
         count = len(self.slopes)
@@ -108,10 +105,7 @@ class NetworkRegression(Record):
         """Return the result as JSON-ready Python types."""
         names = ("covariate", "centre", "reference", "tau2", "tau2_before", "q", "q_df", "q_p",
                  "test", "test_df", "test_p")  # fmt: skip
-        out: dict[str, Any] = jsonable(
-            {**{n: getattr(self, n) for n in names}, "slopes": self.to_frame()}
-        )
-        return out
+        return json_dict({**{n: getattr(self, n) for n in names}, "slopes": self.to_frame()})
 
     def summary(self) -> str:
         """Return the result in words."""

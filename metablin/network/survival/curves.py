@@ -15,7 +15,7 @@ from metablin._input import numeric, one
 from metablin.errors import DataError
 from metablin.network.survival.multivariate import MultivariateFit
 from metablin.network.survival.partial import basis_of
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.patients import Patients, count
 from metablin.survival.patients import patients as as_patients
 
@@ -56,9 +56,6 @@ class TreatmentCurves(Record):
     seed: int
     notes: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per treatment and time."""
         g = len(self.time)
@@ -75,11 +72,10 @@ class TreatmentCurves(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curves as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {"baseline": self.baseline, "curves": self.to_frame(), "rmst": self.rmst,
              "notes": self.notes}
         )  # fmt: skip
-        return out
 
     def summary(self) -> str:
         """Return the ranking by restricted mean in words."""

@@ -19,7 +19,7 @@ from metablin.network.gls import rows_of
 from metablin.network.records import Block, Network
 from metablin.network.survival.multivariate import VectorBlock
 from metablin.network.survival.vectors import hazard_vectors
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 
 __all__ = ["ROUTES", "MixedNetwork", "hazard_network"]
 
@@ -103,8 +103,7 @@ class MixedNetwork(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return network and routes as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable({"network": self.network.to_dict(), "routes": self.routes})
-        return out
+        return json_dict({"network": self.network.to_dict(), "routes": self.routes})
 
     def summary(self) -> str:
         """Return the network and the routes in words."""

@@ -17,8 +17,8 @@ from metablin._input import level as check_level
 from metablin.errors import ConvergenceError, DataError
 from metablin.network.fit import NAN, NetworkFit
 from metablin.network.records import Block, Network
-from metablin.numerics.inference import chi2_tail, critical, two_sided
-from metablin.records import Record, freeze, jsonable
+from metablin.numerics.inference import chi2_tail, critical, joint_test, two_sided
+from metablin.records import Record, freeze, json_dict
 
 __all__ = ["MultivariateFit", "MultivariateNetwork", "VectorBlock", "multivariate_pool"]
 
@@ -155,9 +155,6 @@ class MultivariateFit(Record):
     q_p: float
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        freeze(self)
-
     def outcome(self, name: str) -> NetworkFit:
         """Return effects, ranking and league of one outcome, as estimated with the others."""
         n = self.network
@@ -213,13 +210,12 @@ class MultivariateFit(Record):
         which = [self.network.outcomes.index(choice("outcome", o, self.network.outcomes))
                  for o in outcomes]  # fmt: skip
         at = [t * p + j for t in range(1, len(self.network.treatments)) for j in which]
-        y = self.d.ravel()[at]
-        q = float(y @ np.linalg.solve(self.cov[np.ix_(at, at)], y))
-        return {"q": q, "df": len(at), "p_value": float(chi2_tail(q, len(at)))}
+        q, p_value = joint_test(self.d.ravel()[at], self.cov[np.ix_(at, at)])
+        return {"q": q, "df": len(at), "p_value": p_value}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready Python types."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "model": self.model,
                 "treatments": list(self.network.treatments),
@@ -233,7 +229,6 @@ class MultivariateFit(Record):
                 **self.extra,
             }
         )
-        return out
 
     def summary(self) -> str:
         """Return the result in words."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metablin.errors import ConvergenceError, DataError
+from metablin.numerics.partial import ArmCounts
 
-__all__ = ["ArmCounts", "arm_counts", "basis_of", "fit_partial"]
+__all__ = ["basis_of", "fit_partial"]
 
 FloatArray = NDArray[np.float64]
 Basis = Callable[[FloatArray], FloatArray]
@@ -19,29 +19,6 @@ MAX_STEPS = 60
 STEP = 1e-9
 FAR = 12.0
 """A log hazard ratio beyond this has run off to infinity."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ArmCounts:
-    """Deaths and numbers at risk by arm at every event time, (times, arms)."""
-
-    time: FloatArray
-    deaths: FloatArray
-    at_risk: FloatArray
-
-
-def arm_counts(time: FloatArray, event: FloatArray, arm: NDArray[np.intp], arms: int) -> ArmCounts:
-    """Return the counts of patients whose arms are numbered 0 to `arms` - 1."""
-    at = np.unique(time[event == 1])
-    deaths = np.zeros((len(at), arms))
-    at_risk = np.zeros((len(at), arms))
-    for j in range(arms):
-        here = arm == j
-        ends = np.sort(time[here])
-        at_risk[:, j] = len(ends) - np.searchsorted(ends, at, side="left")
-        died = time[here & (event == 1)]
-        deaths[:, j] = np.bincount(np.searchsorted(at, died), minlength=len(at))
-    return ArmCounts(at, deaths, at_risk)
 
 
 def basis_of(shape: str) -> tuple[Basis, tuple[str, ...]]:

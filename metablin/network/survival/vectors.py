@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from metablin._input import is_missing, numeric
 from metablin.errors import ConvergenceError, DataError
 from metablin.network.data import natural, table_of
 from metablin.network.survival.multivariate import MultivariateNetwork, VectorBlock
-from metablin.network.survival.partial import arm_counts, basis_of, fit_partial
+from metablin.network.survival.partial import basis_of, fit_partial
+from metablin.numerics.inference import joint_test
 from metablin.numerics.kaplan_meier import product_limit
+from metablin.numerics.partial import arm_counts
+from metablin.numerics.rubin import rubin_vectors
 from metablin.survival.patients import Patients, count
 from metablin.survival.rmst import area
 
@@ -23,46 +26,12 @@ __all__ = [
     "checked_patients",
     "hazard_vectors",
     "proportional_hazards",
-    "rubin_vectors",
     "survival_vectors",
 ]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Estimate = Callable[[FloatArray, FloatArray, IntArray, int], tuple[FloatArray, FloatArray]]
-
-
-def rubin_vectors(
-    estimates: FloatArray, covariances: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Combine vectors over m draws by Rubin's rules.
-
-    Parameters
-    ----------
-    estimates : ndarray, shape (m, q)
-    covariances : ndarray, shape (m, q, q)
-
-    Returns
-    -------
-    estimate, covariance, between : ndarray
-        Mean, total covariance, and the part (1 + 1/m) B of it.
-
-    References
-    ----------
-    Rubin DB (1987). Multiple Imputation for Nonresponse in Surveys, eqs 3.1.2-3.1.5.
-    doi:10.1002/9780470316696
-
-    Examples
-    --------
-    >>> y, v, b = rubin_vectors(np.array([[1.0], [3.0]]), np.ones((2, 1, 1)))
-    >>> y.tolist(), v.tolist(), b.tolist()
-    ([2.0], [[4.0]], [[3.0]])
-    """
-    m = len(estimates)
-    middle = estimates.mean(0)
-    gap = estimates - middle
-    between = gap.T @ gap / (m - 1) * (1 + 1 / m) if m > 1 else np.zeros_like(covariances[0])
-    return middle, covariances.mean(0) + between, between
 
 
 def survival_vectors(
@@ -183,9 +152,8 @@ def proportional_hazards(patients: Any) -> pd.DataFrame:
     rows = []
     for b in n.blocks:
         at = np.arange(len(b.y)) * 2 + 1
-        slope = b.y[:, 1]
-        q = float(slope @ np.linalg.solve(b.cov[np.ix_(at, at)], slope))
-        rows.append((b.study, q, len(slope), float(stats.chi2.sf(q, len(slope)))))
+        q, p_value = joint_test(b.y[:, 1], b.cov[np.ix_(at, at)])
+        rows.append((b.study, q, len(at), p_value))
     q, df = sum(r[1] for r in rows), sum(r[2] for r in rows)
     rows.append(("all studies", q, df, float(stats.chi2.sf(q, df))))
     return pd.DataFrame(rows, columns=["study", "statistic", "df", "p_value"])
@@ -226,20 +194,20 @@ def _vectors(
                                tuple(excluded))  # fmt: skip
 
 
-def checked_patients(patients: Any, needed: Iterable[str] = ("study", "treatment")
-                     ) -> pd.DataFrame:  # fmt: skip
+def checked_patients(patients: Any) -> pd.DataFrame:
     """Return patients as a frame with ``study, treatment, time, event, draw``."""
     frame = table_of(patients)
     frame.columns = [c.strip().lower() for c in frame.columns]
-    for name in (*needed, "time", "event"):
+    labels = ("study", "treatment")
+    for name in (*labels, "time", "event"):
         if name not in frame:
             raise DataError("the table lacks the column", column=name,
                             allowed=f"found: {', '.join(frame.columns)}")  # fmt: skip
-    for name in needed:
+    for name in labels:
         blank = [i for i, x in enumerate(frame[name]) if is_missing(x)]
         if blank:
             raise DataError("must be filled", row=blank[0] + 1, column=name, value="missing")
-    out = pd.DataFrame({name: frame[name].astype(str) for name in needed})
+    out = pd.DataFrame({name: frame[name].astype(str) for name in labels})
     out["time"] = numeric("time", frame["time"], minimum=0)
     out["event"] = numeric("event", frame["event"], minimum=0, maximum=1, integer=True)
     out["draw"] = frame.get("draw", 1)

@@ -125,7 +125,7 @@ def lay_out(curve: Curve, censoring: Censoring | None = None) -> tuple[Curve, Gr
     else:
         at_drops = kind != "points"
     if curve.whole is None:
-        curve = _whole.in_whole_units(curve, grid, step, at_drops)
+        curve = _whole.in_whole_units(curve, step, at_drops)
         if curve.whole:
             grid = build_grid(curve)
     if not at_drops:

@@ -28,7 +28,7 @@ TOO_FINE = 0.2  # reading errors of time, in units, from which units cannot be t
 FEW_FALLS = 0.3  # of the falls expected by chance in gaps without a whole unit: more rule it out
 
 
-def in_whole_units(curve: Curve, grid: Grid, step: FloatArray, at_drops: bool) -> Curve:
+def in_whole_units(curve: Curve, step: FloatArray, at_drops: bool) -> Curve:
     """Curve that knows whether drops lie at whole numbers of the time unit, then with clicks there.
 
     Clicks on drops are near whole numbers; of gaps between clicks at times of their own only

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from metablin._input import items, whole
 from metablin._input import seed as check_seed
 from metablin.errors import DataError
-from metablin.numerics import kaplan_meier
+from metablin.numerics.partial import log_hazard_ratio
 from metablin.reconstruct.printed import half_digit
 from metablin.reconstruct.records import Check, PseudoIPD
 from metablin.reconstruct.summary._input import Arm, parse_arm
@@ -225,7 +225,7 @@ def _arm(given: Mapping[str, Any], level: float, label: str) -> Arm:
 
 def log_ratio(treatment: Data, control: Data) -> float:
     """Cox log hazard ratio, treatment over control."""
-    return kaplan_meier.log_hazard_ratio(
+    return log_hazard_ratio(
         np.concatenate([treatment[0], control[0]]),
         np.concatenate([treatment[1], control[1]]),
         np.repeat([1, 0], [treatment[0].size, control[0].size]),

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metablin import _input
 from metablin.errors import ConvergenceError, DataError, MetablinWarning
-from metablin.records import Record, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.km import KMCurve, curve_of
 from metablin.survival.parametric.fit import ParametricFit, fit_parametric
 from metablin.survival.parametric.names import ALLOWED, DEFAULT, check_name
@@ -91,10 +91,7 @@ class ParametricComparison(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table and the fits, ready for JSON."""
-        out: dict[str, Any] = jsonable(
-            {"table": self.to_frame(), "fits": [f.to_dict() for f in self.fits]}
-        )
-        return out
+        return json_dict({"table": self.to_frame(), "fits": [f.to_dict() for f in self.fits]})
 
 
 def compare_parametric(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from metablin import _input
-from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, MetablinWarning
+from metablin.errors import ConvergenceError, ConvergenceWarning, DataError, warn
 from metablin.numerics.inference import critical
 from metablin.numerics.newton import Derivatives, Optimum, hessian, jacobian, maximise
 from metablin.numerics.profile import profile_limits
-from metablin.records import Record, freeze, jsonable
+from metablin.records import Record, json_dict
 from metablin.survival.parametric.families import Family, Start, runaway
 from metablin.survival.parametric.likelihood import (
     exact_derivatives,
@@ -83,9 +82,6 @@ class ParametricFit(Record):
     at_boundary: bool
     cure_low: float
     cure_high: float
-
-    def __post_init__(self) -> None:
-        freeze(self)
 
     @property
     def aic(self) -> float:
@@ -260,7 +256,7 @@ class ParametricFit(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit, ready for JSON."""
-        out: dict[str, Any] = jsonable(
+        return json_dict(
             {
                 "family": self.family.name,
                 "parameters": self.to_frame(),
@@ -274,7 +270,6 @@ class ParametricFit(Record):
                 "mean": self.mean(),
             }
         )
-        return out
 
 
 def fit_parametric(
@@ -378,18 +373,15 @@ def fit_family(family: Family, p: Patients, level: float, profile: bool = True) 
     best, at_boundary = _search(family, f, start, scale, exact_derivatives(family, p))
     covariance = _covariance(family.name, best.hessian, at_boundary)
     if not best.converged:
-        warnings.warn(
+        warn(
             f"{family.name}: the search stopped after {best.iterations} iterations",
             ConvergenceWarning,
-            stacklevel=3,
         )
     if at_boundary:
         edge = "0" if best.theta[0] < 0 else "1"
-        warnings.warn(
+        warn(
             f"{family.name}: the cure fraction is at its boundary {edge}; the data do not "
-            "support this cure model",
-            MetablinWarning,
-            stacklevel=3,
+            "support this cure model"
         )
     low, high = np.nan, np.nan
     if family.cure and profile:

@@ -347,7 +347,7 @@ def _read(
     arms = list(raw)
     for events, n in zip(arms[0::2], arms[1::2], strict=True):
         if n.startswith("n"):
-            _at_most(raw[events], raw[n], events, names)
+            _input.within(events, raw[events], raw[n], names)
     both = list(raw.values())
     return np.stack(both[0::2], axis=1), np.stack(both[1::2], axis=1), names
 
@@ -369,15 +369,6 @@ def _options(
         _input.choice("interval", interval, ["wald", "profile"]),
         _input.level(level), points, random,
     )  # fmt: skip
-
-
-def _at_most(x: FloatArray, n: FloatArray, column: str, names: tuple[str, ...]) -> None:
-    if (x > n).any():
-        i = int(np.flatnonzero(x > n)[0])
-        raise DataError(
-            "more events than patients", row=i + 1, column=column, value=f"{x[i]:g}",
-            allowed=f"at most n = {n[i]:g}", study=names[i],
-        )  # fmt: skip
 
 
 def _some_events(x: FloatArray, column: str, what: str = "events") -> None:

@@ -22,7 +22,7 @@ from metablin.meta.counts.glmm.fit import (
     glmm_rates,
     glmm_two_by_two,
 )
-from metablin.numerics.inference import chi2_tail, f_tail
+from metablin.numerics.inference import joint_test
 from metablin.records import Coefficients
 
 __all__ = ["fit_glmm", "fit_glmm_regression"]
@@ -71,14 +71,12 @@ def fit_glmm_regression(e: EffectSizes, options: Options, design: Design) -> Met
     pooled = make_fit(e, options, estimate=NAN, std_error=NAN, df=fit.df, predict=False,
                       **_company(fit, e))  # fmt: skip
     at = design.tested
-    m = len(at)
-    qm = float(fit.beta[at] @ np.linalg.solve(fit.cov[np.ix_(at, at)], fit.beta[at]))
-    df2, qm_p = NAN, float(chi2_tail(qm, m))
-    if np.isfinite(fit.df):
-        qm, df2 = qm / m, fit.df
-        qm_p = float(f_tail(qm, m, df2))
+    qm, qm_p = joint_test(fit.beta[at], fit.cov[np.ix_(at, at)], fit.df)
+    df2 = fit.df if np.isfinite(fit.df) else NAN
     shared = {f.name: getattr(fit, f.name) for f in dataclasses.fields(Coefficients)}
-    regression = Regression(**shared, design=design, qm=qm, qm_df=m, qm_df2=df2, qm_p=qm_p, r2=NAN)
+    regression = Regression(
+        **shared, design=design, qm=qm, qm_df=len(at), qm_df2=df2, qm_p=qm_p, r2=NAN
+    )
     return dataclasses.replace(pooled, regression=regression)
 
 

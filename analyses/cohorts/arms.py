@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ NOT_REACHED = ("NR", "NE")
 COMPARED = (("<=", "_to_"), (">=", "_from_"), ("<", "_below_"), (">", "_above_"))
 LIMITS = ("survival", "survival_ci_low", "survival_ci_high")
 Median = tuple[float | None, float | None, float | None]
-Row = dict[str, Any]
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _with_numbers(arm: PrintedArm, own: list[Row]) -> PrintedArm:
     return replace(arm, at_risk=counts, row_ids=(*arm.row_ids, *(r["row_id"] for r in own)))
 
 
-def _arm(patient_set: str, endpoint: str, part: list[Row]) -> PrintedArm:
+def _arm(patient_set: str, endpoint: str, part: Sequence[Row]) -> PrintedArm:
     main = sorted(part, key=lambda r: (-_printed(r, "n", 0.0), r["row_id"]))
     medians = [r for r in main if not math.isnan(r["median_months"]) or r["median_state"]]
     first = (medians or main)[0]
@@ -173,7 +173,7 @@ def _printed(row: Row, name: str, otherwise: float) -> float:
     return otherwise if math.isnan(row[name]) else float(row[name])
 
 
-def _largest(part: list[Row], name: str) -> float | None:
+def _largest(part: Sequence[Row], name: str) -> float | None:
     """Return the largest printed value; None where none is printed."""
     return max((float(r[name]) for r in part if not math.isnan(r[name])), default=None)
 
@@ -186,7 +186,7 @@ def _median(row: Row) -> Median:
     return limit("median_months"), low, high
 
 
-def _landmarks(part: list[Row]) -> tuple[tuple[float, ...], ...]:
+def _landmarks(part: Sequence[Row]) -> tuple[tuple[float, ...], ...]:
     """Return landmarks in order of time; limits only where both are printed."""
     out = []
     marks = [r for r in part if not math.isnan(r["time_months"] + r["survival"])]

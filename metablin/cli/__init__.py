@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Annotated, NoReturn
+from functools import cache
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -29,7 +30,7 @@ from metablin.cli import (
 )
 from metablin.errors import ConvergenceError, DataError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "command", "main"]
 
 app = typer.Typer(
     name="metablin",
@@ -75,6 +76,12 @@ def _root(
     """Evidence, meta-analysis and survival for the trials of blinatumomab."""
 
 
+@cache
+def command() -> Any:
+    """Return the command with all its parts; putting it together takes longer than most of them."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command line with the process' arguments."""
     _open_streams()
@@ -82,7 +89,7 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     warnings.showwarning = _show_warning
     try:
-        app(args=arguments, prog_name="metablin")
+        command()(args=arguments, prog_name="metablin")
     except (DataError, ConvergenceError) as error:
         if debug:
             raise

@@ -195,8 +195,8 @@ def _roles() -> dict[str, str]:
 
 
 MEASURED: dict[str, tuple[int, Callable[[float, float], Any]]] = {
-    "svg": (72, lambda width, height: RendererSVG(width, height, StringIO())),
-    "png": (PNG_DPI, lambda width, height: RendererAgg(width, height, PNG_DPI)),
+    "svg": (72, lambda w, h: RendererSVG(w, h, StringIO())),  # type: ignore[no-untyped-call]
+    "png": (PNG_DPI, lambda w, h: RendererAgg(w, h, PNG_DPI)),  # type: ignore[no-untyped-call]
 }
 """Dots per inch at which letters of a format are measured, and what measures them."""
 

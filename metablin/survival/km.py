@@ -415,7 +415,7 @@ def curve_of(p: Patients, conf_type: str, level: float, label: str) -> KMCurve:
     steps = c.n_event > 0
     carried = np.cumsum(steps)
     low, high = (
-        np.r_[1.0, side][carried]
+        np.concatenate(([1.0], side))[carried]
         for side in limits(survival[steps], se_log[steps], conf_type, level)
     )
     with np.errstate(invalid="ignore"):

@@ -252,9 +252,9 @@ def count(p: Patients) -> Counts:
     """
     order = np.argsort(p.time)
     t = p.time[order]
-    first = np.flatnonzero(np.r_[True, t[1:] != t[:-1]])
+    first = np.flatnonzero(np.concatenate(([True], t[1:] != t[:-1])))
     if p.weights is None:
-        total = np.diff(np.r_[first, t.size]).astype(np.float64)
+        total = np.diff(first, append=t.size).astype(np.float64)
         events = np.add.reduceat(p.event[order], first)
     else:
         w = p.weights[order]

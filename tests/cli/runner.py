@@ -9,9 +9,12 @@ import sys
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer import testing
 
 from metablin.cli import main
 
@@ -71,6 +74,17 @@ def process(*arguments: object, cwd: Path = ROOT) -> Done:
         command, cwd=cwd, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
+
+
+class CliRunner(testing.CliRunner):
+    """Typer's, with each command put together once in a process, as `main` has it."""
+
+    put_together = staticmethod(cache(testing._get_command))
+
+    def invoke(self, *arguments: Any, **options: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(testing, "_get_command", self.put_together)
+            return super().invoke(*arguments, **options)
 
 
 def assert_one_line_error(result: Done, *parts: str) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
 from metablin.cli import app
+from tests.cli.runner import CliRunner
 
 CASES = Path(__file__).parents[1] / "cases"
 FILES = sorted(p.name for p in (CASES / "files").iterdir())

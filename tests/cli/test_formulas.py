@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from metablin.cli import app
 from metablin.errors import DataError
 from metablin.io import read_formula
+from tests.cli.runner import CliRunner
 
 ROWS = "study,events,n,x,g\nA,3,10,1,a\nB,5,12,2,b\nC,9,20,3,a\nD,4,14,5,b\nE,6,15,4,a\n"
 HOSTILE = [

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
 from metablin.records import jsonable
+from tests.cli.runner import CliRunner
 from tests.reference import pinned
 
 DATA = Path(__file__).parents[1] / "reference" / "data"

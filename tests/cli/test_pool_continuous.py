@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin import options
 from metablin.cli import app
 from metablin.cli.pool import pool as command
 from metablin.io.studies import MEASURES
+from tests.cli.runner import CliRunner
 
 DATA = Path(__file__).parents[1] / "reference" / "data"
 NORMAND = pd.read_csv(DATA / "normand1999.csv")

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import special
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
-from tests.cli.runner import assert_one_line_error, metablin
+from tests.cli.runner import CliRunner, assert_one_line_error, metablin
 from tests.reference import pinned
 
 DATA = Path(__file__).parents[1] / "reference" / "data"

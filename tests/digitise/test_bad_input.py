@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
+from tests.cli.runner import CliRunner
 from tests.digitise.figures import Manner, draw, simulate
 
 

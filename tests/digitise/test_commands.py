@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
 from metablin.digitise import check_printed
+from tests.cli.runner import CliRunner
 from tests.digitise.figures import Manner, draw, simulate
 
 LOG_HR = 0.02  # error of one trial's log hazard ratio read from a vector figure

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
+from tests.cli.runner import CliRunner
 
 HERE = Path(__file__).parent / "reviews"
 ROWS, SETTINGS = "fleiss1993-data-rows.csv", "fleiss1993-overall-estimates-and-settings.csv"

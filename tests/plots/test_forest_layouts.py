@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
@@ -21,6 +20,7 @@ from metablin.plots import (
     forest_layout_frame,
     style,
 )
+from tests.cli.runner import CliRunner
 from tests.reference import table
 
 BCG = table("bcg")

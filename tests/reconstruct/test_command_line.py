@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from metablin.cli.reconstruct import reconstruct
 from metablin.cli.summary import reconstruct_summary
+from tests.cli.runner import CliRunner
 from tests.reconstruct.test_whole_units import PLACEBO
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 import metablin as mb
 from metablin.cli import app
 from metablin.meta.core.models import MODELS
 from metablin.report.paper import ESTIMATORS
 from metablin.report.sources import SOURCES
+from tests.cli.runner import CliRunner
 
 TABLES = ([4, 6, 3, 62], [123, 306, 231, 1359], [11, 29, 11, 248], [139, 303, 220, 1286])
 NAMES = ["A & B", "C_1", "D|x", "$E"]

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from metablin import DataError
 from metablin.cli import app
 from metablin.cli.site import find_quarto
 from metablin.pipeline.trace import evidence_rows, trace_result
 from metablin.report import Column, Outcome, Table, save
-from tests.cli.runner import ROOT, assert_one_line_error, metablin
+from tests.cli.runner import ROOT, CliRunner, assert_one_line_error, metablin
 
 NAMES = ["key", "estimate", "conf_low", "conf_high", "row_ids"]
 ROWS = [

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from metablin import DataError
 from metablin.cli import app
-from tests.cli.runner import ROOT
+from tests.cli.runner import ROOT, CliRunner
 
 # Stands in for Quarto: writes a page for each document of its half, the search and the site map.
 QUARTO = """#!/usr/bin/env python3

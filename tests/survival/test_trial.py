@@ -4,11 +4,11 @@ import json
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from metablin.cli.survival import survival
 from metablin.errors import DataError, MetablinWarning
 from metablin.survival import analyse_trial
+from tests.cli.runner import CliRunner
 from tests.reference import HERE, pinned, table
 
 PINNED = pinned("survival")["sets"]["lung"]

@@ -244,12 +244,10 @@ def _gather(
     out: list[tuple[Colour, Any, Any, Trace]] = []
     limit = MOST if expected is None else expected
     once = expected is not None and len(inks) == expected  # an ink for each arm
+    ahead = {ink: _next(piece, fields[ink], used[ink], False) for ink in inks} if limit else {}
     while len(out) < limit:
         best = None
-        for ink in inks:
-            if once and used[ink].any():
-                continue
-            found = _next(piece, fields[ink], used[ink], bool(used[ink].any()))
+        for ink, found in ahead.items():
             if found is not None and (best is None or found[0] > best[0]):
                 best = (*found, ink)
         if best is None:
@@ -257,6 +255,9 @@ def _gather(
         _, own, neutral, trace, ink = best
         out.append((ink, own, neutral, trace))
         used[ink] |= _around(own, trace)
+        taken = bool(used[ink].any())
+        more = len(out) < limit and not (once and taken)
+        ahead[ink] = _next(piece, fields[ink], used[ink], taken) if more else None
     return out
 
 

@@ -12,7 +12,8 @@ from scipy import ndimage
 from metablin.digitise.readers import Colour
 
 __all__ = [
-    "Field", "coverage", "ink_field", "is_thin", "nearest_inks", "paler", "palette", "unblended",
+    "Field", "added", "coverage", "ink_field", "is_thin", "length", "nearest_inks", "paler",
+    "palette", "unblended",
 ]  # fmt: skip
 
 FAINT = 36.0  # ink differs from the paper by at least this, in 0..441
@@ -71,7 +72,7 @@ def ink_field(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], reach: 
     size = 2 * reach + 1
     part = _without_grid(part, size)
     paper = ndimage.grey_closing(part, size=(size, size, 1), mode="nearest")
-    strength = np.linalg.norm(paper - part, axis=2)
+    strength = length(paper - part)
     return Field(part, paper, strength, x0, y0)
 
 
@@ -81,7 +82,7 @@ def _without_grid(part: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     A pixel of such a line differs from the paper on both sides of it; a curve does not run level
     for that long.
     """
-    grey = part.mean(axis=2)
+    grey = added(part) / 3
     out = part.copy()
     tinted = float(np.median(grey)) < WHITE  # only a tinted ground has paler lines
     for axis in (0, 1):
@@ -159,9 +160,7 @@ def nearest_inks(field: Field, samples: list[Colour]) -> list[Colour]:
     places = _hues(colours)
     nearest = np.zeros(len(places), dtype=int)
     for _ in range(ROUNDS):
-        nearest = np.argmin(
-            np.linalg.norm(places[:, None, :] - centres[None, :, :], axis=2), axis=1
-        )
+        nearest = np.argmin(length(places[:, None, :] - centres[None, :, :]), axis=1)
         for k in range(len(centres)):
             if np.any(nearest == k):
                 centres[k] = np.median(places[nearest == k], axis=0)
@@ -179,7 +178,7 @@ def nearest_inks(field: Field, samples: list[Colour]) -> list[Colour]:
 def _hues(colours: Any) -> Any:
     """Return inks at one depth, so that only their hues differ."""
     away = 255.0 - colours
-    return DEPTH * away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1.0)
+    return DEPTH * away / np.maximum(length(away)[:, None], 1.0)
 
 
 def _group(places: Any, radius: float) -> Any:
@@ -188,9 +187,19 @@ def _group(places: Any, radius: float) -> Any:
     values, counts = np.unique(code, return_counts=True)
     centre = np.median(places[code == values[np.argmax(counts)]], axis=0)
     for _ in range(2):
-        near = np.linalg.norm(places - centre, axis=1) < radius
+        near = length(places - centre) < radius
         centre = np.median(places[near], axis=0) if near.any() else centre
-    return np.linalg.norm(places - centre, axis=1) < radius
+    return length(places - centre) < radius
+
+
+def added(values: Any) -> Any:
+    """Return the sum of red, green and blue, which numpy adds up ten times more slowly itself."""
+    return values[..., 0] + values[..., 1] + values[..., 2]
+
+
+def length(colours: Any) -> Any:
+    """Return the length of colours, seen from black."""
+    return np.sqrt(added(colours * colours))
 
 
 def coverage(field: Field, ink: Colour, rivals: list[Colour]) -> tuple[Any, Any]:
@@ -243,7 +252,7 @@ def unblended(field: Field, found: list[tuple[Colour, int]]) -> list[Colour]:
     strong = field.strength > FAINT
     cores = dict(found)
     inks = list(cores)
-    near = {i: strong & (np.linalg.norm(field.pixels - np.array(i), axis=2) < SAME) for i in inks}
+    near = {i: strong & (length(field.pixels - np.array(i)) < SAME) for i in inks}
     thin = is_thin(field)
     out = []
     for pale in inks:
@@ -288,9 +297,9 @@ def _project(field: Field, ink: Colour) -> tuple[Any, Any]:
     """Return the part of ink in each pixel and what it leaves unexplained."""
     to_ink = np.asarray(ink, dtype=np.float32) - field.paper
     to_pixel = field.pixels - field.paper
-    square = np.maximum((to_ink**2).sum(axis=2), 1.0)
-    part = (to_ink * to_pixel).sum(axis=2) / square
-    rest = np.linalg.norm(to_pixel - np.clip(part, 0, 1.0)[:, :, None] * to_ink, axis=2)
+    square = np.maximum(added(to_ink**2), 1.0)
+    part = added(to_ink * to_pixel) / square
+    rest = length(to_pixel - np.clip(part, 0, 1.0)[:, :, None] * to_ink)
     return part, rest
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from metablin.digitise.axes import Axis, Panel, fit_axis
+from metablin.digitise.raster.inks import added
 
 __all__ = ["calibrate_pixels", "straighten"]
 
@@ -26,7 +27,7 @@ STILL = 0.07  # degrees below which a picture is left as it is
 
 def straighten(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     """Turn a picture so that its lines run level; return it and the angle in degrees."""
-    grey = pixels.astype(np.float32).mean(axis=2)
+    grey = added(pixels.astype(np.float32)) / 3
     dark = np.argwhere(grey < np.percentile(grey, 50) - 60)
     if len(dark) < 200:
         return pixels, 0.0
@@ -66,7 +67,7 @@ def calibrate_pixels(panel: Panel, pixels: NDArray[np.uint8]) -> Panel:
     pixels : ndarray
         The picture.
     """
-    grey = pixels.astype(np.float32).mean(axis=2)
+    grey = added(pixels.astype(np.float32)) / 3
     return replace(panel, x=_axis(panel.x, panel, grey, 0), y=_axis(panel.y, panel, grey.T, 1))
 
 

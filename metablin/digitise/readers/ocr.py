@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from typing import Any
 
@@ -19,7 +20,11 @@ SMALL = 1000  # pictures whose shorter side is less are enlarged before text is 
 LARGE = 2000  # and larger ones are reduced to this on their longer side
 WIDE = str.maketrans("（）［］，．：；％＋－", "()[],.:;%+-")
 ROMAN = re.compile(r"\b[IVX]*l[IlVX]*\b")
+KEPT = 16  # pictures whose text is kept
 DARK = 60.0  # ink differs from the paper by at least this, in 0..441
+
+
+_READ: dict[bytes, list[Any]] = {}
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,10 +51,8 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
     """
     picture = np.rot90(pixels, k=-1) if upright else pixels
     scaled, scale = _scaled(picture)
-    # Without the guess of what stands on its head: it takes a 6 for a 9.
-    found, _ = _engine()(np.ascontiguousarray(scaled[:, :, ::-1]), use_cls=False)
     out = []
-    for corners, text, sure in found or []:
+    for corners, text, sure in _words(np.ascontiguousarray(scaled[:, :, ::-1])):
         box = np.asarray(corners, dtype=float) / scale
         (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
         tall = y1 - y0 > 1.5 * (x1 - x0) and len(text) > 1
@@ -60,6 +63,23 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
         out.append(label)
     out = cut_labels(picture, out, recognise_crops)
     return [_turned(lab, pixels.shape[0]) for lab in out] if upright else out
+
+
+def _words(picture: NDArray[np.uint8]) -> list[Any]:
+    """Return corners, text and confidence of every line of a picture.
+
+    The last pictures are kept: a figure is read again with axes or arms given by hand, and its
+    text takes most of the time.
+    """
+    engine = _engine()
+    key = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
+    if key not in _READ:
+        # Without the guess of what stands on its head: it takes a 6 for a 9.
+        found = engine(picture, use_cls=False)[0] or []
+        if len(_READ) == KEPT:
+            del _READ[next(iter(_READ))]
+        _READ[key] = found
+    return _READ[key]
 
 
 def recognise_crops(crops: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:

@@ -237,7 +237,7 @@ def predicted_above(fit: MetaFit, cuts: ArrayLike) -> FloatArray:
     >>> import metablin as mb
     >>> e = mb.hazard_ratios([0.71, 0.55, 0.90], [0.55, 0.35, 0.60], [0.92, 0.86, 1.35])
     >>> predicted_above(mb.pool(e, model="bayes", prior=half_normal(0.5)), [0.0]).round(3).tolist()
-    [0.171]
+    [0.118]
     """
     known = fit.extra["mu_prior"]
     t, p, m, s = _Tau(

@@ -66,9 +66,12 @@ class _Walk:
 
 
 class _Curves:
-    """Distribution functions of one candidate, from which times are drawn."""
+    """Distribution functions of one candidate, from which times are drawn.
 
-    def __init__(self, time: FloatArray, h: FloatArray, g: FloatArray) -> None:
+    `marks` are the times at which they are read off: the origin, the printed times and the end.
+    """
+
+    def __init__(self, marks: FloatArray, time: FloatArray, h: FloatArray, g: FloatArray) -> None:
         s = np.exp(-h)
         self.time, self.s = time, s
         self.event = np.zeros(time.size)
@@ -76,17 +79,21 @@ class _Curves:
         self.censor = np.zeros(time.size)
         self.censor[1:] = np.cumsum(0.5 * (s[1:] + s[:-1]) * (g[:-1] - g[1:]) + TINY)
 
-    def at(self, values: FloatArray, t: float) -> float:
-        return float(np.interp(t, self.time, values))
+        self.at = marks.tolist()
+        self.event_at, self.censor_at, self.s_at = (
+            np.interp(marks, time, y).tolist() for y in (self.event, self.censor, s)
+        )
 
 
 class _Span:
-    """The curves from one time to a later one, read off once for every try of a draw."""
+    """The curves from the printed time before the `i`-th to that time."""
 
-    def __init__(self, curves: _Curves, a: float, b: float) -> None:
+    def __init__(self, curves: _Curves, i: int) -> None:
         self.curves = curves
-        self.event = curves.at(curves.event, a), curves.at(curves.event, b)
-        self.censor = curves.at(curves.censor, a), curves.at(curves.censor, b)
+        self.event = curves.event_at[i - 1], curves.event_at[i]
+        self.censor = curves.censor_at[i - 1], curves.censor_at[i]
+        self.s = curves.s_at[i]
+        a, b = curves.at[i - 1], curves.at[i]
         edge = 1e-9 * (b - a)
         self.inside = a + edge, b - edge
 
@@ -129,12 +136,13 @@ def draw_patients(
     the last printed time, in standard deviations. It is infinite when S rests at one half, where
     other definitions of the median find another time.
     """
-    curves, walk = _Curves(time, h, g), _Walk(arm.n)
-    for mark in marks:
-        if not _reach(arm, walk, curves, mark, rng):
+    places = np.array([0.0, *(mark.time for mark in marks), time[-1]])
+    curves, walk = _Curves(places, time, h, g), _Walk(arm.n)
+    for i, mark in enumerate(marks):
+        if not _reach(arm, walk, _Span(curves, i + 1), mark, rng):
             return None
         walk.at = mark.time
-    strain = _finish(arm, walk, curves, rng)
+    strain = _finish(arm, walk, _Span(curves, len(marks) + 1), rng)
     if strain is None:
         return None
     times, flags = np.concatenate(walk.times), np.concatenate(walk.flags)
@@ -160,22 +168,21 @@ def stations(arm: Arm) -> list[Station]:
     return [out[t] for t in sorted(out)]
 
 
-def _reach(arm: Arm, walk: _Walk, curves: _Curves, mark: Station, rng: np.random.Generator) -> bool:
+def _reach(arm: Arm, walk: _Walk, span: _Span, mark: Station, rng: np.random.Generator) -> bool:
     """Let patients leave up to a printed time, in one of some tries."""
-    span = _Span(curves, walk.at, mark.time)
     if mark.count is not None and mark.landmark is None:
         return _to_count(walk, span, mark, rng)
-    goal = _Goal(arm, walk, curves, span, mark)
+    goal = _Goal(arm, walk, span, mark)
     return any(_advance(arm, walk, span, goal, rng) for _ in range(TRIES))
 
 
 class _Goal:
     """What every try of a draw up to a printed time has in common."""
 
-    def __init__(self, arm: Arm, walk: _Walk, curves: _Curves, span: _Span, mark: Station) -> None:
+    def __init__(self, arm: Arm, walk: _Walk, span: _Span, mark: Station) -> None:
         n = walk.at_risk
         self.mark = mark
-        self.aim, self.slack = _aim(arm, walk, curves, mark)
+        self.aim, self.slack = _aim(arm, walk, span, mark)
         rho = min(self.aim / walk.s, 1.0) if walk.s > 0 else 1.0
         self.most = min(math.ceil(n * (1.0 - rho)) + 1, n)
         event, censor = span.shares()
@@ -212,11 +219,11 @@ def _advance(arm: Arm, walk: _Walk, span: _Span, goal: _Goal, rng: np.random.Gen
     return True
 
 
-def _aim(arm: Arm, walk: _Walk, curves: _Curves, mark: Station) -> tuple[float, float]:
+def _aim(arm: Arm, walk: _Walk, span: _Span, mark: Station) -> tuple[float, float]:
     """Value S should have at a printed time, and how far from the printed one it may be."""
     if mark.is_median:
         return 0.5, 0.0
-    drawn = curves.at(curves.s, mark.time)
+    drawn = span.s
     slack = math.inf
     if mark.landmark is not None:
         slack = max(mark.landmark.tolerance, 0.5 / arm.n)
@@ -234,14 +241,16 @@ class _Fall:
         self.start, self.at_risk, self.size = walk.s, walk.at_risk, pool.size
         self.order = pool.argsort()  # the first events in order of time are those below a number
         self.gone = censored.searchsorted(pool[self.order])
+        self.ahead = self.at_risk - np.arange(self.size)
 
     def after(self, m: int) -> float:
         """Return S after the first `m` events of the pool."""
         if m == 0:
             return self.start
         gone = self.gone if m == self.size else self.gone[self.order < m]
-        ahead = self.at_risk - np.arange(m) - gone
-        return self.start * float(np.multiply.reduce(1.0 - 1.0 / np.maximum(ahead, 1)))
+        ahead = self.ahead[:m] - gone
+        np.maximum(ahead, 1, out=ahead)
+        return self.start * float(np.multiply.reduce(1.0 - 1.0 / ahead))
 
 
 def _events_for(walk: _Walk, fall: _Fall, aim: float) -> tuple[int, float]:
@@ -309,10 +318,9 @@ def _to_count(walk: _Walk, span: _Span, mark: Station, rng: np.random.Generator)
     return True
 
 
-def _finish(arm: Arm, walk: _Walk, curves: _Curves, rng: np.random.Generator) -> float | None:
+def _finish(arm: Arm, walk: _Walk, span: _Span, rng: np.random.Generator) -> float | None:
     """Let everyone else leave after the last printed time; the known total fixes the events."""
-    n, end = walk.at_risk, float(curves.time[-1])
-    span = _Span(curves, walk.at, end)
+    n, end = walk.at_risk, span.curves.at[-1]
     event, censor = span.shares()
     share = event / max(event + censor, TINY)
     if arm.events is None:

@@ -223,10 +223,11 @@ def monotone_cubic(knots: FloatArray, h: FloatArray, j: IntArray, share: FloatAr
         one / np.maximum(slope[:, :-1], TINY**2) + two / np.maximum(slope[:, 1:], TINY**2)
     )
     d = np.concatenate([slope[:, :1], inner, slope[:, -1:]], axis=1)
-    left, right, dx, d0, d1 = (
-        np.take_along_axis(x, i, axis=1)
-        for x, i in ((h, j - 1), (h, j), (width, j - 1), (d, j - 1), (d, j))
-    )
+    # places in the flattened arrays: of knots, and of segments, of which a row has one less
+    row = np.arange(h.shape[0])[:, None]
+    knot = row * h.shape[1] + j
+    left, right, d0, d1 = h.take(knot - 1), h.take(knot), d.take(knot - 1), d.take(knot)
+    dx = width.take(knot - row - 1)
     p, q = share, 1.0 - share
     return np.asarray(
         q * q * (1.0 + 2.0 * p) * left

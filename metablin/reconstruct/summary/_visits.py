@@ -59,11 +59,14 @@ class Visits:
         >>> v.seen(np.array([[0.0, 1.0, 2.0, 3.0, 4.0]])).round(3).tolist()
         [[0.0, 0.0, 1.0, 2.0, 3.0]]
         """
-        nearest = np.rint(time / self.every)
-        passed = nearest - 1.0 + ndtr((time - nearest * self.every) / self.scatter)
-        held = self.every * np.maximum(passed, 0.0)
-        mixed = (1.0 - self.at_once) * held + self.at_once * time
-        return np.where(self.scanned, mixed, time)
+        rows = np.flatnonzero(self.scanned)
+        out = np.array(np.broadcast_to(time, (self.scanned.size, time.shape[1])))
+        t, every, at_once = out[rows], self.every[rows], self.at_once[rows]
+        nearest = np.rint(t / every)
+        passed = nearest - 1.0 + ndtr((t - nearest * every) / self.scatter[rows])
+        held = every * np.maximum(passed, 0.0)
+        out[rows] = (1.0 - at_once) * held + at_once * t
+        return out
 
     def rate(self, time: float) -> FloatArray:
         """Slope of `seen` at one time, shape (m,): how much likelier than on average events are."""

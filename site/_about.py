@@ -94,8 +94,8 @@ def flow() -> None:
     sources = mb.load("searches", all_rows=True).astype(str)
     searched = sources.loc[sources["kind"] != "database"]
     names = [
-        f"{typeset(source)}: {found_words(found)}"
-        for source, found in searched[["source", "found"]].itertuples(index=False)
+        f"{typeset(source)} (number found: {found}; kept: {kept})"
+        for source, found, kept in searched[["source", "found", "kept"]].itertuples(index=False)
     ]
     steps = [
         ("Identification", box("Sources", [escape(x) for x in names]),
@@ -116,11 +116,6 @@ def flow() -> None:
     )
     boxes = raw(f'<div class="flow">{body}</div>')
     say(f"::: {{#fig-about-flow}}\n\n{boxes}\n\n{caption} [Data](evidence/screening.csv)\n\n:::")
-
-
-def found_words(found: str) -> str:
-    """Return how many records a search found, or that nobody wrote it down."""
-    return f"number found: {NOT_RECORDED}" if found == NOT_RECORDED else f"{found} found"
 
 
 def why(stage: str) -> list[str]:

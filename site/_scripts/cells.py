@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,6 +92,27 @@ def plain_table(frame: pd.DataFrame, columns: Mapping[str, str]) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def card_table(heads: Sequence[str], lines: Sequence[str]) -> str:
+    """Return lines as a table that becomes a card a line on a telephone."""
+    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in heads)
+    return (
+        f'<div class="scroll"><table class="sof"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def line(name: str, cells: Sequence[str], heads: Sequence[str], small: str = "") -> str:
+    """Return a line of such a table: name and cells are HTML; the cells have headings."""
+    under = f"<small>{escape(small)}</small>" if small else ""
+    rest = (f'<td data-label="{h}">{c}</td>' for h, c in zip(heads, cells, strict=True))
+    return f'<tr><th scope="row">{name}{under}</th>{"".join(rest)}</tr>'
+
+
+def block(words: str, columns: int) -> str:
+    """Return a heading over several lines of such a table."""
+    return f'<tr class="block"><th scope="colgroup" colspan="{columns}">{escape(words)}</th></tr>'
 
 
 def html(text: str) -> str:

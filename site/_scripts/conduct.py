@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
-from cells import citation, html, plain_table
+from cells import block, card_table, citation, html, line
 
+from metablin.certainty import TOOLS
 from metablin.datasets import entry, said
 from metablin.report import format_number
 from metablin.report.words import arm_words, typeset
@@ -27,6 +28,7 @@ FACTS = {
     "enrolment_end": "Enrolment to",
     "data_cutoff": "Data cut-off",
     "median_followup_months": "Median follow-up, months",
+    "who_paid": "Who paid",
     "source_key": "Main source",
     "note": "Notes",
 }
@@ -34,11 +36,16 @@ ALWAYS = ("population", "n_total", "arms", "enrolment_start", "enrolment_end")
 """Said of every trial, recorded or not."""
 REVIEW = "meta_analysis"
 NOT_RECORDED = "not recorded"
-PAID = "Who paid"
-"""No table of the base holds it, which a reader of a trial wants to be told."""
+NOWHERE = {"who_paid": "not recorded in this base"}
+"""What no table of the base holds, though readers of a trial ask for it."""
 KNOWN = {**said("endpoint"), **said("outcome")}
 CONDUCT = ("What", "As reported", "Source")
-JUDGED = {"outcome": "Outcome", "domain": "Domain", "judgement": "Risk of bias", "reason": "Why"}
+BIAS = ("Domain", "Risk of bias", "Why")
+ASKED = {"os": "Overall survival", "event_free": "Survival without relapse or another event"}
+JUDGED = (
+    "Judged by the published algorithms from answers with a reason each; see [how this review was "
+    "made](../about.qmd#risk-of-bias)."
+)
 
 
 def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
@@ -46,7 +53,7 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
     lines = []
     own = rows.loc[rows["table"] == "trials"].to_dict(orient="records")
     for column, words in FACTS.items():
-        value = trial[column]
+        value = NOWHERE.get(column) or trial[column]
         if value == "" or value != value:
             if column not in ALWAYS or trial["design"] == REVIEW:
                 continue
@@ -64,7 +71,6 @@ def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
         if column == "source_key" and own:
             text = citation(own[0])
         lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{text}</td></tr>')
-    lines.append(f'<tr><th scope="row">{PAID}</th><td>{NOT_RECORDED} in this base</td></tr>')
     return f'<div class="scroll"><table class="facts"><tbody>{"".join(lines)}</tbody></table></div>'
 
 
@@ -72,32 +78,32 @@ def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame, cited: Mapping[st
     """Return how a trial was conducted and how its risk of bias is judged, each with its reason."""
     parts = []
     if len(judged):
-        reasons = judged["reason"].str.replace("_", " ")
-        shown = judged.assign(
-            outcome=judged["outcome"].str.replace("_", "-").map(lambda o: KNOWN.get(o, o)),
-            domain=judged["domain"].str.replace("_", " "),
-            reason=reasons,
-        )
-        parts.append(html(plain_table(shown, JUDGED)))
+        parts += [JUDGED, html(bias_table(judged))]
     if len(conduct):
-        shown = conduct.fillna("")
-        body = "".join(
-            f"<tr><td>{escape(fact.replace('_', ' ').capitalize())}</td>"
-            f"<td>{escape(typeset(str(value)))}</td>"
-            f"<td>{cited[row]}, {escape(typeset(str(place)))}</td></tr>"
-            for row, fact, value, place in shown[["row_id", "fact", "value", "locator"]].itertuples(
-                index=False, name=None
-            )
+        parts.append(html(conduct_table(conduct.fillna(""), cited)))
+    return "\n\n".join(parts) or "Neither conduct nor risk of bias of this study has been recorded."
+
+
+def bias_table(judged: pd.DataFrame) -> str:
+    """Return the judgements of a study, a block an outcome and tool, a line a domain."""
+    lines = []
+    for (outcome, tool), part in judged.groupby(["outcome", "tool"], sort=False):
+        words = ASKED.get(str(outcome), str(outcome).replace("_", " "))
+        lines.append(block(f"{words} ({TOOLS[str(tool)].title})", len(BIAS)))
+        for row in part.to_dict(orient="records"):
+            reason = str(row["reason"]).replace("_", " ")
+            cells = (escape(row["judgement"]), escape(typeset(reason)))
+            lines.append(line(row["domain"].replace("_", " ").capitalize(), cells, BIAS[1:]))
+    return card_table(BIAS, lines)
+
+
+def conduct_table(conduct: pd.DataFrame, cited: Mapping[str, str]) -> str:
+    """Return the facts of the conduct of a trial, each with its source."""
+    lines = []
+    for row in conduct.to_dict(orient="records"):
+        cells = (
+            escape(typeset(str(row["value"]))),
+            f"{cited[row['row_id']]}, {escape(typeset(str(row['locator'])))}",
         )
-        head = "".join(f'<th scope="col">{words}</th>' for words in CONDUCT)
-        parts.append(
-            html(
-                f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-                f"<tbody>{body}</tbody></table></div>"
-            )
-        )
-    said = "Judged by the published algorithms from answers with a reason each; see [how this "
-    said += "review was made](../about.qmd#risk-of-bias)."
-    if not parts:
-        return "Neither conduct nor risk of bias of this study has been recorded."
-    return "\n\n".join([said, *parts] if len(judged) else parts)
+        lines.append(line(row["fact"].replace("_", " ").capitalize(), cells, CONDUCT[1:]))
+    return card_table(CONDUCT, lines)

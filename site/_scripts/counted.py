@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from cells import html
+from cells import block, card_table, html, line
 from patients import reason_words
 
 from metablin.report import format_number
@@ -28,7 +28,13 @@ PLACES = {
     "safety/answers": ("safety.html#tbl-safety-answers", "Safety", ""),
 }
 """Where each table of answers is read, the name of that page, and what its numbers are."""
-HEADS = ("Pool", "Weight", "Answer of the pool", "Certainty", "Without this trial")
+SHARED = ("Pool", "Weight", "Answer of the pool", "Certainty", "Without this trial")
+ALONE_HEADS = ("Question", "Patients", "Answer", "Certainty")
+RULE = (
+    "A weight is what the forest plot of the pool prints; who is in which pool, by which rule, is "
+    "on [a page of its own](../pools.qmd)."
+)
+ALONE = "its weight is all of it, and without it nothing would be left."
 ROLES = {"both arms": "both arms", "control group": "its control group"}
 COUNTS = {2: "two", 3: "three"}
 Row = dict[str, Any]
@@ -76,12 +82,13 @@ class Counted:
         if trial in self._reasons:
             reason = reason_words(str(self._reasons[trial]))
             parts.append(f"No pool takes its patients on blinatumomab: {escape(reason)}.")
-        if own:
-            parts.append(
-                f"{standing(own)} A weight is what the forest plot of the pool prints; who is in "
-                "which pool, by which rule, is on [a page of its own](../pools.qmd)."
-            )
-            parts.append(html(self._table(own)))
+        alone = [r for r in own if r["k"] == r["cohorts"]]
+        shared = [r for r in own if r not in alone]
+        if shared:
+            parts += [f"{sharing(len(shared))} {RULE}", html(self._shared(shared))]
+        if alone:
+            what = "one question" if len(alone) == 1 else f"{len(alone)} questions"
+            parts += [f"It answers {what} alone: {ALONE}", html(self._alone(alone))]
         parts += self._rates(rows)
         return "\n\n".join(parts) or "It is in no pool that is an answer here."
 
@@ -100,30 +107,24 @@ class Counted:
             "are on the page [Safety](../safety.qmd)."
         ]
 
-    def _table(self, own: list[Row]) -> str:
-        head = "".join(f'<th scope="col">{words}</th>' for words in HEADS)
-        body, question = [], ""
+    def _shared(self, own: list[Row]) -> str:
+        """Return the pools with other studies in them: weight, answer, and the pool without it."""
+        lines, question = [], ""
         for row in own:
             if row["question"] != question:
                 question = row["question"]
-                body.append(
-                    f'<tr class="block"><th scope="colgroup" colspan="{len(HEADS)}">'
-                    f"{escape(question)}</th></tr>"
-                )
-            whose = f"<small>{ROLES[row['role']]}</small>" if row["role"] in ROLES else ""
+                lines.append(block(question, len(SHARED)))
             cells = (weight(row), self._answer(row), self._certainty(row), self._without(row))
-            body.append(
-                f'<tr><th scope="row">{escape(row["pool"])}{whose}</th>'
-                + "".join(
-                    f'<td data-label="{label}">{cell}</td>'
-                    for label, cell in zip(HEADS[1:], cells, strict=True)
-                )
-                + "</tr>"
-            )
-        return (
-            f'<div class="scroll"><table class="sof counted"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{''.join(body)}</tbody></table></div>"
-        )
+            lines.append(line(escape(row["pool"]), cells, SHARED[1:], ROLES.get(row["role"], "")))
+        return card_table(SHARED, lines)
+
+    def _alone(self, own: list[Row]) -> str:
+        """Return the questions that the trial answers alone."""
+        lines = []
+        for row in own:
+            cells = (whose(row), self._answer(row), self._certainty(row))
+            lines.append(line(escape(row["question"]), cells, ALONE_HEADS[1:]))
+        return card_table(ALONE_HEADS, lines)
 
     def _answer(self, row: Row) -> str:
         """Return the answer of a pool and a link to the page that gives it."""
@@ -155,8 +156,6 @@ class Counted:
 
     def _without(self, row: Row) -> str:
         """Return a link to the pool without this trial, where the page that pools again has it."""
-        if row["cohorts"] == row["k"]:
-            return "nothing is left"
         found = self._views.get(frozenset(self._pools[row["answer"]]))
         if found is None:
             return "not offered"
@@ -181,23 +180,19 @@ def views(site: Path) -> dict[frozenset[str], tuple[str, str]]:
         sys.path.remove(str(site))
 
 
-def standing(own: list[Row]) -> str:
-    """Return how many pools a trial shares with others, and how many questions it answers alone."""
-    alone = sum(r["k"] == r["cohorts"] for r in own)
-    shared = len(own) - alone
-    parts = []
-    if shared:
-        pools = "one pool" if shared == 1 else f"{shared} pools"
-        parts.append(f"shares {pools} with other studies")
-    if alone:
-        parts.append(f"answers {'one question' if alone == 1 else f'{alone} questions'} alone")
-    return f"It {' and '.join(parts)}."
+def sharing(pools: int) -> str:
+    """Return how many pools a trial shares with other studies, as a sentence."""
+    return f"It shares {'one pool' if pools == 1 else f'{pools} pools'} with other studies."
+
+
+def whose(row: Row) -> str:
+    """Return the pool of a line and, where it is not the patients on blinatumomab, whose it is."""
+    role = ROLES.get(row["role"], "")
+    return escape(row["pool"]) + (f"<small>{role}</small>" if role else "")
 
 
 def weight(row: Mapping[str, Any]) -> str:
     """Return the weight of a trial in a pool as its forest plot prints it, or why there is none."""
-    if row["cohorts"] == row["k"]:
-        return "alone"
     many = f"one of {row['k']} cohorts"
     if row["cohorts"] > 1:
         many = f"{COUNTS.get(row['cohorts'], row['cohorts'])} of {row['k']} cohorts"

@@ -156,10 +156,11 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     """Return what is known of the reconstructed curves of a trial: pictures, then the list."""
     if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
-    arms = arms.fillna("").assign(
+    arms = arms.fillna("")
+    arms = arms.assign(
         patients=arms["patients"].map(patients_words),
         endpoint=arms["endpoint"].map(outcome_words),
-        landmarks=arms["landmarks"].fillna("").map(landmark_words),
+        landmarks=arms["landmarks"].map(landmark_words),
         unmet=[unmet(arm) for arm in arms.to_dict(orient="records")],
     )
     shown = {c: words for c, words in ARMS.items() if (arms[c].astype(str) != "").any()}

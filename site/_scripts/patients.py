@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
-from cells import html
+from cells import card_table, html, line
 
 from metablin.datasets import load
 from metablin.report.words import arm_words, patients_words, short_names, typeset
@@ -110,25 +110,13 @@ def overlap_words(
     """Return the reports that share patients with a trial, as a table, or that there is none."""
     if not others:
         return "No other report in the base is marked as describing these patients."
-    names = short_names()
-    head = "".join(f'<th scope="col">{words}</th>' for words in HEADS)
-    body = []
+    lines = []
     for other in others:
         shared = _shared_words(trial, other, described)
-        counted, why = _counted(trial, other, decided)
-        cells = (shared, counted, why)
-        body.append(
-            f'<tr><th scope="row"><a href="{other}.html">{escape(names[other])}</a></th>'
-            + "".join(
-                f'<td data-label="{label}">{escape(text)}</td>'
-                for label, text in zip(HEADS[1:], cells, strict=True)
-            )
-            + "</tr>"
-        )
-    return html(
-        f'<div class="scroll"><table class="sof"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
+        cells = (escape(shared), *(escape(text) for text in _counted(trial, other, decided)))
+        page = f'<a href="{other}.html">{escape(short_names()[other])}</a>'
+        lines.append(line(page, cells, HEADS[1:]))
+    return html(card_table(HEADS, lines))
 
 
 def _shared_words(trial: str, other: str, described: Mapping[str, list[str]]) -> str:

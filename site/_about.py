@@ -14,6 +14,7 @@ from _page import RESULTS, described, raw, say, sentences
 import metablin as mb
 from metablin.datasets import data_directory
 from metablin.report import Column, format_number
+from metablin.report.words import typeset
 
 __all__ = [
     "bias",
@@ -93,7 +94,8 @@ def flow() -> None:
     sources = mb.load("searches", all_rows=True).astype(str)
     searched = sources.loc[sources["kind"] != "database"]
     names = [
-        f"{s}: {found} found" for s, found in searched[["source", "found"]].itertuples(index=False)
+        f"{typeset(source)} (number found: {found}; kept: {kept})"
+        for source, found, kept in searched[["source", "found", "kept"]].itertuples(index=False)
     ]
     steps = [
         ("Identification", box("Sources", [escape(x) for x in names]),

@@ -137,7 +137,8 @@ def pools(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if len(inside) != line["k"] or not (mine or str(line["key"]).startswith(f"{name}.")):
                 continue
             words = [str(line[c]) for c in ("group", "definition", "of_whom") if c in line]
-            found.setdefault(inside, pool(path, line, ": ".join(words), inside))
+            if inside not in found or str(line["key"]) in NAMED:  # the name that other pages use
+                found[inside] = pool(path, line, ": ".join(words), inside)
     return sorted(found.values(), key=lambda p: len(p["rows"]) < 2)  # a choice of studies first
 
 

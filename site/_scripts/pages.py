@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
-from curves import AS_IT_IS, FOLDER, Gallery
+from cells import REPORTED, citation, evidence_table, front_matter, html, plain_table
+from conduct import conduct_words, facts
+from counted import Counted
+from curves import FOLDER, Gallery
+from patients import overlap_words, overlaps, screened, sets
 from rows import sentences, share
+from timeline import dated, kinds, timeline
 
 from metablin.certainty import risk_of_bias
-from metablin.datasets import entry, load, said
+from metablin.datasets import load
 from metablin.pipeline.trace import evidence_rows
-from metablin.report import format_number
 from metablin.report.words import (
-    arm_words,
     outcome_words,
     patients_words,
     short_names,
     typeset,
 )
 
-REPORTED = {
-    "proportions": "Proportions",
-    "survival": "Survival",
-    "contrasts": "Comparisons",
-    "mrd_stratified": "Outcome by MRD response",
-    "safety": "Adverse events",
-    "pharmacokinetics": "Pharmacokinetics",
-}
-FACTS = {
-    "registry_id": "Registry",
-    "phase": "Phase",
-    "design": "Design",
-    "population": "Population",
-    "age_range": "Age",
-    "n_total": "Patients",
-    "arms": "Arms",
-    "dose": "Dose",
-    "primary_endpoint": "Primary endpoint",
-    "enrolment_start": "Enrolment from",
-    "enrolment_end": "Enrolment to",
-    "data_cutoff": "Data cut-off",
-    "median_followup_months": "Median follow-up, months",
-    "source_key": "Main source",
-    "note": "Notes",
-}
-KNOWN = {**said("endpoint"), **said("outcome")}
 LEGEND = (
     "Rows in grey are kept for the record; another report of the same quantity is used in the "
     "analyses. *Primary*: read in the trial's own paper, abstract, register or label; *quoted "
@@ -69,7 +43,7 @@ ARMS = {
     "status": "Outcome",
     "grade": "Grade",
     "verdict": "Against the print",
-    "differing_items": "What differs",
+    "unmet": "What it could not meet",
 }
 DISAGREEMENTS = {
     "item": "What",
@@ -79,8 +53,6 @@ DISAGREEMENTS = {
     "reason": "Why",
     "discrepancy_id": "Number",
 }
-CONDUCT = ("What", "As reported", "Source")
-JUDGED = {"outcome": "Outcome", "domain": "Domain", "judgement": "Risk of bias", "reason": "Why"}
 CLAIMS = {"statement": "Statement", "printed": "Printed", "where": "Where", "claim_id": "Claim"}
 
 
@@ -88,108 +60,81 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     """Return one page for every trial, by file name; its curves are drawn below `folder`."""
     gallery = Gallery(results, folder / FOLDER)
     rows = evidence()
-    by_id = rows.set_index("row_id")["trial_id"]
     cited = dict(zip(rows["row_id"], rows.apply(citation, axis=1), strict=True))
-    claims = load("claims")
-    discrepancies = load("discrepancies")
-    touched = discrepancies["row_ids"].map(
-        lambda ids: {by_id.get(i, "") for i in str(ids).split() if i in by_id.index}
-    )
+    claims, discrepancies = load("claims"), load("discrepancies")
+    touched = trials_of(discrepancies, rows)
     labels = short_names()
     judged = risk_of_bias(load("risk_of_bias")).to_frame()
     conduct = load("conduct", all_rows=True)
+    counted, kind, dates = Counted(results.parent), kinds(), dated()
+    described, decided = sets(), screened()
+    shared = overlaps(described, decided)
     pages = {}
     for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
-        pairs = zip(discrepancies["trial_id"], touched, strict=True)
-        about = [(d == name) or (name in t) for d, t in pairs]
-        arms = reconstructions(results, set(rows.loc[rows["trial_id"] == name, "row_id"]))
-        pages[f"{name}.qmd"] = trial_page(
-            trial,
-            labels[name],
-            rows.loc[rows["trial_id"] == name],
-            discrepancies.loc[about],
-            claims.loc[claims["trial_id"] == name],
-            reconstruction_words(arms, gallery.show(name, labels[name], arms)),
-            conduct_words(
-                conduct.loc[conduct["trial_id"] == name],
-                judged.loc[judged["study"] == name],
-                cited,
-            ),
+        own = rows.loc[rows["trial_id"] == name]
+        arms = reconstructions(results, set(own["row_id"]))
+        about = conduct_words(
+            conduct.loc[conduct["trial_id"] == name], judged.loc[judged["study"] == name], cited
         )
+        sections = {
+            "": html(facts(trial, own)),
+            "Where it counts": counted.words(name, own),
+            "Reports of the same patients": overlap_words(name, shared[name], described, decided),
+            "Conduct and risk of bias": about,
+            "Survival, reconstructed": reconstruction_words(
+                arms, gallery.show(name, labels[name], arms)
+            ),
+            "What was reported": reported_words(own),
+            "Disagreements between sources": discrepancy_words(
+                discrepancies.loc[[name in t for t in touched]]
+            ),
+            "What reviews print about it": claim_words(claims.loc[claims["trial_id"] == name]),
+            "Its publications by date": timeline(own, kind, dates),
+        }
+        pages[f"{name}.qmd"] = trial_page(labels[name], sections)
     gallery.close()
     return pages
 
 
-def trial_page(
-    trial: pd.Series,
-    label: str,
-    rows: pd.DataFrame,
-    discrepancies: pd.DataFrame,
-    claims: pd.DataFrame,
-    reconstruction: str,
-    conduct: str,
-) -> str:
-    """Return the page of one trial as a Quarto document without code."""
+def trials_of(discrepancies: pd.DataFrame, rows: pd.DataFrame) -> list[set[str]]:
+    """Return the trials that each disagreement is about."""
+    by_id = dict(zip(rows["row_id"], rows["trial_id"], strict=True))
+    pairs = zip(discrepancies["trial_id"], discrepancies["row_ids"], strict=True)
+    return [{trial, *(by_id.get(i, "") for i in str(ids).split())} for trial, ids in pairs]
+
+
+def trial_page(label: str, sections: Mapping[str, str]) -> str:
+    """Return the page of one trial as a Quarto document without code; empty sections fall away."""
     about = f"Every number about {label} in the evidence base, with its source."
-    parts = [
-        front_matter(label, about, script="curve.js" if READOUT in reconstruction else ""),
-        html(facts(trial, rows)),
-        "## Conduct and risk of bias",
-        conduct,
-        "## Survival, reconstructed",
-        reconstruction,
-        f"## What was reported\n\n{LEGEND}",
-    ]
+    drawn = any(READOUT in text for text in sections.values())
+    parts = [front_matter(label, about, script="curve.js" if drawn else "")]
+    for title, text in sections.items():
+        if text:
+            parts += [f"## {title}"] * bool(title) + [text]
+    return "\n\n".join(parts) + "\n"
+
+
+def reported_words(rows: pd.DataFrame) -> str:
+    """Return the results of a trial as printed, table by table."""
+    parts = [LEGEND]
     for table, title in REPORTED.items():
         part = rows.loc[rows["table"] == table]
         if len(part):
             parts += [f"### {title}", html(evidence_table(part))]
     if not rows["table"].isin(list(REPORTED)).any():
         parts.append("No row of results is recorded for this trial yet.")
-    parts += ["## Disagreements between sources", discrepancy_words(discrepancies)]
-    if len(claims):
-        parts += [
-            "## What reviews print about it",
-            "Each is recomputed in the [claim ledger](../reproducibility.qmd#claim-ledger).",
-            html(plain_table(claims.assign(where=claim_places(claims)), CLAIMS)),
-        ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
-def conduct_words(conduct: pd.DataFrame, judged: pd.DataFrame, cited: Mapping[str, str]) -> str:
-    """Return how a trial was conducted and how its risk of bias is judged, each with its reason."""
-    parts = []
-    if len(judged):
-        reasons = judged["reason"].str.replace("_", " ")
-        shown = judged.assign(
-            outcome=judged["outcome"].str.replace("_", "-").map(lambda o: KNOWN.get(o, o)),
-            domain=judged["domain"].str.replace("_", " "),
-            reason=reasons,
-        )
-        parts.append(html(plain_table(shown, JUDGED)))
-    if len(conduct):
-        shown = conduct.fillna("")
-        body = "".join(
-            f"<tr><td>{escape(fact.replace('_', ' ').capitalize())}</td>"
-            f"<td>{escape(typeset(str(value)))}</td>"
-            f"<td>{cited[row]}, {escape(typeset(str(place)))}</td></tr>"
-            for row, fact, value, place in shown[["row_id", "fact", "value", "locator"]].itertuples(
-                index=False, name=None
-            )
-        )
-        head = "".join(f'<th scope="col">{words}</th>' for words in CONDUCT)
-        parts.append(
-            html(
-                f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-                f"<tbody>{body}</tbody></table></div>"
-            )
-        )
-    said = "Judged by the published algorithms from answers with a reason each; see [how this "
-    said += "review was made](../about.qmd#risk-of-bias)."
-    if not parts:
-        return "Neither conduct nor risk of bias of this study has been recorded."
-    return "\n\n".join([said, *parts] if len(judged) else parts)
+def claim_words(claims: pd.DataFrame) -> str:
+    """Return what reviews print about a trial, or nothing."""
+    if claims.empty:
+        return ""
+    return (
+        "Each is recomputed in the [claim ledger](../reproducibility.qmd#claim-ledger).\n\n"
+        + html(plain_table(claims.assign(where=claim_places(claims)), CLAIMS))
+    )
 
 
 def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
@@ -198,17 +143,25 @@ def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame()
     frame = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
-    return frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
+    mine = frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
+    conflicts = path.with_name("inconsistent.csv")
+    if not conflicts.is_file():
+        return mine.assign(conflict="")
+    found = pd.read_csv(conflicts).drop_duplicates("arm_key").set_index("arm_key")
+    text = found["conflict"] + " (" + found["used_instead"] + ")"
+    return mine.assign(conflict=mine["key"].map(text).fillna(""))
 
 
 def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
     """Return what is known of the reconstructed curves of a trial: pictures, then the list."""
     if arms.empty:
         return "No arm of this trial has been reconstructed in the results published here."
-    arms = arms.fillna("").assign(
+    arms = arms.fillna("")
+    arms = arms.assign(
         patients=arms["patients"].map(patients_words),
         endpoint=arms["endpoint"].map(outcome_words),
-        landmarks=arms["landmarks"].fillna("").map(landmark_words),
+        landmarks=arms["landmarks"].map(landmark_words),
+        unmet=[unmet(arm) for arm in arms.to_dict(orient="records")],
     )
     shown = {c: words for c, words in ARMS.items() if (arms[c].astype(str) != "").any()}
     return (
@@ -218,6 +171,12 @@ def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
         + "\n\nEvery arm with its grade, and how its reconstruction compares with the print:\n\n"
         + html(plain_table(arms, shown))
     )
+
+
+def unmet(arm: Mapping[Hashable, object]) -> str:
+    """Return what a reconstruction could not meet: what differs, what conflicts in the print."""
+    parts = (arm["differing_items"], arm["conflict"], arm["note"])
+    return "; ".join(str(p) for p in parts if p)
 
 
 def landmark_words(text: str) -> str:
@@ -247,30 +206,6 @@ def evidence() -> pd.DataFrame:
     rows["value"] = rows["value"].fillna(plain["reported"]).map(typeset)
     rows["trial"] = rows["trial_id"].map(short_names())
     return rows.fillna({"trial": ""})
-
-
-def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
-    """Return the facts of a trial as an HTML table of two columns."""
-    lines = []
-    own = rows.loc[rows["table"] == "trials"].to_dict(orient="records")
-    for column, words in FACTS.items():
-        value = trial[column]
-        if value == "" or value != value:
-            continue
-        if column == "design":
-            value = entry("design", str(value)).words
-        elif column == "phase":
-            value = str(value).replace("_", " ")
-        elif column == "arms":
-            value = arm_words(str(value))
-        elif column == "primary_endpoint":
-            value = re.sub(r"[a-z]\w*", lambda m: KNOWN.get(m[0], m[0]), str(value))
-        text = format_number(value, "months" if "months" in column else "count")
-        text = escape(typeset(text))
-        if column == "source_key" and own:
-            text = citation(own[0])
-        lines.append(f'<tr><th scope="row">{escape(words)}</th><td>{text}</td></tr>')
-    return f'<div class="scroll"><table class="facts"><tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def source_pages(results: Path) -> dict[str, str]:
@@ -310,87 +245,3 @@ def source_section(frame: pd.DataFrame, everything: pd.DataFrame) -> str:
 def anchor(name: str) -> str:
     """Return a table's name as an identifier."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
-    """Return evidence rows as an HTML table; with `link` they name their trial and lead to it."""
-    printed = bool((rows["printed"] != "").any())
-    heads = (
-        *(["Trial"] * link),
-        "What",
-        "Value",
-        *(["Printed"] * printed),
-        "Source",
-        "Where",
-        "Row",
-    )
-    head = "".join(f'<th scope="col">{c}</th>' for c in heads)
-    body = "".join(evidence_line(row, link, printed) for row in rows.to_dict(orient="records"))
-    return (
-        f'<div class="scroll"><table class="evidence"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
-    """Return one evidence row as a line of an HTML table."""
-    name = escape(row["row_id"])
-    place = f' id="{name}"'
-    if link:
-        place = ""
-        if row["trial_id"] and row["table"] in REPORTED:
-            name = f'<a href="../trials/{row["trial_id"]}.html#{name}">{name}</a>'
-        elif row["table"] == "trials":
-            name = f'<a href="../trials/{name}.html">{name}</a>'
-    trial = f"<td>{escape(row['trial'])}</td>" if link else ""
-    note = f"<br><small>{escape(typeset(row['note']))}</small>" if row["note"] else ""
-    kind = "" if row["preferred"] else ' class="aside"'
-    as_printed = f"<td>{escape(typeset(row['printed']))}</td>" if printed else ""
-    confidence = entry("confidence", row["confidence"]).words if row["confidence"] else ""
-    where = f"{typeset(row['locator'])} ({confidence})"
-    return (
-        f'<tr{place}{kind}>{trial}<td class="what">{escape(row["what"])}</td>'
-        f'<td class="value">{escape(row["value"])}</td>{as_printed}'
-        f'<td class="source">{citation(row)}</td><td class="where">{escape(where)}{note}</td>'
-        f'<td class="id">{name}</td></tr>'
-    )
-
-
-def citation(row: Mapping[Any, Any]) -> str:
-    """Return a citation with a link to the work, or to the page on which the number was read."""
-    name = row["citation"] or row["source_key"] or urlsplit(str(row["source_url"])).netloc
-    text = escape(typeset(name))
-    if row["doi"]:
-        return f'<a href="https://doi.org/{escape(row["doi"])}">{text}</a>'
-    if str(row["source_url"]).startswith("http"):
-        return f'<a href="{escape(row["source_url"])}">{text}</a>'
-    return text
-
-
-def plain_table(frame: pd.DataFrame, columns: Mapping[str, str]) -> str:
-    """Return columns of a frame as an HTML table; `columns` are their headings."""
-    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in columns.values())
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(typeset(format_number(v)))}</td>" for v in values) + "</tr>"
-        for values in frame[list(columns)].itertuples(index=False, name=None)
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def html(text: str) -> str:
-    """Return HTML as a raw block of a Quarto document."""
-    return f"```{{=html}}\n{AS_IT_IS}\n{text}\n```"
-
-
-def front_matter(title: str, description: str, script: str = "") -> str:
-    """Return the head of a document, with a script of the site where it needs one."""
-    tag = f'<script src="../assets/{script}" defer></script>'
-    return (
-        f"---\ntitle: {json.dumps(title, ensure_ascii=False)}\n"
-        f"description: {json.dumps(description, ensure_ascii=False)}\n"
-        + (f"include-in-header:\n  text: {json.dumps(tag)}\n" if script else "")
-        + "---"
-    )

@@ -9,11 +9,15 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
+import metablin as mb
 from metablin.datasets import load
 from metablin.pipeline import Evidence, load_analysis
 from metablin.pipeline.registry import PACKAGE
+from metablin.plots import forest_frame
 
 FOLDER = Path(__file__).parents[2] / "analyses"
+ROUNDING = 1e-12
+"""Sums of at most five shares of 1 in double precision."""
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +87,58 @@ def test_a_pool_is_named_in_words(
     module: Callable[[str], ModuleType], name: str, words: str
 ) -> None:
     assert module("pools.rows").pool_words(name) == words
+
+
+@pytest.fixture(scope="module")
+def weights() -> pd.DataFrame:
+    lines = load_analysis(FOLDER, "pools").run().tables["weights"].frame
+    return lines.set_index("key", drop=False)
+
+
+def test_weights_are_shares_of_every_pool(weights: pd.DataFrame) -> None:
+    """They sum to one, or the model has none; a cohort alone has all."""
+    assert weights.index.is_unique
+    for _, pool in weights.groupby("answer"):
+        assert pool["cohorts"].sum() == pool["k"].iloc[0]
+        assert pool["k"].nunique() == 1
+        weighed = pool["model"].iloc[0] not in ("glmm", "patients together")
+        if weighed or len(pool) == 1:
+            assert pool["weight"].sum() == pytest.approx(1, abs=ROUNDING)
+        else:
+            assert pool["weight"].isna().all()
+        assert pool["share"].isna().any() or pool["share"].sum() == pytest.approx(1, abs=ROUNDING)
+
+
+def test_weights_are_those_of_the_forest_plots(weights: pd.DataFrame) -> None:
+    """Of the rows as they stand in the base, pooled and drawn outside the analysis."""
+    rows = load("contrasts").set_index("row_id")
+    names = ["aall1331_hrir", "aall1331_lr", "locatelli2021"]
+    lines = weights.loc[[f"randomised.pooled.os.first_relapse.{n}" for n in names]]
+    ratios = rows.loc[lines["row_ids"], ["estimate", "ci_low", "ci_high"]]
+    fit = mb.pool_contrasts(mb.hazard_ratios(*ratios.to_numpy().T, studies=names))
+    drawn = forest_frame(fit).query("kind == 'study'")
+    assert lines["weight"].to_numpy() == pytest.approx(drawn["weight"].to_numpy(), abs=ROUNDING)
+
+    counts = load("proportions").set_index("row_id")
+    lines = weights.loc[weights["answer"] == "response/pooled/adult_rr_ph_negative"]
+    ids = " ".join(lines["row_ids"]).split()
+    fit = mb.pool_cohorts(mb.proportions(counts.loc[ids, "events"], counts.loc[ids, "n"]))
+    drawn = forest_frame(fit).query("kind == 'study'")
+    both = drawn["weight"].groupby(counts.loc[ids, "trial_id"].to_numpy(), sort=False).sum()
+    assert lines["weight"].to_numpy() == pytest.approx(both.to_numpy(), abs=ROUNDING)
+    assert (lines["cohorts"] > 1).any()
+
+
+def test_every_cohort_in_a_pool_has_a_weight_or_a_reason(
+    found: pd.DataFrame, weights: pd.DataFrame
+) -> None:
+    cohorts = load("screening").query("stage == 'cohort'").set_index("trial_id")
+    included = set(cohorts.index[cohorts["decision"] == "included"])
+    assert included <= set(weights["trial_id"])
+    assert set(weights["trial_id"]) <= set(found["trial_id"])
+
+
+def test_a_pool_under_two_names_is_listed_once(weights: pd.DataFrame) -> None:
+    mine = weights.loc[weights["trial_id"] == "e1910", "answer"]
+    assert "randomised/pooled/os.first_line_adults" in set(mine)
+    assert "randomised/pooled/os.first_line" not in set(mine)

@@ -6,6 +6,7 @@ A problem is one line that names file, line and rule.
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -234,8 +235,12 @@ def labels(text: str) -> set[str]:
 
 @cache
 def labels_of(file: Path) -> set[str]:
-    """Identifiers that a file defines; each file is read once."""
-    return labels(file.read_text(encoding="utf-8"))
+    """Identifiers that a file defines, or its code when it was run; each file is read once."""
+    found = labels(file.read_text(encoding="utf-8"))
+    run = file.parent / "_freeze" / file.stem / "execute-results" / "html.json"
+    if run.is_file():
+        found |= labels(json.loads(run.read_text(encoding="utf-8"))["result"]["markdown"])
+    return found
 
 
 def heading_id(heading: str) -> str:

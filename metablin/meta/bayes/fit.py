@@ -206,10 +206,10 @@ def bayes(
     shrunken = []
     for name, yj, vj in zip(names, y, v, strict=True):
         b = vj / (vj + t**2)
-        row = _mixture_row(
-            name, p, yj + b * (m - yj), np.sqrt((1 - b) * vj + (b * s) ** 2), level, find, math.inf
+        spread = np.sqrt((1 - b) * vj + (b * s) ** 2)
+        shrunken.append(
+            _mixture_row(name, p, yj + b * (m - yj), spread, level, find, math.inf, mode=False)
         )
-        shrunken.append(row | {"mode": math.nan})
     w = 1 / (v[:, None] + t**2)
     return BayesFit(
         studies=names, yi=y, vi=v, prior=prior, mu_prior=mu_prior, interval=interval, level=level,
@@ -484,8 +484,12 @@ def _mixture_row(
     level: float,
     find: Finder,
     tail: float,
+    mode: bool = True,
 ) -> dict[str, Any]:
-    """Return the summary of a mixture of normals with masses p, means m and deviations s."""
+    """Return the summary of a mixture of normals with masses p, means m and deviations s.
+
+    The mode takes as long as the rest; without it, it is NaN.
+    """
     mean = float(p @ m)
     variance = float(p @ (s**2 + (m - mean) ** 2)) if tail > 3 else math.inf
 
@@ -510,16 +514,18 @@ def _mixture_row(
 
         return float(optimize.brentq(beyond, low, high, xtol=1e-13, rtol=1e-14))
 
-    median = quantile(0.5)
-    spread = quantile(0.75) - quantile(0.25)
-    mode = optimize.minimize_scalar(
-        lambda x: -density(x),
-        bounds=(median - spread, median + spread),
-        method="bounded",
-        options={"xatol": 1e-10 * spread},
-    )
+    median, top = quantile(0.5), math.nan
+    if mode:
+        spread = quantile(0.75) - quantile(0.25)
+        found = optimize.minimize_scalar(
+            lambda x: -density(x),
+            bounds=(median - spread, median + spread),
+            method="bounded",
+            options={"xatol": 1e-10 * spread},
+        )
+        top = float(found.x)
     low, high = find(quantile, density, level)
     return {
         "term": term, "mean": mean if tail > 2 else math.nan, "sd": math.sqrt(variance),
-        "median": median, "mode": float(mode.x), "conf_low": low, "conf_high": high,
+        "median": median, "mode": top, "conf_low": low, "conf_high": high,
     }  # fmt: skip

@@ -198,5 +198,6 @@ def changes(heading: str) -> None:
     if not lines:
         say("No change is listed for this version.")
         return
-    items = "".join(f"<li>{escape(re.sub('[`*]', '', li[2:]))}</li>" for li in lines)
+    marked = (re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(li[2:])) for li in lines)
+    items = "".join(f"<li>{li.replace('*', '')}</li>" for li in marked)
     say(raw(f"<details><summary>{len(lines)} entries</summary><ul>{items}</ul></details>"))

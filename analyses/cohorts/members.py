@@ -23,6 +23,8 @@ READS = (
     "mrd_stratified", "safety", "discrepancies",
 )  # fmt: skip
 COLUMNS = ("question", "pool", "trial_id", "design", "role", "row_ids")
+SAME = {"cr_cri": "cr_crh_cri"}
+"""Definitions of remission that one pool takes together, as the page of response does."""
 DRUG, CONTROL = "blinatumomab", "control group"
 
 
@@ -63,7 +65,7 @@ def _responses(evidence: Evidence, trials: pd.DataFrame) -> Iterable[pd.DataFram
     pools = [f"{p}{suffix(d)}" for p, d in zip(same["population"], same["design"], strict=True)]
     yield _lines(same, "CR or CRh", pools)
     other = response.loc[~response["row_id"].isin(same["row_id"])]
-    keys = zip(other["population"], other["outcome"], other["design"], strict=True)
+    keys = zip(other["population"], other["outcome"].replace(SAME), other["design"], strict=True)
     yield _lines(other, "another definition of remission",
                  [f"{p}.{o}{suffix(d)}" for p, o, d in keys])  # fmt: skip
     mrd = mrd_cohorts(rows, trials)

@@ -90,9 +90,13 @@ def test_a_pool_is_named_in_words(
 
 
 @pytest.fixture(scope="module")
-def weights() -> pd.DataFrame:
-    lines = load_analysis(FOLDER, "pools").run().tables["weights"].frame
-    return lines.set_index("key", drop=False)
+def tables() -> dict[str, pd.DataFrame]:
+    return {n: table.frame for n, table in load_analysis(FOLDER, "pools").run().tables.items()}
+
+
+@pytest.fixture(scope="module")
+def weights(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return tables["weights"].set_index("key", drop=False)
 
 
 def test_weights_are_shares_of_every_pool(weights: pd.DataFrame) -> None:
@@ -136,6 +140,16 @@ def test_every_cohort_in_a_pool_has_a_weight_or_a_reason(
     included = set(cohorts.index[cohorts["decision"] == "included"])
     assert included <= set(weights["trial_id"])
     assert set(weights["trial_id"]) <= set(found["trial_id"])
+
+
+def test_pools_of_remission_are_those_of_its_page(tables: dict[str, pd.DataFrame]) -> None:
+    """Who is listed as a member of a pool is who has a weight in it."""
+    members, weights = tables["members"], tables["weights"]
+    members = members.loc[members["question"] == "another definition of remission"]
+    listed = {frozenset(ids.split()) for ids in members["row_ids"]}
+    mine = weights.loc[weights["answer"].str.startswith("response/by_definition/")]
+    pooled = {frozenset(" ".join(p["row_ids"]).split()) for _, p in mine.groupby("answer")}
+    assert listed == pooled
 
 
 def test_a_pool_under_two_names_is_listed_once(weights: pd.DataFrame) -> None:

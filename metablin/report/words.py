@@ -28,6 +28,8 @@ REVIEW = re.compile(r"\bseeds? (00\d(?:(?: and | ?, ?)00\d)?)")
 """Review articles are cited by number."""
 IDENTIFIER = re.compile(r"(?<![-\w/.])[a-z]\w*[0-9_]\w*(?![-\w/])")
 """Identifiers of trials and sources in running text; those of rows have hyphens."""
+OPENING = 5
+"""Words of a title that stand for a source without an author."""
 UNITS = ((r"\bug\b", "µg"), (r"/m2\b", "/m²"), (r">=", "≥"), (r"<=", "≤"))
 
 
@@ -123,7 +125,7 @@ def trial_labels(trials: pd.DataFrame, references: pd.DataFrame) -> dict[str, st
 
 
 def source_names(references: pd.DataFrame) -> dict[str, str]:
-    """Return every source that has an author by first author and year.
+    """Return every source by first author, person or group, and year; else by title and year.
 
     Examples
     --------
@@ -131,15 +133,18 @@ def source_names(references: pd.DataFrame) -> dict[str, str]:
     >>> source_names(load("references"))["kantarjian2017"]
     'Kantarjian 2017'
     """
-    pairs = zip(references["source_key"], references["first_author"].fillna(""), strict=True)
-    names = {key: _author_year(str(author), key) for key, author in pairs}
+    told = references[["source_key", "first_author", "title", "year"]].fillna("").astype(str)
+    names = {key: _named(author, title, year, key) for key, author, title, year in told.to_numpy()}
     return {key: name for key, name in names.items() if name}
 
 
-def _author_year(author: str, source: str) -> str:
-    year = re.search(r"(19|20)[0-9]{2}", source)
-    surname = " ".join(author.split()[:-1])
-    return f"{surname} {year.group()}" if surname and year else ""
+def _named(author: str, title: str, year: str, source: str) -> str:
+    surname = " ".join(author.split()[:-1]) or author
+    if not surname:
+        opening = " ".join(title.split()[:OPENING])
+        return f"\u201c{opening} \u2026\u201d {year[:4]}" if opening and year else ""
+    found = re.search(r"(19|20)[0-9]{2}", source)
+    return f"{surname} {found.group() if found else year[:4]}".strip()
 
 
 @cache

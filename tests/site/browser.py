@@ -40,7 +40,7 @@ SCHEMES = ("light", "dark")
 KINDS = ("console", "foreign", "overflow", "axe", "markdown", "codes")
 WRITTEN = ("trials", "sources", "reference")
 RAW = re.compile(r":::|\{\{<|\?@")
-CODE = re.compile(r"(?<![\w/.@:-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/(-])")
+CODE = re.compile(r"(?<![\w/.@:&?=-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/(-])")
 NAMED = ("sources/", "reference/", "statisticians/", "reproducibility", "methods")
 """Pages that speak of files, functions and formulas by name."""
 HEAVIEST = 400_000

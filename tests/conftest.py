@@ -19,8 +19,9 @@ settings.load_profile("untimed")
 PATIENCE = 900
 """Seconds that a worker waits for what another one makes."""
 
-FIRST = ("tests/pipeline/test_main_job", "tests/site/", "tests/analyses/")
-"""The longest modules: begun last, one of them would run alone at the end."""
+FIRST = ("tests/pipeline/test_main_job", "tests/site/test_build", "tests/analyses/", "tests/site/")
+"""The longest modules: begun last, one of them would run alone at the end. While one worker builds
+the site, the other does what does not wait for it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

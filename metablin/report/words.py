@@ -163,6 +163,7 @@ def short_names() -> dict[str, str]:
     return {**reviews, **source_names(references), **trials}
 
 
+@cache
 def typeset(text: str) -> str:
     """Return a note or a place of the evidence with trials and sources by name, units as printed.
 

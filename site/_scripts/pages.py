@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -198,6 +199,7 @@ def discrepancy_words(rows: pd.DataFrame) -> str:
     return html(plain_table(rows, DISAGREEMENTS))
 
 
+@cache
 def evidence() -> pd.DataFrame:
     """Return every row of the evidence with ``what`` and ``value`` as sentences."""
     rows = evidence_rows().join(sentences(), on="row_id")

@@ -19,7 +19,7 @@ from .lines import records
 
 WIDE_INCHES, ROW_INCHES, STACKED_INCHES = 4.2, 0.27, 0.42
 RATIOS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
-BLUE, BAND = "#0072B2", 0.12
+BAND = 0.12  # opacity
 
 
 def choices_figure(rows: pd.DataFrame, ratio: bool = False) -> Drawn:
@@ -66,7 +66,7 @@ def _draw(rows: pd.DataFrame, ratio: bool, narrow: bool = False) -> MplFigure:
         first = part.iloc[0]
         above = 0.2 if narrow else 0.5
         ax.fill_betweenx([y + above, y + len(part) + 0.5], first["conf_low"], first["conf_high"],
-                         color=BLUE, alpha=BAND, lw=0)  # fmt: skip
+                         color=style.colour("treatment"), alpha=BAND, lw=0)  # fmt: skip
         for i, row in enumerate(records(part), start=1):
             labels[y + i] = str(row["choice"])
             _row(ax, y + i, row, ratio, i == 1, narrow)
@@ -81,7 +81,7 @@ def _draw(rows: pd.DataFrame, ratio: bool, narrow: bool = False) -> MplFigure:
 
 
 def _row(ax: Axes, y: int, row: dict[str, Any], ratio: bool, answer: bool, narrow: bool) -> None:
-    colour = BLUE if answer else style.SOFT
+    colour = style.colour("treatment") if answer else style.SOFT
     ax.hlines(y, row["conf_low"], row["conf_high"], color=colour, lw=1.5)
     ax.plot(row["estimate"], y, "s" if answer else "o", ms=6 if answer else 5, color=colour)
     place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "center",

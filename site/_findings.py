@@ -95,7 +95,7 @@ def cell(name: str) -> Callable[[Row], str]:
 
 def difference(row: Row) -> str:
     """Return the difference, and the number needed to treat where its interval has two limits."""
-    text = str(row["nnt"]).replace("NNTB", "NNT").replace("NNTH", "NNH")
+    text = str(row["nnt"])
     needed = f"<small>{together(text)}</small>" if text and "infinity" not in text else ""
     return f"{cell('difference')(row)}{needed}"
 

@@ -20,6 +20,7 @@ from .questions import (
     Body,
     Grading,
     harm_bodies,
+    members,
     observed_bodies,
     rate_bodies,
     survival_bodies,
@@ -81,21 +82,16 @@ def all_bodies(
     )
     controls = control_groups(pools, compared, arms, trials)
     counted = harms.counts(evidence.load("safety"), trials, evidence.load("discrepancies"))
-    members = {q.pool: _members(pools, q.pool) for q in COMPARED}
     asked = answers.questions(evidence, trials, harms.cohorts(counted))
     labels = dict(zip(trials["trial_id"], trials["label"], strict=True))
     found = [
         *survival_bodies(pools, controls, grading),
-        *harm_bodies(harms.randomised(counted), members, grading),
+        *harm_bodies(harms.randomised(counted), members(pools), grading),
         *observed_bodies(observed(evidence.load("proportions"), trials), labels, grading),
         *rate_bodies(asked, grading),
     ]
     order = [q.key for q in (*COMPARED, *SINGLE)]
     return sorted(found, key=lambda b: order.index(b.question.key))
-
-
-def _members(pools: list[Choice], name: str) -> list[str]:
-    return sorted({t for c in pools if c.name == name for t in c.rows["trial_id"]})
 
 
 def control_groups(

@@ -156,6 +156,14 @@ def survival_bodies(
         yield Body(choice.key, question, rated, ids, control.label if control else "")
 
 
+def members(choices: Sequence[Choice]) -> dict[str, list[str]]:
+    """Return the trials of every question that compares."""
+    return {
+        q.pool: sorted({t for c in choices if c.name == q.pool for t in c.rows["trial_id"]})
+        for q in COMPARED
+    }
+
+
 def harm_bodies(
     pairs: pd.DataFrame, members: Mapping[str, Sequence[str]], grading: Grading
 ) -> Iterator[Body]:

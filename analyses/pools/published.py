@@ -15,7 +15,7 @@ from metablin.datasets import said
 from metablin.mrd import ResponderHR, responder_hazard_ratios, response_rates
 from metablin.pipeline import Evidence
 
-from ..certainty.questions import COMPARED, Grading, harm_bodies
+from ..certainty.questions import Grading, harm_bodies, members
 from ..cohorts import bias, harms
 from ..cohorts.arm_pools import POOLS as ARM_POOLS
 from ..cohorts.arms import printed_arms
@@ -114,6 +114,12 @@ def _by_fit(fit: mb.MetaFit, rows: pd.DataFrame, **about: Any) -> Published:
     return Published(rows=rows, weights=fit.weights, model=fit.model, **about)
 
 
+def _of_cohorts(part: pd.DataFrame, line: dict[str, Any], **about: Any) -> Published:
+    """Return a pool of rates, named as a line of its table."""
+    fit = mb.pool_cohorts(effect_sizes(part))
+    return _by_fit(fit, part, pool=_with_design(line["group"], line["design"]), **about)
+
+
 def _behind(rows: pd.DataFrame, line: dict[str, Any]) -> pd.DataFrame:
     """Return the rows that a line of a result table names."""
     known = rows.set_index("row_id", drop=False)
@@ -171,13 +177,11 @@ def _responses(evidence: Evidence, trials: pd.DataFrame) -> Iterator[Published]:
     tables = {"pooled": by_population(one_definition(rows)), "by_definition": other}
     for table, lines in tables.items():
         for line in records(lines):
-            part = _behind(rows, line)
             words = line.get("definition", DEFINITIONS["cr_crh"])
-            yield _by_fit(
-                mb.pool_cohorts(effect_sizes(part)),
-                part,
+            yield _of_cohorts(
+                _behind(rows, line),
+                line,
                 question=f"Haematological response: {words}",
-                pool=_with_design(line["group"], line["design"]),
                 answer=f"response/{table}/{line['key']}",
             )
 
@@ -233,23 +237,20 @@ def _responders(evidence: Evidence, trials: pd.DataFrame) -> Iterator[Published]
 
 
 def _compared_harms(evidence: Evidence, trials: pd.DataFrame) -> Iterator[Published]:
-    counted = harms.counts(evidence.load("safety"), trials, evidence.load("discrepancies"))
-    pairs = harms.randomised(counted)
-    pools = list(choices(comparisons(evidence.load("contrasts"), trials)))
-    members = {
-        q.pool: sorted({t for c in pools if c.name == q.pool for t in c.rows["trial_id"]})
-        for q in COMPARED
-    }
+    safety = evidence.load("safety")
+    pairs = harms.randomised(harms.counts(safety, trials, evidence.load("discrepancies")))
+    asked = members(list(choices(comparisons(evidence.load("contrasts"), trials))))
+    of = dict(zip(safety["row_id"], safety["trial_id"], strict=True))
     grading = Grading(bias.all_judged(evidence, trials), evidence.load("overrides"))
     trial_of = dict(zip(trials["label"], trials["trial_id"], strict=True))
-    for body in harm_bodies(pairs, members, grading):
+    for body in harm_bodies(pairs, asked, grading):
         fit, ids = body.rated.fit, body.row_ids.split()
-        counts = fit.effects.counts
+        counts, own = fit.effects.counts, [trial_of[s] for s in fit.effects.studies]
         rows = pd.DataFrame(
             {
                 "label": fit.effects.studies,
-                "trial_id": [trial_of[s] for s in fit.effects.studies],
-                "row_id": [" ".join(p) for p in zip(ids[::2], ids[1::2], strict=True)],
+                "trial_id": own,
+                "row_id": [join_ids(i for i in ids if of[i] == trial) for trial in own],
                 "n": counts["n_treatment"] + counts["n_control"],
             }
         )
@@ -266,11 +267,9 @@ def _compared_harms(evidence: Evidence, trials: pd.DataFrame) -> Iterator[Publis
 def _rates(lines: pd.DataFrame, asked: list[answers.Question]) -> Iterator[Published]:
     harm = {q.words: q for q in asked if q.key in answers.ASKED}
     for line in (r for r in records(lines) if r["question"] in harm):
-        part = _behind(harm[line["question"]].rows, line)
-        yield _by_fit(
-            mb.pool_cohorts(effect_sizes(part)),
-            part,
+        yield _of_cohorts(
+            _behind(harm[line["question"]].rows, line),
+            line,
             question=f"Harm: {line['question']}",
-            pool=_with_design(line["group"], line["design"]),
             answer=f"safety/answers/{line['key']}",
         )

@@ -13,6 +13,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 MAX_ITERATIONS = 50
+STEP = 1e-10  # of a log hazard ratio: far below any standard error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,12 @@ def arm_counts(
     time: FloatArray, event: NDArray[np.generic], arm: NDArray[np.generic], arms: int = 2
 ) -> ArmCounts:
     """Return the counts of patients whose arms are numbered 0 to `arms` - 1.
+
+    Parameters
+    ----------
+    time, event, arm : ndarray, shape (n,)
+        Times in any unit; 1 for an event, 0 for censored; number of the arm.
+    arms : int
 
     Examples
     --------
@@ -104,6 +111,16 @@ def log_hazard_ratio(
 ) -> float:
     """Cox log hazard ratio of group 1 over group 0, Efron's correction for ties.
 
+    Parameters
+    ----------
+    time, event, group : ndarray, shape (n,)
+        As in :func:`arm_counts`, with groups 0 and 1.
+
+    Returns
+    -------
+    float
+        NaN where the likelihood has no maximum: without events, or with all of them in one group.
+
     Examples
     --------
     >>> round(log_hazard_ratio(np.arange(1.0, 5.0), np.ones(4), np.array([0, 1, 0, 1])), 3)
@@ -120,6 +137,6 @@ def log_hazard_ratio(
             return float("nan")
         move = float(np.clip((events - p.sum()) / information, -1.0, 1.0))
         beta += move
-        if abs(move) < 1e-10:
+        if abs(move) < STEP:
             return beta
     return float("nan")

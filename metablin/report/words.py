@@ -142,7 +142,7 @@ def _named(author: str, title: str, year: str, source: str) -> str:
     surname = " ".join(author.split()[:-1]) or author
     if not surname:
         opening = " ".join(title.split()[:OPENING])
-        return f"\u201c{opening} \u2026\u201d {year[:4]}" if opening and year else ""
+        return f"\u201c{opening} \u2026\u201d {year[:4]}".strip() if opening else ""
     found = re.search(r"(19|20)[0-9]{2}", source)
     return f"{surname} {found.group() if found else year[:4]}".strip()
 

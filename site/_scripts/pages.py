@@ -61,7 +61,7 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     """Return one page for every trial, by file name; its curves are drawn below `folder`."""
     gallery = Gallery(results, folder / FOLDER)
     rows = evidence()
-    cited = dict(zip(rows["row_id"], rows.apply(citation, axis=1), strict=True))
+    cited = {row["row_id"]: citation(row) for row in rows.to_dict(orient="records")}
     claims, discrepancies = load("claims"), load("discrepancies")
     touched = trials_of(discrepancies, rows)
     labels = short_names()
@@ -70,11 +70,12 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     counted, kind, dates = Counted(results.parent), kinds(), dated()
     described, decided = sets(), screened()
     shared = overlaps(described, decided)
+    reconstructed = reconstructions(results)
     pages = {}
     for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
         own = rows.loc[rows["trial_id"] == name]
-        arms = reconstructions(results, set(own["row_id"]))
+        arms = of_rows(reconstructed, set(own["row_id"]))
         about = conduct_words(
             conduct.loc[conduct["trial_id"] == name], judged.loc[judged["study"] == name], cited
         )
@@ -138,19 +139,23 @@ def claim_words(claims: pd.DataFrame) -> str:
     )
 
 
-def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
-    """Return the arms reconstructed from any of these rows; empty when there is none."""
+def reconstructions(results: Path) -> pd.DataFrame:
+    """Return every reconstructed arm with what conflicts in its print; empty when there is none."""
     path = results / "reconstruction" / "arms.csv"
     if not path.is_file():
-        return pd.DataFrame()
-    frame = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
-    mine = frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
+        return pd.DataFrame(columns=["row_ids"])
+    arms = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
     conflicts = path.with_name("inconsistent.csv")
     if not conflicts.is_file():
-        return mine.assign(conflict="")
+        return arms.assign(conflict="")
     found = pd.read_csv(conflicts).drop_duplicates("arm_key").set_index("arm_key")
     text = found["conflict"] + " (" + found["used_instead"] + ")"
-    return mine.assign(conflict=mine["key"].map(text).fillna(""))
+    return arms.assign(conflict=arms["key"].map(text).fillna(""))
+
+
+def of_rows(arms: pd.DataFrame, ids: set[str]) -> pd.DataFrame:
+    """Return the arms reconstructed from any of these rows."""
+    return arms.loc[[not ids.isdisjoint(cell.split()) for cell in arms["row_ids"]]]
 
 
 def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:

@@ -59,9 +59,7 @@ def overlaps(described: Mapping[str, list[str]], decided: pd.DataFrame) -> dict[
             other
             for other in described
             if one != other
-            and (
-                other in named[one] or one in named[other] or any(_shared(one, other, described))
-            )
+            and (other in named[one] or one in named[other] or any(_shared(one, other, described)))
         ]
         for one in described
     }

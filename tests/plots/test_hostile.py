@@ -90,6 +90,7 @@ figure.autolayout: True
 image.cmap: jet
 """
 
+
 def draw_three(folder):
     for name in ("curves", "forest", "influence"):
         save_figure(PICTURES[name]().get_figure(root=True), Path(folder) / f"{name}.svg")

@@ -135,12 +135,10 @@ def private(graph: Arrows) -> list[str]:
     ]
 
 
-def table() -> pd.DataFrame:
+def table(graph: Arrows) -> pd.DataFrame:
     """One row a folder: files, lines, and where its arrows go."""
-    found = modules()
-    graph = arrows(found)
     rows = []
-    for folder in sorted({path.parent for path in found.values()}):
+    for folder in sorted({path.parent for path in modules().values()}):
         files = sorted(folder.glob("*.py"))
         home = ".".join(folder.relative_to(PACKAGE.parent).parts)
         out = {room(t) for f in files for t in graph.get(f"{home}.{f.stem}", ())} - {room(home)}
@@ -158,7 +156,7 @@ def table() -> pd.DataFrame:
 def main() -> None:
     """Print the table and what is wrong with it."""
     graph = arrows(modules())
-    print(table().to_string(index=False))
+    print(table(graph).to_string(index=False))
     for name, wrong in (
         ("circles", circles(graph)),
         ("arrows up", upward(graph)),

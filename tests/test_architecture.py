@@ -69,8 +69,8 @@ def test_a_circle_is_noticed_through_types_and_functions(tmp_path: Path) -> None
     assert structure.circles(graph) == [["metablin.a", "metablin.b"]]
 
 
-def test_folders_stay_small() -> None:
-    table = structure.table()
+def test_folders_stay_small(graph: structure.Arrows) -> None:
+    table = structure.table(graph)
     crowded = table[(table["files"] > MAX_FILES) & (table["folder"] != "metablin.plots")]
     assert crowded["folder"].tolist() == []
 

@@ -44,11 +44,10 @@ def check_rules(raw: Raw, keys: Keys) -> list[Violation]:
     for rule in raw.table.rules:
         if not set(_columns(rule, raw)) <= set(raw.columns):
             continue  # the header lacks a column, which is named already
-        rows = [
-            i
-            for i in range(len(raw.rows))
-            if all(raw.columns[c][i] in wanted for c, wanted in rule.when.items())
-        ]
+        rows: Sequence[int] = range(len(raw.rows))
+        for column, wanted in rule.when.items():
+            cells = raw.columns[column]
+            rows = [i for i in rows if cells[i] in wanted]
         for i, column, message in KINDS[rule.kind](rule, raw, rows, keys):
             problems.append(raw.violation(i, column, rule.name, message))
     return problems
@@ -76,8 +75,9 @@ def _columns(rule: Rule, raw: Raw) -> list[str]:
 def _check(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
     types = {f.type for f in raw.table.fields if f.name in rule.columns}
     holds = _dates_hold if types == {"string"} else _numbers_hold
+    operands = [raw.columns.get(c, [c] * len(raw.rows)) for c in rule.columns]
     for i in rows:
-        texts = [raw.columns[c][i] if c in raw.columns else c for c in rule.columns]
+        texts = [cells[i] for cells in operands]
         filled = [j for j, text in enumerate(texts) if text]
         pairs = pairwise(filled)
         if all(holds(texts[a], rule.signs[a], texts[b]) for a, b in pairs):

@@ -122,32 +122,35 @@ def _points_to_rows(table: Table) -> bool:
 
 def _about(table: Table, frame: pd.DataFrame, trial_id: str, ids: set[str]) -> list[bool]:
     """Tell which rows name the trial, or name a row about it."""
-    own = "trial_id" if "trial_id" in frame else None
-    pointers = [rule.columns[0] for rule in table.rules if rule.kind == "row_ids"]
-    return [
-        (own is not None and row[own] == trial_id)
-        or any(not ids.isdisjoint(str(row[column]).split()) for column in pointers)
-        for row in frame.to_dict(orient="records")
-    ]
+    about = [trial == trial_id for trial in frame.get("trial_id", [None] * len(frame))]
+    for rule in table.rules:
+        if rule.kind == "row_ids":
+            cells = frame[rule.columns[0]].astype(str)
+            about = [
+                known or not ids.isdisjoint(cell.split())
+                for known, cell in zip(about, cells, strict=True)
+            ]
+    return about
 
 
 def _rows(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    out = pd.DataFrame(index=frame.index)
-    out["table"] = table.name
-    out["row_id"] = frame[table.primary_key]
     rows = frame.to_dict(orient="records")
-    out["item"] = [_join(row, table.quantity, names=False) for row in rows]
-    out["reported"] = [_join(row, table.values, names=True) for row in rows]
-    out["preferred"] = frame.get("preferred", True)
-    for column in ("printed", "confidence", "source_key", "source_url", "locator", "note"):
-        out[column] = frame.get(column, "")
+    texts = ("printed", "confidence", "source_key", "source_url", "locator", "note")
+    published = "first_author" in frame  # rows of other reviews, which references does not list
+    out: dict[str, Any] = {
+        "table": table.name,
+        "row_id": frame[table.primary_key],
+        "item": [_join(row, table.quantity, names=False) for row in rows],
+        "reported": [_join(row, table.values, names=True) for row in rows],
+        "preferred": frame.get("preferred", True),
+        **{column: frame.get(column, "") for column in texts},
+        "citation": [_citation(row) for row in rows] if published else "",
+        "doi": frame["doi"] if published else "",
+    }
     for field in table.fields:
         if field.sources:
             out["source_key"] = frame[field.name].map(dict(field.sources)).fillna("")
-    published = "first_author" in frame  # rows of other reviews, which references does not list
-    out["citation"] = [_citation(row) for row in rows] if published else ""
-    out["doi"] = frame["doi"] if published else ""
-    return out
+    return pd.DataFrame(out, index=frame.index)
 
 
 def cited(rows: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:

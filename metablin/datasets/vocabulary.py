@@ -163,12 +163,21 @@ def check_words(raws: Mapping[str, Raw], wrong: Sequence[Violation] = ()) -> lis
         for column, cells in raw.columns.items():
             word = COLUMNS.get(column, column)
             places = [t for t in (ANY, name) if (t, word) in coded and name != TABLE]
+            if not places:
+                continue
+            unsaid = {
+                cell: [
+                    code
+                    for code in codes_of(column, cell)
+                    if not any((t, word, code) in known for t in places)
+                ]
+                for cell in set(cells) - {""}
+            }
             for i, cell in enumerate(cells):
-                if not cell or not places or (raw.table.path, raw.rows[i], column) in named:
+                if (raw.table.path, raw.rows[i], column) in named:
                     continue
-                for code in codes_of(column, cell):
-                    if not any((t, word, code) in known for t in places):
-                        where = f"table {places[-1]}, column {word}, code {code}"
-                        message = f"a code without words; add it to {TABLE}.csv: {where}"
-                        problems.append(raw.violation(i, column, "words", message))
+                for code in unsaid.get(cell, ()):
+                    where = f"table {places[-1]}, column {word}, code {code}"
+                    message = f"a code without words; add it to {TABLE}.csv: {where}"
+                    problems.append(raw.violation(i, column, "words", message))
     return problems

@@ -25,10 +25,13 @@ REPORTED = {
 }
 """Tables of results, in the order of a page."""
 
+Row = Mapping[Any, Any]
+"""A row of the evidence with its cells as the pages say them."""
 
-def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
+
+def evidence_table(rows: Sequence[Row], *, link: bool = False) -> str:
     """Return evidence rows as an HTML table; with `link` they name their trial and lead to it."""
-    printed = bool((rows["printed"] != "").any())
+    printed = any(row["printed"] != "" for row in rows)
     heads = (
         *(["Trial"] * link),
         "What",
@@ -39,14 +42,14 @@ def evidence_table(rows: pd.DataFrame, *, link: bool = False) -> str:
         "Row",
     )
     head = "".join(f'<th scope="col">{c}</th>' for c in heads)
-    body = "".join(evidence_line(row, link, printed) for row in rows.to_dict(orient="records"))
+    body = "".join(evidence_line(row, link, printed) for row in rows)
     return (
         f'<div class="scroll"><table class="evidence"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
+def evidence_line(row: Row, link: bool, printed: bool) -> str:
     """Return one evidence row as a line of an HTML table."""
     name = escape(row["row_id"])
     place = f' id="{name}"'
@@ -70,7 +73,7 @@ def evidence_line(row: Mapping[Any, Any], link: bool, printed: bool) -> str:
     )
 
 
-def citation(row: Mapping[Any, Any]) -> str:
+def citation(row: Row) -> str:
     """Return a citation with a link to the work, or to the page on which the number was read."""
     name = row["citation"] or row["source_key"] or urlsplit(str(row["source_url"])).netloc
     text = escape(typeset(name))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import pandas as pd
-from cells import block, card_table, citation, html, line
+from cells import Row, block, card_table, citation, html, line
 
 from metablin.certainty import TOOLS
 from metablin.datasets import entry, said
@@ -48,10 +48,10 @@ JUDGED = (
 )
 
 
-def facts(trial: pd.Series, rows: pd.DataFrame) -> str:
+def facts(trial: pd.Series, rows: Sequence[Row]) -> str:
     """Return the facts of a trial as an HTML table of two columns."""
     lines = []
-    own = rows.loc[rows["table"] == "trials"].to_dict(orient="records")
+    own = [row for row in rows if row["table"] == "trials"]
     for column, words in FACTS.items():
         value = NOWHERE.get(column) or trial[column]
         if value == "" or value != value:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from cells import Row as Evidence
 from cells import block, card_table, html, line
 from patients import reason_words
 
@@ -66,13 +66,13 @@ class Counted:
             ids.setdefault(row["answer"], set()).update(row["row_ids"].split())
         self._pools = ids
 
-    def words(self, trial: str, rows: pd.DataFrame) -> str:
+    def words(self, trial: str, rows: Sequence[Evidence]) -> str:
         """Return where a trial counts, as text and a table, or why nowhere.
 
         Parameters
         ----------
         trial : str
-        rows : pandas.DataFrame
+        rows : sequence of mapping
             Its evidence rows.
         """
         if not self._there:
@@ -92,11 +92,11 @@ class Counted:
         parts += self._rates(rows)
         return "\n\n".join(parts) or "It is in no pool that is an answer here."
 
-    def _rates(self, rows: pd.DataFrame) -> list[str]:
+    def _rates(self, rows: Sequence[Evidence]) -> list[str]:
         """Return how many pooled rates of adverse events hold rows of a trial, as a sentence."""
         if not self._number.has("safety/rates"):
             return []
-        mine = set(rows.loc[rows["table"] == "safety", "row_id"])
+        mine = {row["row_id"] for row in rows if row["table"] == "safety"}
         rates = self._number.table("safety/rates").frame
         rates = rates.loc[rates["design"] != "all"]
         n = sum(not mine.isdisjoint(str(ids).split()) for ids in rates["row_ids"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from cells import REPORTED, citation, evidence_table, front_matter, html, plain_table
+from cells import REPORTED, Row, citation, evidence_table, front_matter, html, plain_table
 from conduct import conduct_words, facts
 from counted import Counted
 from curves import FOLDER, Gallery
@@ -61,7 +61,7 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     """Return one page for every trial, by file name; its curves are drawn below `folder`."""
     gallery = Gallery(results, folder / FOLDER)
     rows = evidence()
-    cited = dict(zip(rows["row_id"], rows.apply(citation, axis=1), strict=True))
+    cited = {row["row_id"]: citation(row) for row in rows}
     claims, discrepancies = load("claims"), load("discrepancies")
     touched = trials_of(discrepancies, rows)
     labels = short_names()
@@ -70,11 +70,15 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     counted, kind, dates = Counted(results.parent), kinds(), dated()
     described, decided = sets(), screened()
     shared = overlaps(described, decided)
+    reconstructed = reconstructions(results)
+    of_trial: dict[str, list[Row]] = {}
+    for row in rows:
+        of_trial.setdefault(row["trial_id"], []).append(row)
     pages = {}
     for _, trial in load("trials", all_rows=True).iterrows():
         name = trial["trial_id"]
-        own = rows.loc[rows["trial_id"] == name]
-        arms = reconstructions(results, set(own["row_id"]))
+        own = of_trial.get(name, [])
+        arms = of_rows(reconstructed, {row["row_id"] for row in own})
         about = conduct_words(
             conduct.loc[conduct["trial_id"] == name], judged.loc[judged["study"] == name], cited
         )
@@ -98,9 +102,9 @@ def trial_pages(results: Path, folder: Path) -> dict[str, str]:
     return pages
 
 
-def trials_of(discrepancies: pd.DataFrame, rows: pd.DataFrame) -> list[set[str]]:
+def trials_of(discrepancies: pd.DataFrame, rows: Sequence[Row]) -> list[set[str]]:
     """Return the trials that each disagreement is about."""
-    by_id = dict(zip(rows["row_id"], rows["trial_id"], strict=True))
+    by_id = {row["row_id"]: row["trial_id"] for row in rows}
     pairs = zip(discrepancies["trial_id"], discrepancies["row_ids"], strict=True)
     return [{trial, *(by_id.get(i, "") for i in str(ids).split())} for trial, ids in pairs]
 
@@ -116,14 +120,14 @@ def trial_page(label: str, sections: Mapping[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def reported_words(rows: pd.DataFrame) -> str:
+def reported_words(rows: Sequence[Row]) -> str:
     """Return the results of a trial as printed, table by table."""
     parts = [LEGEND]
     for table, title in REPORTED.items():
-        part = rows.loc[rows["table"] == table]
-        if len(part):
+        part = [row for row in rows if row["table"] == table]
+        if part:
             parts += [f"### {title}", html(evidence_table(part))]
-    if not rows["table"].isin(list(REPORTED)).any():
+    if parts == [LEGEND]:
         parts.append("No row of results is recorded for this trial yet.")
     return "\n\n".join(parts)
 
@@ -138,19 +142,23 @@ def claim_words(claims: pd.DataFrame) -> str:
     )
 
 
-def reconstructions(results: Path, ids: set[str]) -> pd.DataFrame:
-    """Return the arms reconstructed from any of these rows; empty when there is none."""
+def reconstructions(results: Path) -> pd.DataFrame:
+    """Return every reconstructed arm with what conflicts in its print; empty when there is none."""
     path = results / "reconstruction" / "arms.csv"
     if not path.is_file():
-        return pd.DataFrame()
-    frame = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
-    mine = frame.loc[[not ids.isdisjoint(cell.split()) for cell in frame["row_ids"]]]
+        return pd.DataFrame(columns=["row_ids"])
+    arms = pd.read_csv(path, dtype={"row_ids": str}).fillna({"row_ids": ""})
     conflicts = path.with_name("inconsistent.csv")
     if not conflicts.is_file():
-        return mine.assign(conflict="")
+        return arms.assign(conflict="")
     found = pd.read_csv(conflicts).drop_duplicates("arm_key").set_index("arm_key")
     text = found["conflict"] + " (" + found["used_instead"] + ")"
-    return mine.assign(conflict=mine["key"].map(text).fillna(""))
+    return arms.assign(conflict=arms["key"].map(text).fillna(""))
+
+
+def of_rows(arms: pd.DataFrame, ids: set[str]) -> pd.DataFrame:
+    """Return the arms reconstructed from any of these rows."""
+    return arms.loc[[not ids.isdisjoint(cell.split()) for cell in arms["row_ids"]]]
 
 
 def reconstruction_words(arms: pd.DataFrame, pictures: str) -> str:
@@ -200,19 +208,19 @@ def discrepancy_words(rows: pd.DataFrame) -> str:
 
 
 @cache
-def evidence() -> pd.DataFrame:
+def evidence() -> list[Row]:
     """Return every row of the evidence with ``what`` and ``value`` as sentences."""
     rows = evidence_rows().join(sentences(), on="row_id")
     plain = rows[["item", "reported"]].map(lambda text: re.sub("[_=]", " ", typeset(str(text))))
     rows["what"] = rows["what"].fillna(plain["item"]).map(typeset)
     rows["value"] = rows["value"].fillna(plain["reported"]).map(typeset)
     rows["trial"] = rows["trial_id"].map(short_names())
-    return rows.fillna({"trial": ""})
+    return list(rows.fillna({"trial": ""}).to_dict(orient="records"))
 
 
 def source_pages(results: Path) -> dict[str, str]:
     """Return one page for every analysis with the evidence behind each of its tables."""
-    everything = evidence().drop_duplicates("row_id").set_index("row_id", drop=False)
+    everything = {row["row_id"]: row for row in reversed(evidence())}
     pages = {}
     for path in sorted(results.glob("*/outcome.json")):
         words = json.loads(path.read_text("utf-8"))
@@ -235,13 +243,12 @@ def sources_head(title: str, description: str) -> str:
     return front_matter(title, description).removesuffix("---") + "search: false\n---"
 
 
-def source_section(frame: pd.DataFrame, everything: pd.DataFrame) -> str:
+def source_section(frame: pd.DataFrame, everything: Mapping[str, Row]) -> str:
     """Return the evidence rows that a result table names."""
     if "row_ids" not in frame:
         return "This table is derived from the other tables of the analysis and names no rows."
     ids = list(dict.fromkeys(i for cell in frame["row_ids"] for i in cell.split()))
-    known = [i for i in ids if i in everything.index]
-    return html(evidence_table(everything.loc[known], link=True))
+    return html(evidence_table([everything[i] for i in ids if i in everything], link=True))
 
 
 def anchor(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 
 import pandas as pd
@@ -52,16 +53,13 @@ def overlaps(described: Mapping[str, list[str]], decided: pd.DataFrame) -> dict[
     Sets of patients say so; where the base has no set in common, the reason of the screening may
     name the other trial.
     """
+    named = {trial: _named(trial, decided) for trial in described}
     return {
         one: [
             other
             for other in described
             if one != other
-            and (
-                any(_shared(one, other, described))
-                or other in _named(one, decided)
-                or one in _named(other, decided)
-            )
+            and (other in named[one] or one in named[other] or any(_shared(one, other, described)))
         ]
         for one in described
     }
@@ -167,6 +165,11 @@ def _counted(trial: str, other: str, decided: pd.DataFrame) -> tuple[str, str]:
 
 def reason_words(text: str) -> str:
     """Return a reason of the screening with trials by name, those of one plain word too."""
-    trials = set(load("trials", all_rows=True)["trial_id"])
     names = short_names()
-    return typeset(IDENTIFIER.sub(lambda m: names[m[0]] if m[0] in trials else m[0], text))
+    return typeset(IDENTIFIER.sub(lambda m: names[m[0]] if m[0] in identifiers() else m[0], text))
+
+
+@cache
+def identifiers() -> frozenset[str]:
+    """Return the identifiers of all trials."""
+    return frozenset(load("trials", all_rows=True)["trial_id"])

@@ -7,9 +7,11 @@ import importlib
 import inspect
 import logging
 import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from griffe import Docstring, DocstringSection
@@ -61,12 +63,15 @@ def commands() -> str:
         "A command exits with 0 when it succeeds, 1 on bad data with one line that says where, and "
         "2 on wrong usage. The option `--debug` shows the traceback of an error.",
     ]
-    for words in command_names(get_command(app)):
-        answer = CliRunner().invoke(
-            app, [*words, "--help"], prog_name="metablin", env={"COLUMNS": "96", "TERM": "dumb"}
-        )
+    program, runner = get_command(app), CliRunner()
+    for words in command_names(program):
+        with runner.isolation(env={"COLUMNS": "96", "TERM": "dumb"}) as (printed, *_):
+            with contextlib.suppress(SystemExit):
+                program.main([*words, "--help"], prog_name="metablin")
+            sys.stdout.flush()
+            text = printed.getvalue().decode("utf-8")
         title = " ".join(("metablin", *words))
-        parts.append(f"## {title}\n\n```text\n{answer.stdout.strip()}\n```")
+        parts.append(f"## {title}\n\n```text\n{text.strip()}\n```")
     return "\n\n".join(parts) + "\n"
 
 
@@ -151,6 +156,7 @@ def plain(text: str) -> str:
     return re.sub(r"(?<!`)``(?!`)", "`", text)
 
 
+@cache
 def public(module: str) -> dict[str, Any]:
     """Return the documented public names of a folder and what they are: functions, then classes.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
 
-import pandas as pd
-from cells import citation, html
+from cells import Row, citation, html
 
 from metablin.datasets import load
 
@@ -43,7 +44,7 @@ UNKNOWN = "9999"
 """Sorts behind every year."""
 
 
-def kinds() -> pd.Series:
+def kinds() -> dict[str, str]:
     """Return what every row of the tables of reports is about, by row identifier."""
     found: dict[str, str] = {}
     for table, words in KINDS.items():
@@ -52,57 +53,58 @@ def kinds() -> pd.Series:
     rows = load("proportions", all_rows=True)
     for row, outcome in zip(rows["row_id"], rows["outcome"], strict=True):
         found[row] = next(words for sign, words in OUTCOMES if re.search(sign, outcome))
-    return pd.Series(found)
+    return found
 
 
-def dated() -> pd.DataFrame:
+def dated() -> dict[str, tuple[str, str]]:
     """Return date and form of every reference, by its key."""
-    references = load("references", all_rows=True).set_index("source_key")
-    years = references["year"].map(lambda y: f"{y:.0f}" if y == y else "")
-    date = references["public_date"].where(references["public_date"] != "", years)
-    return pd.DataFrame({"date": date, "form": references["entry_type"].map(FORMS).fillna("")})
+    rows = load("references", all_rows=True)[["source_key", "public_date", "year", "entry_type"]]
+    return {
+        key: (date or (f"{year:.0f}" if year == year else ""), FORMS.get(entry, ""))
+        for key, date, year, entry in rows.itertuples(index=False, name=None)
+    }
 
 
-def timeline(rows: pd.DataFrame, kind: pd.Series, dates: pd.DataFrame) -> str:
+def timeline(
+    rows: Sequence[Row], kind: Mapping[str, str], dates: Mapping[str, tuple[str, str]]
+) -> str:
     """Return the sources of a trial, oldest first, with how many rows of which kind each gives.
 
     Parameters
     ----------
-    rows : pandas.DataFrame
+    rows : sequence of mapping
         The evidence rows of the trial.
-    kind : pandas.Series
+    kind : mapping of str to str
         What :func:`kinds` returns.
-    dates : pandas.DataFrame
+    dates : mapping of str to tuple of str
         What :func:`dated` returns.
     """
-    own = rows.loc[rows["row_id"].isin(kind.index)]
-    if own.empty:
+    sources: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["row_id"] in kind:
+            sources.setdefault(row["source_key"] or row["source_url"], []).append(row)
+    if not sources:
         return "No row of the base names a report of it."
-    own = own.assign(
-        kind=own["row_id"].map(kind),
-        source=own["source_key"].where(own["source_key"] != "", own["source_url"]),
-        date=own["source_key"].map(dates["date"]).fillna(""),
-        form=own["source_key"].map(dates["form"]).fillna(""),
-    )
-    groups = [part for _, part in own.groupby("source", sort=False)]
-    groups.sort(key=lambda part: (part["date"].iloc[0] or UNKNOWN, part["source"].iloc[0]))
-    items = "".join(f"<li>{_source(part)}</li>" for part in groups)
+    found = [
+        (*dates.get(part[0]["source_key"], ("", "")), source, part)
+        for source, part in sources.items()
+    ]
+    found.sort(key=lambda x: (x[0] or UNKNOWN, x[2]))
+    items = "".join(f"<li>{_source(part, date, form, kind)}</li>" for date, form, _, part in found)
     return f"{INTRODUCED}\n\n" + html(f'<ol class="timeline">{items}</ol>')
 
 
-def _source(rows: pd.DataFrame) -> str:
+def _source(rows: Sequence[Row], date: str, form: str, kind: Mapping[str, str]) -> str:
     """Return one source: date, citation, form, what it gives and how much of that is used."""
-    first = rows.iloc[0].to_dict()
-    date = f"<strong>{escape(first['date'])}</strong>" if first["date"] else UNDATED
-    quoted = (rows["confidence"] == "secondary").all()
-    form = ", ".join(x for x in (first["form"], "quotes the trial" if quoted else "") if x)
-    known = rows.loc[rows["kind"] != KINDS["trials"]]
-    counts = known["kind"].value_counts(sort=False)
-    parts = [f"{words} {n}" for words, n in counts.items()]
+    when = f"<strong>{escape(date)}</strong>" if date else UNDATED
+    quoted = all(row["confidence"] == "secondary" for row in rows)
+    form = ", ".join(x for x in (form, "quotes the trial" if quoted else "") if x)
+    known = [row for row in rows if kind[row["row_id"]] != KINDS["trials"]]
+    parts = [f"{words} {n}" for words, n in Counter(kind[r["row_id"]] for r in known).items()]
     parts += [KINDS["trials"]] if len(known) < len(rows) else []
-    aside = int((~known["preferred"].astype(bool)).sum())
+    aside = sum(not row["preferred"] for row in known)
     gave = f"; {aside} of these rows gave way to another report" if aside else ""
     return (
-        f"{date}: {citation(first)}{f' ({form})' if form else ''}. "
+        f"{when}: {citation(rows[0])}{f' ({form})' if form else ''}. "
         f"Added: {escape(', '.join(parts))}{gave}."
     )

@@ -90,26 +90,26 @@ figure.autolayout: True
 image.cmap: jet
 """
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.plots.test_hostile import PICTURES, save_figure
-for name in ("curves", "forest", "influence"):
-    save_figure(PICTURES[name]().get_figure(root=True), Path(sys.argv[1]) / f"{name}.svg")
-"""
+
+def draw_three(folder):
+    for name in ("curves", "forest", "influence"):
+        save_figure(PICTURES[name]().get_figure(root=True), Path(folder) / f"{name}.svg")
 
 
 def test_a_users_settings_change_no_byte(tmp_path):
-    answers = []
-    for settings in ("", HOSTILE):
-        home = tmp_path / ("hostile" if settings else "plain")
-        home.mkdir()
-        (home / "matplotlibrc").write_text(settings)
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(home)], check=True, cwd=Path(__file__).parents[2],
-            env={"MATPLOTLIBRC": str(home / "matplotlibrc"), "PATH": "", "PYTHONPATH": "."},
-        )  # fmt: skip
-        answers.append({p.name: p.read_bytes() for p in home.glob("*.svg")})
+    plain, hostile = tmp_path / "plain", tmp_path / "hostile"
+    plain.mkdir()
+    hostile.mkdir()
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        draw_three(plain)
+    (hostile / "matplotlibrc").write_text(HOSTILE)
+    script = "import sys; from tests.plots import test_hostile as t; t.draw_three(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", script, str(hostile)], check=True, cwd=Path(__file__).parents[2],
+        env={"MATPLOTLIBRC": str(hostile / "matplotlibrc"), "PATH": "", "PYTHONPATH": "."},
+    )  # fmt: skip
+    answers = [{p.name: p.read_bytes() for p in home.glob("*.svg")} for home in (plain, hostile)]
     assert len(answers[0]) == 3
     assert answers[0] == answers[1]
 

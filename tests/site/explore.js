@@ -30,4 +30,11 @@ const run = {
     }
   },
 }[kind];
-process.stdout.write(JSON.stringify(cases.map(run)));
+const tried = (one) => {
+  try {
+    return run(one);
+  } catch (error) {
+    return { thrown: error.stack };
+  }
+};
+process.stdout.write(JSON.stringify(cases.map(tried)));

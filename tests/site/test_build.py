@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import runpy
 import subprocess
 import sys
 from html import escape, unescape
@@ -182,46 +183,77 @@ def test_documents_run_again_when_what_they_read_changes(tmp_path: Path) -> None
     assert done.stdout.split() == ["x", "x", "xx"]
 
 
-def test_without_results_the_build_says_what_to_run(tmp_path: Path) -> None:
+def test_without_results_the_build_says_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     places = ["--site", str(tmp_path), "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *places])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit, match="metablin reproduce"):  # in words: exit code 1
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+MISSING = ("everything('nowhere')", "figure('nowhere/x')")
+WRONG = ("figure('response/nothing')", "table('response/nothing')", "number.estimate('a/b/c')")
+FIGURE, DRAWN = "figure('randomised/os')", "figure('landscape/{}')"
+CELLS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from documents import Cell, Document, execute
+from pathlib import Path
+for call in json.load(sys.stdin):
+    cell = Cell(1, f"import _page\\n_page.{call}", {"output": "asis"})
+    try:
+        page = execute(Document(Path(sys.argv[2]) / "page.qmd", {}, parts=[cell]))
+        print(json.dumps([page.assembled(), ""]))
+    except RuntimeError as error:
+        print(json.dumps(["", repr(error.__cause__)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def landscape(site: Path) -> tuple[str, dict[str, str]]:
+    """A figure of an analysis that takes no time, by name, and what is said about it."""
+    words = json.loads((site / "results/landscape/outcome.json").read_text("utf-8"))
+    name, about = next(iter(words["figures"].items()))
+    return name, about
+
+
+@pytest.fixture(scope="module")
+def told(site: Path, landscape: tuple[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
+    """What a page of one call shows, or the error that stops it, run as the build runs pages."""
+    calls = [*MISSING, *WRONG, FIGURE, DRAWN.format(landscape[0])]
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *places], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "metablin reproduce" in done.stderr
-
-
-def run_page(site: Path, code: str) -> subprocess.CompletedProcess[str]:
-    prelude = "import _page\n_page.display = lambda m: print(m.data)\n"
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", prelude + code],
-        cwd=site,
+        [sys.executable, "-c", CELLS, str(SCRIPT.parent), str(site)],
+        input=json.dumps(calls),
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
+    return dict(zip(calls, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
-@pytest.mark.parametrize("call", ["everything('nowhere')", "figure('nowhere/x')"])
-def test_an_analysis_that_was_not_run_is_said_to_be_missing(site: Path, call: str) -> None:
-    done = run_page(site, f"_page.{call}")
-    assert done.returncode == 0, done.stderr
-    assert "Not there yet" in done.stdout
-    assert "nothing is claimed" in done.stdout
+@pytest.mark.parametrize("call", MISSING)
+def test_an_analysis_that_was_not_run_is_said_to_be_missing(
+    told: dict[str, tuple[str, str]], call: str
+) -> None:
+    text, error = told[call]
+    assert error == ""
+    assert "Not there yet" in text
+    assert "nothing is claimed" in text
 
 
-@pytest.mark.parametrize(
-    "call",
-    ["figure('response/nothing')", "table('response/nothing')", "number.estimate('a/b/c')"],
-)
-def test_a_result_that_does_not_exist_stops_the_page(site: Path, call: str) -> None:
-    done = run_page(site, f"_page.{call}")
-    assert done.returncode != 0
-    assert "DataError" in done.stderr
+@pytest.mark.parametrize("call", WRONG)
+def test_a_result_that_does_not_exist_stops_the_page(
+    told: dict[str, tuple[str, str]], call: str
+) -> None:
+    assert told[call][1].startswith("DataError(")
 
 
-def test_a_figure_comes_with_caption_description_data_and_source(site: Path) -> None:
-    text = run_page(site, "_page.figure('randomised/os')").stdout
+def test_a_figure_comes_with_caption_description_data_and_source(
+    site: Path, told: dict[str, tuple[str, str]]
+) -> None:
+    text, _ = told[FIGURE]
     words = json.loads((site / "results/randomised/outcome.json").read_text("utf-8"))
     assert words["figures"]["os"]["alt"] in text
     assert "{#fig-randomised-os}" in text
@@ -229,10 +261,11 @@ def test_a_figure_comes_with_caption_description_data_and_source(site: Path) -> 
     assert "(sources/randomised.qmd#pooled)" in text
 
 
-def test_a_figure_says_how_it_is_drawn_again(site: Path) -> None:
-    words = json.loads((site / "results/landscape/outcome.json").read_text("utf-8"))
-    name, about = next(iter(words["figures"].items()))
-    text = run_page(site, f"_page.figure('landscape/{name}')").stdout
+def test_a_figure_says_how_it_is_drawn_again(
+    site: Path, landscape: tuple[str, dict[str, str]], told: dict[str, tuple[str, str]]
+) -> None:
+    name, about = landscape
+    text, _ = told[DRAWN.format(name)]
     code = unescape(re.findall(r"<code>(.*?)</code>", text)[0])
     check = f"print(len(found.tables[{about['data']!r}].frame), len(found.figures[{name!r}].alt))"
     done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,21 +82,12 @@ def test_the_command_names_a_wrong_key_in_one_line(results: Path) -> None:
     assert_one_line_error(wrong, "os.al", "os.all")
 
 
-def bare_environment(**more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("QUARTO_PATH", "PATH")}
-    return {**kept, "PATH": "/nowhere", **more}
-
-
-def run_site(**environment: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).with_name("metablin")
-    return subprocess.run(
-        [sys.executable, str(program), "site"],
-        cwd=ROOT,
-        env=bare_environment(**environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment in which no program is found."""
+    monkeypatch.delenv("QUARTO_PATH", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    return monkeypatch
 
 
 def test_a_machine_without_quarto_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -107,16 +97,25 @@ def test_a_machine_without_quarto_has_none(monkeypatch: pytest.MonkeyPatch, tmp_
     assert find_quarto() is None
 
 
-def test_a_named_quarto_that_is_not_there_is_named() -> None:
-    assert_one_line_error(run_site(QUARTO_PATH="/no/quarto"), "QUARTO_PATH", "/no/quarto")
+def test_a_named_quarto_that_is_not_there_is_named(bare: pytest.MonkeyPatch) -> None:
+    """Asked of the installed program."""
+    bare.setenv("QUARTO_PATH", "/no/quarto")
+    program = str(Path(sys.executable).with_name("metablin"))
+    done = subprocess.run(
+        [sys.executable, program, "site"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert_one_line_error(done, "QUARTO_PATH", "/no/quarto")
 
 
 @pytest.mark.parametrize(("version", "line"), [("1.5.57", "1.6 or newer"), ("", "none")])
-def test_an_old_quarto_is_refused(tmp_path: Path, version: str, line: str) -> None:
+def test_an_old_quarto_is_refused(
+    bare: pytest.MonkeyPatch, tmp_path: Path, version: str, line: str
+) -> None:
     program = tmp_path / "quarto"
     program.write_text(f"#!/bin/sh\necho {version}\n")
     program.chmod(0o755)
-    assert_one_line_error(run_site(QUARTO_PATH=str(program)), line)
+    bare.setenv("QUARTO_PATH", str(program))
+    assert_one_line_error(metablin("site"), line)
 
 
 def test_quarto_is_found_by_name_by_folder_and_on_the_path(

@@ -31,6 +31,17 @@ node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not inst
 
 def run(kind: str, cases: list[dict[str, Any]]) -> list[Any]:
     """Return what the scripts of the page answer."""
+    return [answer(found) for found in ask(kind, cases)]
+
+
+def answer(found: Any) -> Any:
+    """Return an answer, if it is one."""
+    assert "thrown" not in found, found["thrown"]
+    return found
+
+
+def ask(kind: str, cases: list[dict[str, Any]]) -> list[Any]:
+    """Return what the scripts of the page answer or throw, case by case."""
     done = subprocess.run(
         [str(shutil.which("node")), str(SCRIPT)],
         input=json.dumps({"kind": kind, "cases": cases}),
@@ -148,27 +159,38 @@ ADDRESSES = [
 ]
 
 
+NOWHERE = ["", "#q=nothing", "#q=os&from=none&model=magic&in=nobody"]
+SHOWN = [*(a for a, _ in ADDRESSES), "q=response", "q=response&model=common&ci=z"]
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, Any]:
+    """What the page makes of every address, in one run of its scripts."""
+    addresses = [*NOWHERE, *(f"#{address}" for address, _ in ADDRESSES), *SHOWN]
+    cases = [{"address": a, "questions": [QUESTION, COHORTS]} for a in addresses]
+    return dict(zip(addresses, ask("view", cases), strict=True))
+
+
 @node
 @pytest.mark.parametrize(("address", "rows"), ADDRESSES)
-def test_an_address_gives_the_view_and_the_view_the_address(address: str, rows: list[str]) -> None:
-    found = run("view", [{"address": f"#{address}", "questions": [QUESTION, COHORTS]}])[0]
+def test_an_address_gives_the_view_and_the_view_the_address(
+    views: dict[str, Any], address: str, rows: list[str]
+) -> None:
+    found = answer(views[f"#{address}"])
     assert found["rows"] == rows
     assert found["address"] == address
 
 
 @node
-@pytest.mark.parametrize("address", ["", "#q=nothing", "#q=os&from=none&model=magic&in=nobody"])
-def test_an_address_that_says_nothing_is_the_start(address: str) -> None:
-    found = run("view", [{"address": address, "questions": [QUESTION, COHORTS]}])[0]
-    assert found["address"] == "q=os&from=all"
+@pytest.mark.parametrize("address", NOWHERE)
+def test_an_address_that_says_nothing_is_the_start(views: dict[str, Any], address: str) -> None:
+    assert answer(views[address])["address"] == "q=os&from=all"
 
 
 @node
-@pytest.mark.parametrize(
-    "address", [*(a for a, _ in ADDRESSES), "q=response", "q=response&model=common&ci=z"]
-)
-def test_the_same_in_python_gives_the_same(address: str) -> None:
-    found = run("view", [{"address": address, "questions": [QUESTION, COHORTS]}])[0]
+@pytest.mark.parametrize("address", SHOWN)
+def test_the_same_in_python_gives_the_same(views: dict[str, Any], address: str) -> None:
+    found = answer(views[address])
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(found["python"], {})
@@ -179,10 +201,8 @@ def test_the_same_in_python_gives_the_same(address: str) -> None:
 
 @node
 def test_an_empty_cell_is_told() -> None:
-    whole, part = (
-        run("view", [{"address": a, "questions": [COHORTS]}])[0]
-        for a in ("q=response", "q=response&out=z")
-    )
+    addresses = ("q=response", "q=response&out=z")
+    whole, part = run("view", [{"address": a, "questions": [COHORTS]} for a in addresses])
     assert "empty cell" in whole["note"]
     assert part["note"] == ""
 
@@ -200,18 +220,27 @@ def test_rows_of_a_reader_are_read() -> None:
     assert (tabs[0]["study"], tabs[0]["low"]) == ("A", 0.3)
 
 
+WRONG = [
+    ("study,events,n\nA,x,20", ["line 2", "events", '"x"']),
+    ("study,events,n\nA,30,20", ["line 2", "events lie from 0 to n"]),
+    ("study,hr,low,high\nA,2,0.5,1.5", ["line 2", "between its limits"]),
+    ("study,what\nA,1", ["no columns events and n", "what"]),
+    ("study,events,n", ["one line a study"]),
+]
+
+
+@pytest.fixture(scope="module")
+def refused() -> dict[str, Any]:
+    """What the page says of every text that it cannot read."""
+    texts = [text for text, _ in WRONG]
+    return dict(zip(texts, ask("parse", [{"text": t} for t in texts]), strict=True))
+
+
 @node
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("study,events,n\nA,x,20", ["line 2", "events", '"x"']),
-        ("study,events,n\nA,30,20", ["line 2", "events lie from 0 to n"]),
-        ("study,hr,low,high\nA,2,0.5,1.5", ["line 2", "between its limits"]),
-        ("study,what\nA,1", ["no columns events and n", "what"]),
-        ("study,events,n", ["one line a study"]),
-    ],
-)
-def test_rows_that_cannot_be_read_are_named(text: str, parts: list[str]) -> None:
-    error = run("parse", [{"text": text}])[0]["error"]
+@pytest.mark.parametrize(("text", "parts"), WRONG)
+def test_rows_that_cannot_be_read_are_named(
+    refused: dict[str, Any], text: str, parts: list[str]
+) -> None:
+    error = answer(refused[text])["error"]
     for part in parts:
         assert part in error

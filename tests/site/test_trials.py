@@ -86,20 +86,21 @@ def test_a_pool_without_the_trial_opens_without_it(
     pages: dict[str, str], questions: list[dict[str, Any]]
 ) -> None:
     """Links lead to a view of a published pool from which only this trial is gone."""
-    tried = 0
-    for trial, page in pages.items():
-        for address in re.findall(r'href="\.\./explore\.html#([^"]+)"', page):
-            parts = dict(p.split("=", 1) for p in unescape(address).split("&"))
-            question = next(q for q in questions if q["name"] == parts["q"])
-            pool = next(p for p in question["pools"] if p["name"] == parts["from"])
-            cases = [{"address": f"#{unescape(address)}", "questions": questions}]
-            found = run("view", cases)[0]
-            out = parts["out"].split(",")
-            assert set(out) < set(pool["rows"]), (trial, address)
-            assert set(found["rows"]) == set(pool["rows"]) - set(out)
-            assert found["address"] == unescape(address)
-            tried += 1
-    assert tried > 20
+    links = [
+        (trial, unescape(address))
+        for trial, page in pages.items()
+        for address in re.findall(r'href="\.\./explore\.html#([^"]+)"', page)
+    ]
+    assert len(links) > 20
+    cases = [{"address": f"#{address}", "questions": questions} for _, address in links]
+    for (trial, address), found in zip(links, run("view", cases), strict=True):
+        parts = dict(p.split("=", 1) for p in address.split("&"))
+        question = next(q for q in questions if q["name"] == parts["q"])
+        pool = next(p for p in question["pools"] if p["name"] == parts["from"])
+        out = parts["out"].split(",")
+        assert set(out) < set(pool["rows"]), (trial, address)
+        assert set(found["rows"]) == set(pool["rows"]) - set(out)
+        assert found["address"] == address
 
 
 def test_the_first_screen_leads_to_pools_that_can_be_asked(

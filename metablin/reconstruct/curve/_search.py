@@ -50,6 +50,7 @@ BETWEEN = 1e-4  # the same where falls were clicked above and below
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
 FEWEST, AROUND, NEARBY = np.arange(3.0), np.arange(-1.0, 2.0), np.arange(-2.0, 3.0)
+OF_NONE = [0, 3, 4, 6, 7, 8, 9]  # candidates that differ where no censoring is expected
 FINE = 0.0012
 LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
@@ -404,16 +405,22 @@ def _options(
         x[:, 0, 1] = prior
         return np.zeros((room.size, 1)), x
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
-    d = np.rint((at_risk - 0.5 * prior) * ratio)[:, None] + NEARBY
+    centre = np.rint((at_risk - 0.5 * prior) * ratio)
+    d = centre[:, None] + NEARBY
     if fine:
-        d = np.concatenate([d, np.rint(at_risk * ratio)[:, None] + NEARBY], axis=1)
+        other = np.rint(at_risk * ratio)
+        if (other != centre).any():  # else the same numbers again
+            d = np.concatenate([d, other[:, None] + NEARBY], axis=1)
     x = np.zeros((room.size, d.shape[1], 10 if fine else 5))
     x[:, :, 1:4] = (prior[:, None] + AROUND)[:, None, :]
     x[:, :, 4] = np.rint(at_risk[:, None] - d / ratio[:, None])
     if fine:
         x[:, :, 5:7] = FEWEST[1:]
         x[:, :, 7:10] = x[:, :, 4:5] + np.array([-1.0, 1.0, -2.0])
-    return d, np.maximum(x, 0.0, out=x)
+    np.maximum(x, 0.0, out=x)
+    if not prior.any():  # around none: the same few again
+        x = x[:, :, OF_NONE if fine else OF_NONE[:3]]
+    return d, x
 
 
 def _distinct(
@@ -422,10 +429,6 @@ def _distinct(
     """Positions of the first `WIDTH` hypotheses, one per (total, events, censored, level of S)."""
     level = (s / (LEVELS * sd)).round()
     key = ((total * 4099.0 + e) * 100003.0 + c) * 1009.0 + level
-    seen: dict[float, int] = {}
-    for i, name in enumerate(key.tolist()):
-        if name not in seen:
-            seen[name] = i
-            if len(seen) == width:
-                break
-    return list(seen.values())
+    # Of the places with one key the first is written last, and stays.
+    first = dict(zip(key[::-1].tolist(), range(key.size - 1, -1, -1), strict=True))
+    return sorted(first.values())[:width]

@@ -378,7 +378,7 @@ def _advance(
     d, x, s_new = d.ravel()[option], x.ravel()[near], s_new.ravel()[near]
     total, e, c = total[row] + d, e[row] + d, c[row] + x
     width = WIDTH if grid.sd >= FINE else 4 * WIDTH
-    kept = np.array(_distinct(total, e, c, s_new, grid.sd, width))
+    kept = _distinct(total, e, c, s_new, grid.sd, width)
     state = (total[kept], e[kept], c[kept], s_new[kept], new.ravel()[near[kept]])
     return state, (row[kept], d[kept], x[kept])
 
@@ -425,10 +425,8 @@ def _options(
 
 def _distinct(
     total: FloatArray, e: FloatArray, c: FloatArray, s: FloatArray, sd: float, width: int = WIDTH
-) -> list[int]:
-    """Positions of the first `WIDTH` hypotheses, one per (total, events, censored, level of S)."""
+) -> IntArray:
+    """Positions of the first `width` hypotheses, one per (total, events, censored, level of S)."""
     level = (s / (LEVELS * sd)).round()
     key = ((total * 4099.0 + e) * 100003.0 + c) * 1009.0 + level
-    # Of the places with one key the first is written last, and stays.
-    first = dict(zip(key[::-1].tolist(), range(key.size - 1, -1, -1), strict=True))
-    return sorted(first.values())[:width]
+    return np.sort(np.unique(key, return_index=True)[1])[:width]

@@ -16,7 +16,7 @@ import numpy as np
 
 from metablin.digitise.readers import Drawing, Label
 
-__all__ = ["Axis", "Panel", "find_panels", "fit_axis", "number", "number_rows"]
+__all__ = ["Axis", "Panel", "find_panels", "fit_axis", "has_level_axes", "number", "number_rows"]
 
 NUMBER = re.compile(r"[-−–]?\d+(?:[.,·]\d+)?%?")
 TICK = re.compile(r"[\s\"'_|–—-]+$")  # a mark of the axis that was taken for a sign
@@ -165,6 +165,12 @@ def find_panels(drawing: Drawing) -> list[Panel]:
     panels = [_panel(x, y) for x, y in [*pairs, *_sharing(pairs, across)]]
     panels.sort(key=lambda p: (round(p.box[3] / max(drawing.height, 1) * 8), p.box[0]))
     return _bounded(panels, drawing)
+
+
+def has_level_axes(drawing: Drawing) -> bool:
+    """Whether a drawing has a pair of axes, and no number that does not run level."""
+    numbers = [lab for lab in drawing.labels if number(lab.text) is not None]
+    return all(lab.angle == 0 for lab in numbers) and bool(find_panels(drawing))
 
 
 def number_rows(labels: Iterable[Label], which: str) -> list[Axis]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from metablin.digitise.arms import Arm
-from metablin.digitise.axes import Panel, find_panels
+from metablin.digitise.axes import Panel, find_panels, has_level_axes
 from metablin.digitise.byhand import Hand, apply_axes
 from metablin.digitise.checks import doubts
 from metablin.digitise.mirror import as_survival, mirrored, mirrored_back, rises
@@ -156,11 +156,22 @@ def _opened_pdf(path: Path, page: int | None, hand: Hand) -> tuple[Drawing, list
     if axes_only is not None:
         return axes_only
     for number in pages[:LOOK_AT_PIXELS]:
-        pixels = read_pdf(path, number).extra["picture"]()
+        drawing = read_pdf(path, number)
+        if _on_its_side(drawing, path, number, hand):
+            continue
+        pixels = drawing.extra["picture"]()
         drawing, panels = picture_panels(read_picture(pixels, path.name), hand)
         if panels:
             return drawing, panels, number
     return drawing, _some([], path), 1
+
+
+def _on_its_side(drawing: Drawing, path: Path, page: int, hand: Hand) -> bool:
+    """Whether a page is drawn upright and shown turned: in its pixels no number could be read."""
+    by_hand = hand.x_axis is not None or hand.y_axis is not None
+    if not drawing.extra["turn"] or drawing.extra["pictures"] or by_hand:
+        return False
+    return has_level_axes(read_pdf(path, page, as_shown=False))
 
 
 def _vector(drawing: Drawing, hand: Hand) -> tuple[Drawing, list[Panel]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -257,6 +258,7 @@ def _correlation_limits(between: FloatArray, top: float, data: Pairs) -> tuple[f
     roots = np.sqrt(np.diag(between)) / scales
     starts = [roots.tolist(), [0.5, 0.5]]
 
+    @functools.cache  # the ends of a bracket are asked for twice
     def short(rho: float) -> float:
         def shape(u: FloatArray) -> FloatArray:
             u = u * scales
@@ -280,6 +282,7 @@ def _slope_limits(between: FloatArray, top: float, data: Pairs) -> tuple[float, 
     tau = max(float(between[1, 1] - slope * between[0, 1]), 0.0) ** 0.5
     starts = [[float(between[0, 0]) ** 0.5 / sx, tau / sy], [0.5, 0.5]]
 
+    @functools.cache
     def short(b: float) -> float:
         def shape(u: FloatArray) -> FloatArray:
             s, t = (u[0] * sx) ** 2, (u[1] * sy) ** 2

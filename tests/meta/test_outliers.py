@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -29,6 +30,19 @@ FloatArray = NDArray[np.float64]
 
 def effects(name: str) -> mb.EffectSizes:
     return mb.generic(SETS[name]["yi"], SETS[name]["vi"])
+
+
+@functools.cache
+def fitted(name: str, model: Any) -> mb.MetaFit:
+    """Return the fit to a data set, made once for all tests that look at it."""
+    return mb.pool(effects(name), model=model)
+
+
+@functools.cache
+def on_duration(model: Any) -> mb.MetaFit:
+    """Return the regression of a set on the duration of its treatment, made once."""
+    data = {"duration": np.array(SETS["exercise"]["duration"], float)}
+    return mb.pool(effects("exercise"), model=model, moderators="duration", data=data)
 
 
 def student_density(r: float, v: float, tau: float, df: float) -> float:
@@ -89,15 +103,14 @@ def brute(e: mb.EffectSizes, mean: float | None = None) -> float:
 
 @pytest.mark.parametrize("name", ["mag", "cdp", "exercise"])
 def test_the_mixture_is_the_highest_of_a_global_search(name: str) -> None:
-    fit, best = mb.pool(effects(name), model="mixture"), brute(effects(name))
+    fit, best = fitted(name, "mixture"), brute(effects(name))
     assert fit.extra["log_likelihood"] == pytest.approx(best, abs=BRUTE)
     assert fit.extra["log_likelihood"] > best - 1e-9
 
 
 @pytest.mark.parametrize("name", ["mag", "cdp", "exercise"])
 def test_the_interval_ends_where_a_global_search_falls_by_the_quantile(name: str) -> None:
-    e = effects(name)
-    fit = mb.pool(e, model="mixture")
+    e, fit = effects(name), fitted(name, "mixture")
     wanted = fit.extra["log_likelihood"] - special.chdtri(1, 0.05) / 2
     for end in (fit.conf_low, fit.conf_high):
         peak = highest(Mixture(), e.yi - end, e.vi, np.empty((e.k, 0)))
@@ -111,8 +124,7 @@ def test_the_interval_ends_where_a_global_search_falls_by_the_quantile(name: str
 def test_choline_by_t_as_published() -> None:
     # Beath 2016, R Journal 8:5-16, section on CDP choline: vinv = 2.023, tau2 = 4.504e-5. Its
     # log-likelihood is -4.0583, by an integration that is 6.5e-4 off (adaptive integration: below).
-    e = effects("cdp")
-    fit = mb.pool(e, model="student-t")
+    e, fit = effects("cdp"), fitted("cdp", "student-t")
     assert fit.estimate == pytest.approx(0.1945, abs=PRINTED)
     assert fit.conf_low == pytest.approx(0.05294, abs=PRINTED)
     assert fit.conf_high == pytest.approx(0.3611, abs=3e-4)
@@ -127,7 +139,7 @@ def test_choline_by_t_as_published() -> None:
 
 
 def test_choline_by_the_mixture_as_published() -> None:
-    fit = mb.pool(effects("cdp"), model="mixture")
+    fit = fitted("cdp", "mixture")
     assert fit.estimate == pytest.approx(0.1910, abs=PRINTED)
     assert fit.conf_high == pytest.approx(0.3479, abs=1.5e-4)  # a spline through the profile there
     assert fit.conf_low == pytest.approx(0.0563, abs=6e-4)
@@ -142,8 +154,7 @@ def test_choline_by_the_mixture_as_published() -> None:
 
 
 def test_exercise_on_duration_as_published() -> None:
-    data = {"duration": SETS["exercise"]["duration"]}
-    fit = mb.pool(effects("exercise"), model="mixture", moderators="duration", data=data)
+    fit = on_duration("mixture")
     assert fit.regression.beta == pytest.approx([-2.88472, 0.21086], abs=STOPPED)
     assert fit.regression.p_value == pytest.approx([0.000649, 0.007123], abs=5e-5)
     assert fit.regression.conf_high == pytest.approx([-1.48262, 0.34581], abs=5e-4)
@@ -155,7 +166,7 @@ def test_exercise_on_duration_as_published() -> None:
 
 @pytest.mark.parametrize("name", [n for n in METAPLUS if "mixture" in METAPLUS[n]])
 def test_mixtures_are_those_of_metaplus(name: str) -> None:
-    cell, fit = METAPLUS[name]["mixture"], mb.pool(effects(name), model="mixture")
+    cell, fit = METAPLUS[name]["mixture"], fitted(name, "mixture")
     value = fit.extra["log_likelihood"]
     assert value > cell["log_likelihood"] - 1e-8
     if name == "drawn2":  # metaplus stays on a lower peak, 0.05 below
@@ -170,7 +181,7 @@ def test_mixtures_are_those_of_metaplus(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in METAPLUS if "t-dist" in METAPLUS[n]])
 def test_fits_of_t_are_those_of_metaplus(name: str) -> None:
-    cell, fit = METAPLUS[name]["t-dist"], mb.pool(effects(name), model="student-t")
+    cell, fit = METAPLUS[name]["t-dist"], fitted(name, "student-t")
     assert fit.extra["log_likelihood"] == pytest.approx(cell["log_likelihood"], abs=1e-4)
     assert fit.estimate == pytest.approx(cell["parameters"]["muhat"], abs=1e-3)
     if cell["parameters"]["tau2"] > 0:  # else the degrees of freedom have no meaning
@@ -181,7 +192,7 @@ def test_fits_of_t_are_those_of_metaplus(name: str) -> None:
 def test_without_outliers_both_are_the_normal_fit(name: str) -> None:
     e = effects(name)
     normal = mb.pool(e, tau2="ML", ci="z")
-    fit = mb.pool(e, model="student-t")
+    fit = fitted(name, "student-t")
     assert fit.estimate == pytest.approx(normal.estimate, rel=1e-12)
     assert fit.tau2 == pytest.approx(normal.tau2, rel=1e-12)
     assert fit.extra["effects_df"] == math.inf
@@ -219,7 +230,7 @@ def test_equal_components_are_one_normal() -> None:
 @pytest.mark.parametrize("name", ["cdp", "drawn1"])
 def test_location_scale_and_order_go_through(model: Any, name: str) -> None:
     e = effects(name)
-    one = mb.pool(e, model=model)
+    one = fitted(name, model)
     order = np.random.default_rng(2).permutation(e.k)
     two = mb.pool(mb.generic((5 - 10 * e.yi)[order], (100 * e.vi)[order]), model=model)
     got = [two.estimate, two.conf_high, two.conf_low, two.pred_high, two.analysis.std_error]
@@ -234,16 +245,14 @@ def test_location_scale_and_order_go_through(model: Any, name: str) -> None:
 
 @pytest.mark.parametrize("model", ["student-t", "mixture"])
 def test_the_estimate_is_the_mean_with_the_weights(model: Any) -> None:
-    e = effects("cdp")
-    fit = mb.pool(e, model=model)
+    e, fit = effects("cdp"), fitted("cdp", model)
     assert fit.weights @ e.yi == pytest.approx(fit.estimate, abs=1e-8)
     # the outlier has less weight than under normal effects
     assert fit.weights[2] < mb.pool(e).weights[2] / 3
 
 
 def test_probabilities_are_bayes_rule() -> None:
-    e = effects("cdp")
-    fit = mb.pool(e, model="mixture")
+    e, fit = effects("cdp"), fitted("cdp", "mixture")
     share, wide = fit.extra["outlier_share"], math.sqrt(fit.extra["tau2_outliers"])
     far = share * stats.norm.pdf(e.yi, fit.estimate, np.sqrt(e.vi + wide**2))
     near = (1 - share) * stats.norm.pdf(e.yi, fit.estimate, np.sqrt(e.vi + fit.tau2))
@@ -253,7 +262,7 @@ def test_probabilities_are_bayes_rule() -> None:
 @pytest.mark.parametrize("model", ["student-t", "mixture"])
 def test_the_standard_error_is_the_curvature_of_the_profile(model: Any) -> None:
     e = effects("drawn3")
-    fit = mb.pool(e, model=model)
+    fit = fitted("drawn3", model)
     se = fit.analysis.std_error
     near = mb.pool(e, model=model, level=float(special.chdtr(1, 0.01)))
     # a tenth of a standard error away the profile is still a parabola
@@ -270,23 +279,22 @@ def test_the_prediction_interval_of_t_holds_its_share() -> None:
 
 
 def test_the_drawn_test_for_outliers() -> None:
-    found = mb.outlier_test(mb.pool(effects("cdp"), model="mixture"), draws=99)
+    found = mb.outlier_test(fitted("cdp", "mixture"), draws=99)
     assert found.statistic == pytest.approx(2 * (8.198544 - 3.007145), abs=3e-6)  # 10.4, published
     assert found.p_value == 0.01  # 0.001 of 999 draws, published
     assert found.p_value == (1 + (found.drawn >= found.statistic).sum()) / 100
     assert "99 draws" in found.summary()
-    none = mb.outlier_test(mb.pool(effects("mag"), model="student-t"), draws=19)
+    none = mb.outlier_test(fitted("mag", "student-t"), draws=19)
     assert (none.statistic, none.p_value) == (0, 1)
-    again = mb.outlier_test(mb.pool(effects("cdp"), model="mixture"), draws=5)
+    again = mb.outlier_test(fitted("cdp", "mixture"), draws=5)
     assert np.array_equal(again.drawn, found.drawn[:5])
-    data = {"duration": SETS["exercise"]["duration"]}
-    fit = mb.pool(effects("exercise"), model="mixture", moderators="duration", data=data)
     # 0.9 and "near 0.04", published
+    fit = on_duration("mixture")
     assert mb.outlier_test(fit, draws=99).statistic == pytest.approx(0.884, abs=1e-3)
 
 
 def test_a_t_test_against_normal_effects_has_half_the_tail() -> None:
-    fit = mb.pool(effects("cdp"), model="student-t")
+    fit = fitted("cdp", "student-t")
     assert fit.extra["lr_normal"] == pytest.approx(8.28, abs=0.01)
     tail = float(special.chdtrc(1, fit.extra["lr_normal"]))
     assert fit.extra["lr_normal_p"] == pytest.approx(tail / 2, rel=1e-12)
@@ -294,10 +302,9 @@ def test_a_t_test_against_normal_effects_has_half_the_tail() -> None:
 
 @pytest.mark.parametrize("model", ["student-t", "mixture"])
 def test_moderators_of_robust_models(model: Any) -> None:
-    data = {"duration": np.array(SETS["exercise"]["duration"], float)}
-    fit = mb.pool(effects("exercise"), model=model, moderators="duration", data=data)
+    fit, shorter = on_duration(model), np.array(SETS["exercise"]["duration"], float) - 8
     moved = mb.pool(effects("exercise"), model=model, moderators="duration",
-                    data={"duration": data["duration"] - 8})  # fmt: skip
+                    data={"duration": shorter})  # fmt: skip
     assert moved.regression.beta[1] == pytest.approx(fit.regression.beta[1], abs=1e-6)
     assert moved.regression.beta[0] == pytest.approx(fit.regression.beta @ [1, 8], abs=1e-5)
     # one moderator: the test of all is that of the one
@@ -324,7 +331,7 @@ def test_what_these_models_cannot_do_is_named() -> None:
 
 
 def test_a_fit_comes_back_from_its_text_and_leaves_out_studies() -> None:
-    fit = mb.pool(effects("cdp"), model="mixture")
+    fit = fitted("cdp", "mixture")
     assert mb.load_fit(fit.to_json()).estimate == fit.estimate
     left = mb.leave_one_out(fit)
     # without the outlier there is no heterogeneity left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ PRINTED = 0.0005
 """Half a unit in the third decimal."""
 
 
-def fitted(name: str, **changes: Any) -> BivariateEffects:
+@functools.cache
+def fitted(name: str) -> BivariateEffects:
+    """Return the fit to a data set, made once for all tests that look at it."""
     data = {c: np.array(v) for c, v in PINNED["data"][name].items()}
     rho = data["cxy"].astype(float) / np.sqrt(data["vx"] * data["vy"])
     given = [data[c].astype(float) for c in ("x", "vx", "y", "vy")]
-    return bivariate_effects(*given, **{"correlation": rho, **changes})
+    return bivariate_effects(*given, correlation=rho)
 
 
 def test_van_houwelingen_2002_is_reproduced() -> None:

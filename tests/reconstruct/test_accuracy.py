@@ -13,7 +13,7 @@ import pytest
 from lifelines import CoxPHFitter, KaplanMeierFitter
 
 from metablin.reconstruct import reconstruct_km
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import plain_survival
 from tests.reference import table
 
 MONTH = 30.4375
@@ -39,7 +39,7 @@ def trial(name: str) -> pd.DataFrame:
 def reconstructed(arm: pd.DataFrame, rng: np.random.Generator, events: bool) -> pd.DataFrame:
     time, event = arm["time"].to_numpy(), arm["event"].to_numpy()
     x = np.linspace(0, time.max(), 100)
-    y = np.clip(lifelines_survival(time, event, x) + rng.normal(0, READING_SD, x.size), 0, 1)
+    y = np.clip(plain_survival(time, event, x) + rng.normal(0, READING_SD, x.size), 0, 1)
     x = np.maximum(x + rng.normal(0, READING_TIME_SD * x[-1], x.size), 0)
     r = np.linspace(0, time.max(), 10)[:-1]
     counts = np.array([(time >= v).sum() for v in r])

@@ -24,8 +24,14 @@ def tables(known):
     )
 
 
-def test_every_curve_comes_back_in_order_with_its_patients_and_events(tables):
-    out = reconstruct_many(*tables)
+@pytest.fixture(scope="module")
+def patients(tables):
+    """What one process makes of all curves; not to be written to."""
+    return reconstruct_many(*tables)
+
+
+def test_every_curve_comes_back_in_order_with_its_patients_and_events(tables, patients):
+    out = patients
     totals = tables[2].set_index("id")
     assert out.columns.tolist() == ["id", "time", "event"]
     assert out["id"].unique().tolist() == totals.index.tolist()
@@ -33,16 +39,15 @@ def test_every_curve_comes_back_in_order_with_its_patients_and_events(tables):
     assert out.groupby("id")["event"].sum().to_dict() == totals["events"].to_dict()
 
 
-def test_the_result_is_the_same_for_any_number_of_workers(tables):
-    one = reconstruct_many(*tables)
-    two = reconstruct_many(*tables, jobs=2)
+def test_the_result_is_the_same_for_any_number_of_workers(tables, patients):
+    one, two = patients, reconstruct_many(*tables, jobs=2)
     assert one["time"].to_numpy().tobytes() == two["time"].to_numpy().tobytes()
     assert one.equals(two)
 
 
-def test_a_batch_gives_what_a_single_call_gives(tables):
+def test_a_batch_gives_what_a_single_call_gives(tables, patients):
     clicks, risk, totals = tables
-    out = reconstruct_many(*tables)
+    out = patients
     mine = clicks[clicks["id"] == "c7"]
     table = risk[risk["id"] == "c7"]
     row = totals[totals["id"] == "c7"].iloc[0]
@@ -53,11 +58,13 @@ def test_a_batch_gives_what_a_single_call_gives(tables):
     assert np.array_equal(out[out["id"] == "c7"]["time"], single.time)
 
 
-def test_the_order_of_interleaved_curves_does_not_matter(tables):
+def test_the_order_of_interleaved_curves_does_not_matter(tables, patients):
     clicks = tables[0]
     mixed = clicks.assign(k=clicks.groupby("id").cumcount()).sort_values(["k", "id"], kind="stable")
-    a, b = (reconstruct_many(c, *tables[1:]) for c in (clicks, mixed.drop(columns="k")))
-    times = [{name: part["time"].tolist() for name, part in x.groupby("id")} for x in (a, b)]
+    other = reconstruct_many(mixed.drop(columns="k"), *tables[1:])
+    times = [
+        {name: part["time"].tolist() for name, part in x.groupby("id")} for x in (patients, other)
+    ]
     assert times[0] == times[1]
 
 

@@ -8,7 +8,7 @@ from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.utils import restricted_mean_survival_time
 
 from metablin.reconstruct import check_hazard_ratio, reconstruct_km
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import plain_survival
 
 # Reading noise is 0.0025 of survival; a step of one patient between clicks adds to it.
 RMSE_BOTH = 0.012
@@ -267,7 +267,7 @@ def test_an_event_clicked_a_rounding_error_ahead_of_a_table_time_stays_ahead_of_
     r = np.arange(0.0, time.max(), time.max() / 9)
     counts = np.array([(time >= x).sum() for x in r])
     x = np.sort(np.concatenate([np.linspace(0.0, time.max(), 46), np.nextafter(r[1:], 0.0)]))
-    y = lifelines_survival(time, event, x) + rng.normal(0, 0.004, x.size)
+    y = plain_survival(time, event, x) + rng.normal(0, 0.004, x.size)
     ipd = reconstruct_km(x, np.clip(y, 0, 1), n=600, at_risk=(r, counts))
     assert [int((ipd.time >= x).sum()) for x in r] == counts.tolist()
 

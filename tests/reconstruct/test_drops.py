@@ -15,7 +15,7 @@ from metablin.reconstruct.curve.clicks._noise import (
     rounding,
 )
 from metablin.reconstruct.reading import READING_SD
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import plain_survival
 
 EVERY = {40: 1, 200: 2, 1500: 9}  # drops per click, by patients
 
@@ -29,7 +29,7 @@ def at_drops(n: int, seed: int, mode: str) -> bool:
     inner = {"drops": drops, "anywhere": anywhere,
              "regular": np.linspace(0.0, time.max(), drops.size + 2)[1:-1]}[mode]  # fmt: skip
     x = np.concatenate([[0.0], inner, [time.max()]])
-    y = lifelines_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
+    y = plain_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
     x = np.maximum(x + rng.normal(0, 0.0008 * time.max(), x.size), 0.0)
     r = np.arange(0.0, time.max(), 5.0)
     counts = np.array([(time >= v).sum() for v in r])
@@ -54,7 +54,7 @@ def test_clicks_after_falls_close_in_time_are_no_traced_verticals():
         time, event = np.minimum(t, 30.0), (t <= 30.0).astype(int)
         drops = np.unique(time[event == 1])
         x = np.concatenate([[0.0], drops, [30.0]])
-        y = lifelines_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
+        y = plain_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
         x = np.maximum(x + rng.normal(0, 0.01, x.size), 0.0)
         at_risk = ([0.0, 10.0, 20.0], [int((time >= v).sum()) for v in (0.0, 10.0, 20.0)])
         r = reconstruct_km(x, np.clip(y, 0, 1), n=n, at_risk=at_risk, events=int(event.sum()))
@@ -71,7 +71,7 @@ def test_irregular_clicks_under_a_changing_hazard_are_no_drops(count):
         t, c = 25.0 * rng.weibull(0.6, n), rng.uniform(10.0, 60.0, n)  # most fall early
         time, event = np.minimum(t, c), (t <= c).astype(int)
         x = np.concatenate([[0.0], np.sort(rng.uniform(0, time.max(), count - 2)), [time.max()]])
-        y = lifelines_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
+        y = plain_survival(time, event, x) + rng.normal(0, 0.0025, x.size)
         r = np.arange(0.0, time.max(), 6.0)
         counts = np.array([(time >= v).sum() for v in r])
         given = Given(x, np.clip(y, 0, 1), n, (r, counts), int(event.sum()))
@@ -147,7 +147,7 @@ def test_falls_traced_above_and_below_are_corners_only_where_all_were(known, n, 
     """Traced from the bottom up. Where falls were left out S falls between two verticals."""
     k = known(n, 31)
     drops = np.unique(k.time[k.event == 1])
-    s = lifelines_survival(k.time, k.event, drops)
+    s = plain_survival(k.time, k.event, drops)
     both = np.column_stack([s, np.append(1.0, s[:-1])])
     some = np.delete(np.arange(drops.size), left_out)
     x = np.concatenate([[0.0], np.repeat(drops[some], 2), [k.time.max()]])

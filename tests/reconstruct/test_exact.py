@@ -12,7 +12,7 @@ from metablin.reconstruct import reconstruct_km
 from metablin.reconstruct.curve._exact import solve
 from metablin.reconstruct.curve.clicks import Curve
 from metablin.reconstruct.reading import Reading
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import lifelines_survival, plain_survival
 
 SIX_DECIMALS = 1e-6
 TIME = 1e-5  # times of the corners have six decimals too, on an axis of about 30
@@ -26,7 +26,7 @@ def patients(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def corners(time, event, decimals: int = 6):
     drops = np.unique(time[event == 1])
-    s = lifelines_survival(time, event, drops)
+    s = plain_survival(time, event, drops)
     x = np.concatenate([[0.0], np.repeat(drops, 2), [time.max()]])
     y = np.concatenate([[1.0], np.column_stack([np.append(1.0, s[:-1]), s]).ravel(), s[-1:]])
     return np.round(x, 6), np.round(y, decimals)

@@ -8,7 +8,7 @@ import pytest
 
 from metablin import DataError
 from metablin.reconstruct import reconstruct_batch, reconstruct_km, reconstruct_many
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import lifelines_survival, plain_survival
 
 RMSE = 0.012  # as for clicks in order: reading noise and steps of one patient
 NOISY = 0.02  # clicks with four times the noise
@@ -64,7 +64,7 @@ def test_a_table_that_goes_on_says_where_the_other_events_lie():
 def test_events_below_an_axis_that_is_cut_need_no_table():
     time = np.sort(np.random.default_rng(8).exponential(10.0, 120))
     x = np.linspace(0.0, time[90], 60)  # S = 1/4 there
-    r = reconstruct_km(x, lifelines_survival(time, np.ones(120), x), n=120, events=120)
+    r = reconstruct_km(x, plain_survival(time, np.ones(120), x), n=120, events=120)
     assert r.event.sum() == 120
     assert 25 <= kinds(r)["not seen"] <= 35
     with pytest.raises(DataError, match="do not fit a curve"):

@@ -16,6 +16,7 @@ from metablin.reconstruct.curve._fit import monotone
 from metablin.reconstruct.curve.clicks import Rows
 from metablin.reconstruct.curve.clicks._mend import put_in_order
 from metablin.reconstruct.printed import half_digit
+from tests.reconstruct.conftest import lifelines_survival, plain_survival
 
 CLOSED_FORM = 1e-10
 OPTIMISER = 1e-4  # against a general solver with its own tolerance
@@ -26,6 +27,14 @@ def sample(seed: int, n: int = 60, ties: bool = False):
     t, c = rng.exponential(10, n), rng.uniform(0, 25, n)
     time = np.minimum(t, c)
     return (np.ceil(time) if ties else time), (t <= c).astype(int), rng.integers(0, 2, n)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_curve_that_the_tests_draw_clicks_from_is_that_of_lifelines(ties):
+    time, event, _ = sample(9, ties=ties)
+    at = np.concatenate([time, np.linspace(0.0, time.max(), 60)])
+    wanted = lifelines_survival(time, event, at)
+    assert plain_survival(time, event, at) == pytest.approx(wanted, abs=CLOSED_FORM)
 
 
 @pytest.mark.parametrize("ties", [False, True])

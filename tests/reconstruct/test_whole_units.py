@@ -9,7 +9,7 @@ from metablin.reconstruct import reconstruct_km
 from metablin.reconstruct.curve._grid import build_grid
 from metablin.reconstruct.curve._whole import to_whole_units
 from metablin.reconstruct.curve.clicks import Curve
-from tests.reconstruct.conftest import lifelines_survival
+from tests.reconstruct.conftest import plain_survival
 
 # Freireich 1963, doi:10.1182/blood.V21.6.699.699: weeks of remission, placebo arm (Table 1)
 PLACEBO = np.array([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23.0])
@@ -17,7 +17,7 @@ PLACEBO = np.array([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 1
 
 def clicked(time, event, at, rng):
     x = np.maximum(at + rng.normal(0, 0.0008 * time.max(), at.size), 0.0)
-    y = lifelines_survival(time, event, at) + rng.normal(0, 0.0025, at.size)
+    y = plain_survival(time, event, at) + rng.normal(0, 0.0025, at.size)
     return x, np.clip(y, 0.0, 1.0)
 
 
@@ -60,7 +60,7 @@ def test_a_curve_read_at_every_whole_month_says_nothing_of_its_times(seed):
     t, c = rng.exponential(9.0, n), rng.uniform(6.0, 30.0, n)
     time, event = np.minimum(t, c), (t <= c).astype(int)
     months = np.arange(0.0, np.floor(time.max()) + 1.0)
-    y = lifelines_survival(time, event, months)
+    y = plain_survival(time, event, months)
     ipd = reconstruct_km(months, y, n=n, events=int(event.sum()))
     assert ipd.quality.times == "any"
 

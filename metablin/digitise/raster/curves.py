@@ -16,7 +16,7 @@ from metablin.digitise.names import Key
 from metablin.digitise.raster.again import with_lone_labels
 from metablin.digitise.raster.inks import (
     Field,
-    coverage,
+    coverages,
     ink_field,
     is_thin,
     nearest_inks,
@@ -182,8 +182,9 @@ def _inks(
 ) -> tuple[list[Colour], list[Key]]:
     """Return the colours worth following, and the legend's entries in the colours of the curves."""
     hushed = replace_strength(piece.field, piece.text)
-    found = unblended(hushed, [pair for pair in palette(hushed) if pair[1] >= MIN_PIXELS])
     thin = is_thin(hushed)
+    seen = [pair for pair in palette(hushed, thin) if pair[1] >= MIN_PIXELS]
+    found = unblended(hushed, seen, thin)
     as_found = [_in_curves(k, found, thin) for k in keys]
     several = len({k.colour for k in keys}) == len(keys) and _hues_differ(keys)
     if thin and several and len(set(as_found)) < len(keys):  # two samples became one ink
@@ -236,10 +237,10 @@ def _gather(
     piece: _Piece, inks: list[Colour], expected: int | None
 ) -> list[tuple[Colour, Any, Any, Trace]]:
     """Follow curve after curve, the one with the most ink first."""
-    fields = {}
-    for ink in inks:
-        own, hidden = coverage(piece.field, ink, [r for r in inks if r != ink])
-        fields[ink] = (np.where(piece.text, 0.0, own), hidden | piece.text)
+    fields = {
+        ink: (np.where(piece.text, 0.0, own), hidden | piece.text)
+        for ink, (own, hidden) in coverages(piece.field, inks).items()
+    }
     used = {ink: np.zeros(piece.text.shape, dtype=bool) for ink in inks}
     out: list[tuple[Colour, Any, Any, Trace]] = []
     limit = MOST if expected is None else expected

@@ -12,7 +12,7 @@ from scipy import ndimage
 from metablin.digitise.readers import Colour
 
 __all__ = [
-    "Field", "added", "coverage", "ink_field", "is_thin", "length", "nearest_inks", "paler",
+    "Field", "added", "coverages", "ink_field", "is_thin", "length", "nearest_inks", "paler",
     "palette", "unblended",
 ]  # fmt: skip
 
@@ -112,7 +112,7 @@ def _wipe(out: Any, part: Any, lines: Any, k: int, axis: int) -> None:
     target[own] = paper[own]
 
 
-def palette(field: Field) -> list[tuple[Colour, int]]:
+def palette(field: Field, thin: bool) -> list[tuple[Colour, int]]:
     """Return the inks of a piece, each with the number of its core pixels, most first.
 
     Thin lines are blends of ink and paper all over: there pixels are grouped by hue, and the
@@ -121,7 +121,6 @@ def palette(field: Field) -> list[tuple[Colour, int]]:
     strong = field.strength > FAINT
     local = ndimage.maximum_filter(field.strength, size=5)
     colours = field.pixels[strong & (field.strength >= CORE * local)]
-    thin = is_thin(field)
     places = _hues(colours) if thin else colours
     radius = SAME_HUE if thin else SAME
     out: list[tuple[Colour, int]] = []
@@ -202,41 +201,44 @@ def length(colours: Any) -> Any:
     return np.sqrt(added(colours * colours))
 
 
-def coverage(field: Field, ink: Colour, rivals: list[Colour]) -> tuple[Any, Any]:
-    """Return how much of each pixel an ink covers, and where other inks hide it.
+def coverages(field: Field, inks: list[Colour]) -> dict[Colour, tuple[Any, Any]]:
+    """Return how much of each pixel an ink covers, and where other inks hide it, for every ink.
 
     Parameters
     ----------
     field : Field
         Paper and ink.
-    ink : (red, green, blue)
-        The ink.
-    rivals : list of colours
-        The other inks.
+    inks : list of (red, green, blue)
 
     Returns
     -------
-    own : ndarray in 0..1
-        Coverage by the ink.
-    hidden : ndarray of bool
-        Pixels that another ink covers.
+    dict
+        own : ndarray in 0..1, coverage by the ink; hidden : ndarray of bool, pixels that another
+        ink covers.
     """
-    own, off = _project(field, ink)
-    rim = ndimage.binary_dilation((own > 0.8) & (off < 30), iterations=1)
+    parts = {ink: _project(field, ink) for ink in inks}
+    cores = {
+        ink: ndimage.binary_dilation((own > 0.8) & (off < 30), iterations=1)
+        for ink, (own, off) in parts.items()
+    }
     tolerance = np.maximum(30.0, 0.33 * field.strength)
-    mine = (off < tolerance) & (own > 0.12)
-    hidden = np.zeros(mine.shape, dtype=bool)
-    for rival in rivals:
-        other, far = _project(field, rival)
-        better = _misfit(other, far) < _misfit(own, off)
-        if paler(rival, ink):
-            better &= ~rim  # the rim of a line is a paler shade of its ink
-        elif paler(ink, rival):
-            better |= ndimage.binary_dilation((other > 0.8) & (far < 30), iterations=1)
-        mine &= ~better
-        hidden |= better & (other > 0.3)
-    foreign = (field.strength > 60) & ~mine & (off >= tolerance)
-    return np.where(mine, np.clip(own, 0, 1), 0.0), hidden | foreign
+    out = {}
+    for ink, (own, off) in parts.items():
+        mine, misfit = (off < tolerance) & (own > 0.12), _misfit(own, off)
+        hidden = np.zeros(mine.shape, dtype=bool)
+        for rival, (other, far) in parts.items():
+            if rival == ink:
+                continue
+            better = _misfit(other, far) < misfit
+            if paler(rival, ink):
+                better &= ~cores[ink]  # the rim of a line is a paler shade of its ink
+            elif paler(ink, rival):
+                better |= cores[rival]
+            mine &= ~better
+            hidden |= better & (other > 0.3)
+        foreign = (field.strength > 60) & ~mine & (off >= tolerance)
+        out[ink] = np.where(mine, np.clip(own, 0, 1), 0.0), hidden | foreign
+    return out
 
 
 def paler(pale: Colour, dark: Colour) -> bool:
@@ -247,13 +249,15 @@ def paler(pale: Colour, dark: Colour) -> bool:
     return la < lb and float(a @ b) > hue * la * lb
 
 
-def unblended(field: Field, found: list[tuple[Colour, int]]) -> list[Colour]:
+def unblended(field: Field, found: list[tuple[Colour, int]], thin: bool) -> list[Colour]:
     """Drop inks (with their core pixels) that are a shade of a darker one: rims, or thin lines."""
     strong = field.strength > FAINT
     cores = dict(found)
     inks = list(cores)
-    near = {i: strong & (length(field.pixels - np.array(i)) < SAME) for i in inks}
-    thin = is_thin(field)
+    colours = field.pixels[strong]
+    near = {i: np.zeros_like(strong) for i in inks}
+    for i in inks:
+        near[i][strong] = length(colours - np.array(i)) < SAME
     out = []
     for pale in inks:
         rim = False
@@ -283,14 +287,13 @@ def thickness(mask: Any) -> float:
 
 def _runs(mask: Any) -> Any:
     """Return, for each pixel of a mask, the length of the run down its column."""
-    padded = np.zeros((mask.shape[0] + 2, mask.shape[1]), dtype=np.int32)
-    padded[1:-1] = mask
-    step = np.diff(padded, axis=0)
-    out = np.zeros(mask.shape, dtype=np.int32)
-    starts, ends = np.argwhere(step.T == 1), np.argwhere(step.T == -1)
-    for (column, a), (_, b) in zip(starts, ends, strict=True):
-        out[a:b, column] = b - a
-    return out
+    padded = np.zeros((mask.shape[1], mask.shape[0] + 2), dtype=np.int8)
+    padded[:, 1:-1] = mask.T
+    step = np.diff(padded, axis=1).ravel()
+    size = np.flatnonzero(step == -1) - np.flatnonzero(step == 1)
+    out = np.zeros(mask.shape[::-1], dtype=np.int32)
+    out[mask.T] = np.repeat(size, size)
+    return out.T
 
 
 def _project(field: Field, ink: Colour) -> tuple[Any, Any]:

@@ -24,7 +24,7 @@ KEPT = 16  # pictures whose text is kept
 DARK = 60.0  # ink differs from the paper by at least this, in 0..441
 
 
-_READ: dict[bytes, list[Any]] = {}
+_READ: dict[bytes, tuple[Label, ...]] = {}
 
 
 @functools.lru_cache(maxsize=1)
@@ -36,6 +36,9 @@ def _engine() -> Any:
 
 def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
     """Return the text of a picture.
+
+    The last pictures are kept: a figure is read again with axes or arms given by hand, and its
+    text takes most of the time.
 
     Parameters
     ----------
@@ -49,10 +52,26 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
     list of Label
         In pixels of the picture given.
     """
-    picture = np.rot90(pixels, k=-1) if upright else pixels
+    engine = _engine()
+    key = hashlib.sha256(repr((pixels.shape, upright)).encode() + pixels.tobytes()).digest()
+    if key not in _READ:
+        picture = np.rot90(pixels, k=-1) if upright else pixels
+        labels = cut_labels(picture, _lines(engine, picture), recognise_crops)
+        if upright:
+            labels = [_turned(lab, pixels.shape[0]) for lab in labels]
+        if len(_READ) == KEPT:
+            del _READ[next(iter(_READ))]
+        _READ[key] = tuple(labels)
+    return list(_READ[key])
+
+
+def _lines(engine: Any, picture: NDArray[np.uint8]) -> list[Label]:
+    """Return the lines of text that the engine finds in a picture."""
     scaled, scale = _scaled(picture)
     out = []
-    for corners, text, sure in _words(np.ascontiguousarray(scaled[:, :, ::-1])):
+    # Without the guess of what stands on its head: it takes a 6 for a 9.
+    found = engine(np.ascontiguousarray(scaled[:, :, ::-1]), use_cls=False)[0] or []
+    for corners, text, sure in found:
         box = np.asarray(corners, dtype=float) / scale
         (x0, y0), (x1, y1) = box.min(axis=0), box.max(axis=0)
         tall = y1 - y0 > 1.5 * (x1 - x0) and len(text) > 1
@@ -61,25 +80,7 @@ def recognise(pixels: NDArray[np.uint8], upright: bool = False) -> list[Label]:
             Label(_narrow(text), x0, y0, x1, y1, (0, 0, 0), 90 if tall else 0, float(sure)),
         )
         out.append(label)
-    out = cut_labels(picture, out, recognise_crops)
-    return [_turned(lab, pixels.shape[0]) for lab in out] if upright else out
-
-
-def _words(picture: NDArray[np.uint8]) -> list[Any]:
-    """Return corners, text and confidence of every line of a picture.
-
-    The last pictures are kept: a figure is read again with axes or arms given by hand, and its
-    text takes most of the time.
-    """
-    engine = _engine()
-    key = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
-    if key not in _READ:
-        # Without the guess of what stands on its head: it takes a 6 for a 9.
-        found = engine(picture, use_cls=False)[0] or []
-        if len(_READ) == KEPT:
-            del _READ[next(iter(_READ))]
-        _READ[key] = found
-    return _READ[key]
+    return out
 
 
 def recognise_crops(crops: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:

@@ -24,7 +24,7 @@ PAGE_DPI = 200  # a page without a figure in vectors is looked at in pixels
 MIN_PICTURE = 150  # pixels; smaller embedded pictures are logos
 
 
-def read_pdf(path: Path, page: int) -> Drawing:
+def read_pdf(path: Path, page: int, as_shown: bool = True) -> Drawing:
     """Read one page (counted from 1) of a PDF.
 
     Parameters
@@ -33,17 +33,21 @@ def read_pdf(path: Path, page: int) -> Drawing:
         The file.
     page : int
         Page, from 1.
+    as_shown : bool
+        Turn the page as the file says it is to be shown; else leave it as it was drawn.
 
     Returns
     -------
     Drawing
         Vector content; ``extra["picture"]`` is a function that returns the largest embedded
-        picture or, without one, the page in pixels.
+        picture or, without one, the page in pixels; ``extra["turn"]`` is how far the file turns
+        the page, in degrees.
     """
     import pypdfium2.raw as raw
 
     with _sheet(path, page) as sheet:
-        place = _placement(raw, sheet)
+        turn = sheet.get_rotation() % 360
+        place = _placement(raw, sheet, turn if as_shown else 0)
         width, height = sheet.get_size()
         shapes = _shapes(raw, sheet)
         strokes = [
@@ -60,7 +64,7 @@ def read_pdf(path: Path, page: int) -> Drawing:
         height=height,
         strokes=tuple(strokes + marks),
         labels=tuple(words(glyphs)),
-        extra={"picture": lambda: _pixels(path, page), "pictures": pictures},
+        extra={"picture": lambda: _pixels(path, page), "pictures": pictures, "turn": turn},
     )
 
 
@@ -116,12 +120,11 @@ def _open(path: Path) -> Any:
         raise DataError(f"{path.name} is not a readable PDF", allowed="a whole PDF file") from error
 
 
-def _placement(raw: Any, sheet: Any) -> Any:
+def _placement(raw: Any, sheet: Any, turn: int) -> Any:
     """Return the matrix from the page's own frame to the top left one, with its rotation."""
     visible = raw.FS_RECTF()
     raw.FPDF_GetPageBoundingBox(sheet.raw, visible)
     left, bottom, right, top = visible.left, visible.bottom, visible.right, visible.top
-    turn = sheet.get_rotation() % 360
     w, h = right - left, top - bottom
     shift = np.array([[1, 0, -left], [0, 1, -bottom], [0, 0, 1.0]])
     flip = {

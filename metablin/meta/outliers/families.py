@@ -75,11 +75,16 @@ def log_density(
     -------
     ndarray, shape (b, k), and shape (b, k, n)
     """
+    # in place: with t these are many numbers, and new arrays take as long as the logarithms
     total = v[:, None] + t2[:, None, :]
-    terms = log_q[:, None, :] - 0.5 * (np.log(total) + resid[..., None] ** 2 / total)
+    terms = resid[..., None] ** 2 / total
+    terms += np.log(total, out=total)
+    terms *= 0.5
+    np.subtract(log_q[:, None, :], terms, out=terms)
     top = terms.max(-1, keepdims=True)
-    density = top[..., 0] + np.log(np.exp(terms - top).sum(-1)) - 0.5 * math.log(2 * math.pi)
-    return density, terms
+    share = np.subtract(terms, top, out=total)
+    summed = np.exp(share, out=share).sum(-1)
+    return top[..., 0] + np.log(summed) - 0.5 * math.log(2 * math.pi), terms
 
 
 @dataclass(frozen=True, slots=True)

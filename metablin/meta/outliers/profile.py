@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -34,6 +35,7 @@ def deviance(
     rest = np.delete(x, j, axis=1)
     others = np.delete(peak.beta, j)
 
+    @functools.cache  # a bracket's ends are asked for again by what narrows it
     def fall(value: float) -> float:
         found = highest(family, y - x[:, j] * value, v, rest, near=peak, start=others)
         return 2 * (peak.value - found.value)

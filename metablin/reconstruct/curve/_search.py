@@ -50,6 +50,7 @@ BETWEEN = 1e-4  # the same where falls were clicked above and below
 NO_DROP = 3.5  # cost of a click among clicks on drops where nothing fell
 MOST = 4095
 FEWEST, AROUND, NEARBY = np.arange(3.0), np.arange(-1.0, 2.0), np.arange(-2.0, 3.0)
+OF_NONE = [0, 3, 4, 6, 7, 8, 9]  # candidates that differ where no censoring is expected
 FINE = 0.0012
 LOG_FACTORIAL = gammaln(np.arange(0.0, MOST + 1.0) + 1.0)
 
@@ -377,7 +378,7 @@ def _advance(
     d, x, s_new = d.ravel()[option], x.ravel()[near], s_new.ravel()[near]
     total, e, c = total[row] + d, e[row] + d, c[row] + x
     width = WIDTH if grid.sd >= FINE else 4 * WIDTH
-    kept = np.array(_distinct(total, e, c, s_new, grid.sd, width))
+    kept = _distinct(total, e, c, s_new, grid.sd, width)
     state = (total[kept], e[kept], c[kept], s_new[kept], new.ravel()[near[kept]])
     return state, (row[kept], d[kept], x[kept])
 
@@ -404,28 +405,28 @@ def _options(
         x[:, 0, 1] = prior
         return np.zeros((room.size, 1)), x
     ratio = np.minimum(np.maximum(1.0 - blocks.level[b] / np.maximum(s, 1e-9), 1e-6), 1.0)
-    d = np.rint((at_risk - 0.5 * prior) * ratio)[:, None] + NEARBY
+    centre = np.rint((at_risk - 0.5 * prior) * ratio)
+    d = centre[:, None] + NEARBY
     if fine:
-        d = np.concatenate([d, np.rint(at_risk * ratio)[:, None] + NEARBY], axis=1)
+        other = np.rint(at_risk * ratio)
+        if (other != centre).any():  # else the same numbers again
+            d = np.concatenate([d, other[:, None] + NEARBY], axis=1)
     x = np.zeros((room.size, d.shape[1], 10 if fine else 5))
     x[:, :, 1:4] = (prior[:, None] + AROUND)[:, None, :]
     x[:, :, 4] = np.rint(at_risk[:, None] - d / ratio[:, None])
     if fine:
         x[:, :, 5:7] = FEWEST[1:]
         x[:, :, 7:10] = x[:, :, 4:5] + np.array([-1.0, 1.0, -2.0])
-    return d, np.maximum(x, 0.0, out=x)
+    np.maximum(x, 0.0, out=x)
+    if not prior.any():  # around none: the same few again
+        x = x[:, :, OF_NONE if fine else OF_NONE[:3]]
+    return d, x
 
 
 def _distinct(
     total: FloatArray, e: FloatArray, c: FloatArray, s: FloatArray, sd: float, width: int = WIDTH
-) -> list[int]:
-    """Positions of the first `WIDTH` hypotheses, one per (total, events, censored, level of S)."""
+) -> IntArray:
+    """Positions of the first `width` hypotheses, one per (total, events, censored, level of S)."""
     level = (s / (LEVELS * sd)).round()
     key = ((total * 4099.0 + e) * 100003.0 + c) * 1009.0 + level
-    seen: dict[float, int] = {}
-    for i, name in enumerate(key.tolist()):
-        if name not in seen:
-            seen[name] = i
-            if len(seen) == width:
-                break
-    return list(seen.values())
+    return np.sort(np.unique(key, return_index=True)[1])[:width]

@@ -55,7 +55,8 @@ class Options:
     quality: bool
 
 
-_Result = tuple[FloatArray, IntArray, dict[str, object], tuple[Mended, ...]] | DataError
+_Looked = dict[str, Checked | DataError]
+_Result = tuple[FloatArray, IntArray, dict[str, object], tuple[Mended, ...]]
 
 
 def reconstruct_many(
@@ -104,12 +105,12 @@ def reconstruct_many(
     >>> reconstruct_many(clicks, totals=totals)["event"].tolist()
     [1, 1, 0, 0]
     """
-    batch = reconstruct_batch(
-        clicks, at_risk, totals, jobs, percent=percent, failure=failure, kind=kind, noise=noise
-    )
-    for error in batch.errors.values():
-        raise error
-    return batch.ipd
+    options = Options(percent, failure, kind, noise, quality=False)
+    looked = _look(split_tables(clicks, at_risk, totals), jobs, options)
+    for found in looked.values():
+        if isinstance(found, DataError):
+            raise found
+    return _batch(looked, jobs, options).ipd
 
 
 def reconstruct_batch(
@@ -145,36 +146,18 @@ def reconstruct_batch(
         When a table lacks a column or an id is missing; what is wrong with one curve is in
         `errors`.
     """
-    work = split_tables(clicks, at_risk, totals)
-    check_noise(noise, kind)
-    results = _run(work, jobs, Options(percent, failure, kind, noise, quality))
-    good = [(w.label, r) for w, r in zip(work, results, strict=True) if isinstance(r, tuple)]
-    errors = {w.label: r for w, r in zip(work, results, strict=True) if isinstance(r, DataError)}
-    sizes = [r[0].size for _, r in good]
-    ids = np.repeat(np.array([label for label, _ in good], dtype=object), sizes)
-    joined = [np.concatenate([r[i] for _, r in good]) if good else np.empty(0) for i in (0, 1)]
-    ipd = pd.DataFrame({"id": ids, "time": joined[0], "event": joined[1].astype(np.int64)})
-    fit = pd.DataFrame([{"id": label, **r[2]} for label, r in good]) if quality else pd.DataFrame()
-    mended = {label: r[3] for label, r in good if r[3]}
-    return Batch(ipd, fit, errors, mended)
+    options = Options(percent, failure, kind, noise, quality)
+    return _batch(_look(split_tables(clicks, at_risk, totals), jobs, options), jobs, options)
 
 
-def _run(work: Sequence[Job], jobs: int, options: Options) -> list[_Result]:
-    jobs = jobs if isinstance(jobs, int) and jobs == -1 else whole("jobs", jobs, minimum=1)
-    if jobs == 1 or len(work) <= CHUNK:
-        return [_one(w, options) for w in work]
-    from joblib import Parallel, delayed
-
-    parts = [work[i : i + CHUNK] for i in range(0, len(work), CHUNK)]
-    done = Parallel(n_jobs=jobs)(delayed(_some)(part, options) for part in parts)
-    return [result for part in done for result in part]
+def _look(work: Sequence[Job], jobs: int, options: Options) -> _Looked:
+    """Check all curves, which takes a moment, before the first is fitted."""
+    check_noise(options.noise, options.kind)
+    _workers(jobs)
+    return {w.label: _checked(w, options) for w in work}
 
 
-def _some(work: Sequence[Job], options: Options) -> list[_Result]:
-    return [_one(w, options) for w in work]
-
-
-def _one(work: Job, options: Options) -> _Result:
+def _checked(work: Job, options: Options) -> Checked | DataError:
     if work.error is not None:
         return work.error
     rows = Rows(work.rows, work.table_rows, work.label)
@@ -183,6 +166,42 @@ def _one(work: Job, options: Options) -> _Result:
         _need_patients(checked, work)
     except DataError as error:
         return error
+    return checked
+
+
+def _batch(looked: _Looked, jobs: int, options: Options) -> Batch:
+    errors = {label: found for label, found in looked.items() if isinstance(found, DataError)}
+    able = {label: found for label, found in looked.items() if isinstance(found, Checked)}
+    results = _run(list(able.values()), jobs, options)
+    ids = np.repeat(np.array(list(able), dtype=object), [r[0].size for r in results])
+    joined = [np.concatenate([r[i] for r in results]) if able else np.empty(0) for i in (0, 1)]
+    ipd = pd.DataFrame({"id": ids, "time": joined[0], "event": joined[1].astype(np.int64)})
+    good = list(zip(able, results, strict=True))
+    rows = [{"id": label, **r[2]} for label, r in good] if options.quality else []
+    mended = {label: r[3] for label, r in good if r[3]}
+    return Batch(ipd, pd.DataFrame(rows), errors, mended)
+
+
+def _run(curves: Sequence[Checked], jobs: int, options: Options) -> list[_Result]:
+    jobs = _workers(jobs)
+    if jobs == 1 or len(curves) <= CHUNK:
+        return _some(curves, options)
+    from joblib import Parallel, delayed
+
+    parts = [curves[i : i + CHUNK] for i in range(0, len(curves), CHUNK)]
+    done = Parallel(n_jobs=jobs)(delayed(_some)(part, options) for part in parts)
+    return [result for part in done for result in part]
+
+
+def _workers(jobs: int) -> int:
+    return jobs if isinstance(jobs, int) and jobs == -1 else whole("jobs", jobs, minimum=1)
+
+
+def _some(curves: Sequence[Checked], options: Options) -> list[_Result]:
+    return [_one(checked, options) for checked in curves]
+
+
+def _one(checked: Checked, options: Options) -> _Result:
     fitted = estimate(checked.curve)
     mended = mended_of(checked, fitted)
     fit: dict[str, object] = {}

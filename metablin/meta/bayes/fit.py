@@ -44,6 +44,10 @@ REACH_LOG_T = 300.0
 PRIOR_REACH = 60.0
 #: Posterior mass per node below which a node is dropped from mixtures.
 NEGLIGIBLE = 1e-22
+#: Last step of a search for a quantile, in standard deviations; what is left then is its square.
+SETTLED = 1e-9
+#: Share of the smallest standard error below which tau is none: its square is lost in rounding.
+NONE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -68,7 +72,7 @@ class BayesFit(Record):
     log_marginal : float
         Log of the probability of the data; NaN with an improper prior.
     tau_grid, tau_mass : ndarray, shape (g,)
-        Nodes of tau and their posterior mass.
+        Nodes of tau and their posterior mass; one stands for all too small to tell from none.
     mean_grid, sd_grid : ndarray, shape (g,)
         Posterior mean and standard deviation of mu given tau at the nodes.
     """
@@ -383,9 +387,17 @@ class _Tau:
         return logs, mean, precision**-0.5
 
     def kept(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return the nodes that bear on mixtures: tau, its mass, mean and sd of mu given tau."""
-        keep = self.mass > NEGLIGIBLE
-        return self.nodes[keep], self.mass[keep], self.mean[keep], self.sd[keep]
+        """Return the nodes that bear on mixtures: tau, its mass, mean and sd of mu given tau.
+
+        One node stands for all at which tau is too small to tell.
+        """
+        none = int(np.searchsorted(self.nodes, NONE * math.sqrt(self.v.min())))
+        start = max(none - 1, 0)
+        mass = self.mass[start:].copy()
+        mass[0] = self.mass[: start + 1].sum()
+        keep = mass > NEGLIGIBLE
+        t, m, s = (x[start:][keep] for x in (self.nodes, self.mean, self.sd))
+        return t, mass[keep], m, s
 
     def density(self, tau: float) -> float:
         """Return the posterior density of tau (its limit at zero)."""
@@ -476,6 +488,26 @@ def _shortest(
     return quantile(lower), quantile(lower + level)
 
 
+def _crossing(
+    short: Callable[[float], float], x: float, sd: float, low: float, high: float
+) -> float:
+    """Return where a falling function that is nearly a line of slope -1 / sd is zero.
+
+    By secants; one that leaves what still can hold the zero is replaced by halving that.
+    """
+    left = short(x)
+    step = left * sd
+    while abs(step) > SETTLED * sd:
+        low, high = (x, high) if left > 0 else (low, x)
+        there = x + step if low < x + step < high else (low + high) / 2
+        if there in (low, high):
+            return there
+        before, left = left, short(there)
+        step = (there - x) * left / (before - left) if before != left else left * sd
+        x = there
+    return x + step
+
+
 def _mixture_row(
     term: str,
     p: FloatArray,
@@ -492,6 +524,7 @@ def _mixture_row(
     """
     mean = float(p @ m)
     variance = float(p @ (s**2 + (m - mean) ** 2)) if tail > 3 else math.inf
+    middle = int(np.searchsorted(np.cumsum(p), 0.5))
 
     def density(x: float) -> float:
         return float(p @ (np.exp(-0.5 * ((x - m) / s) ** 2) / s)) / math.sqrt(2 * math.pi)
@@ -500,19 +533,20 @@ def _mixture_row(
         # Each side by its own tail, whose digits one less the other would not have.
         side, share = (-1.0, q) if q <= 0.5 else (1.0, 1.0 - q)
         # the ends of the search hold every component's own quantile
-        z = -side * float(special.ndtri(max(share, 1e-300 if side < 0 else 1e-16)))
-        ends = m + z * s
+        deviate = float(special.ndtri(max(share, 1e-300 if side < 0 else 1e-16)))
+        ends = m - side * deviate * s
         low, high = float(ends.min()), float(ends.max())
         if high - low < 1e-14 * (1 + abs(high)):
             return high
         room = np.empty_like(m)
 
-        def beyond(x: float) -> float:
+        def short(x: float) -> float:
             np.subtract(m, x, out=room) if side > 0 else np.subtract(x, m, out=room)
             np.divide(room, s, out=room)
-            return float(p @ special.ndtr(room, out=room)) - share
+            mass = min(max(float(p @ special.ndtr(room, out=room)), 1e-300), 1 - 1e-16)
+            return side * (float(special.ndtri(mass)) - deviate)
 
-        return float(optimize.brentq(beyond, low, high, xtol=1e-13, rtol=1e-14))
+        return _crossing(short, float(ends[middle]), float(s[middle]), low, high)
 
     median, top = quantile(0.5), math.nan
     if mode:

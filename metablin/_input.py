@@ -101,11 +101,12 @@ def numeric(
     array([1., 2.])
     """
     array = _as_floats(column, values)
+    # a missing value breaks none of the rules of size, whose comparisons with NaN are false
     rules: list[tuple[NDArray[np.bool_], str]] = [
-        (np.isinf(array) | (np.isnan(array) & (not missing)), "a finite number")
+        (np.isinf(array) if missing else ~np.isfinite(array), "a finite number")
     ]
     if integer:
-        rules.append((array != np.floor(array), "a whole number"))
+        rules.append(((array != np.floor(array)) & ~np.isnan(array), "a whole number"))
         rules.append((np.abs(array) > LARGEST_WHOLE, f"at most {LARGEST_WHOLE:g}"))
     if minimum is not None:
         rules.append((array < minimum, f"at least {minimum:g}"))
@@ -114,7 +115,6 @@ def numeric(
     if above is not None:
         rules.append((array <= above, f"greater than {above:g}"))
     for bad, allowed in rules:
-        bad = bad & ~(np.isnan(array) & missing)
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             shown = "missing" if np.isnan(array[i]) else f"{array[i]:g}"
@@ -136,11 +136,11 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         raise DataError("must be one-dimensional", column=column, value="nested lists") from error
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
-    hidden = np.zeros(raw.shape, dtype=bool)
-    if isinstance(values, np.ma.MaskedArray):
-        hidden = np.atleast_1d(np.ma.getmaskarray(values))
+    masked = isinstance(values, np.ma.MaskedArray)
+    hidden = np.atleast_1d(np.ma.getmaskarray(values)) if masked else np.zeros(raw.shape, dtype=bool)
     if raw.dtype.kind in "fiub":
-        return np.where(hidden, np.nan, raw.astype(np.float64))
+        floats = raw.astype(np.float64, order="C")
+        return np.where(hidden, np.nan, floats) if masked else floats
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         _no_clock(column, i + 1, item)

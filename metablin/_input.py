@@ -137,7 +137,9 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
     masked = isinstance(values, np.ma.MaskedArray)
-    hidden = np.atleast_1d(np.ma.getmaskarray(values)) if masked else np.zeros(raw.shape, dtype=bool)
+    hidden = (
+        np.atleast_1d(np.ma.getmaskarray(values)) if masked else np.zeros(raw.shape, dtype=bool)
+    )
     if raw.dtype.kind in "fiub":
         floats = raw.astype(np.float64, order="C")
         return np.where(hidden, np.nan, floats) if masked else floats

@@ -136,18 +136,18 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         raise DataError("must be one-dimensional", column=column, value="nested lists") from error
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
-    masked = isinstance(values, np.ma.MaskedArray)
-    hidden = (
-        np.atleast_1d(np.ma.getmaskarray(values)) if masked else np.zeros(raw.shape, dtype=bool)
-    )
+    hidden: NDArray[np.bool_] | None = None
+    if isinstance(values, np.ma.MaskedArray):
+        hidden = np.atleast_1d(np.ma.getmaskarray(values))
     if raw.dtype.kind in "fiub":
         floats = raw.astype(np.float64, order="C")
-        return np.where(hidden, np.nan, floats) if masked else floats
+        return floats if hidden is None else np.where(hidden, np.nan, floats)
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         _no_clock(column, i + 1, item)
         try:
-            out[i] = np.nan if hidden[i] or is_missing(item) else _as_float(item)
+            gone = is_missing(item) or (hidden is not None and hidden[i])
+            out[i] = np.nan if gone else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(

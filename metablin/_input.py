@@ -101,11 +101,12 @@ def numeric(
     array([1., 2.])
     """
     array = _as_floats(column, values)
+    # a missing value breaks none of the rules of size, whose comparisons with NaN are false
     rules: list[tuple[NDArray[np.bool_], str]] = [
-        (np.isinf(array) | (np.isnan(array) & (not missing)), "a finite number")
+        (np.isinf(array) if missing else ~np.isfinite(array), "a finite number")
     ]
     if integer:
-        rules.append((array != np.floor(array), "a whole number"))
+        rules.append(((array != np.floor(array)) & ~np.isnan(array), "a whole number"))
         rules.append((np.abs(array) > LARGEST_WHOLE, f"at most {LARGEST_WHOLE:g}"))
     if minimum is not None:
         rules.append((array < minimum, f"at least {minimum:g}"))
@@ -114,7 +115,6 @@ def numeric(
     if above is not None:
         rules.append((array <= above, f"greater than {above:g}"))
     for bad, allowed in rules:
-        bad = bad & ~(np.isnan(array) & missing)
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             shown = "missing" if np.isnan(array[i]) else f"{array[i]:g}"
@@ -136,16 +136,18 @@ def _as_floats(column: str, values: ArrayLike) -> FloatArray:
         raise DataError("must be one-dimensional", column=column, value="nested lists") from error
     if raw.ndim != 1:
         raise DataError("must be one-dimensional", column=column, value=f"shape {raw.shape}")
-    hidden = np.zeros(raw.shape, dtype=bool)
+    hidden: NDArray[np.bool_] | None = None
     if isinstance(values, np.ma.MaskedArray):
         hidden = np.atleast_1d(np.ma.getmaskarray(values))
     if raw.dtype.kind in "fiub":
-        return np.where(hidden, np.nan, raw.astype(np.float64))
+        floats = raw.astype(np.float64, order="C")
+        return floats if hidden is None else np.where(hidden, np.nan, floats)
     out = np.empty(raw.shape[0])
     for i, item in enumerate(raw):
         _no_clock(column, i + 1, item)
         try:
-            out[i] = np.nan if hidden[i] or is_missing(item) else _as_float(item)
+            gone = is_missing(item) or (hidden is not None and hidden[i])
+            out[i] = np.nan if gone else _as_float(item)
         except (TypeError, ValueError, OverflowError) as error:
             shown = repr(item.item() if isinstance(item, np.generic) else item)
             raise DataError(

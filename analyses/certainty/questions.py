@@ -223,8 +223,10 @@ def rate_bodies(
     for question in questions:
         for one in (a for a in asked if a.key in RATES):
             key = f"{question.pool}.{one.key}"
+            if wanted is not None and key not in wanted:
+                continue
             found = by_population(one, question.pool)
-            if not found or (wanted is not None and key not in wanted):
+            if not found:
                 continue
             _, rows = found[0]
             rated = rated_rate(

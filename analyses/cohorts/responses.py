@@ -64,18 +64,15 @@ def candidates(rows: pd.DataFrame, trials: pd.DataFrame, outcomes: tuple[str, ..
 
     Cohorts that `screening` leaves out give none.
     """
-    found = with_trials(rows, trials)
-    found = found.loc[
-        found["arm"].str.contains("blinatumomab")
-        & found["outcome"].isin(outcomes)
-        & (found["left_out"] == "")
-        & found["events"].notna()
-        & found["n"].notna()
-    ]
+    counted = rows["events"].notna() & rows["n"].notna()
+    asked = rows["outcome"].isin(outcomes) & rows["arm"].str.contains("blinatumomab")
+    found = with_trials(rows.loc[counted & asked], trials)
+    found = found.loc[found["left_out"] == ""]
+    lines = records(found)
     return found.assign(
-        population=[_population(r) for r in records(found)],
+        population=[_population(line) for line in lines],
         rank=found["outcome"].map({name: i for i, name in enumerate(outcomes)}),
-        denominator=[_denominator(r) for r in records(found)],
+        denominator=[_denominator(line) for line in lines],
     )
 
 

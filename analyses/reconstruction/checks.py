@@ -166,7 +166,7 @@ def grid_of(arm: Rebuilt, curves: list[KMCurve]) -> pd.DataFrame:
     """
     months = np.arange(0.0, math.floor(reach(arm.used)) + 1.0)
     values = np.array([c.values_at(months)[0] for c in curves])
-    risk = np.array([c.at_risk(months)["n_risk"].to_numpy() for c in curves])
+    risk = np.array([c.n_risk_at(months) for c in curves])
     followed = np.isfinite(values)
     keep = followed.mean(axis=0) >= 0.5
     months, values, risk = months[keep], values[:, keep], risk[:, keep]

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from metablin.datasets._cells import read_raw
 from metablin.datasets.package import Package, Table
 from metablin.errors import DataError
 
@@ -55,13 +56,8 @@ def public_by(package: Package, date: datetime.date) -> frozenset[str]:
 
     A reference without a date is never among them.
     """
-    frame = _frame(package, "references")
-    dated = frame[frame["public_date"] != ""]
-    return frozenset(
-        key
-        for key, text in zip(dated["source_key"], dated["public_date"], strict=True)
-        if read_date(text) <= date
-    )
+    dates = zip(*_columns(package, "references", "source_key", "public_date"), strict=True)
+    return frozenset(key for key, text in dates if text and read_date(text) <= date)
 
 
 def known(frame: pd.DataFrame, table: Table, package: Package, text: str) -> pd.DataFrame:
@@ -86,8 +82,8 @@ def _trials(package: Package, keys: frozenset[str]) -> set[str]:
     found: set[str] = set()
     for table in package.tables.values():
         if {"trial_id", "source_key"} <= set(table.columns) and table.name != "screening":
-            rows = _frame(package, table.name)
-            found |= set(rows.loc[rows["source_key"].isin(keys), "trial_id"])
+            rows = zip(*_columns(package, table.name, "trial_id", "source_key"), strict=True)
+            found |= {trial for trial, source in rows if source in keys}
     return found
 
 
@@ -96,7 +92,8 @@ def _preferred(frame: pd.DataFrame, table: Table, package: Package) -> list[bool
 
     Of several, the one whose report is the latest.
     """
-    here = set(frame["row_id"])
+    rows, sources = frame["row_id"].tolist(), frame["source_key"].tolist()
+    here = set(rows)
     chain = dict(zip(*_columns(package, table.name, "row_id", "replaced_by"), strict=True))
     dates = dict(zip(*_columns(package, "references", "source_key", "public_date"), strict=True))
     quantity = next((r.columns for r in table.rules if r.kind == "one_preferred_per"), ())
@@ -104,9 +101,9 @@ def _preferred(frame: pd.DataFrame, table: Table, package: Package) -> list[bool
     what = list(zip(*by, strict=True))
     chosen = list(frame["preferred"])
     taken = {what[i] for i, yes in enumerate(chosen) if yes}
-    order = sorted(range(len(chosen)), key=lambda i: dates[frame["source_key"][i]], reverse=True)
+    order = sorted(range(len(chosen)), key=lambda i: dates[sources[i]], reverse=True)
     for i in order:
-        row = frame["row_id"][i]
+        row = rows[i]
         if (
             not chosen[i]
             and chain[row]
@@ -129,10 +126,8 @@ def _gave_way(row: str, chain: dict[str, str], here: set[str]) -> bool:
 
 
 def _columns(package: Package, table: str, *names: str) -> list[list[str]]:
-    frame = _frame(package, table)
-    return [frame[name].tolist() for name in names]
-
-
-def _frame(package: Package, name: str) -> pd.DataFrame:
-    path = package.directory / package.table(name).path
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    """Return columns of a table as they are written."""
+    raw, problems = read_raw(package.directory, package.table(table))
+    if raw is None:
+        raise DataError(f"{problems[0].file}: {problems[0].message}")
+    return [raw.columns[name] for name in names]

@@ -19,6 +19,7 @@ from metablin.meta import pool
 from metablin.mrd._errors_in_variables import Line, fit_line, slope_interval
 from metablin.mrd._pairs import Pairs, trial_pairs
 from metablin.numerics.inference import critical
+from metablin.numerics.tau2 import estimate_tau2
 from metablin.records import Record, json_dict
 
 __all__ = ["Association", "Surrogacy", "surrogacy"]
@@ -289,21 +290,17 @@ def _line(method: str, p: Pairs) -> Line:
 def _daniels_hughes(p: Pairs, crit: float, draws: int, seed: int) -> Association:
     line = fit_line(*p.data)
     low, high = slope_interval(line, p.data, p.level)
-    spread = _spread(p.x, p.vx)
+    fit = pool(generic(p.x, p.vx), ci="z")
+    spread = fit.estimate, fit.tau2
     limits = _bootstrap(line, p, spread, draws, seed)
     return Association("daniels-hughes", line.alpha, line.beta, low, high, line.tau2,
-                       _r2(line, spread), *limits, _threshold(line, crit, p.x),
+                       _r2(line, spread[1]), *limits, _threshold(line, crit, p.x),
                        line.cov)  # fmt: skip
 
 
-def _spread(x: FloatArray, vx: FloatArray) -> tuple[float, float]:
-    """Return mean and variance of the true effects on the marker (REML)."""
-    fit = pool(generic(x, vx), ci="z")
-    return fit.estimate, fit.tau2
-
-
-def _r2(line: Line, spread: tuple[float, float]) -> float:
-    explained = line.beta**2 * spread[1]
+def _r2(line: Line, spread: float) -> float:
+    """Return R2 of a line where the true effects on the marker have a variance."""
+    explained = line.beta**2 * spread
     total = explained + line.tau2
     return explained / total if total > 0 else 0.0
 
@@ -311,7 +308,10 @@ def _r2(line: Line, spread: tuple[float, float]) -> float:
 def _bootstrap(
     line: Line, p: Pairs, spread: tuple[float, float], draws: int, seed: int
 ) -> tuple[float, float]:
-    """Return percentile limits of R2 over data simulated from the fitted model."""
+    """Return percentile limits of R2 over data simulated from the fitted model.
+
+    `spread` is mean and variance of the true effects on the marker, by REML here and there.
+    """
     vx, vy, rho, cxy = p.vx, p.vy, p.correlation, p.cxy
     rng = np.random.default_rng(seed)
     found = []
@@ -326,7 +326,7 @@ def _bootstrap(
         except ConvergenceError:
             found += [0.0, 1.0]  # no line at all: such data leave R2 anywhere
             continue
-        found.append(_r2(again, _spread(xs, vx)))
+        found.append(_r2(again, float(estimate_tau2("REML", xs, vx))))
     low, high = np.quantile(found, [(1 - p.level) / 2, (1 + p.level) / 2])
     return float(low), float(high)
 

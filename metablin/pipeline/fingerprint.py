@@ -97,13 +97,18 @@ def analysis_files(folder: Path, name: str) -> dict[str, str]:
 def _imported(path: Path) -> set[Path]:
     """Return the files that the relative imports of a module lead to."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            continue
-        start = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-        places = [start, *(start / alias.name for alias in node.names)]
+    for level, module, names in _relative(path.read_text(encoding="utf-8")):
+        start = path.parents[level - 1].joinpath(*module.split("."))
+        places = [start, *(start / name for name in names)]
         found |= {p for x in places for p in (x.with_suffix(".py"), x / "__init__.py")}
     return {p for p in found if p.is_file()}
+
+
+@cache
+def _relative(code: str) -> list[tuple[int, str, list[str]]]:
+    """Return level, module and names of relative imports; what many share is parsed once."""
+    imports = (n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.ImportFrom) and n.level)
+    return [(n.level, n.module or "", [alias.name for alias in n.names]) for n in imports]
 
 
 def digest_of(parts: object) -> str:

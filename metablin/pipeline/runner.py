@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from metablin.pipeline.workspace import held, sweep
 from metablin.report.folder import foreign_files, name_foreign
 from metablin.report.store import Saved, save, write_text
 
-__all__ = ["Place", "Run", "dated", "reproduce"]
+__all__ = ["Place", "Run", "dated", "read_manifest", "reproduce", "write_manifest"]
 
 MANIFEST = "manifest.json"
+PUBLISHED = ("published", "published_from")
+"""Keys of the manifest for what is written after the analyses: digests, and of what it was made."""
 TOP_LEVEL = (MANIFEST, "claims.csv", "report.html")
 
 Progress = Callable[[str, str], None]
@@ -100,7 +102,7 @@ class Place:
 
 def _one_date(out: Path, as_of: str | None) -> None:
     """Check that a folder of results is, and stays, of one date of the evidence."""
-    if not _read_manifest(out):
+    if not _read_entries(out):
         return
     there = dated(out)
     if there != as_of:
@@ -112,10 +114,7 @@ def _one_date(out: Path, as_of: str | None) -> None:
 
 def dated(out: Path) -> str | None:
     """Return the date of the evidence that results rest on; None for all of it."""
-    try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8")).get("as_of")
-    except (ValueError, AttributeError, OSError):
-        return None
+    found = read_manifest(out).get("as_of")
     return None if found is None else str(found)
 
 
@@ -123,7 +122,7 @@ def _reproduce(
     chosen: list[str], place: Place, jobs: int, force: bool, progress: Progress | None
 ) -> list[Run]:
     folder, out = place.folder, place.out
-    entries = _read_manifest(out)
+    entries = _read_entries(out)
     fresh = [n for n in chosen if force or not _is_current(n, entries.get(n), folder, out)]
     tell = progress or (lambda name, state: None)
     for name in chosen:
@@ -215,15 +214,18 @@ def _entry(name: str, folder: Path, out: Path) -> dict[str, Any]:
     return {**key, "outputs": outputs}
 
 
-def _read_manifest(out: Path) -> dict[str, Any]:
-    """Return the entries of an earlier manifest; an unreadable one counts as none."""
-    path = out / MANIFEST
-    if not path.is_file():
-        return {}
+def read_manifest(out: Path) -> dict[str, Any]:
+    """Return the manifest of a folder of results; an unreadable one is empty."""
     try:
-        analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
-    except (ValueError, KeyError, TypeError, OSError, RecursionError):
+        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_entries(out: Path) -> dict[str, Any]:
+    """Return the entries of an earlier manifest; those of another shape are none."""
+    analyses = read_manifest(out).get("analyses")
     found = analyses.items() if isinstance(analyses, dict) else ()
     return {name: entry for name, entry in found if _is_entry(entry) and (out / name).is_dir()}
 
@@ -245,4 +247,10 @@ def _write_manifest(place: Place, entries: dict[str, Any]) -> None:
         "versions": fingerprint.library_versions(),
         "analyses": {name: entries[name] for name in sorted(entries)},
     }
-    write_text(place.out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    before = read_manifest(place.out)
+    write_manifest(place.out, manifest | {key: before[key] for key in PUBLISHED if key in before})
+
+
+def write_manifest(out: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder of results."""
+    write_text(out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

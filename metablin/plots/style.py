@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure, SubFigure
@@ -194,11 +195,16 @@ def _roles() -> dict[str, str]:
     return {e.code: e.colour_role for e in entries("arm") if e.colour_role}
 
 
-MEASURED: dict[str, tuple[int, Callable[[float, float], Any]]] = {
-    "svg": (72, lambda w, h: RendererSVG(w, h, StringIO())),  # type: ignore[no-untyped-call]
-    "png": (PNG_DPI, lambda w, h: RendererAgg(w, h, PNG_DPI)),  # type: ignore[no-untyped-call]
-}
-"""Dots per inch at which letters of a format are measured, and what measures them."""
+MEASURED = {"svg": 72, "png": PNG_DPI}
+"""Dots per inch at which letters of a format are measured."""
+
+
+@cache
+def _measuring(kind: str) -> RendererBase:
+    """Return what measures the letters of a format: one for all pictures, for it keeps sizes."""
+    if kind == "svg":
+        return RendererSVG(1, 1, StringIO())  # type: ignore[no-untyped-call]
+    return RendererAgg(1, 1, MEASURED[kind])  # type: ignore[no-untyped-call]
 
 
 def save_figure(picture: Figure | SubFigure, path: Path) -> None:
@@ -231,12 +237,10 @@ def _box(picture: Figure, kind: str) -> tuple[Bbox | Literal["tight"], int]:
     images = any(ax.images for ax in picture.axes)
     if kind not in MEASURED or picture.get_layout_engine() is not None or images:
         return "tight", PNG_DPI
-    before, (width, height) = picture.dpi, picture.get_size_inches()
-    dpi, renderer = MEASURED[kind]
-    picture.dpi = dpi
+    before, picture.dpi = picture.dpi, MEASURED[kind]
     try:
-        box = picture.get_tightbbox(renderer(dpi * width, dpi * height))
-        return box.padded(mpl.rcParams["savefig.pad_inches"]), dpi
+        box = picture.get_tightbbox(_measuring(kind))
+        return box.padded(mpl.rcParams["savefig.pad_inches"]), MEASURED[kind]
     finally:
         picture.dpi = before
 

@@ -176,7 +176,7 @@ class KMCurve(Record):
                 "conf_low": low,
                 "conf_high": high,
                 "conf_level": self.level,
-                "n_risk": self._risk(t),
+                "n_risk": self.n_risk_at(t),
                 "note": np.where(self.beyond(t), "beyond follow-up", ""),
             }
         )
@@ -210,7 +210,7 @@ class KMCurve(Record):
         i = np.searchsorted(self.time, onto(t, self.time), side="left")
         events = np.r_[0.0, np.cumsum(self.n_event)][i]
         censored = np.r_[0.0, np.cumsum(self.n_censored)][i]
-        risk = self._risk(t)
+        risk = self.n_risk_at(t)
         entered = risk + events + censored
         return pd.DataFrame(
             {
@@ -223,7 +223,14 @@ class KMCurve(Record):
             }
         )
 
-    def _risk(self, times: FloatArray) -> FloatArray:
+    def n_risk_at(self, times: FloatArray) -> FloatArray:
+        """Return the numbers at risk just before times, (m,), as numbers; see `at_risk`.
+
+        Examples
+        --------
+        >>> kaplan_meier([1, 2, 3, 4], [1, 1, 0, 1]).n_risk_at(np.array([0.0, 2.0])).tolist()
+        [4.0, 3.0]
+        """
         t = onto(times, self.time)
         i = np.searchsorted(self.time, t, side="left")
         left = np.r_[0.0, np.cumsum(self.n_event + self.n_censored)][i]

@@ -168,6 +168,15 @@ def test_one_study_returns_the_prior_of_tau():
     assert got.summary_of("mu")["mean"] == pytest.approx(0.3, rel=1e-12)
 
 
+def test_one_study_under_a_prior_of_any_tau_has_limits():
+    got = bayes([100.0], [0.04], log_t(-1.7, 2.0, 3), level=0.9)
+    for term in ("mu", "theta_new"):
+        row = got.summary_of(term)
+        assert got.probability(row["conf_low"], of=term) == pytest.approx(0.95, abs=1e-11)
+        assert got.probability(row["median"], of=term) == pytest.approx(0.5, abs=1e-11)
+        assert got.probability(row["conf_high"], of=term) == pytest.approx(0.05, abs=1e-11)
+
+
 def test_moments_that_do_not_exist_are_not_invented():
     got = bayes([0.3, 0.1], [0.04, 0.05], half_cauchy(0.5))
     assert got.summary_of("mu")["sd"] == math.inf

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from metablin.pipeline import runner
 from metablin.pipeline.verify import compare
 from tests.cli.runner import ROOT, metablin
 
@@ -78,7 +79,7 @@ QUICK = ("adverse_events", "arithmetic", "landscape", "pharmacokinetics", "respo
 
 def test_one_job_writes_the_bytes_of_two(out: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
-    assert metablin("reproduce", *QUICK, "--out", other, "--jobs", 1).returncode == 0
+    runner.reproduce(QUICK, folder=ROOT / "analyses", out=other, jobs=1)
     compared = 0
     for name in QUICK:
         for path in sorted((other / name).iterdir()):

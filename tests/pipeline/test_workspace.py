@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,7 @@ def test_a_second_run_is_told_who_holds_the_folder(folder: Path, tmp_path: Path)
     with script(code, folder, out) as first:
         while not started.exists():
             assert first.poll() is None, first.communicate()[1]
+            time.sleep(0.01)
         words = f"another run is writing.*process {first.pid} on"
         with pytest.raises(DataError, match=words) as error:
             runner.reproduce(["alpha"], folder=folder, out=out)

@@ -8,18 +8,19 @@ data: no sampler, no seed, about twelve digits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import optimize
 
 from metablin import _input
 from metablin.effects import EffectSizes
 from metablin.errors import DataError
+from metablin.meta.bayes._mixture import central, mass_above, mixture_row, shortest
 from metablin.meta.bayes.priors import TauPrior, half_normal
 from metablin.meta.core.design import typical_variance
 from metablin.meta.core.fit import MetaFit, make_fit
@@ -44,6 +45,8 @@ REACH_LOG_T = 300.0
 PRIOR_REACH = 60.0
 #: Posterior mass per node below which a node is dropped from mixtures.
 NEGLIGIBLE = 1e-22
+#: Share of the smallest standard error below which tau is none: its square is lost in rounding.
+NONE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -68,7 +71,7 @@ class BayesFit(Record):
     log_marginal : float
         Log of the probability of the data; NaN with an improper prior.
     tau_grid, tau_mass : ndarray, shape (g,)
-        Nodes of tau and their posterior mass.
+        Nodes of tau and their posterior mass; one stands for all too small to tell from none.
     mean_grid, sd_grid : ndarray, shape (g,)
         Posterior mean and standard deviation of mu given tau at the nodes.
     """
@@ -114,7 +117,7 @@ class BayesFit(Record):
         if of == "tau":
             return 1 - _Tau(self.yi, self.vi, self.prior, self.mu_prior).cdf(above)
         spread = self.sd_grid if of == "mu" else np.hypot(self.sd_grid, self.tau_grid)
-        return _above(above, self.tau_mass, self.mean_grid, spread)
+        return mass_above(above, self.tau_mass, self.mean_grid, spread)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per parameter and study; ``estimate`` is the posterior median."""
@@ -196,11 +199,11 @@ def bayes(
     tau = _Tau(y, v, prior, mu_prior)
     t, p, m, s = tau.kept()
     tail = prior.tail + len(y) - (mu_prior is None)
-    find = _central if interval == "central" else _shortest
+    find = central if interval == "central" else shortest
     # moments of tau exist up to (not including) tail - 1; those of mu follow with a flat prior
     tails = {"mu": tail if mu_prior is None else math.inf, "theta_new": tail}
     rows = [
-        _mixture_row(name, p, m, sd, level, find, tails[name])
+        mixture_row(name, p, m, sd, level, find, tails[name])
         for name, sd in (("mu", s), ("theta_new", np.hypot(s, t)))
     ]
     shrunken = []
@@ -208,7 +211,7 @@ def bayes(
         b = vj / (vj + t**2)
         spread = np.sqrt((1 - b) * vj + (b * s) ** 2)
         shrunken.append(
-            _mixture_row(name, p, yj + b * (m - yj), spread, level, find, math.inf, mode=False)
+            mixture_row(name, p, yj + b * (m - yj), spread, level, find, math.inf, mode=False)
         )
     w = 1 / (v[:, None] + t**2)
     return BayesFit(
@@ -244,12 +247,7 @@ def predicted_above(fit: MetaFit, cuts: ArrayLike) -> FloatArray:
         fit.effects.yi, fit.effects.vi, prior_of(fit), None if known is None else tuple(known)
     ).kept()
     cut, spread = np.asarray(cuts, dtype=np.float64), np.hypot(s, t)
-    return np.array([_above(float(x), p, m, spread) for x in cut.ravel()]).reshape(cut.shape)
-
-
-def _above(x: float, p: FloatArray, m: FloatArray, s: FloatArray) -> float:
-    """Return the mass above `x` of a mixture of normals."""
-    return float(p @ special.ndtr((m - x) / s))
+    return np.array([mass_above(float(x), p, m, spread) for x in cut.ravel()]).reshape(cut.shape)
 
 
 def fit_bayes(e: EffectSizes, options: Options) -> MetaFit:
@@ -383,9 +381,17 @@ class _Tau:
         return logs, mean, precision**-0.5
 
     def kept(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return the nodes that bear on mixtures: tau, its mass, mean and sd of mu given tau."""
-        keep = self.mass > NEGLIGIBLE
-        return self.nodes[keep], self.mass[keep], self.mean[keep], self.sd[keep]
+        """Return the nodes that bear on mixtures: tau, its mass, mean and sd of mu given tau.
+
+        One node stands for all at which tau is too small to tell.
+        """
+        none = int(np.searchsorted(self.nodes, NONE * math.sqrt(self.v.min())))
+        start = max(none - 1, 0)
+        mass = self.mass[start:].copy()
+        mass[0] = self.mass[: start + 1].sum()
+        keep = mass > NEGLIGIBLE
+        t, m, s = (x[start:][keep] for x in (self.nodes, self.mean, self.sd))
+        return t, mass[keep], m, s
 
     def density(self, tau: float) -> float:
         """Return the posterior density of tau (its limit at zero)."""
@@ -442,90 +448,10 @@ class _Tau:
         """Return the summary of tau."""
         mean = float(self.mass @ self.nodes) if tail > 2 else math.inf
         square = float(self.mass @ self.nodes**2) if tail > 3 else math.inf
-        find = _central if interval == "central" else _shortest
+        find = central if interval == "central" else shortest
         low, high = find(self.quantile, self.density, level)
         sd = math.sqrt(max(square - mean**2, 0.0)) if math.isfinite(square) else math.inf
         return {
             "term": "tau", "mean": mean, "sd": sd, "median": self.quantile(0.5),
             "mode": self.mode(), "conf_low": low, "conf_high": high,
         }  # fmt: skip
-
-
-Finder = Callable[[Callable[[float], float], Callable[[float], float], float], tuple[float, float]]
-
-
-def _central(
-    quantile: Callable[[float], float], density: Callable[[float], float], level: float
-) -> tuple[float, float]:
-    """Return the interval with equal tails."""
-    return quantile((1 - level) / 2), quantile((1 + level) / 2)
-
-
-def _shortest(
-    quantile: Callable[[float], float], density: Callable[[float], float], level: float
-) -> tuple[float, float]:
-    """Return the shortest interval: equal density at its ends, or an end at the boundary."""
-
-    def gap(lower: float) -> float:
-        return density(quantile(lower)) - density(quantile(lower + level))
-
-    tiny = 1e-12
-    if gap(tiny) >= 0:
-        return quantile(0.0), quantile(level)
-    lower = float(optimize.brentq(gap, tiny, 1 - level - tiny, xtol=1e-14))
-    return quantile(lower), quantile(lower + level)
-
-
-def _mixture_row(
-    term: str,
-    p: FloatArray,
-    m: FloatArray,
-    s: FloatArray,
-    level: float,
-    find: Finder,
-    tail: float,
-    mode: bool = True,
-) -> dict[str, Any]:
-    """Return the summary of a mixture of normals with masses p, means m and deviations s.
-
-    The mode takes as long as the rest; without it, it is NaN.
-    """
-    mean = float(p @ m)
-    variance = float(p @ (s**2 + (m - mean) ** 2)) if tail > 3 else math.inf
-
-    def density(x: float) -> float:
-        return float(p @ (np.exp(-0.5 * ((x - m) / s) ** 2) / s)) / math.sqrt(2 * math.pi)
-
-    def quantile(q: float) -> float:
-        # Each side by its own tail, whose digits one less the other would not have.
-        side, share = (-1.0, q) if q <= 0.5 else (1.0, 1.0 - q)
-        # the ends of the search hold every component's own quantile
-        z = -side * float(special.ndtri(max(share, 1e-300 if side < 0 else 1e-16)))
-        ends = m + z * s
-        low, high = float(ends.min()), float(ends.max())
-        if high - low < 1e-14 * (1 + abs(high)):
-            return high
-        room = np.empty_like(m)
-
-        def beyond(x: float) -> float:
-            np.subtract(m, x, out=room) if side > 0 else np.subtract(x, m, out=room)
-            np.divide(room, s, out=room)
-            return float(p @ special.ndtr(room, out=room)) - share
-
-        return float(optimize.brentq(beyond, low, high, xtol=1e-13, rtol=1e-14))
-
-    median, top = quantile(0.5), math.nan
-    if mode:
-        spread = quantile(0.75) - quantile(0.25)
-        found = optimize.minimize_scalar(
-            lambda x: -density(x),
-            bounds=(median - spread, median + spread),
-            method="bounded",
-            options={"xatol": 1e-10 * spread},
-        )
-        top = float(found.x)
-    low, high = find(quantile, density, level)
-    return {
-        "term": term, "mean": mean if tail > 2 else math.nan, "sd": math.sqrt(variance),
-        "median": median, "mode": top, "conf_low": low, "conf_high": high,
-    }  # fmt: skip

@@ -102,8 +102,10 @@ class _Span:
         return self._draw(self.curves.event, self.event, size, rng)
 
     def censored(self, size: int, rng: np.random.Generator) -> FloatArray:
-        """Draw times of censoring, in random order."""
-        return self._draw(self.curves.censor, self.censor, size, rng)
+        """Draw times of censoring, in order."""
+        t = self._draw(self.curves.censor, self.censor, size, rng)
+        t.sort()
+        return t
 
     def _draw(
         self, kind: FloatArray, ends: tuple[float, float], size: int, rng: np.random.Generator
@@ -112,7 +114,9 @@ class _Span:
             return NOBODY
         low, high = ends
         t = np.interp(low + (high - low) * rng.random(size), kind, self.curves.time)
-        return np.asarray(np.minimum(np.maximum(t, self.inside[0]), self.inside[1]))
+        np.maximum(t, self.inside[0], out=t)
+        np.minimum(t, self.inside[1], out=t)
+        return t
 
     def shares(self) -> tuple[float, float]:
         """Probability of an event and of censoring for a patient at risk at the start."""
@@ -200,7 +204,7 @@ def _advance(arm: Arm, walk: _Walk, span: _Span, goal: _Goal, rng: np.random.Gen
     """Let patients leave up to a printed time; nothing happens when the draw misses the print."""
     mark, n, b = goal.mark, walk.at_risk, goal.mark.time
     pool = span.events(goal.most, rng)
-    censored = np.sort(span.censored(goal.lost(n, rng), rng))
+    censored = span.censored(goal.lost(n, rng), rng)
     if mark.is_median:
         return _cross(walk, pool, censored, b, _together(arm, walk, b))
     most = min(goal.most, n - censored.size - mark.someone_left)
@@ -209,7 +213,7 @@ def _advance(arm: Arm, walk: _Walk, span: _Span, goal: _Goal, rng: np.random.Gen
         lost = n - mark.count - m
         if lost < 0:
             return False
-        censored = np.sort(span.censored(lost, rng))
+        censored = span.censored(lost, rng)
         s = _Fall(walk, pool[:m], censored).after(m)
     if n - m - censored.size < mark.someone_left or (b < arm.median and s <= 0.5 + CLOSE):
         return False
@@ -238,10 +242,10 @@ class _Fall:
     """S after the first events of a pool, each among those that are still followed."""
 
     def __init__(self, walk: _Walk, pool: FloatArray, censored: FloatArray) -> None:
-        self.start, self.at_risk, self.size = walk.s, walk.at_risk, pool.size
+        self.start, self.size = walk.s, pool.size
         self.order = pool.argsort()  # the first events in order of time are those below a number
         self.gone = censored.searchsorted(pool[self.order])
-        self.ahead = self.at_risk - np.arange(self.size)
+        self.ahead = np.arange(walk.at_risk, walk.at_risk - self.size, -1)
 
     def after(self, m: int) -> float:
         """Return S after the first `m` events of the pool."""
@@ -313,7 +317,7 @@ def _to_count(walk: _Walk, span: _Span, mark: Station, rng: np.random.Generator)
     event, censor = span.shares()
     m = int(rng.binomial(gone, event / max(event + censor, TINY)))
     events = span.events(m, rng)
-    censored = np.sort(span.censored(gone - m, rng))
+    censored = span.censored(gone - m, rng)
     walk.leave(events, censored, _Fall(walk, events, censored).after(m))
     return True
 
@@ -335,7 +339,7 @@ def _finish(arm: Arm, walk: _Walk, span: _Span, rng: np.random.Generator) -> flo
         return strain
     censored = span.censored(n - m, rng)
     if math.isfinite(arm.followup_max) and censored.size:
-        censored[censored.argmax()] = end
+        censored[-1] = end
     walk.leave(span.events(m, rng), censored, walk.s)
     return strain
 

@@ -201,9 +201,10 @@ def _breslow(d1: FloatArray, n1: FloatArray, d0: FloatArray, n0: FloatArray) -> 
     for _ in range(NEWTON):
         weighted = n1 * np.exp(beta)[:, None]
         p = weighted / np.maximum(weighted + n0, TINY)
-        information = (d * p * (1.0 - p)).sum(axis=1)
+        expected = d * p
+        information = (expected * (1.0 - p)).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            beta = beta + np.clip((total - (d * p).sum(axis=1)) / information, -1.0, 1.0)
+            beta = beta + np.clip((total - expected.sum(axis=1)) / information, -1.0, 1.0)
     return beta
 
 

@@ -1,5 +1,6 @@
 """The Bayesian model against independent integration in R, published quantiles and its limits."""
 
+import itertools
 import json
 import math
 import warnings
@@ -11,6 +12,7 @@ from scipy import integrate, stats
 
 import metablin as mb
 from metablin.errors import DataError, MetablinWarning
+from metablin.meta.bayes._mixture import mixture_row
 from metablin.meta.bayes.fit import bayes
 from metablin.meta.bayes.priors import (
     TURNER_COMPARISONS,
@@ -247,6 +249,41 @@ def test_pool_back_transforms_the_posterior():
 def test_unusable_input_is_refused_by_name(call, text):
     with pytest.raises(DataError, match=text):
         call()
+
+
+# A last step of 1e-9 of the narrowest deviation; where that is below the last digit of the
+# quantile, or the tail is deep, the share itself has no more digits.
+QUANTILES = 1e-8
+
+
+def mixtures():
+    rng = np.random.default_rng(26)
+    yield np.array([0.4, 0.6]), np.zeros(2), np.array([1e-9, 1.0])  # a spike in the middle
+    for spread, apart in itertools.product([0.3, 4.0], [0.0, 1.0, 100.0]):
+        for _ in range(40):
+            k = int(rng.integers(2, 60))
+            s = np.exp(spread * rng.normal(size=k))
+            yield rng.dirichlet(np.full(k, 0.3)), apart * rng.normal(size=k), s
+
+
+def test_quantiles_of_unlike_normals_leave_their_share():
+    shares = (1e-12, 1e-6, 0.025, 0.3, 0.45, 0.5, 0.7, 0.975, 1 - 1e-6)
+    for p, m, s in mixtures():
+        quantiles = []
+
+        def find(quantile, density, level, quantiles=quantiles):
+            quantiles += [quantile(q) for q in shares]
+            return math.nan, math.nan
+
+        mixture_row("x", p, m, s, 0.95, find, math.inf, mode=False)
+        for q, x in zip(shares, quantiles, strict=True):
+            tail, side = (q, 1.0) if q <= 0.5 else (1 - q, -1.0)
+            near, far = (
+                float(p @ stats.norm.cdf(side * (x - m) / s + step))
+                for step in (-QUANTILES, QUANTILES)
+            )
+            assert near <= tail * (1 + QUANTILES)
+            assert far >= tail * (1 - QUANTILES)
 
 
 def test_far_limits_do_not_depend_on_the_order_of_the_studies() -> None:

@@ -13,7 +13,8 @@ from scipy import optimize, special
 __all__ = ["central", "mass_above", "mixture_row", "shortest"]
 
 FloatArray = NDArray[np.float64]
-#: Last step of a search for a quantile, in standard deviations; what is left then is its square.
+#: Last step of a search for a quantile, as a share of the narrowest component's standard deviation;
+#: what is left then is its square.
 SETTLED = 1e-9
 
 
@@ -48,15 +49,16 @@ def shortest(
 
 
 def _crossing(
-    short: Callable[[float], float], x: float, sd: float, low: float, high: float
+    short: Callable[[float], float], x: float, sd: float, near: float, low: float, high: float
 ) -> float:
-    """Return where a falling function that is nearly a line of slope -1 / sd is zero.
+    """Return where a falling function that is about a line of slope -1 / sd near x is zero.
 
-    By secants; one that leaves what still can hold the zero is replaced by halving that.
+    By secants, to a last step of `near`; one that leaves what still can hold the zero is replaced
+    by halving that.
     """
     left = short(x)
     step = left * sd
-    while abs(step) > SETTLED * sd:
+    while abs(step) > near:
         low, high = (x, high) if left > 0 else (low, x)
         there = x + step if low < x + step < high else (low + high) / 2
         if there in (low, high):
@@ -83,7 +85,7 @@ def mixture_row(
     """
     mean = float(p @ m)
     variance = float(p @ (s**2 + (m - mean) ** 2)) if tail > 3 else math.inf
-    middle = int(np.searchsorted(np.cumsum(p), 0.5))
+    middle, near = int(np.searchsorted(np.cumsum(p), 0.5)), SETTLED * float(s.min())
 
     def density(x: float) -> float:
         return float(p @ (np.exp(-0.5 * ((x - m) / s) ** 2) / s)) / math.sqrt(2 * math.pi)
@@ -105,7 +107,7 @@ def mixture_row(
             mass = min(max(float(p @ special.ndtr(room, out=room)), 1e-300), 1 - 1e-16)
             return side * (float(special.ndtri(mass)) - deviate)
 
-        return _crossing(short, float(ends[middle]), float(s[middle]), low, high)
+        return _crossing(short, float(ends[middle]), float(s[middle]), near, low, high)
 
     median, top = quantile(0.5), math.nan
     if mode:

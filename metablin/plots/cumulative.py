@@ -67,7 +67,7 @@ def cumulative_forest_frame(result: RefitSequence) -> pd.DataFrame:
 
 
 def _show(x: float, percent: bool) -> str:
-    return f"{100 * x:.0f}%" if percent else f"{x:.2f}"
+    return f"{100 * x:z.0f}%" if percent else f"{x:z.2f}"
 
 
 def _so_far(result: RefitSequence) -> list[str]:

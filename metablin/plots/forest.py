@@ -177,8 +177,8 @@ def _interval(values: dict[str, Any], show: Callable[[float], str]) -> str:
 
 def _formatter(measure: str) -> Callable[[float], str]:
     if measure == "proportion":
-        return lambda x: f"{100 * x:.0f}%"
-    return lambda x: f"{x:.2f}"
+        return lambda x: f"{100 * x:z.0f}%"
+    return lambda x: f"{x:z.2f}"
 
 
 def _count_texts(fit: MetaFit) -> list[str]:

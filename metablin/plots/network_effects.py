@@ -73,7 +73,7 @@ def rows(frame: pd.DataFrame) -> Iterator[Any]:
 
 def _text(estimate: float, low: float, high: float) -> str:
     a, b, c = (round(x, 2) + 0.0 for x in (estimate, low, high))  # + 0.0: no sign on a zero
-    return f"{a:.2f} ({b:.2f} to {c:.2f})"
+    return f"{a:z.2f} ({b:z.2f} to {c:z.2f})"
 
 
 def network_forest(

@@ -47,7 +47,7 @@ def sequence_frame(result: RefitSequence) -> pd.DataFrame:
 
 def _text(estimate: float, low: float, high: float, *, percent: bool) -> str:
     def show(x: float) -> str:
-        return f"{100 * x:.0f}%" if percent else f"{x:.2f}"
+        return f"{100 * x:z.0f}%" if percent else f"{x:z.2f}"
 
     return f"{show(estimate)} ({show(low)} to {show(high)})"
 

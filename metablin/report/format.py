@@ -29,7 +29,8 @@ def format_number(value: Any, unit: str = "number", digits: int | None = None) -
         percentage points with one (their unit is in the words around them), ratios with two
         decimals (beyond 0.01 and 100 as far as that says something), months with one, counts as
         integers, p-values with three decimals or as below 0.001, flags as yes and no, other
-        numbers with three significant digits (whole ones from a thousand on in full).
+        numbers with three significant digits (whole ones from a thousand on in full). What
+        rounds to zero has no sign.
     digits : int, optional
         After the decimal point, in place of those of the unit.
 
@@ -37,8 +38,10 @@ def format_number(value: Any, unit: str = "number", digits: int | None = None) -
     --------
     >>> format_number(0.4286, "proportion"), format_number(0.712, "ratio")
     ('42.9%', '0.71')
-    >>> format_number(0.095, "points"), format_number(64745.01, "ratio")
-    ('9.5', '64,745')
+    >>> format_number(0.095, "points"), format_number(-0.0002, "points")
+    ('9.5', '0.0')
+    >>> format_number(64745.01, "ratio")
+    '64,745'
     >>> format_number(0.4286, "proportion", 0), format_number(0.0004, "p")
     ('43%', '< 0.001')
     """
@@ -50,9 +53,9 @@ def format_number(value: Any, unit: str = "number", digits: int | None = None) -
         return "yes" if value else "no"
     places = DIGITS.get(unit, 0) if digits is None else digits
     if unit == "proportion":
-        return f"{100 * value:.{places}f}%"
+        return f"{100 * value:z.{places}f}%"
     if unit == "points":
-        return f"{100 * value:.{places}f}"
+        return f"{100 * value:z.{places}f}"
     if unit == "ratio" and 0.0 < value < LEAST_RATIO:
         return "under 0.01"
     if unit == "ratio" and value >= MOST_RATIO:
@@ -60,7 +63,7 @@ def format_number(value: Any, unit: str = "number", digits: int | None = None) -
     if unit == "p" and value < LEAST_P:
         return f"< {LEAST_P}"
     if unit in DIGITS or digits is not None:
-        return f"{value:,.{places}f}"
+        return f"{value:z,.{places}f}"
     whole = abs(value) >= THOUSAND and float(value).is_integer()
     return f"{value:,.0f}" if whole else f"{value:.3g}"
 

@@ -22,6 +22,7 @@ NOT_UTF8 = re.compile("[\udc80-\udcff]")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\u2028\u2029]")
 CELL_LIMIT = 40
 KEPT = 64  # tables, as text, of which the last that were read are kept
+NUMBERS = 2**14  # texts, of which the numbers are kept; the evidence has fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Raw:
         return Violation(self.table.path, self.rows[i], self.lines[i], column, value, rule, message)
 
 
+@lru_cache(maxsize=NUMBERS)
 def number(text: str) -> float | None:
     """Return the finite number written in `text`, or None.
 

@@ -76,11 +76,15 @@ def _check(rule: Rule, raw: Raw, rows: Sequence[int], keys: Keys) -> Found:
     types = {f.type for f in raw.table.fields if f.name in rule.columns}
     holds = _dates_hold if types == {"string"} else _numbers_hold
     operands = [raw.columns.get(c, [c] * len(raw.rows)) for c in rule.columns]
+    held: dict[tuple[str, ...], bool] = {}  # many rows have the same few texts
     for i in rows:
-        texts = [cells[i] for cells in operands]
+        texts = tuple([cells[i] for cells in operands])
+        if held.get(texts):
+            continue
         filled = [j for j, text in enumerate(texts) if text]
         pairs = pairwise(filled)
-        if all(holds(texts[a], rule.signs[a], texts[b]) for a, b in pairs):
+        held[texts] = all(holds(texts[a], rule.signs[a], texts[b]) for a, b in pairs)
+        if held[texts]:
             continue
         middle = [len(texts) // 2] if len(texts) > 2 else []
         subject = next(

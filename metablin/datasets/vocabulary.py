@@ -173,10 +173,11 @@ def check_words(raws: Mapping[str, Raw], wrong: Sequence[Violation] = ()) -> lis
                 ]
                 for cell in set(cells) - {""}
             }
-            for i, cell in enumerate(cells):
+            faulty = [i for i, cell in enumerate(cells) if unsaid.get(cell)]
+            for i in faulty:
                 if (raw.table.path, raw.rows[i], column) in named:
                     continue
-                for code in unsaid.get(cell, ()):
+                for code in unsaid[cells[i]]:
                     where = f"table {places[-1]}, column {word}, code {code}"
                     message = f"a code without words; add it to {TABLE}.csv: {where}"
                     problems.append(raw.violation(i, column, "words", message))

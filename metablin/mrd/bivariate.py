@@ -32,6 +32,12 @@ REACH = 1e6
 FLAT = 1e-10
 """A variance below this share of the spread of the estimates is none."""
 
+STEP = 1e-8
+"""Of the differences that the search for a limit climbs by, in the scale of the estimates."""
+
+ROOT_EPS = float(np.finfo(float).eps) ** 0.5
+"""Share of a parameter that is its difference where `STEP` would drown in rounding."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BivariateEffects(Record):
@@ -176,23 +182,34 @@ def _correlation(between: FloatArray) -> float:
 
 def _profile(between: FloatArray, data: Pairs) -> tuple[FloatArray, FloatArray, float]:
     """Return the best means at a covariance, their covariance, and the log likelihood."""
-    a, b, c = data.vx + between[0, 0], data.vy + between[1, 1], data.cxy + between[0, 1]
+    mean, cov, value = _profiles(between[None], data)
+    return mean[0], cov[0], float(value[0])
+
+
+def _profiles(between: FloatArray, data: Pairs) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the same, (b, 2), (b, 2, 2) and (b,), at covariances (b, 2, 2)."""
+    a = data.vx + between[:, 0, 0, None]
+    b = data.vy + between[:, 1, 1, None]
+    c = data.cxy + between[:, 0, 1, None]
     det = a * b - c**2
-    if not (det > 0).all():
-        return np.zeros(2), np.zeros((2, 2)), -np.inf
+    none = ~(det > 0).all(axis=1)
+    a[none], b[none], c[none], det[none] = 1.0, 1.0, 0.0, 1.0
     p, q, r = b / det, a / det, -c / det
-    information = np.array([[p.sum(), r.sum()], [r.sum(), q.sum()]])
-    cov = np.linalg.inv(information)
-    mean = cov @ np.array([(p * data.x + r * data.y).sum(), (r * data.x + q * data.y).sum()])
-    e, f = data.x - mean[0], data.y - mean[1]
+    information = np.empty((len(between), 2, 2))
+    information[:, 0, 0], information[:, 1, 1] = p.sum(axis=1), q.sum(axis=1)
+    information[:, 0, 1] = information[:, 1, 0] = r.sum(axis=1)
+    cov: FloatArray = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    x, y = p * data.x + r * data.y, r * data.x + q * data.y
+    mean = (cov @ np.stack([x.sum(axis=1), y.sum(axis=1)], axis=1)[:, :, None])[:, :, 0]
+    e, f = data.x - mean[:, :1], data.y - mean[:, 1:]
     misfit = p * e**2 + 2 * r * e * f + q * f**2
-    value = -0.5 * float((2 * np.log(2 * np.pi) + np.log(det) + misfit).sum())
+    value = -0.5 * (2 * np.log(2 * np.pi) + np.log(det) + misfit).sum(axis=1)
+    mean[none], cov[none], value[none] = 0.0, 0.0, -np.inf
     return mean, cov, value
 
 
-def _gradient(between: FloatArray, data: Pairs) -> FloatArray:
+def _gradient(between: FloatArray, mean: FloatArray, data: Pairs) -> FloatArray:
     """Return the slope of the profile log likelihood in the covariance, a symmetric matrix."""
-    mean = _profile(between, data)[0]
     v = np.empty((len(data.x), 2, 2))
     v[:, 0, 0], v[:, 1, 1] = data.vx + between[0, 0], data.vy + between[1, 1]
     v[:, 0, 1] = v[:, 1, 0] = data.cxy + between[0, 1]
@@ -215,8 +232,8 @@ def _maximum(data: Pairs) -> FloatArray:
     def negative(u: FloatArray) -> tuple[float, FloatArray]:
         lower = factor(u)
         between = lower @ lower.T
-        g = 2 * _gradient(between, data) @ lower
-        value = _profile(between, data)[2]
+        mean, _, value = _profile(between, data)
+        g = 2 * _gradient(between, mean, data) @ lower
         return -value, -np.array([g[0, 0] * sx, g[1, 0] * sy, g[1, 1] * sy])
 
     found = [
@@ -237,14 +254,21 @@ def _maximum(data: Pairs) -> FloatArray:
 def _best(
     shape: Callable[[FloatArray], FloatArray], starts: list[list[float]], data: Pairs
 ) -> float:
-    """Return the largest log likelihood over two non-negative parameters of a covariance."""
+    """Return the largest log likelihood over two non-negative parameters of a covariance.
 
-    def negative(u: FloatArray) -> float:
-        value = _profile(shape(u), data)[2]
-        return -value if np.isfinite(value) else 1e300
+    A point and its neighbours are one call: scipy's own differences take longer than the
+    likelihood.
+    """
+
+    def negative(u: FloatArray) -> tuple[float, FloatArray]:
+        step = np.where(u + STEP == u, ROOT_EPS * np.maximum(u, 1.0), STEP)
+        points = [u, *(u + np.diag(step))]
+        values = -_profiles(np.array([shape(point) for point in points]), data)[2]
+        values[~np.isfinite(values)] = 1e300
+        return float(values[0]), (values[1:] - values[0]) / ((u + step) - u)
 
     values = [
-        optimize.minimize(negative, s, method="L-BFGS-B", bounds=[(0, None)] * 2,
+        optimize.minimize(negative, s, jac=True, method="L-BFGS-B", bounds=[(0, None)] * 2,
                           options={"ftol": 1e-14, "gtol": 1e-9}).fun
         for s in starts
     ]  # fmt: skip

@@ -80,7 +80,7 @@ def slow(theta: np.ndarray, name: str = "bcg") -> float:
         cov = [[s**2 + data["vx"][i], off],
                [off, slope**2 * s**2 + t**2 + data["vy"][i]]]  # fmt: skip
         centre = [mean, intercept + slope * mean]
-        total += stats.multivariate_normal(centre, cov).logpdf([data["x"][i], data["y"][i]])
+        total += stats.multivariate_normal.logpdf([data["x"][i], data["y"][i]], centre, cov)
     return -total
 
 

@@ -67,7 +67,7 @@ def pool_many(
     tau2, ci, level
         As in :func:`metablin.pool`.
     n_jobs : int
-        Processes (through joblib); -1 for all cores.
+        Processes (through joblib), at most one for every chunk; -1 for all cores.
     client : dask.distributed.Client, optional
         Spread the work over a cluster instead.
 
@@ -111,6 +111,8 @@ def pool_many(
     starts = range(0, len(y), rows)
     tasks = ((y[s : s + rows], v[s : s + rows], tau2, ci, level, s) for s in starts)
     out = np.empty((len(y), len(COLUMNS)))
+    # a process without a chunk would be started for nothing
+    n_jobs = 1 if len(starts) < 2 else min(n_jobs, len(starts))
     for s, part in zip(starts, _spread(tasks, n_jobs, client), strict=True):
         out[s : s + rows] = part
     frame = pd.DataFrame(out, columns=list(COLUMNS), copy=False)

@@ -11,6 +11,7 @@ from metablin.datasets import load
 from metablin.errors import DataError
 from metablin.pipeline import runner
 from metablin.report import Saved
+from tests.pipeline.folders import one_analysis
 
 DATES = ("2014-12-31", "2017-06-30", "2021-12-31", "2025-12-31")
 COUNT = """
@@ -49,12 +50,7 @@ columns = [{ name = "estimate", heading = "Rows", unit = "count" }]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    analyses = tmp_path / "analyses"
-    (analyses / "counted").mkdir(parents=True)
-    (analyses / "__init__.py").write_text('"""Analyses."""\n')
-    (analyses / "counted" / "__init__.py").write_text(COUNT)
-    (analyses / "counted" / "words.toml").write_text(WORDS)
-    return analyses
+    return one_analysis(tmp_path, COUNT, WORDS)
 
 
 def at(folder: Path, out: Path, date: str | None) -> Saved:

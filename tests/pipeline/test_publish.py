@@ -8,6 +8,7 @@ import pytest
 
 from metablin.pipeline import runner
 from metablin.pipeline.publish import publish
+from tests.pipeline.folders import one_analysis
 
 MODULE = """
 import pandas as pd
@@ -36,12 +37,7 @@ columns = [{ name = "estimate", heading = "Trials", unit = "count" }]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    analyses = tmp_path / "analyses"
-    (analyses / "counted").mkdir(parents=True)
-    (analyses / "__init__.py").write_text('"""Analyses."""\n')
-    (analyses / "counted" / "__init__.py").write_text(MODULE)
-    (analyses / "counted" / "words.toml").write_text(WORDS)
-    return analyses
+    return one_analysis(tmp_path, MODULE, WORDS)
 
 
 def made(folder: Path, out: Path, date: str | None = None) -> dict[str, bytes]:

@@ -145,3 +145,15 @@ def test_input_tables_are_not_changed(tables):
     before = [t.copy() for t in tables]
     reconstruct_many(*tables)
     assert all(a.equals(b) for a, b in zip(before, tables, strict=True))
+
+
+def test_a_number_and_its_text_are_one_id() -> None:
+    curve = pd.DataFrame({"time": [0.0, 2.0, 4.0, 6.0], "survival": [1.0, 0.75, 0.5, 0.25]})
+    mixed = curve.assign(id=pd.Series([1, 1, "1", "1"], dtype=object))
+    totals = pd.DataFrame({"id": pd.Series([1], dtype=object), "n": [8]})
+    found = reconstruct_many(mixed, totals=totals)
+    pd.testing.assert_frame_equal(found, reconstruct_many(curve.assign(id="1"), totals=totals))
+    assert len(found) == 8
+    twice = pd.DataFrame({"id": pd.Series([1, "1"], dtype=object), "n": [8, 10]})
+    with pytest.raises(DataError, match=r"row 2 \(1\), column 'id', value 1: duplicate id"):
+        reconstruct_many(mixed, totals=twice)

@@ -122,10 +122,12 @@ def _groups(frame: pd.DataFrame, name: str) -> dict[str, IntArray]:
     missing = frame["id"].isna().to_numpy()
     if missing.any():
         raise DataError(f"missing id in the {name}", row=int(missing.argmax()) + 1, column="id")
-    codes, labels = pd.factorize(frame["id"])
+    values, found = pd.factorize(frame["id"])
+    same, labels = pd.factorize(np.array([str(x) for x in found], dtype=object))
+    codes = same[values]  # 1 and "1" are one id
     order = np.argsort(codes, kind="stable")
     cuts = np.cumsum(np.bincount(codes, minlength=len(labels)))[:-1]
-    return {str(x): part for x, part in zip(labels, np.split(order, cuts), strict=True)}
+    return dict(zip(labels.tolist(), np.split(order, cuts), strict=True))
 
 
 def _totals(
